@@ -1,0 +1,36 @@
+"""Layers that several models share. Every one keeps padding at zero, so that a clip gives the same result in any batch."""
+
+from torch import Tensor, nn
+
+
+class ChannelNorm(nn.LayerNorm):
+    """Layer normalisation over the channels of [B, C, T], each column by itself."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.transpose(1, 2)).transpose(1, 2)
+
+
+class ConvNeXtBlock(nn.Module):
+    """A depthwise convolution over time and a two-layer perceptron a column, added to the input [B, C, T].
+
+    Liu et al. 2022, "A ConvNet for the 2020s", in one dimension as in Vocos (Siuzdak 2023). `valid` [B, 1, T] is 1 where a
+    column is real: the convolution sees zeros in the others, as it does beyond the ends of an unpadded clip.
+    """
+
+    def __init__(self, channels: int, kernel: int = 7, expansion: int = 3, scale: float = 0.1):
+        super().__init__()
+        self.reach = kernel // 2
+        self.depthwise = nn.Conv1d(channels, channels, kernel, padding=self.reach, groups=channels)
+        self.norm = nn.LayerNorm(channels)
+        self.expand = nn.Linear(channels, channels * expansion)
+        self.contract = nn.Linear(channels * expansion, channels)
+        self.activation = nn.GELU()
+        nn.init.trunc_normal_(self.expand.weight, std=0.02)
+        nn.init.trunc_normal_(self.contract.weight, std=0.02)
+        nn.init.zeros_(self.contract.bias)
+        self.scale = nn.Parameter(scale * self.contract.bias.new_ones(channels))
+
+    def forward(self, x: Tensor, valid: Tensor) -> Tensor:
+        y = self.depthwise(x * valid).transpose(1, 2)
+        y = self.contract(self.activation(self.expand(self.norm(y))))
+        return x + (self.scale * y).transpose(1, 2)

@@ -1,0 +1,156 @@
+"""What every codec must do: audio [B, 1, N] -> `Codes` -> audio of the same length.
+
+A codec names its shape (`spec`, `sample_rate`, `hop`) and its reach (`context`), and turns a whole block of audio into
+latents, latents into ids, and back. Long clips are done here, in overlapping blocks, once for all codecs.
+"""
+
+from pathlib import Path
+
+import torch
+from huggingface_hub import PyTorchModelHubMixin
+from torch import Tensor, nn
+
+from vqaudio.audio import active_level_db
+from vqaudio.codes import Codes, CodeSpec
+from vqaudio.errors import InputError
+from vqaudio.hub import fingerprint, save_compact
+
+
+class Codec(nn.Module, PyTorchModelHubMixin, library_name="vqaudio", tags=["audio", "residual-vector-quantization"]):
+    """Base of all codecs.
+
+    A subclass sets in `__init__`:
+        spec: CodeSpec of its codes.
+        sample_rate: Hz.
+        hop: audio samples a column.
+        context: columns on either side that a column's ids or audio can depend on.
+        reference_level_db: the level that clips are brought to before encoding, or None to leave the level in the codes.
+    and implements `latents`, `quantise` and `synthesise`.
+    """
+
+    spec: CodeSpec
+    sample_rate: int
+    hop: int
+    context: int
+    reference_level_db: float | None
+    block = 512  # columns encoded or decoded at a time
+    name = "unnamed"
+
+    def latents(self, audio: Tensor, valid: Tensor) -> Tensor:
+        """Level-normalised audio [B, 1, T * hop], valid [B, T] -> latents [B, D, T]."""
+        raise NotImplementedError
+
+    def quantise(self, latents: Tensor, beam: int) -> Tensor:
+        """Latents [B, D, T] -> ids [B, K, T]."""
+        raise NotImplementedError
+
+    def synthesise(self, ids: Tensor, valid: Tensor, stages: tuple[int, ...]) -> Tensor:
+        """Ids [B, K, T] and the stages in use -> level-normalised audio [B, 1, T * hop]."""
+        raise NotImplementedError
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of the weights and the configuration: which model made these codes."""
+        return fingerprint(self)
+
+    @torch.inference_mode()
+    def encode(self, audio: Tensor, lengths: Tensor | None = None, beam: int = 1) -> Codes:
+        """Encode audio [B, 1, N] in [-1, 1] at `sample_rate`.
+
+        Args:
+            lengths: [B] samples of each clip; what lies behind is padding. None: all N.
+            beam: paths kept by the search for codewords; 1 is greedy.
+
+        Returns:
+            Codes with T = ceil(max(lengths) / hop) columns.
+
+        Raises:
+            InputError: the shape is not [B, 1, N], the audio is empty, or it holds NaN or infinite samples.
+        """
+        audio, lengths = self._checked(audio, lengths)
+        valid = self.valid_columns(lengths)
+        level_db = None
+        if self.reference_level_db is not None:
+            level_db = active_level_db(audio, lengths, self.sample_rate)
+        normal = nn.functional.pad(audio, (0, valid.shape[1] * self.hop - audio.shape[-1]))
+        normal = normal * self._gain(level_db, -1) * self._sample_mask(lengths, normal.shape[-1])
+        parts = []
+        for block, before, after in self._blocks(valid.shape[1]):
+            latents = self.latents(normal[..., block.start * self.hop : block.stop * self.hop], valid[:, block])
+            parts.append(self.quantise(latents[..., before : latents.shape[-1] - after], beam))
+        ids = torch.cat(parts, dim=-1) * valid[:, None]
+        return Codes(ids, self.spec, lengths, valid, level_db)
+
+    @torch.inference_mode()
+    def decode(self, codes: Codes, stages: tuple[int, ...] | None = None) -> Tensor:
+        """Decode to audio [B, 1, N], N = max(codes.lengths); behind each clip's length it is zero.
+
+        Args:
+            codes: of this codec, or of its first n stages (`codes.first(n)`).
+            stages: which stages to sum, counted from 0, any subset; None for all that the codes have.
+
+        Raises:
+            InputError: codes of another shape, an index out of range, or a stage that is not there.
+        """
+        self.check_codes(codes)
+        chosen = tuple(range(len(codes.spec.stages))) if stages is None else tuple(sorted(set(stages)))
+        if not chosen or not 0 <= chosen[0] <= chosen[-1] < len(codes.spec.stages):
+            raise InputError(f"Choose at least one of the stages 1 to {len(codes.spec.stages)}.")
+        device = next(self.parameters()).device
+        ids, valid, lengths = codes.ids.to(device), codes.valid.to(device), codes.lengths.to(device)
+        parts = []
+        for block, before, after in self._blocks(codes.columns):
+            sound = self.synthesise(ids[..., block], valid[:, block], chosen)
+            parts.append(sound[..., before * self.hop : sound.shape[-1] - after * self.hop])
+        audio = torch.cat(parts, dim=-1)[..., : int(lengths.max())]
+        return audio * self._gain(codes.level_db, 1) * self._sample_mask(lengths, audio.shape[-1])
+
+    def check_codes(self, codes: Codes) -> None:
+        """Raise InputError unless these codes have this codec's shape, whole or a prefix of its stages."""
+        n = len(codes.spec.stages)
+        same = n <= len(self.spec.stages) and codes.spec == self.spec.first(n)
+        if not same or codes.columns < int(codes.valid.sum(-1).max()) or codes.columns == 0:
+            raise InputError(f"These codes were not made by the codec {self.name!r}: their stages or frame rate differ.")
+        if int(codes.lengths.max()) > codes.columns * self.hop or int(codes.lengths.min()) < 1:
+            raise InputError("The codes' lengths do not fit their number of columns.")
+        codes.check_range()
+
+    def valid_columns(self, lengths: Tensor) -> Tensor:
+        """[B] samples -> bool [B, T]: which columns hold any of the clip."""
+        columns = (lengths + self.hop - 1) // self.hop
+        return torch.arange(int(columns.max()), device=lengths.device)[None] < columns[:, None]
+
+    def _checked(self, audio: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
+        audio = torch.as_tensor(audio, dtype=torch.float32, device=next(self.parameters()).device)
+        if audio.ndim != 3 or audio.shape[1] != 1:
+            raise InputError(f"Audio is [batch, 1, samples] at {self.sample_rate} Hz; this is {list(audio.shape)}.")
+        if 0 in audio.shape:
+            raise InputError("The clip is empty: there is nothing to encode.")
+        if not torch.isfinite(audio).all():
+            raise InputError("The audio holds NaN or infinite samples.")
+        lengths = torch.full((len(audio),), audio.shape[-1]) if lengths is None else torch.as_tensor(lengths)
+        if len(lengths) != len(audio) or int(lengths.min()) < 1 or int(lengths.max()) > audio.shape[-1]:
+            raise InputError("Give one length a clip, from 1 to the number of samples.")
+        return audio, lengths.to(audio.device)
+
+    def _blocks(self, columns: int):
+        """Slices of columns with their context, and how many columns of context lie before and after."""
+        for start in range(0, columns, self.block):
+            stop = min(start + self.block, columns)
+            first, last = max(0, start - self.context), min(columns, stop + self.context)
+            yield slice(first, last), start - first, last - stop
+
+    def _gain(self, level_db: Tensor | None, sign: int) -> Tensor | float:
+        """The factor [B, 1, 1] that takes a clip to the reference level (sign -1) or back (sign 1)."""
+        if level_db is None or self.reference_level_db is None:
+            return 1.0
+        level_db = level_db.to(next(self.parameters()).device)
+        return 10 ** (sign * (level_db - self.reference_level_db) / 20)[:, None, None]
+
+    @staticmethod
+    def _sample_mask(lengths: Tensor, n: int) -> Tensor:
+        return (torch.arange(n, device=lengths.device)[None] < lengths[:, None])[:, None]
+
+    def _save_pretrained(self, save_directory: Path) -> None:
+        """The mixin's hook: half precision, written whole or not at all."""
+        save_compact(self, save_directory)

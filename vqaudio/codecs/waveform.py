@@ -1,0 +1,159 @@
+"""The waveform codec: STFT frames -> ConvNeXt encoder -> residual VQ -> ConvNeXt decoder -> inverse STFT.
+
+The decoder's head is that of Vocos (Siuzdak 2023, "Vocos: Closing the gap between time-domain and Fourier-based neural
+vocoders", section 3.3): a log-magnitude and a phase a bin. All layers are convolutions over a bounded time, so that a long
+clip decodes in blocks to the same sound.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vqaudio.blocks import ChannelNorm, ConvNeXtBlock
+from vqaudio.codec import Codec
+from vqaudio.codes import CodeSpec, Stage
+from vqaudio.rvq import Quantised, ResidualVQ
+
+
+@dataclass(frozen=True)
+class WaveformConfig:
+    """The shape of a waveform codec."""
+
+    module: str = "codecs.waveform"
+    """Where the model's class lives; written to config.json."""
+    sample_rate: int = 8000
+    """Hz."""
+    hop: int = 160
+    """Audio samples a column."""
+    frames_per_column: int = 2
+    """STFT frames in a column, in and out."""
+    n_fft: int = 320
+    """Samples of an STFT window."""
+    encoder_channels: int = 256
+    encoder_blocks: int = 4
+    """ConvNeXt blocks at the column rate."""
+    latent_dim: int = 64
+    """Numbers in the vector that is quantised."""
+    decoder_channels: int = 288
+    decoder_blocks: int = 4
+    """ConvNeXt blocks at the column rate."""
+    frame_channels: int = 192
+    frame_blocks: int = 2
+    """ConvNeXt blocks at the frame rate, before the head."""
+    kernel: int = 7
+    """Columns, or frames, that a block's convolution sees."""
+    n_stages: int = 8
+    vocab: int = 256
+    """Codewords a stage."""
+    decay: float = 0.99
+    """Of the codebooks' moving average."""
+    beta: float = 0.25
+    """Weight of the commitment loss."""
+    codebook_update: str = "ema"
+    """ema or gradient."""
+    lookup_dim: int | None = None
+    """Dimensions of an L2-normalised look-up; None compares the latents themselves."""
+    restart_below: float = 0.05
+    """Share of the mean mass under which a codeword is restarted."""
+    restart_every: int = 20
+    """Training steps between two looks for dead codewords; 0 for never."""
+    reference_level_db: float | None = -20.0
+    """Active level, dB re full scale, that clips are brought to; None leaves the level in the codes."""
+
+
+class WaveformCodec(Codec):
+    """See the module. Time runs in columns of `hop` samples; a column holds `frames_per_column` STFT frames."""
+
+    def __init__(self, config: WaveformConfig):
+        super().__init__()
+        c = config
+        self.config, self.sample_rate, self.hop = c, c.sample_rate, c.hop
+        self.reference_level_db = c.reference_level_db
+        self.spec = CodeSpec((Stage(1, 1, c.vocab),) * c.n_stages, c.sample_rate / c.hop)
+        self.frame_hop = c.hop // c.frames_per_column
+        bins = c.n_fft // 2 + 1
+        self.stem = nn.Conv1d(3 * bins * c.frames_per_column, c.encoder_channels, 1)
+        self.stem_norm = ChannelNorm(c.encoder_channels)
+        self.encoder = nn.ModuleList(ConvNeXtBlock(c.encoder_channels, c.kernel) for _ in range(c.encoder_blocks))
+        self.to_latent = nn.Sequential(ChannelNorm(c.encoder_channels), nn.Conv1d(c.encoder_channels, c.latent_dim, 1))
+        self.rvq = ResidualVQ(
+            c.latent_dim, c.n_stages, c.vocab, decay=c.decay, beta=c.beta, update=c.codebook_update,
+            lookup_dim=c.lookup_dim, restart_below=c.restart_below, restart_every=c.restart_every,
+        )
+        self.from_latent = nn.Sequential(nn.Conv1d(c.latent_dim, c.decoder_channels, 1), ChannelNorm(c.decoder_channels))
+        self.decoder = nn.ModuleList(ConvNeXtBlock(c.decoder_channels, c.kernel) for _ in range(c.decoder_blocks))
+        self.to_frames = nn.Sequential(
+            ChannelNorm(c.decoder_channels), nn.Conv1d(c.decoder_channels, c.frame_channels * c.frames_per_column, 1)
+        )
+        self.frames = nn.ModuleList(ConvNeXtBlock(c.frame_channels, c.kernel) for _ in range(c.frame_blocks))
+        self.head = nn.Sequential(ChannelNorm(c.frame_channels), nn.Conv1d(c.frame_channels, 2 * bins, 1))
+        self.register_buffer("window", torch.hann_window(c.n_fft), persistent=False)
+        overlap = -(-(c.n_fft - self.frame_hop) // (2 * c.hop))
+        reach_in = c.encoder_blocks * (c.kernel // 2)
+        reach_out = c.decoder_blocks * (c.kernel // 2) + -(-c.frame_blocks * (c.kernel // 2) // c.frames_per_column)
+        self.context = max(reach_in, reach_out) + 2 * overlap
+
+    def forward(self, audio: Tensor, valid: Tensor, n_stages: Tensor | None = None) -> tuple[Tensor, Quantised]:
+        """One training pass: level-normalised audio [B, 1, T * hop], valid [B, T] -> its reconstruction, and the quantiser's result."""
+        quantised = self.rvq(self.latents(audio, valid), valid, n_stages)
+        return self._decode_latents(quantised.quantised, valid), quantised
+
+    def latents(self, audio: Tensor, valid: Tensor) -> Tensor:
+        x = self.stem_norm(self.stem(self._features(audio)))
+        columns = valid[:, None].to(x.dtype)
+        for block in self.encoder:
+            x = block(x, columns)
+        return self.to_latent(x) * columns
+
+    def quantise(self, latents: Tensor, beam: int) -> Tensor:
+        return self.rvq.encode(latents, beam=beam)
+
+    def synthesise(self, ids: Tensor, valid: Tensor, stages: tuple[int, ...]) -> Tensor:
+        return self._decode_latents(self.rvq.decode(ids, stages), valid)
+
+    def _features(self, audio: Tensor) -> Tensor:
+        """[B, 1, T * hop] -> [B, 3 * bins * frames_per_column, T]: log magnitude, and the complex STFT compressed to |X|^0.3."""
+        margin = (self.config.n_fft - self.frame_hop) // 2
+        spectrum = torch.stft(
+            F.pad(audio[:, 0], (margin, margin)), self.config.n_fft, self.frame_hop, window=self.window,
+            center=False, return_complex=True,
+        )
+        magnitude = spectrum.abs().clamp_min(1e-3)
+        compressed = spectrum * magnitude**-0.7
+        features = torch.cat([magnitude.log(), compressed.real, compressed.imag], dim=1)
+        batch, channels, frames = features.shape
+        folded = features.view(batch, channels, frames // self.config.frames_per_column, self.config.frames_per_column)
+        return folded.transpose(2, 3).flatten(1, 2)
+
+    def _decode_latents(self, latents: Tensor, valid: Tensor) -> Tensor:
+        x = self.from_latent(latents)
+        columns = valid[:, None].to(x.dtype)
+        for block in self.decoder:
+            x = block(x, columns)
+        x = self.to_frames(x)
+        batch, _, n = x.shape
+        per_column = self.config.frames_per_column
+        x = x.view(batch, self.config.frame_channels, per_column, n).transpose(2, 3).flatten(2)
+        frames = columns.repeat_interleave(per_column, dim=-1)
+        for block in self.frames:
+            x = block(x, frames)
+        return self._inverse_stft(self.head(x) * frames, frames)
+
+    def _inverse_stft(self, head: Tensor, frames: Tensor) -> Tensor:
+        """[B, 2 * bins, F] -> [B, 1, F * frame_hop] by windowed overlap-add, divided by the windows' summed squares."""
+        log_magnitude, phase = head.float().chunk(2, dim=1)
+        magnitude = log_magnitude.clamp(max=6.0).exp()
+        waves = torch.fft.irfft(torch.polar(magnitude, phase), n=self.config.n_fft, dim=1) * frames
+        squares = (self.window.square()[None, :, None] * frames).expand_as(waves)
+        sound, weight = (self._overlap_add(part) for part in (waves * self.window[None, :, None], squares))
+        return sound / weight.clamp_min(0.1)
+
+    def _overlap_add(self, waves: Tensor) -> Tensor:
+        n = waves.shape[-1] * self.frame_hop
+        margin = (self.config.n_fft - self.frame_hop) // 2
+        summed = F.fold(waves, (1, n + 2 * margin), (1, self.config.n_fft), stride=(1, self.frame_hop))
+        return summed[:, :, 0, margin : margin + n]
+
+MODEL, CONFIG = WaveformCodec, WaveformConfig

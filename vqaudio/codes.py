@@ -1,0 +1,178 @@
+"""`Codes`: the indices of a batch of clips, one integer matrix `[B, K, T]`, whatever the codec.
+
+A column is one equal slice of time. The rows of a column are grouped by stage; a stage is one quantiser's output and has
+`bands * steps` rows: row `band * steps + step` of a stage holds sub-column `step` of that frequency band.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from vqaudio.errors import InputError
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One quantiser's output: `bands` frequency bands by `steps` sub-columns, each an index in `range(vocab)`."""
+
+    bands: int
+    steps: int
+    vocab: int
+
+    def __post_init__(self):
+        if min(self.bands, self.steps) < 1 or self.vocab < 2:
+            raise InputError(f"A stage needs at least 1 band, 1 step and 2 codewords; this one has {self}.")
+
+    @property
+    def rows(self) -> int:
+        return self.bands * self.steps
+
+    @property
+    def bits(self) -> int:
+        """Bits that one index takes on disk."""
+        return math.ceil(math.log2(self.vocab))
+
+
+@dataclass(frozen=True)
+class CodeSpec:
+    """The shape of a codec's codes: its stages, coarse first, and its columns per second."""
+
+    stages: tuple[Stage, ...]
+    frame_rate: float
+
+    def __post_init__(self):
+        if not self.stages or not self.frame_rate > 0:
+            raise InputError("Codes need at least one stage and a positive frame rate.")
+
+    @cached_property
+    def offsets(self) -> tuple[int, ...]:
+        """First row of each stage, and the number of rows behind the last: stage j is rows offsets[j]:offsets[j + 1]."""
+        offsets = [0]
+        for stage in self.stages:
+            offsets.append(offsets[-1] + stage.rows)
+        return tuple(offsets)
+
+    @property
+    def rows(self) -> int:
+        return self.offsets[-1]
+
+    @property
+    def vocab_of_row(self) -> tuple[int, ...]:
+        return tuple(stage.vocab for stage in self.stages for _ in range(stage.rows))
+
+    @property
+    def bits_per_second(self) -> float:
+        return sum(stage.rows * stage.bits for stage in self.stages) * self.frame_rate
+
+    def rows_of(self, stage: int) -> slice:
+        return slice(self.offsets[stage], self.offsets[stage + 1])
+
+    def first(self, n: int) -> "CodeSpec":
+        """The spec of the first `n` stages, 1 <= n <= number of stages."""
+        if not 1 <= n <= len(self.stages):
+            raise InputError(f"These codes have stages 1 to {len(self.stages)}; the first {n} cannot be taken.")
+        return replace(self, stages=self.stages[:n])
+
+
+@dataclass(frozen=True)
+class Codes:
+    """The indices of a batch of clips.
+
+    Args:
+        ids: integers [B, K, T], K = spec.rows; each row's values in range(vocab) of its stage.
+        spec: what the rows mean.
+        lengths: [B] audio samples of each clip before padding.
+        valid: bool [B, T]; False where a column is padding.
+        level_db: [B] the level (dB re full scale) that encoding took out and decoding gives back. It is one number a clip,
+            not part of `bits_per_second`; None stands for a codec that leaves the level in its codes.
+    """
+
+    ids: Tensor
+    spec: CodeSpec
+    lengths: Tensor
+    valid: Tensor
+    level_db: Tensor | None = None
+
+    def __post_init__(self):
+        if self.ids.ndim != 3 or self.ids.shape[1] != self.spec.rows:
+            raise InputError(
+                f"Codes of this spec are [B, {self.spec.rows}, T]; these are {list(self.ids.shape)}."
+            )
+        batch, _, columns = self.ids.shape
+        if self.ids.is_floating_point() or tuple(self.valid.shape) != (batch, columns) or len(self.lengths) != batch:
+            raise InputError("Codes need integer ids [B, K, T], lengths [B] and valid [B, T] of one batch.")
+
+    def __len__(self) -> int:
+        return self.ids.shape[0]
+
+    @property
+    def columns(self) -> int:
+        return self.ids.shape[2]
+
+    def check_range(self) -> None:
+        """Raise InputError if an index lies outside its stage's codebook."""
+        vocab = torch.tensor(self.spec.vocab_of_row, device=self.ids.device)[None, :, None]
+        wrong = (self.ids < 0) | (self.ids >= vocab)
+        if wrong.any():
+            clip, row, column = wrong.nonzero()[0].tolist()
+            stage = next(j for j in range(len(self.spec.stages)) if row < self.spec.offsets[j + 1])
+            raise InputError(
+                f"Index {int(self.ids[clip, row, column])} in stage {stage + 1}, column {column} is outside "
+                f"0 to {self.spec.stages[stage].vocab - 1}."
+            )
+
+    def stage(self, j: int) -> Tensor:
+        """The picture of stage j: [B, bands, T * steps], time to the right."""
+        stage = self.spec.stages[j]
+        rows = self.ids[:, self.spec.rows_of(j)]
+        grid = rows.reshape(len(self), stage.bands, stage.steps, self.columns)
+        return grid.transpose(2, 3).reshape(len(self), stage.bands, self.columns * stage.steps)
+
+    def first(self, n: int) -> "Codes":
+        """The first n stages only: the same clips at a lower rate."""
+        spec = self.spec.first(n)
+        return replace(self, ids=self.ids[:, : spec.rows], spec=spec)
+
+    def clip(self, b: int) -> "Codes":
+        """One clip of the batch, without its padding columns."""
+        keep = self.valid[b]
+        level = None if self.level_db is None else self.level_db[b : b + 1]
+        return replace(
+            self, ids=self.ids[b : b + 1, :, keep], lengths=self.lengths[b : b + 1],
+            valid=keep[keep][None], level_db=level,
+        )
+
+    def region(self, start_s: float, end_s: float, stages=None, bands=None) -> Tensor:
+        """A mask over a rectangle of time, stages and bands.
+
+        Args:
+            start_s, end_s: seconds; every column that the span touches is inside.
+            stages: stage numbers from 0, or None for all.
+            bands: band numbers from 0, or None for all; a stage without that band has no cell there.
+
+        Returns:
+            bool [B, K, T]; True = this cell is to be written. Padding is never inside.
+        """
+        if not 0 <= start_s < end_s:
+            raise InputError(f"A region needs 0 <= start < end in seconds; got {start_s} to {end_s}.")
+        first = math.floor(start_s * self.spec.frame_rate + 1e-6)
+        last = math.ceil(end_s * self.spec.frame_rate - 1e-6)
+        if first >= self.columns:
+            raise InputError(f"The clip ends at {self.columns / self.spec.frame_rate:.2f} s; the region starts at {start_s} s.")
+        chosen = range(len(self.spec.stages)) if stages is None else list(stages)
+        rows = torch.zeros(self.spec.rows, dtype=torch.bool)
+        for j in chosen:
+            if not 0 <= j < len(self.spec.stages):
+                raise InputError(f"These codes have stages 1 to {len(self.spec.stages)}; there is no stage {j + 1}.")
+            stage = self.spec.stages[j]
+            for band in range(stage.bands) if bands is None else bands:
+                if 0 <= band < stage.bands:
+                    start = self.spec.offsets[j] + band * stage.steps
+                    rows[start : start + stage.steps] = True
+        time = torch.zeros(self.columns, dtype=torch.bool)
+        time[first:last] = True
+        mask = rows[None, :, None] & time[None, None, :] & self.valid.cpu()[:, None, :]
+        return mask.to(self.ids.device)

@@ -1,0 +1,1 @@
+"""Numbers: metrics, judges, codebook health."""

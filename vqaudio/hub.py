@@ -1,0 +1,164 @@
+"""Saving, loading and pushing models: a folder in the layout of a Hub repository (config.json, model.safetensors, README.md).
+
+The registry is the folder: config.json names a module that must exist in `codecs/` or `priors/` (or be the judges'), and
+nothing else can be imported through it. Nothing is unpickled.
+"""
+
+import hashlib
+import importlib
+import json
+import os
+import pkgutil
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from vqaudio.errors import InputError
+
+WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
+FAMILIES = ("codecs", "priors")
+SINGLE_MODULES = ("evaluation.judges",)
+
+
+def known_modules() -> list[str]:
+    """The modules that a config.json may name."""
+    found = []
+    for family in FAMILIES:
+        package = importlib.import_module(f"vqaudio.{family}")
+        found += [f"{family}.{module.name}" for module in pkgutil.iter_modules(package.__path__)]
+    return [*found, *SINGLE_MODULES]
+
+
+def installed() -> list[str]:
+    """The names of the models in weights/."""
+    return sorted(path.parent.name for path in WEIGHTS.glob("*/config.json"))
+
+
+def load(name: str | os.PathLike):
+    """A trained model, in evaluation mode on the CPU.
+
+    Args:
+        name: a name in weights/, a folder, or a Hub id such as "someone/fsdd-8khz".
+
+    Raises:
+        InputError: no such model, the Hub cannot be reached, or the folder's files are damaged; it says which.
+    """
+    folder = _find(name)
+    config = _read_config(folder)
+    model_class, config_class = _classes_of(folder, config.pop("module", None))
+    try:
+        model = model_class(config_class(**{key: _tuples(value) for key, value in config.items()}))
+        weights = load_file(folder / "model.safetensors")
+        model.load_state_dict({key: value.float() if value.is_floating_point() else value for key, value in weights.items()})
+    except FileNotFoundError:
+        raise InputError(f"{folder} has no model.safetensors.") from None
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{folder / 'model.safetensors'} is damaged: {error}") from None
+    except (RuntimeError, TypeError, ValueError, ArithmeticError) as error:
+        reason = str(error).strip().splitlines()[-1].strip()
+        raise InputError(f"The weights in {folder} do not fit its config.json: {reason}") from None
+    model.name = folder.name if "/" not in str(name) or Path(name).exists() else str(name)
+    return model.eval()
+
+
+def save_compact(model: nn.Module, folder: str | os.PathLike) -> None:
+    """Write config.json and model.safetensors (half precision), each whole or not at all."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {
+        key: value.detach().cpu().to(torch.float16 if value.is_floating_point() else value.dtype).contiguous()
+        for key, value in model.state_dict().items()
+    }
+    replace_file(folder / "model.safetensors", lambda path: save_file(tensors, path, metadata={"format": "pt"}))
+    text = json.dumps(vars(model.config), indent=2) + "\n"
+    replace_file(folder / "config.json", lambda path: path.write_text(text))
+
+
+def push(name: str | os.PathLike, repo_id: str, private: bool = False) -> str:
+    """Upload a model folder to the Hugging Face Hub; returns its address. Needs `hf auth login` or HF_TOKEN."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError
+
+    folder = _find(name)
+    load(folder)
+    try:
+        api = HfApi()
+        api.create_repo(repo_id, private=private, exist_ok=True)
+        api.upload_folder(repo_id=repo_id, folder_path=folder, allow_patterns=["*.json", "*.safetensors", "*.md"])
+    except LocalTokenNotFoundError:
+        raise InputError("Not signed in to the Hub: run `hf auth login` first, or set HF_TOKEN.") from None
+    except HfHubHTTPError as error:
+        raise InputError(f"The Hub refused: {str(error).splitlines()[0]}") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{repo_id} could not be pushed: {str(error).splitlines()[0]}") from None
+    return f"https://huggingface.co/{repo_id}"
+
+
+def fingerprint(model: nn.Module) -> str:
+    """32 hex digits of a SHA-256 over the configuration and the weights as they are saved (half precision)."""
+    digest = hashlib.sha256(json.dumps(vars(model.config), sort_keys=True).encode())
+    for key, value in sorted(model.state_dict().items()):
+        digest.update(key.encode())
+        digest.update(value.detach().cpu().to(torch.float16 if value.is_floating_point() else value.dtype).numpy().tobytes())
+    return digest.hexdigest()[:32]
+
+
+def replace_file(path: Path, write) -> None:
+    """Call `write(temporary path)` and put the result in place of `path` at once, so that no half-written file is ever seen."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        write(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _find(name: str | os.PathLike) -> Path:
+    for folder in (Path(name), WEIGHTS / str(name)):
+        if (folder / "config.json").is_file():
+            return folder.resolve()
+    if Path(name).is_dir():
+        raise InputError(f"{name} holds no model: it has no config.json.")
+    if str(name).count("/") == 1 and not str(name).startswith((".", "/")):
+        return _download(str(name))
+    raise InputError(f"There is no model {str(name)!r}. Known here: {', '.join(installed()) or 'none'}; a folder or a Hub id works too.")
+
+
+def _download(repo_id: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(repo_id, allow_patterns=["*.json", "*.safetensors", "*.md"]))
+    except HFValidationError:
+        raise InputError(f"{repo_id!r} is no folder here, and not a name that the Hub allows.") from None
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise InputError(f"{repo_id!r} is no folder here, and the Hub did not give it: {reason}") from None
+
+
+def _read_config(folder: Path) -> dict:
+    try:
+        config = json.loads((folder / "config.json").read_text())
+    except FileNotFoundError:
+        raise InputError(f"{folder} has no config.json.") from None
+    except (json.JSONDecodeError, UnicodeDecodeError, OSError):
+        raise InputError(f"{folder / 'config.json'} is damaged: it is not JSON.") from None
+    if not isinstance(config, dict):
+        raise InputError(f"{folder / 'config.json'} is not a model's configuration.")
+    return config
+
+
+def _classes_of(folder: Path, module_name: str | None):
+    """The model's class and its configuration's class: the ones named ...Codec, ...Prior or ...Judge, and ...Config."""
+    if module_name not in known_modules():
+        raise InputError(f"{folder / 'config.json'} names the module {module_name!r}; known are {', '.join(known_modules())}.")
+    module = importlib.import_module(f"vqaudio.{module_name}")
+    return module.MODEL, module.CONFIG
+
+
+def _tuples(value):
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value

@@ -1,0 +1,1 @@
+"""One prior a file."""

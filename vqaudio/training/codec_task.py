@@ -1,0 +1,156 @@
+"""What a codec is trained for: spectral losses, the quantiser's loss and, once those have settled, an adversary."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from vqaudio.codec import Codec
+from vqaudio.data.batches import Augmentation, TrainingBatches, in_order
+from vqaudio.data.clips import Split
+from vqaudio.evaluation.metrics import mel_l1, si_sdr
+from vqaudio.training.discriminators import Discriminators
+from vqaudio.training.loop import Place
+from vqaudio.training.losses import SpectralLoss
+
+
+@dataclass(frozen=True)
+class CodecTraining:
+    """The weights of a codec's training losses, and its batches."""
+
+    batch_size: int = 64
+    """Crops a step, over all processes."""
+    crop_s: float = 0.64
+    """Seconds of a crop."""
+    learning_rate: float = 5e-4
+    discriminator_learning_rate: float = 2e-4
+    mel: float = 15.0
+    """Weight of the log-mel loss."""
+    complex_stft: float = 5.0
+    """Weight of the compressed complex STFT loss."""
+    quantiser: float = 1.0
+    """Weight of the quantiser's own loss."""
+    adversarial: float = 1.0
+    feature_matching: float = 2.0
+    adversary_from: int | None = 1000
+    """Step at which the adversary comes in; None for never."""
+    discriminator_channels: int = 32
+    prefix_share: float = 0.5
+    """Share of clips in a batch that are trained on a random prefix of the stages: quantiser dropout."""
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+
+class GeneratorObjective(nn.Module):
+    """forward returns the codec's loss. Holds the adversary without owning its parameters."""
+
+    def __init__(self, codec: Codec, settings: CodecTraining, adversary: nn.Module | None):
+        super().__init__()
+        self.codec, self.settings = codec, settings
+        self.spectral = SpectralLoss(codec.sample_rate)
+        self._adversary = [adversary]
+
+    def forward(self, audio: Tensor, lengths: Tensor, adversarial: bool) -> tuple[Tensor, dict[str, Tensor], Tensor]:
+        """Audio [B, 1, T * hop] -> (loss, its terms, the reconstruction cut to each clip's length)."""
+        s, codec = self.settings, self.codec
+        columns = torch.arange(audio.shape[-1] // codec.hop, device=audio.device)[None] * codec.hop
+        valid = columns < lengths[:, None]
+        decoded, quantised = codec(audio, valid, self._random_prefixes(len(audio), audio.device))
+        decoded = decoded * (torch.arange(audio.shape[-1], device=audio.device)[None] < lengths[:, None])[:, None]
+        mel, complex_stft = self.spectral(audio, decoded, lengths)
+        quantiser = codec.rvq.loss(quantised)
+        loss = s.mel * mel + s.complex_stft * complex_stft + s.quantiser * quantiser
+        terms = {"mel": mel, "complex_stft": complex_stft, "commitment": quantised.commitment_loss}
+        terms |= {f"perplexity_{j + 1}": value for j, value in enumerate(quantised.perplexity)}
+        terms["adversarial"] = terms["feature_matching"] = loss.new_zeros(())
+        if adversarial:
+            terms["adversarial"], terms["feature_matching"] = self._adversary[0].judge(audio, decoded, lengths)
+            loss = loss + s.adversarial * terms["adversarial"] + s.feature_matching * terms["feature_matching"]
+        return loss, {"loss": loss, **terms}, decoded
+
+    def _random_prefixes(self, n: int, device: torch.device) -> Tensor:
+        """How many stages each clip is given: all, or for `prefix_share` of the clips any number from 1 to all."""
+        k = len(self.codec.spec.stages)
+        prefix = torch.randint(1, k + 1, (n,), device=device)
+        return torch.where(torch.rand(n, device=device) < self.settings.prefix_share, prefix, k)
+
+
+class CodecTask:
+    """Trains a codec; see `training.loop.Task`."""
+
+    def __init__(self, codec: Codec, settings: CodecTraining, train: Split, validation: Split, seed: int, place: Place):
+        self.codec, self.settings, self.validation, self.place = codec, settings, validation, place
+        crop = round(settings.crop_s * codec.spec.frame_rate) * codec.hop
+        self.batches = TrainingBatches(
+            train, settings.batch_size, crop, seed, settings.augmentation, codec.reference_level_db, place.rank, place.world
+        )
+        torch.manual_seed(seed)
+        adversary = None if settings.adversary_from is None else Discriminators(channels=settings.discriminator_channels)
+        if adversary is not None:
+            adversary.to(place.device)
+        objective = GeneratorObjective(codec, settings, adversary)
+        self.generator = place.wrap(objective)
+        self.discriminator = adversary and place.wrap(adversary)
+        self.modules = {"codec": codec} | ({"discriminators": adversary} if adversary else {})
+        self.learning_rates = {"codec": settings.learning_rate, "discriminators": settings.discriminator_learning_rate}
+        betas = {"codec": (0.8, 0.99), "discriminators": (0.8, 0.99)}
+        fused = place.device.type == "cuda"
+        self.optimisers = {
+            name: torch.optim.AdamW(module.parameters(), betas=betas[name], weight_decay=0.01, fused=fused)
+            for name, module in self.modules.items()
+        }
+
+    def train_step(self, step: int) -> dict[str, Tensor]:
+        self.codec.train()
+        batch = self.batches.batch(step)
+        audio, lengths = (part.to(self.place.device, non_blocking=True) for part in (batch.audio, batch.lengths))
+        adversarial = self.discriminator is not None and step >= self.settings.adversary_from
+        if self.discriminator is not None:
+            self.modules["discriminators"].requires_grad_(False)
+        loss, terms, decoded = self.generator(audio, lengths, adversarial)
+        terms["gradient_norm"] = self._descend("codec", loss)
+        terms["discriminator"] = loss.new_zeros(())
+        if adversarial:
+            self.modules["discriminators"].requires_grad_(True)
+            terms["discriminator"] = self.discriminator(audio, decoded.detach(), lengths)
+            self._descend("discriminators", terms["discriminator"])
+        return terms
+
+    def _descend(self, name: str, loss: Tensor) -> Tensor:
+        self.optimisers[name].zero_grad(set_to_none=True)
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(self.modules[name].parameters(), 10.0)
+        self.optimisers[name].step()
+        return norm
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        """mel-L1 (mean of all stages, half and a quarter of them) and SI-SDR on the validation clips."""
+        self.codec.eval()
+        k = len(self.codec.spec.stages)
+        scores: dict[str, list[float]] = {}
+        for batch in in_order(self.validation, 50):
+            codes = self.codec.encode(batch.audio.to(self.place.device), batch.lengths)
+            for n in sorted({k, max(1, k // 2), max(1, k // 4)}, reverse=True):
+                decoded = self.codec.decode(codes.first(n))[:, 0]
+                for original, sound, length in zip(batch.audio[:, 0].to(decoded.device), decoded, batch.lengths.tolist()):
+                    pair = original[:length], sound[:length]
+                    scores.setdefault(f"mel_l1_{n}", []).append(mel_l1(*pair, self.codec.sample_rate))
+                    scores.setdefault(f"si_sdr_{n}", []).append(si_sdr(*pair))
+        means = {name: sum(values) / len(values) for name, values in scores.items()}
+        mel = [value for name, value in means.items() if name.startswith("mel")]
+        return {"mel_l1": sum(mel) / len(mel), **means}
+
+    @torch.no_grad()
+    def sounds(self) -> dict[str, tuple[Tensor, int]]:
+        """Three validation clips and what the codec makes of them."""
+        self.codec.eval()
+        examples = {}
+        for clip in self.validation.clips[:: max(1, len(self.validation) // 3)][:3]:
+            decoded = self.codec.decode(self.codec.encode(clip.audio[None, None]))
+            examples[f"{clip.name}/original"] = (clip.audio[None], self.codec.sample_rate)
+            examples[f"{clip.name}/decoded"] = (decoded[0].cpu(), self.codec.sample_rate)
+        return examples
+
+    def export(self, folder: Path) -> None:
+        self.codec.save_pretrained(folder)

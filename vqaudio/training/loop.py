@@ -1,0 +1,252 @@
+"""The training loop: one process, or several under torchrun (gloo on CPUs, nccl on GPUs).
+
+Every random number of a step follows from (seed, step, rank), and so does the batch; a checkpoint therefore needs only
+weights, optimisers and the step, and a resumed run is the same to the bit.
+"""
+
+import csv
+import math
+import os
+import signal
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Protocol
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from tqdm import tqdm
+
+from vqaudio.errors import InputError
+from vqaudio.hub import replace_file
+
+
+@dataclass(frozen=True)
+class LoopConfig:
+    """How long a run is, and what it writes on its way."""
+
+    steps: int = 2000
+    """Training steps in all."""
+    log_every: int = 50
+    """Steps between two rows of metrics.csv."""
+    validate_every: int = 500
+    """Steps between two looks at the validation part."""
+    checkpoint_every: int = 500
+    """Steps between two checkpoints."""
+    seed: int = 0
+    device: str = "auto"
+    """auto, cpu, cuda or mps."""
+    tensorboard: bool = False
+    """Also write TensorBoard events, and sounds where the task has any."""
+
+
+class Task(Protocol):
+    """What the loop trains."""
+
+    modules: dict[str, nn.Module]
+    optimisers: dict[str, torch.optim.Optimizer]
+    learning_rates: dict[str, float]
+
+    def train_step(self, step: int) -> dict[str, Tensor]:
+        """One optimisation step; its scalars, with the same names at every step."""
+
+    def validate(self) -> dict[str, float]:
+        """Scalars on the validation part; the first one chooses the best weights, lower is better."""
+
+    def sounds(self) -> dict[str, tuple[Tensor, int]]:
+        """Examples to hear: name -> (audio [1, N], rate). May be empty."""
+
+    def export(self, folder: Path) -> None:
+        """Write the model in the layout of weights/."""
+
+
+def pick_device(name: str) -> torch.device:
+    """"auto" picks CUDA, MPS or the CPU. Raises InputError where the device is not there."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError):
+        raise InputError(f"There is no device {name!r} here; use --loop.device auto or cpu.") from None
+    return device
+
+
+@dataclass(frozen=True)
+class Place:
+    """This process among all that train together."""
+
+    device: torch.device
+    rank: int = 0
+    world: int = 1
+
+    @classmethod
+    def join(cls, device_name: str) -> "Place":
+        """Join torchrun's process group where there is one."""
+        device = pick_device(device_name)
+        if device.type == "cuda":
+            torch.set_float32_matmul_precision("high")
+            torch.backends.cudnn.benchmark = True
+        if "RANK" not in os.environ:
+            return cls(device)
+        rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+        if device.type == "cuda":
+            device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
+            torch.cuda.set_device(device)
+        if not dist.is_initialized():
+            dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        return cls(device, rank, world)
+
+    def wrap(self, module: nn.Module) -> nn.Module:
+        """The module on this device, its gradients averaged over the processes; its forward must return the loss."""
+        module = module.to(self.device)
+        if self.world == 1:
+            return module
+        return DistributedDataParallel(module, broadcast_buffers=False)
+
+
+def schedule(step: int, steps: int, warmup: int = 200) -> float:
+    """The share of the peak learning rate at a step: a linear rise, then half a cosine down to 1 %."""
+    if step < warmup:
+        return (step + 1) / warmup
+    done = (step - warmup) / max(1, steps - warmup)
+    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+
+
+def fit(task: Task, config: LoopConfig, folder: Path, place: Place, resume: bool = False) -> dict[str, float]:
+    """Train to config.steps; writes metrics.csv, checkpoint.pt, last/ and best/ into `folder`.
+
+    Returns:
+        the last validation's scalars.
+
+    Raises:
+        InputError: the folder already holds a run and `resume` is False, or its checkpoint belongs to another run.
+    """
+    checkpoint = folder / "checkpoint.pt"
+    if checkpoint.exists() and not resume:
+        raise InputError(f"{folder} already holds a run: continue it with --resume, or choose another --out.")
+    folder.mkdir(parents=True, exist_ok=True)
+    start, best = _restore(task, config, checkpoint, place) if checkpoint.exists() else (0, float("inf"))
+    first = place.rank == 0
+    log = _Log(folder, start, config.tensorboard) if first else None
+    bar = tqdm(total=config.steps, initial=start, disable=not first, unit="step", mininterval=2, smoothing=0.05)
+    stop = _StopRequest()
+    sums: dict[str, Tensor] = {}
+    count, result = 0, {}
+    for step in range(start, config.steps):
+        seed_step(config.seed, step, place.rank)
+        for name, optimiser in task.optimisers.items():
+            for group in optimiser.param_groups:
+                group["lr"] = task.learning_rates[name] * schedule(step, config.steps)
+        for name, value in task.train_step(step).items():
+            sums[name] = sums.get(name, 0) + value.detach()
+        count, done = count + 1, step + 1
+        bar.update()
+        last = done == config.steps or stop.asked
+        if last or done % config.log_every == 0 or done % config.validate_every == 0:
+            row = {name: float(value) / count for name, value in sums.items()}
+            sums, count = {}, 0
+            validated = last or done % config.validate_every == 0
+            if validated and first:
+                result = task.validate()
+                score = next(iter(result.values()))
+                if score < best:
+                    best = score
+                    task.export(folder / "best")
+            if first:
+                log.write(done, row, result if validated else {}, task.sounds() if validated and config.tensorboard else {})
+                bar.set_postfix({name: f"{value:.3g}" for name, value in {**row, **result}.items()}, refresh=False)
+        if first and (last or done % config.checkpoint_every == 0):
+            _save(task, config, checkpoint, done, best)
+        if stop.asked:
+            bar.close()
+            raise InputError(f"Stopped after step {done}; the same command with --resume goes on from there.")
+    bar.close()
+    if first:
+        task.export(folder / "last")
+    return result
+
+
+def seed_step(seed: int, step: int, rank: int) -> None:
+    """Make every random number of this step follow from these three."""
+    torch.manual_seed(hash((seed, step, rank)) % 2**63)
+
+
+def _save(task: Task, config: LoopConfig, path: Path, step: int, best: float) -> None:
+    state = {
+        "step": step, "best": best, "loop": asdict(config),
+        "modules": {name: module.state_dict() for name, module in task.modules.items()},
+        "optimisers": {name: optimiser.state_dict() for name, optimiser in task.optimisers.items()},
+    }
+    replace_file(path, lambda temporary: torch.save(state, temporary))
+
+
+def _restore(task: Task, config: LoopConfig, path: Path, place: Place) -> tuple[int, float]:
+    try:
+        state = torch.load(path, map_location=place.device, weights_only=True)
+        for name, module in task.modules.items():
+            module.load_state_dict(state["modules"][name])
+        for name, optimiser in task.optimisers.items():
+            optimiser.load_state_dict(state["optimisers"][name])
+    except (RuntimeError, KeyError, ValueError, EOFError, OSError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise InputError(f"{path} is damaged, or belongs to a run with other settings: {reason}") from None
+    if state["loop"]["seed"] != config.seed or state["loop"]["steps"] != config.steps:
+        raise InputError(f"{path} belongs to a run with other settings (seed or steps): start anew with another --out.")
+    return state["step"], state["best"]
+
+
+class _StopRequest:
+    """Turns a first Ctrl-C or SIGTERM into a stop after the step in hand."""
+
+    def __init__(self):
+        self.asked = False
+        try:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, self._ask)
+        except ValueError:  # not in the main thread: a test or a notebook
+            pass
+
+    def _ask(self, number, frame):
+        self.asked = True
+        signal.signal(number, signal.SIG_DFL)
+
+
+class _Log:
+    """metrics.csv, and TensorBoard if asked. On resuming, rows behind the checkpoint are cut."""
+
+    def __init__(self, folder: Path, start: int, tensorboard: bool):
+        self.path, self.began = folder / "metrics.csv", time.monotonic()
+        self.rows = []
+        if self.path.exists() and start:
+            with self.path.open(newline="") as file:
+                self.rows = [row for row in csv.DictReader(file) if int(row["step"]) <= start]
+        self.spent = float(self.rows[-1]["seconds"]) if self.rows else 0.0
+        self.board = None
+        if tensorboard:
+            try:
+                from torch.utils.tensorboard import SummaryWriter
+            except ImportError:
+                raise InputError("TensorBoard is not installed: `pip install tensorboard`, or leave --loop.tensorboard out.") from None
+            self.board = SummaryWriter(folder / "tensorboard", purge_step=start)
+
+    def write(self, step: int, training: dict, validation: dict, sounds: dict) -> None:
+        row = {"step": step, "seconds": round(self.spent + time.monotonic() - self.began, 1)}
+        row |= {f"train_{name}": f"{value:.6g}" for name, value in training.items()}
+        row |= {f"validation_{name}": f"{value:.6g}" for name, value in validation.items()}
+        self.rows.append(row)
+        columns = list(dict.fromkeys(name for one in self.rows for name in one))
+        replace_file(self.path, lambda path: self._write_rows(path, columns))
+        if self.board:
+            for name, value in row.items():
+                self.board.add_scalar(name, float(value), step)
+            for name, (audio, rate) in sounds.items():
+                self.board.add_audio(name, audio, step, rate)
+
+    def _write_rows(self, path: Path, columns: list[str]) -> None:
+        with path.open("w", newline="") as file:
+            writer = csv.DictWriter(file, columns, restval="")
+            writer.writeheader()
+            writer.writerows(self.rows)
