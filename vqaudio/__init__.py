@@ -1,0 +1,53 @@
+"""A laboratory for vector-quantised audio: audio -> `Codes` -> audio, and what the indices mean.
+
+    codec = vqaudio.load("fsdd-8khz")
+    codes = codec.encode(audio)             # audio [B, 1, N] float32 in [-1, 1] at codec.sample_rate
+    sound = codec.decode(codes.first(3))    # [B, 1, N], from three stages
+"""
+
+import importlib
+from collections.abc import Sequence
+
+__version__ = "0.1.0"
+
+# PyTorch takes seconds to import; so that `vqaudio --help` does not wait for it, names are imported when first used.
+_HOMES = {
+    "load": "hub", "push": "hub", "Codes": "codes", "CodeSpec": "codes", "Stage": "codes", "read_vqa": "codes",
+    "write_vqa": "codes", "InputError": "errors",
+}
+_SUBMODULES = ("audio", "codes", "codec", "errors", "hub", "rvq", "vqa")
+__all__ = [*_HOMES, "reconstruct"]
+
+
+def __getattr__(name: str):
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"vqaudio.{_HOMES[name]}"), name)
+    if name in _SUBMODULES:
+        return importlib.import_module(f"vqaudio.{name}")
+    raise AttributeError(f"module 'vqaudio' has no attribute {name!r}")
+
+
+def reconstruct(codec, audio, stages: int | Sequence[int] | None = None):
+    """Encode and decode again.
+
+    Args:
+        codec: from `load`.
+        audio: [B, 1, N] float32 in [-1, 1] at `codec.sample_rate`, or a path to any audio file.
+        stages: how many, from the first; or which, counted from 0; None for all.
+
+    Returns:
+        [B, 1, N] as the codec hears it.
+
+    Raises:
+        InputError: the audio cannot be used, or a stage is not there.
+    """
+    import os
+
+    from vqaudio.audio import load as load_audio
+
+    if isinstance(audio, str | os.PathLike):
+        audio = load_audio(audio, codec.sample_rate)[0][None]
+    codes = codec.encode(audio)
+    if isinstance(stages, int):
+        return codec.decode(codes.first(stages))
+    return codec.decode(codes, None if stages is None else tuple(stages))

@@ -176,3 +176,12 @@ class Codes:
         time[first:last] = True
         mask = rows[None, :, None] & time[None, None, :] & self.valid.cpu()[:, None, :]
         return mask.to(self.ids.device)
+
+
+def __getattr__(name: str):
+    """The .vqa file's functions, which live in `vqa.py`; that file needs the classes above, so it is imported when asked for."""
+    if name in ("read_vqa", "write_vqa", "read_header", "VqaHeader"):
+        from vqaudio import vqa
+
+        return getattr(vqa, name)
+    raise AttributeError(f"module 'vqaudio.codes' has no attribute {name!r}")
