@@ -12,7 +12,7 @@ from vqaudio.data.clips import Split
 from vqaudio.evaluation.metrics import mel_l1, si_sdr
 from vqaudio.training.discriminators import Discriminators
 from vqaudio.training.loop import Place
-from vqaudio.training.losses import SpectralLoss
+from vqaudio.training.losses import LoudnessLoss, SpectralLoss
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,12 @@ class CodecTraining:
     discriminator_learning_rate: float = 2e-4
     mel: float = 15.0
     """Weight of the log-mel loss."""
-    complex_stft: float = 5.0
+    linear: float = 3.0
+    """Weight of the log-magnitude loss on all bins."""
+    complex: float = 1.0
     """Weight of the compressed complex STFT loss."""
+    loudness: float = 1.0
+    """Weight of the loudness loss, which is in points of PESQ."""
     quantiser: float = 1.0
     """Weight of the quantiser's own loss."""
     adversarial: float = 1.0
@@ -48,6 +52,8 @@ class GeneratorObjective(nn.Module):
         super().__init__()
         self.codec, self.settings = codec, settings
         self.spectral = SpectralLoss(codec.sample_rate)
+        level_db = -20.0 if codec.reference_level_db is None else codec.reference_level_db
+        self.loudness = LoudnessLoss(codec.sample_rate, level_db)
         self._adversary = [adversary]
 
     def forward(self, audio: Tensor, lengths: Tensor, adversarial: bool) -> tuple[Tensor, dict[str, Tensor], Tensor]:
@@ -57,10 +63,9 @@ class GeneratorObjective(nn.Module):
         valid = columns < lengths[:, None]
         decoded, quantised = codec(audio, valid, self._random_prefixes(len(audio), audio.device))
         decoded = decoded * (torch.arange(audio.shape[-1], device=audio.device)[None] < lengths[:, None])[:, None]
-        mel, complex_stft = self.spectral(audio, decoded, lengths)
-        quantiser = codec.rvq.loss(quantised)
-        loss = s.mel * mel + s.complex_stft * complex_stft + s.quantiser * quantiser
-        terms = {"mel": mel, "complex_stft": complex_stft, "commitment": quantised.commitment_loss}
+        terms = self.spectral(audio, decoded, lengths) | {"loudness": self.loudness(audio, decoded, lengths)}
+        loss = sum(getattr(s, name) * value for name, value in terms.items()) + s.quantiser * codec.rvq.loss(quantised)
+        terms["commitment"] = quantised.commitment_loss
         terms |= {f"perplexity_{j + 1}": value for j, value in enumerate(quantised.perplexity)}
         terms["adversarial"] = terms["feature_matching"] = loss.new_zeros(())
         if adversarial:

@@ -1,0 +1,88 @@
+"""Training a judge: cross-entropy on whole original clips."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from vqaudio.data.batches import Augmentation, TrainingBatches, in_order
+from vqaudio.data.clips import Split
+from vqaudio.evaluation.judges import Judge
+from vqaudio.training.loop import Place
+
+
+@dataclass(frozen=True)
+class JudgeTraining:
+    """A judge's batches."""
+
+    batch_size: int = 32
+    crop_s: float = 1.0
+    """Seconds of a clip at the most."""
+    learning_rate: float = 2e-3
+    noise_db: float = -15.0
+    """Level, re the clip's, of the loudest white noise that is added."""
+    tilt: float = 0.5
+    """Each clip is filtered by 1 + a z^-1, with a at random from -tilt to tilt."""
+    augmentation: Augmentation = field(default_factory=lambda: Augmentation(speeds=(1.0,)))
+
+
+class JudgeObjective(nn.Module):
+    """forward returns the loss."""
+
+    def __init__(self, judge: Judge, settings: JudgeTraining):
+        super().__init__()
+        self.judge, self.settings = judge, settings
+
+    def forward(self, audio: Tensor, lengths: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
+        """Clips and their classes [B] -> (loss, share of right answers)."""
+        tilt = self.settings.tilt * (2 * torch.rand(len(audio), 1, 1, device=audio.device) - 1)
+        audio = audio + tilt * nn.functional.pad(audio, (1, -1))
+        loudest = 10 ** ((self.settings.noise_db - 20) / 20)
+        noise = torch.randn_like(audio) * torch.rand(len(audio), 1, 1, device=audio.device) * loudest
+        logits = self.judge(audio + noise, lengths)
+        return nn.functional.cross_entropy(logits, wanted), (logits.argmax(-1) == wanted).float().mean()
+
+
+class JudgeTask:
+    """Trains a judge; see `training.loop.Task`."""
+
+    def __init__(self, judge: Judge, settings: JudgeTraining, train: Split, validation: Split, seed: int, place: Place):
+        self.judge, self.validation, self.place = judge, validation, place
+        crop = round(settings.crop_s * train.sample_rate)
+        self.batches = TrainingBatches(
+            train, settings.batch_size, crop, seed, settings.augmentation, -20.0, place.rank, place.world
+        )
+        self.objective = place.wrap(JudgeObjective(judge, settings))
+        self.modules = {"judge": judge}
+        self.optimisers = {"judge": torch.optim.AdamW(judge.parameters(), weight_decay=0.01)}
+        self.learning_rates = {"judge": settings.learning_rate}
+
+    def train_step(self, step: int) -> dict[str, Tensor]:
+        self.judge.train()
+        batch = self.batches.batch(step)
+        loss, right = self.objective(
+            *(part.to(self.place.device) for part in (batch.audio, batch.lengths, batch.labels[self.judge.config.target]))
+        )
+        self.optimisers["judge"].zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimisers["judge"].step()
+        return {"loss": loss, "accuracy": right}
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        """Cross-entropy and accuracy on the validation clips."""
+        self.judge.eval()
+        loss = right = 0.0
+        for batch in in_order(self.validation, 50):
+            wanted = batch.labels[self.judge.config.target].to(self.place.device)
+            logits = self.judge(batch.audio.to(self.place.device), batch.lengths.to(self.place.device))
+            loss += float(nn.functional.cross_entropy(logits, wanted, reduction="sum"))
+            right += int((logits.argmax(-1) == wanted).sum())
+        return {"loss": loss / len(self.validation), "accuracy": right / len(self.validation)}
+
+    def sounds(self) -> dict[str, tuple[Tensor, int]]:
+        return {}
+
+    def export(self, folder: Path) -> None:
+        self.judge.save_pretrained(folder)
