@@ -16,7 +16,7 @@ _HOMES = {
     "write_vqa": "codes", "InputError": "errors",
 }
 _SUBMODULES = ("audio", "codes", "codec", "errors", "hub", "rvq", "vqa")
-__all__ = [*_HOMES, "reconstruct"]
+__all__ = ["CodeSpec", "Codes", "InputError", "Stage", "load", "push", "read_vqa", "reconstruct", "write_vqa"]
 
 
 def __getattr__(name: str):

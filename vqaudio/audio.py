@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from vqaudio.errors import InputError
-from vqaudio.hub import replace_file
+from vqaudio.hub import check_folder, replace_file
+from vqaudio.progress import bar
 
 SILENCE_DB = -80.0
 QUIET_DB = -40.0
@@ -71,13 +72,14 @@ def load(
     Raises:
         InputError: no such file, not audio, damaged, empty, too long, NaN or infinite samples.
     """
-    with _opened(source) as (name, rate, channels, blocks):
+    with _opened(source) as (name, rate, channels, frames, blocks):
         if not RATES_HZ[0] <= rate <= RATES_HZ[1]:
             raise InputError(f"{name} has a sample rate of {rate} Hz; {RATES_HZ[0]:,} to {RATES_HZ[1]:,} Hz can be read.")
         if not 1 <= channels <= MAX_CHANNELS:
             raise InputError(f"{name} has {channels} channels; 1 to {MAX_CHANNELS} can be read.")
         meter = _Meter(name, rate, max_seconds)
-        audio = _resampled((meter.measure(block) for block in blocks), rate, sample_rate)
+        with bar("reading", frames, " samples") as progress:
+            audio = _resampled((meter.measure(block, progress) for block in blocks), rate, sample_rate)
     if len(audio) == 0:
         raise InputError(f"{name} holds no sound: it has {meter.frames} samples. Choose a longer recording.")
     audio *= 1 / max(meter.peak, 1.0)
@@ -96,16 +98,20 @@ def save(path: str | os.PathLike, audio: Tensor, sample_rate: int) -> None:
     import soundfile
 
     path = Path(path)
-    if path.suffix.lower() not in FORMATS:
-        raise InputError(f"{path} should end in {' or '.join(FORMATS)}: these are the formats that can be written.")
-    if not path.parent.is_dir():
-        raise InputError(f"{path} cannot be written: there is no folder {path.parent}.")
+    kind = check_target(path)
     samples = to_int16(audio)
-    kind = FORMATS[path.suffix.lower()]
     try:
         replace_file(path, lambda part: soundfile.write(part, samples, sample_rate, subtype="PCM_16", format=kind))
     except soundfile.LibsndfileError as error:
         raise InputError(f"{path} cannot be written: {_reason(error)}") from None
+
+
+def check_target(path: Path) -> str:
+    """The format that `save` would write here; InputError if it could not."""
+    if path.suffix.lower() not in FORMATS:
+        raise InputError(f"{path} should end in {' or '.join(FORMATS)}: these are the formats that can be written.")
+    check_folder(path)
+    return FORMATS[path.suffix.lower()]
 
 
 def to_int16(audio: Tensor | np.ndarray) -> np.ndarray:
@@ -139,7 +145,7 @@ def active_level_db(audio: Tensor, lengths: Tensor, sample_rate: int) -> Tensor:
     return (level * 2).round() / 2
 
 
-# Reading: each reader yields (name, Hz, channels, an iterator over float32 blocks [n, channels]).
+# Reading: each reader yields (name, Hz, channels, frames if known, an iterator over float32 blocks [n, channels]).
 
 
 @contextmanager
@@ -176,7 +182,7 @@ def _from_array(source: tuple[int, np.ndarray]):
     samples = samples.reshape(len(samples), -1) if samples.size else samples.reshape(0, 1)
     step = max(1, BLOCK // samples.shape[1])
     blocks = (_full_scale(samples[i : i + step]) for i in range(0, len(samples), step))
-    return "The recording", int(source[0]), samples.shape[1], blocks
+    return "The recording", int(source[0]), samples.shape[1], len(samples), blocks
 
 
 def _full_scale(samples: np.ndarray) -> np.ndarray:
@@ -195,7 +201,6 @@ def _from_file(name: str, file: io.BufferedIOBase, size: int):
     if size == 0:
         raise InputError(f"{name} is empty: it has no bytes.")
     try:
-        # A nameless stream: soundfile and libsndfile would guess from the name.
         sound = soundfile.SoundFile(_Nameless(file))
     except (soundfile.LibsndfileError, TypeError, ValueError):
         file.seek(0)
@@ -203,11 +208,11 @@ def _from_file(name: str, file: io.BufferedIOBase, size: int):
             yield opened
         return
     with sound:
-        yield name, sound.samplerate, sound.channels, _sndfile_blocks(name, sound)
+        yield name, sound.samplerate, sound.channels, sound.frames, _sndfile_blocks(name, sound)
 
 
 class _Nameless:
-    """A file's reading methods without its name."""
+    """A file's reading methods without its name, from which readers would guess what it is."""
 
     def __init__(self, file):
         self.read, self.readinto, self.seek, self.tell = file.read, file.readinto, file.seek, file.tell
@@ -228,16 +233,16 @@ def _sndfile_blocks(name: str, sound) -> Iterator[np.ndarray]:
 def _through_ffmpeg(name: str, file: io.BufferedIOBase):
     import av
 
-    refusal = InputError(f"{name} is not an audio file that can be read; use WAV, FLAC, OGG, MP3, M4A or WebM.")
+    refusal = InputError(f"{name} is not an audio file that can be read, or it is damaged; use WAV, FLAC, OGG, MP3, M4A or WebM.")
     try:
-        container = av.open(file, options={"format_whitelist": CONTAINERS, "protocol_whitelist": ""})
+        container = av.open(_Nameless(file), options={"format_whitelist": CONTAINERS, "protocol_whitelist": ""})
     except (av.FFmpegError, ValueError, OSError):
         raise refusal from None
     with container:
-        if not container.streams.audio:
+        stream = next(iter(container.streams.audio), None)
+        if stream is None or not stream.rate or not stream.channels:
             raise refusal
-        stream = container.streams.audio[0]
-        yield name, stream.rate or 0, stream.channels or 0, _ffmpeg_blocks(name, container, stream)
+        yield name, stream.rate, stream.channels, None, _ffmpeg_blocks(name, container, stream)
 
 
 def _ffmpeg_blocks(name: str, container, stream) -> Iterator[np.ndarray]:
@@ -267,11 +272,12 @@ class _Meter:
         self.max_frames = math.inf if max_seconds is None else max_seconds * rate
         self.frames, self.flat, self.peak = 0, 0, 0.0
 
-    def measure(self, block: np.ndarray) -> np.ndarray:
+    def measure(self, block: np.ndarray, progress) -> np.ndarray:
         """float32 [n, channels] -> [n]."""
         if not len(block):
             return block[:, 0]
         self.frames += len(block)
+        progress.update(len(block))
         if self.frames > self.max_frames:
             raise InputError(f"{self.name} is longer than {self.max_seconds:g} s, the most that is accepted here: shorten it.")
         top = float(max(block.max(), -block.min()))  # NaN passes through max

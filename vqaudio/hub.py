@@ -27,9 +27,14 @@ def known_modules() -> list[str]:
     """The modules that a config.json may name."""
     found = []
     for family in FAMILIES:
-        package = importlib.import_module(f"vqaudio.{family}")
-        found += [f"{family}.{module.name}" for module in pkgutil.iter_modules(package.__path__)]
+        found += [f"{family}.{name}" for name in modules_of(family)]
     return [*found, *SINGLE_MODULES]
+
+
+def modules_of(family: str) -> list[str]:
+    """The names of the files in a folder of this package, such as "codecs"."""
+    package = importlib.import_module(f"vqaudio.{family}")
+    return [module.name for module in pkgutil.iter_modules(package.__path__)]
 
 
 def installed() -> list[str]:
@@ -114,6 +119,14 @@ def replace_file(path: Path, write) -> None:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_folder(path: Path) -> None:
+    """InputError if no file can be written here because of what is or is not there."""
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; name a file in it.")
+    if not path.parent.is_dir():
+        raise InputError(f"{path} cannot be written: there is no folder {path.parent}.")
 
 
 def _find(name: str | os.PathLike) -> Path:

@@ -34,7 +34,7 @@ import torch
 
 from vqaudio.codes import Codes, CodeSpec, Stage
 from vqaudio.errors import InputError
-from vqaudio.hub import replace_file
+from vqaudio.hub import check_folder, replace_file
 
 MAGIC, VERSION = b"VQA", 1
 _START = struct.Struct("<3sBI")
@@ -75,8 +75,7 @@ def write_vqa(path: str | os.PathLike, codes: Codes, codec) -> None:
         InputError: an index out of range, a clip whose valid columns are not its first ones, or too much for one file.
     """
     path = Path(path)
-    if not path.parent.is_dir():
-        raise InputError(f"{path} cannot be written: there is no folder {path.parent}.")
+    check_folder(path)
     body = _body(codes, codec)
     start = _START.pack(MAGIC, VERSION, zlib.crc32(body))
     replace_file(path, lambda temporary: temporary.write_bytes(start + body))

@@ -1,0 +1,83 @@
+"""The command line: `vqaudio COMMAND ...`.
+
+A command is one function: its arguments, their types and their help come from its signature. To add one, write the function
+in a file of this folder and name it in the table below. PyTorch is imported inside the functions, so that help comes at once.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+
+import tyro
+
+from vqaudio.cli import models, sound, train
+from vqaudio.errors import InputError
+
+COMMANDS: dict[str, Callable] = {
+    "reconstruct": sound.reconstruct,
+    "encode": sound.encode,
+    "decode": sound.decode,
+    "info": sound.info,
+    "push": models.push,
+}
+# These parse their own arguments: their defaults depend on the recipe that the arguments name.
+RECIPE_COMMANDS: dict[str, Callable[[list[str]], None]] = {
+    "train codec": train.codec,
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; returns the exit code: 0, 2 for what a person can mend, 130 after Ctrl-C."""
+    try:
+        _run(sys.argv[1:] if argv is None else argv)
+        sys.stdout.flush()
+        return 0
+    except KeyboardInterrupt:
+        return _fail("stopped.", 130)
+    except BrokenPipeError:  # the reader of our output, such as `head`, has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except InputError as error:
+        return _fail(str(error), 2)
+    except OSError as error:
+        return _fail(f"{error.filename or 'the file'}: {error.strerror}." if error.strerror else str(error), 2)
+    except MemoryError:
+        return _fail("there is not enough memory for this: take a shorter recording.", 2)
+
+
+def _run(argv: list[str]) -> None:
+    name = next((" ".join(argv[:n]) for n in (2, 1) if " ".join(argv[:n]) in {**COMMANDS, **RECIPE_COMMANDS}), None)
+    if name in RECIPE_COMMANDS:
+        RECIPE_COMMANDS[name](argv[len(name.split()) :])
+    elif name:
+        tyro.cli(
+            COMMANDS[name], args=argv[len(name.split()) :], prog=f"vqaudio {name}", config=(tyro.conf.FlagCreatePairsOff,)
+        )
+    elif argv in (["--version"], ["-V"]):
+        from vqaudio import __version__
+
+        print(f"vqaudio {__version__}")
+    elif not argv or argv[0] in ("--help", "-h", "help") or any(key.startswith(f"{argv[0]} ") for key in _table()):
+        print(_overview("" if not argv or argv[0] in ("--help", "-h", "help") else argv[0]))
+    else:
+        raise InputError(f"There is no command {argv[0]!r}; `vqaudio --help` lists them.")
+
+
+def _table() -> dict[str, Callable]:
+    return COMMANDS | RECIPE_COMMANDS
+
+
+def _overview(group: str) -> str:
+    """The commands, or those of one group, with the first line of their docstrings."""
+    lines = [
+        f"  {name:<16} {command.__doc__.strip().splitlines()[0]}"
+        for name, command in sorted(_table().items(), key=lambda item: " " in item[0])
+        if name.startswith(group)
+    ]
+    head = "usage: vqaudio COMMAND ...   (vqaudio COMMAND --help says more)\n"
+    return "\n".join([head, *lines])
+
+
+def _fail(message: str, code: int) -> int:
+    print("vqaudio: " + " ".join(message.split()), file=sys.stderr)
+    return code

@@ -1,0 +1,162 @@
+"""The commands that turn audio into codes and back."""
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from vqaudio.errors import InputError
+
+Model = Annotated[str, tyro.conf.arg(help="A name in weights/, a folder, or a Hub id.")]
+Device = Annotated[str, tyro.conf.arg(help="auto, cpu, cuda or mps.")]
+Beam = Annotated[int, tyro.conf.arg(help="Paths kept in the search for codewords; 1 is greedy, 8 is slower and a little better.")]
+Which = Annotated[
+    str | None,
+    tyro.conf.arg(help="3 is the first three stages; 1-4,7 or 2-2 are those named, counted from 1. All by default."),
+]
+AudioIn = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(help="Any audio file.", metavar="IN")]
+AudioOut = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(help="A .wav or .flac file to write.", metavar="OUT")]
+VqaIn = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(help="A .vqa file.", metavar="IN.vqa")]
+VqaOut = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(help="The .vqa file to write.", metavar="OUT.vqa")]
+
+
+def reconstruct(
+    source: AudioIn, target: AudioOut, stages: Which = None, model: Model = "fsdd-8khz", device: Device = "auto", beam: Beam = 1
+) -> None:
+    """Encode audio and decode it again, to hear what the codec keeps."""
+    from vqaudio import audio
+
+    _check_pair(source, target)
+    audio.check_target(target)
+    codec = _codec(model, device)
+    codes = codec.encode(_read(source, codec), beam=beam)
+    audio.save(target, codec.decode(codes, parse_stages(stages, len(codes.spec.stages)))[0], codec.sample_rate)
+
+
+def encode(
+    source: AudioIn, target: VqaOut, stages: Annotated[int | None, tyro.conf.arg(help="Keep the first so many stages only.")] = None,
+    model: Model = "fsdd-8khz", device: Device = "auto", beam: Beam = 1,
+) -> None:
+    """Write the codes of audio to a .vqa file."""
+    from vqaudio.vqa import write_vqa
+
+    _check_pair(source, target)
+    if target.suffix.lower() != ".vqa":
+        raise InputError(f"{target} should end in .vqa.")
+    codec = _codec(model, device)
+    codes = codec.encode(_read(source, codec), beam=beam)
+    write_vqa(target, codes if stages is None else codes.first(stages), codec)
+
+
+def decode(
+    source: VqaIn, target: AudioOut, stages: Which = None, model: Model = "fsdd-8khz", device: Device = "auto"
+) -> None:
+    """Turn a .vqa file back into audio; a file of several clips gives OUT-1, OUT-2, ..."""
+    from vqaudio import audio
+    from vqaudio.vqa import read_vqa
+
+    _check_pair(source, target)
+    audio.check_target(target)
+    codec = _codec(model, device)
+    codes = read_vqa(source, codec)
+    chosen = parse_stages(stages, len(codes.spec.stages))
+    for b in range(len(codes)):
+        path = target if len(codes) == 1 else target.with_stem(f"{target.stem}-{b + 1}")
+        audio.save(path, codec.decode(codes.clip(b), chosen)[0], codec.sample_rate)
+
+
+def info(what: Annotated[str, tyro.conf.Positional, tyro.conf.arg(help="An audio file, a .vqa file, or a model.")]) -> None:
+    """Say what an audio file, a .vqa file or a model is."""
+    from vqaudio import audio, hub, vqa
+
+    if Path(what).is_file():
+        facts = _vqa_facts(vqa.read_header(what)) if vqa.is_vqa(what) else _audio_facts(audio.load(what, 8000)[1])
+    elif Path(what).is_dir() or what in hub.installed():
+        facts = _model_facts(hub.load(what))
+    else:
+        raise InputError(f"There is no file and no model {what!r}. Models known here: {', '.join(hub.installed()) or 'none'}.")
+    print("\n".join(f"{name:<13} {value}" for name, value in facts.items()))
+
+
+def parse_stages(text: str | None, n: int) -> tuple[int, ...] | None:
+    """What a person says of stages, counted from 1, as stages counted from 0, each in range(n).
+
+    "3" -> (0, 1, 2); "1-4,7" -> (0, 1, 2, 3, 6); "2-2" -> (1,); None -> None.
+    """
+    if text is None:
+        return None
+    text = text.replace(" ", "")
+    if not re.fullmatch(r"[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*", text):
+        raise InputError(f"--stages is a count such as 3, or a list such as 1-4,7; not {text!r}.")
+    spans = [(1, int(text))] if text.isdigit() else [_span(part) for part in text.split(",")]
+    for first, last in spans:
+        if not 1 <= first <= last <= n:
+            raise InputError(f"There are stages 1 to {n} here; --stages {text} cannot be taken.")
+    return tuple(sorted({stage - 1 for first, last in spans for stage in range(first, last + 1)}))
+
+
+def _span(part: str) -> tuple[int, int]:
+    first, _, last = part.partition("-")
+    return int(first), int(last or first)
+
+
+def _check_pair(source: Path, target: Path) -> None:
+    if target.exists() and source.exists() and os.path.samefile(source, target):
+        raise InputError(f"{target} is the input itself: choose another name for the output.")
+    if not source.exists():
+        raise InputError(f"There is no file {source}.")
+    from vqaudio.hub import check_folder
+
+    check_folder(target)
+
+
+def _codec(model: str, device: str):
+    from vqaudio.codec import Codec
+    from vqaudio.hub import load
+    from vqaudio.training.loop import pick_device
+
+    codec = load(model)
+    if not isinstance(codec, Codec):
+        raise InputError(f"The model {model!r} is not a codec.")
+    return codec.to(pick_device(device))
+
+
+def _read(path: Path, codec):
+    """[1, 1, N] at the codec's rate."""
+    from vqaudio import audio
+
+    return audio.load(path, codec.sample_rate)[0][None]
+
+
+def _audio_facts(report) -> dict:
+    peak = f"{report.peak:.3f} of full scale, {100 * report.clipped_share:.2g} % of samples clipped"
+    rate = f"{report.sample_rate_hz} Hz"
+    return {"kind": "audio", "sample rate": rate, "channels": report.channels, "length": f"{report.duration_s:.3f} s", "peak": peak}
+
+
+def _vqa_facts(header) -> dict:
+    levels = "not stored" if header.level_db is None else ", ".join(f"{level:.1f} dB" for level in header.level_db[:8])
+    return {
+        "kind": f"codes (.vqa version {header.version})",
+        "model": f"{header.model} {header.fingerprint}",
+        "clips": len(header.lengths),
+        "length": f"{header.duration_s:.3f} s at {header.sample_rate_hz} Hz",
+        "columns": ", ".join(map(str, header.columns[:8])) + (", ..." if len(header.columns) > 8 else ""),
+        "level": levels,
+        **_spec_facts(header.spec),
+    }
+
+
+def _model_facts(model) -> dict:
+    facts = {"kind": f"model ({model.config.module})", "name": model.name, "fingerprint": model.fingerprint}
+    facts["parameters"] = f"{sum(p.numel() for p in model.parameters()):,}"
+    if hasattr(model, "spec"):
+        facts |= {"sample rate": f"{model.sample_rate} Hz", **_spec_facts(model.spec)}
+    return facts
+
+
+def _spec_facts(spec) -> dict:
+    kinds = sorted({f"{stage.bands} x {stage.steps} of {stage.vocab} words" for stage in spec.stages})
+    return {"stages": f"{len(spec.stages)} ({'; '.join(kinds)})", "rate": f"{spec.bits_per_second:g} bit/s, {spec.frame_rate:g} columns a second"}

@@ -1,0 +1,96 @@
+"""The commands that train: a recipe, and what is changed of it.
+
+Every field of a recipe is an option with the recipe's value as its default, e.g. `--training.batch-size 8 --loop.steps 20`.
+"""
+
+import importlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Generic, TypeVar
+
+import tyro
+
+from vqaudio.errors import InputError
+
+Recipe = TypeVar("Recipe")
+
+
+@dataclass(frozen=True)
+class Run(Generic[Recipe]):
+    """Train by a recipe; each of its fields can be changed.
+
+    Under torchrun, the same command trains in several processes: `torchrun --nproc-per-node 2 -m vqaudio train ...`.
+    """
+
+    settings: Annotated[Recipe, tyro.conf.arg(name="")]
+    recipe: str
+    """Name of the recipe that the defaults come from."""
+    data: Path | None = None
+    """The dataset's folder; by default $VQAUDIO_DATA, else what `vqaudio download` fetched."""
+    out: Path | None = None
+    """Folder for checkpoints, metrics and the model; by default runs/RECIPE."""
+    resume: bool = False
+    """Go on from the folder's last checkpoint."""
+
+    @property
+    def folder(self) -> Path:
+        return self.out or Path("runs") / self.recipe
+
+
+def codec(args: list[str]) -> None:
+    """Train a codec: metrics.csv, checkpoints, and the model in OUT/best."""
+    import torch
+
+    from vqaudio.training.codec_task import CodecTask
+    from vqaudio.training.loop import Place, fit
+    from vqaudio.training.recipes import CODEC_RECIPES
+
+    run = parse(args, CODEC_RECIPES, "fsdd-8khz", "vqaudio train codec")
+    settings = run.settings
+    train, validation = (_dataset(settings.dataset).load_split(part, run.data) for part in ("train", "validation"))
+    place = Place.join(settings.loop.device)
+    torch.manual_seed(settings.loop.seed)  # the same first weights in every process and at every resumption
+    model = _class_for(settings.codec)(settings.codec)
+    task = CodecTask(model, settings.training, train, validation, settings.loop.seed, place)
+    report(fit(task, settings.loop, run.folder, place, run.resume), run, place)
+
+
+def parse(args: list[str], recipes: dict[str, Recipe], default: str, prog: str) -> Run[Recipe]:
+    """The run that these arguments ask for; the recipe is looked up first, since it gives the other defaults."""
+    name = _value_of("--recipe", args) or default
+    if name not in recipes:
+        raise InputError(f"There is no recipe {name!r}; known are {', '.join(recipes)}.")
+    recipe = recipes[name]
+    return tyro.cli(
+        Run[type(recipe)], default=Run(recipe, name), args=args, prog=prog, config=(tyro.conf.FlagCreatePairsOff,)
+    )
+
+
+def report(result: dict[str, float], run: Run, place) -> None:
+    """The last line of a training run."""
+    if place.rank == 0:
+        scores = ", ".join(f"{name} {value:.4g}" for name, value in result.items())
+        print(f"{run.folder / 'best'}: the last validation gave {scores}" if scores else f"{run.folder}: nothing left to do.")
+
+
+def _value_of(option: str, args: list[str]) -> str | None:
+    for at, arg in enumerate(args):
+        if arg == option:
+            return args[at + 1] if at + 1 < len(args) else None
+        if arg.startswith(f"{option}="):
+            return arg.partition("=")[2]
+    return None
+
+
+def _dataset(name: str):
+    """The module of vqaudio.data that reads a dataset."""
+    from vqaudio.hub import modules_of
+
+    if name not in modules_of("data"):
+        raise InputError(f"There is no dataset {name!r} in vqaudio/data.")
+    return importlib.import_module(f"vqaudio.data.{name}")
+
+
+def _class_for(config):
+    """The model class that belongs to this configuration."""
+    return importlib.import_module(f"vqaudio.{config.module}").MODEL
