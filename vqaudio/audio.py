@@ -99,11 +99,9 @@ def save(path: str | os.PathLike, audio: Tensor, sample_rate: int) -> None:
 
     path = Path(path)
     kind = check_target(path)
-    samples = to_int16(audio)
-    try:
-        replace_file(path, lambda part: soundfile.write(part, samples, sample_rate, subtype="PCM_16", format=kind))
-    except soundfile.LibsndfileError as error:
-        raise InputError(f"{path} cannot be written: {_reason(error)}") from None
+    file = io.BytesIO()  # and not the disk: soundfile does not tell when a disk is full
+    soundfile.write(file, to_int16(audio), sample_rate, subtype="PCM_16", format=kind)
+    replace_file(path, lambda temporary: temporary.write_bytes(file.getbuffer()))
 
 
 def check_target(path: Path) -> str:
@@ -132,12 +130,10 @@ def active_level_db(audio: Tensor, lengths: Tensor, sample_rate: int) -> Tensor:
     is softer by exactly that. Silence is -80 dB.
     """
     frame = sample_rate // 50
-    samples = torch.arange(audio.shape[-1], device=audio.device)[None] < lengths[:, None]
-    padding = -audio.shape[-1] % frame
-    power, count = (
-        torch.nn.functional.pad(part, (0, padding)).unflatten(-1, (-1, frame)).sum(-1)
-        for part in (audio[:, 0].square() * samples, samples.to(audio.dtype))
-    )
+    frames = torch.nn.functional.pad(audio[:, 0], (0, -audio.shape[-1] % frame)).unflatten(-1, (-1, frame))
+    count = (lengths[:, None] - frame * torch.arange(frames.shape[1], device=audio.device)).clamp(0, frame)
+    inside = torch.arange(frame, device=audio.device, dtype=torch.int32) < count[..., None]
+    power = frames.square().mul_(inside).sum(-1)
     loudness = power / count.clamp_min(frame / 4)
     active = loudness >= loudness.amax(-1, keepdim=True) * 0.01
     mean = (power * active).sum(-1) / (count * active).sum(-1).clamp_min(1)

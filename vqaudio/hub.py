@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 from vqaudio.errors import InputError
@@ -51,7 +51,7 @@ def load(name: str | os.PathLike):
     Raises:
         InputError: no such model, the Hub cannot be reached, or the folder's files are damaged; it says which.
     """
-    folder = _find(name)
+    folder = folder_of(name)
     config = _read_config(folder)
     model_class, config_class = _classes_of(folder, config.pop("module", None))
     try:
@@ -77,7 +77,8 @@ def save_compact(model: nn.Module, folder: str | os.PathLike) -> None:
         key: value.detach().cpu().to(torch.float16 if value.is_floating_point() else value.dtype).contiguous()
         for key, value in model.state_dict().items()
     }
-    replace_file(folder / "model.safetensors", lambda path: save_file(tensors, path, metadata={"format": "pt"}))
+    weights = save(tensors, metadata={"format": "pt"})
+    replace_file(folder / "model.safetensors", lambda path: path.write_bytes(weights))
     text = json.dumps(vars(model.config), indent=2) + "\n"
     replace_file(folder / "config.json", lambda path: path.write_text(text))
 
@@ -87,7 +88,7 @@ def push(name: str | os.PathLike, repo_id: str, private: bool = False) -> str:
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError
 
-    folder = _find(name)
+    folder = folder_of(name)
     load(folder)
     try:
         api = HfApi()
@@ -112,11 +113,17 @@ def fingerprint(model: nn.Module) -> str:
 
 
 def replace_file(path: Path, write) -> None:
-    """Call `write(temporary path)` and put the result in place of `path` at once, so that no half-written file is ever seen."""
+    """Call `write(temporary path)` and put the result in place of `path` at once, so that no half-written file is ever seen.
+
+    Raises:
+        OSError: about `path`, where the disk is full or writing is not allowed.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         write(temporary)
         os.replace(temporary, path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -129,7 +136,8 @@ def check_folder(path: Path) -> None:
         raise InputError(f"{path} cannot be written: there is no folder {path.parent}.")
 
 
-def _find(name: str | os.PathLike) -> Path:
+def folder_of(name: str | os.PathLike) -> Path:
+    """The folder of a model: a folder, a name in weights/, or a Hub id, which is fetched. Raises InputError."""
     for folder in (Path(name), WEIGHTS / str(name)):
         if (folder / "config.json").is_file():
             return folder.resolve()
@@ -137,12 +145,13 @@ def _find(name: str | os.PathLike) -> Path:
         raise InputError(f"{name} holds no model: it has no config.json.")
     if str(name).count("/") == 1 and not str(name).startswith((".", "/")):
         return _download(str(name))
-    raise InputError(f"There is no model {str(name)!r}. Known here: {', '.join(installed()) or 'none'}; a folder or a Hub id works too.")
+    known = ", ".join(installed()) or "none"
+    raise InputError(f"There is no model {str(name)!r}. Known here: {known}; a folder or a Hub id works too.")
 
 
 def _download(repo_id: str) -> Path:
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError, HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
         return Path(snapshot_download(repo_id, allow_patterns=["*.json", "*.safetensors", "*.md"]))

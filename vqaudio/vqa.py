@@ -239,5 +239,5 @@ def _check_model(path, header: VqaHeader, codec) -> None:
     if header.fingerprint == codec.fingerprint:
         return
     if header.model == codec.name:
-        raise InputError(f"{path} was made by another version of the model {header.model!r}: it cannot be decoded with this one.")
-    raise InputError(f"{path} was made by the model {header.model!r}, not by {codec.name!r}: decode it with --model {header.model}.")
+        raise InputError(f"{path} was made by another version of the model {header.model!r}: it needs that one.")
+    raise InputError(f"{path} was made by the model {header.model!r}, not by {codec.name!r}: load that one (--model).")

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import tyro
 
-from vqaudio.cli import models, sound, train
+from vqaudio.cli import measure, models, sound, train
 from vqaudio.errors import InputError
 
 COMMANDS: dict[str, Callable] = {
@@ -19,10 +19,16 @@ COMMANDS: dict[str, Callable] = {
     "decode": sound.decode,
     "info": sound.info,
     "push": models.push,
+    "download": measure.download,
+    "publish": measure.publish,
+    "codebooks": measure.codebooks,
+    "evaluate codec": measure.evaluate_codec,
+    "card": measure.card,
 }
 # These parse their own arguments: their defaults depend on the recipe that the arguments name.
 RECIPE_COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "train codec": train.codec,
+    "train judge": train.judge,
 }
 
 

@@ -16,6 +16,7 @@ Which = Annotated[
     str | None,
     tyro.conf.arg(help="3 is the first three stages; 1-4,7 or 2-2 are those named, counted from 1. All by default."),
 ]
+FirstStages = Annotated[int | None, tyro.conf.arg(help="Keep only so many stages, from the first. All by default.")]
 AudioIn = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(help="Any audio file.", metavar="IN")]
 AudioOut = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(help="A .wav or .flac file to write.", metavar="OUT")]
 VqaIn = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(help="A .vqa file.", metavar="IN.vqa")]
@@ -36,7 +37,7 @@ def reconstruct(
 
 
 def encode(
-    source: AudioIn, target: VqaOut, stages: Annotated[int | None, tyro.conf.arg(help="Keep the first so many stages only.")] = None,
+    source: AudioIn, target: VqaOut, stages: FirstStages = None,
     model: Model = "fsdd-8khz", device: Device = "auto", beam: Beam = 1,
 ) -> None:
     """Write the codes of audio to a .vqa file."""
@@ -133,7 +134,8 @@ def _read(path: Path, codec):
 def _audio_facts(report) -> dict:
     peak = f"{report.peak:.3f} of full scale, {100 * report.clipped_share:.2g} % of samples clipped"
     rate = f"{report.sample_rate_hz} Hz"
-    return {"kind": "audio", "sample rate": rate, "channels": report.channels, "length": f"{report.duration_s:.3f} s", "peak": peak}
+    length = f"{report.duration_s:.3f} s"
+    return {"kind": "audio", "sample rate": rate, "channels": report.channels, "length": length, "peak": peak}
 
 
 def _vqa_facts(header) -> dict:
@@ -159,4 +161,5 @@ def _model_facts(model) -> dict:
 
 def _spec_facts(spec) -> dict:
     kinds = sorted({f"{stage.bands} x {stage.steps} of {stage.vocab} words" for stage in spec.stages})
-    return {"stages": f"{len(spec.stages)} ({'; '.join(kinds)})", "rate": f"{spec.bits_per_second:g} bit/s, {spec.frame_rate:g} columns a second"}
+    rate = f"{spec.bits_per_second:g} bit/s, {spec.frame_rate:g} columns a second"
+    return {"stages": f"{len(spec.stages)} ({'; '.join(kinds)})", "rate": rate}

@@ -4,7 +4,7 @@ Every field of a recipe is an option with the recipe's value as its default, e.g
 """
 
 import importlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Generic, TypeVar
 
@@ -52,6 +52,25 @@ def codec(args: list[str]) -> None:
     torch.manual_seed(settings.loop.seed)  # the same first weights in every process and at every resumption
     model = _class_for(settings.codec)(settings.codec)
     task = CodecTask(model, settings.training, train, validation, settings.loop.seed, place)
+    report(fit(task, settings.loop, run.folder, place, run.resume), run, place)
+
+
+def judge(args: list[str]) -> None:
+    """Train a judge: a small classifier of a dataset's clips by one of their labels."""
+    import torch
+
+    from vqaudio.evaluation.judges import Judge
+    from vqaudio.training.judge_task import JudgeTask
+    from vqaudio.training.loop import Place, fit
+    from vqaudio.training.recipes import JUDGE_RECIPES
+
+    run = parse(args, JUDGE_RECIPES, "fsdd-judge-digit", "vqaudio train judge")
+    settings = run.settings
+    train, validation = (_dataset(settings.dataset).load_split(part, run.data) for part in ("train", "validation"))
+    place = Place.join(settings.loop.device)
+    torch.manual_seed(settings.loop.seed)
+    model = Judge(replace(settings.judge, classes=train.labels[settings.judge.target]))
+    task = JudgeTask(model, settings.training, train, validation, settings.loop.seed, place)
     report(fit(task, settings.loop, run.folder, place, run.resume), run, place)
 
 

@@ -1,0 +1,107 @@
+"""The commands that make a model public: fetch the data, publish a run's weights, measure them, write the card."""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from vqaudio.errors import InputError
+
+Data = Annotated[Path | None, tyro.conf.arg(help="The dataset's folder; by default $VQAUDIO_DATA, else what `vqaudio download` fetched.")]
+Model = Annotated[str, tyro.conf.arg(help="A name in weights/, a folder, or a Hub id.")]
+JUDGES = ("fsdd-judge-digit", "fsdd-judge-speaker")
+
+
+def download(dataset: Annotated[Literal["fsdd"], tyro.conf.Positional]) -> None:
+    """Fetch a public dataset, check it, and keep it in the cache."""
+    from vqaudio.data import fsdd
+
+    print(fsdd.download())
+
+
+def publish(
+    runs: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(help="Folders of training runs, each begun from the one before.")],
+    name: Annotated[str, tyro.conf.arg(help="The model's name in weights/, or a folder.")],
+    which: Annotated[Literal["best", "last"], tyro.conf.arg(help="Which weights of the last run.")] = "best",
+) -> None:
+    """Copy a run's weights to weights/NAME, with the record of how they were trained."""
+    from vqaudio import hub
+
+    folder = Path(name) if "/" in name else hub.WEIGHTS / name
+    records = []
+    for run in runs:
+        if not (run / "training.json").is_file():
+            raise InputError(f"{run} holds no finished training run: it has no training.json.")
+        records.append(json.loads((run / "training.json").read_text()))
+    source = runs[-1] / which
+    hub.load(source)
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in ("model.safetensors", "config.json"):
+        hub.replace_file(folder / file, lambda path, file=file: shutil.copyfile(source / file, path))
+    hub.replace_file(folder / "training.json", lambda path: path.write_text(json.dumps(records, indent=1) + "\n"))
+    print(folder)
+
+
+def codebooks(model: Model = "fsdd-8khz", data: Data = None) -> None:
+    """Count every codeword over the training and the test clips; kept beside the weights for the app and the card."""
+    from vqaudio import hub
+    from vqaudio.data import fsdd
+    from vqaudio.evaluation.codebooks import health, measure, save_statistics
+
+    codec = hub.load(model)
+    statistics = measure(codec, fsdd.load_split("train", data), fsdd.load_split("test", data))
+    save_statistics(statistics, hub.folder_of(model))
+    for j, counts in enumerate(statistics.test_counts, 1):
+        h = health(counts)
+        print(f"stage {j}: perplexity {h.perplexity:.1f}, entropy {h.entropy_bits:.2f} bits, {h.dead} of {len(counts)} words unused")
+
+
+def evaluate_codec(
+    model: Model = "fsdd-8khz", data: Data = None,
+    split: Annotated[Literal["validation", "test"], tyro.conf.arg(help="Which part of the dataset.")] = "test",
+    stages: Annotated[tuple[int, ...] | None, tyro.conf.arg(help="Numbers of stages; by default all, half and a quarter.")] = None,
+    beam: Annotated[int, tyro.conf.arg(help="Paths that the encoder's search keeps.")] = 1,
+    peers: Annotated[Path | None, tyro.conf.arg(help="A folder of other codecs' decoded clips: CODEC/meta.json and CODEC/CLIP.flac.")] = None,
+    judges: Annotated[tuple[str, ...], tyro.conf.arg(help="Models that tell the labels.")] = JUDGES,
+    save: Annotated[bool, tyro.conf.arg(help="Keep the table beside the weights, for the model card.")] = False,
+) -> None:
+    """PESQ, ESTOI, mel-L1, MR-STFT, SI-SDR and the judges' accuracy of a codec on a part of its dataset, as a table."""
+    from vqaudio import hub
+    from vqaudio.data import fsdd
+    from vqaudio.evaluation import codec_evaluation as evaluation
+
+    codec, jury, clips = hub.load(model), [hub.load(name) for name in judges], fsdd.load_split(split, data)
+    total = len(codec.spec.stages)
+    chosen = sorted(stages or {total, max(1, total // 2), max(1, total // 4)}, reverse=True)
+    rows = []
+    for n, decoded in evaluation.decode_split(codec, clips, chosen, beam).items():
+        spec = codec.spec.first(n)
+        rows.append(evaluation.score(f"{codec.name}, {n} stages", spec.bits_per_second, clips, decoded, jury))
+    for folder in sorted(peers.iterdir()) if peers else ():
+        rows.append(evaluation.score(*_peer(folder, clips), jury))
+    originals = {clip.name: clip.audio for clip in clips.clips}
+    rows.append(evaluation.score("original", 16 * clips.sample_rate, clips, originals, jury))
+    print(evaluation.table(rows))
+    if save:
+        record = {"command": " ".join(["vqaudio", *sys.argv[1:]]), "rows": json.loads(evaluation.as_json(rows))}
+        path = hub.folder_of(model) / "metrics.json"
+        hub.replace_file(path, lambda temporary: temporary.write_text(json.dumps(record, indent=1) + "\n"))
+
+
+def card(model: Model = "fsdd-8khz") -> None:
+    """Write the model card from what was recorded and measured."""
+    from vqaudio import hub
+    from vqaudio.evaluation.card import write_codec_card
+
+    write_codec_card(hub.load(model), hub.folder_of(model))
+    print(hub.folder_of(model) / "README.md")
+
+
+def _peer(folder: Path, clips):
+    from vqaudio.evaluation.codec_evaluation import read_peer
+
+    name, bits_per_second, decoded = read_peer(folder, clips)
+    return name, bits_per_second, clips, decoded
