@@ -1,0 +1,45 @@
+"""Figures. What they show was computed elsewhere."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+
+def listen_figure(
+    *, original_db: np.ndarray | None, decoded_db: np.ndarray, top_db: float, range_db: float, maps: list[np.ndarray],
+    vocabs: list[int], ranks: list[list[int]], on: tuple[int, ...], seconds: float, columns_s: float, sample_rate: int,
+    title: str,
+) -> Figure:
+    """The Listen view on paper: spectrograms over one lane a stage, on one time axis.
+
+    Args:
+        original_db, decoded_db: dB [bins, frames] over the whole clip; the original may be missing.
+        top_db, range_db: what is black, and how far below it is white.
+        maps: for each stage its indices [bands, T * steps].
+        vocabs, ranks: codewords a stage, and the place of each on the colour scale.
+        on: the stages (from 0) that were decoded; the others are pale.
+        seconds, columns_s: length of the clip, and of its columns, which may reach a little beyond it.
+    """
+    spectra = [("Original", original_db)] if original_db is not None else []
+    spectra.append(("Decoded", decoded_db))
+    heights = [3.0] * len(spectra) + [max(0.8, 0.35 * len(m)) for m in maps]
+    figure = Figure(figsize=(10, 0.42 * sum(heights) + 1.1), layout="constrained")
+    axes = figure.subplots(len(heights), 1, sharex=True, gridspec_kw={"height_ratios": heights})
+    for axis, (name, decibel) in zip(axes, spectra):
+        axis.imshow(
+            decibel, origin="lower", aspect="auto", cmap="Greys", vmin=top_db - range_db, vmax=top_db,
+            extent=(0, seconds, 0, sample_rate / 2000),
+        )
+        axis.set_ylabel(f"{name}\nkHz")
+    for j, (axis, indices) in enumerate(zip(axes[len(spectra) :], maps)):
+        colours = np.asarray(ranks[j])[indices] / max(1, vocabs[j] - 1)
+        axis.imshow(
+            colours, origin="lower", aspect="auto", cmap="viridis", vmin=0, vmax=1, interpolation="nearest",
+            alpha=1.0 if j in on else 0.2, extent=(0, columns_s, 0, len(indices)),
+        )
+        axis.set_ylabel(f"{j + 1}", rotation=0, va="center", labelpad=12)
+        axis.set_yticks([])
+    axes[-1].set_xlim(0, seconds)
+    axes[-1].set_xlabel("seconds")
+    figure.suptitle(title, fontsize=11)
+    return figure
+

@@ -1,0 +1,87 @@
+"""What is known of a model's codewords: how alike they are, how often they fire in the training set, and where."""
+
+from functools import cache
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+import vqaudio.audio
+from vqaudio.codec import Codec
+from vqaudio.data import fsdd
+from vqaudio.errors import InputError
+from vqaudio.hub import WEIGHTS
+from vqaudio.ui import models
+
+NO_DATASET = "To hear them, get the dataset: run `vqaudio download fsdd`."
+
+
+@cache
+def colour_ranks(codec: Codec) -> list[list[int]]:
+    """For each stage the place of each codeword on the colour scale: neighbours there are alike.
+
+    The order is that along the codewords' first principal component; a codec without vectors keeps the order of its ids.
+    """
+    rvq = getattr(codec, "rvq", None)
+    ranks = []
+    for j, stage in enumerate(codec.spec.stages):
+        order = torch.arange(stage.vocab)
+        if rvq is not None:
+            with torch.inference_mode():
+                words = rvq.vectors_of(torch.arange(stage.vocab), j).double()
+            order = _first_component(words).argsort(stable=True)
+        rank = torch.empty_like(order)
+        rank[order] = torch.arange(stage.vocab)
+        ranks.append(rank.tolist())
+    return ranks
+
+
+def _first_component(words: Tensor) -> Tensor:
+    """Each of [V, D] along the direction in which they differ most: [V]; the sign is fixed by the largest coordinate."""
+    centred = words - words.mean(0)
+    direction = torch.linalg.svd(centred, full_matrices=False).Vh[0]
+    return centred @ direction * direction[direction.abs().argmax()].sign()
+
+
+@cache
+def statistics():
+    """What `vqaudio evaluate codebooks` measured of the served model, or None where it was not run."""
+    from vqaudio.evaluation.codebooks import load_statistics
+
+    folder = WEIGHTS / models.name()
+    return load_statistics(folder if folder.is_dir() else Path(models.name()))
+
+
+def train_counts() -> list[list[int]] | None:
+    """[K][V] how often each codeword fires in the training set; None: not measured."""
+    known = statistics()
+    return None if known is None else torch.as_tensor(known.train_counts).tolist()
+
+
+def examples(row: int, index: int, frame_rate: float) -> list[dict]:
+    """Training clips in which a codeword fires: {clip, time_s, playable}."""
+    known = statistics()
+    if known is None or row >= len(known.examples) or index >= len(known.examples[row]):
+        return []
+    pairs = torch.as_tensor(known.examples[row][index]).tolist()
+    found = [(known.clips[clip], column / frame_rate) for clip, column in pairs if clip >= 0]
+    return [{"clip": clip, "time_s": time_s, "playable": _path(clip) is not None} for clip, time_s in found]
+
+
+def example_sound(row: int, index: int, number: int, codec: Codec) -> Tensor:
+    """The training clip [N] of `examples(...)[number]`. Raises InputError where the dataset is not here."""
+    found = examples(row, index, codec.spec.frame_rate)
+    if number >= len(found):
+        raise InputError("There is no such example.")
+    path = _path(found[number]["clip"])
+    if path is None:
+        raise InputError(f"The training clips are not on this machine. {NO_DATASET}")
+    return vqaudio.audio.load(path, codec.sample_rate)[0][0]
+
+
+def _path(clip: str):
+    try:
+        path = fsdd.recordings() / f"{clip.removesuffix('.wav')}.wav"
+    except InputError:
+        return None
+    return path if path.is_file() and path.parent == fsdd.recordings() else None

@@ -1,0 +1,84 @@
+"""Files that people hand in: sounds and .vqa files, with one plain sentence where they cannot be used."""
+
+import logging
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from torch import Tensor
+
+import vqaudio.audio
+from vqaudio.audio import InputReport
+from vqaudio.codec import Codec
+from vqaudio.codes import Codes
+from vqaudio.errors import InputError
+from vqaudio.vqa import read_header, read_vqa
+
+MAX_SECONDS = 60
+MAX_MB = 30
+TOO_MANY_CODES = f"Only codes of up to {MAX_SECONDS} s can be opened here; use the command line for longer ones."
+_log = logging.getLogger(__name__)
+
+
+def sound(path: str | None, codec: Codec) -> tuple[Tensor, InputReport]:
+    """An uploaded sound as [1, N] at the codec's rate, and what it was like. Raises InputError."""
+    if not path:
+        raise InputError("There is no sound yet: record or upload one.")
+    if Path(path).stat().st_size > MAX_MB * 2**20:
+        raise InputError(f"This file is larger than {MAX_MB} MB: shorten it.")
+    # Bytes, not the path: a message must not tell where the server keeps uploads.
+    return vqaudio.audio.load(Path(path).read_bytes(), codec.sample_rate, max_seconds=MAX_SECONDS)
+
+
+def codes(path: str | None, codec: Codec) -> Codes:
+    """The codes of an uploaded .vqa file of one clip. Raises InputError."""
+    if not path:
+        raise InputError("There is no .vqa file yet: upload one.")
+    try:
+        header = read_header(path)
+        if header.duration_s > MAX_SECONDS:
+            raise InputError(TOO_MANY_CODES)
+        found = read_vqa(path, codec)
+    except InputError as error:
+        raise InputError(str(error).replace(str(path), Path(path).name)) from None
+    if len(found) != 1:
+        raise InputError(f"Codes of one clip can be opened here; this file holds {len(found)}.")
+    codec.check_codes(found)
+    return found
+
+
+@contextmanager
+def plain_errors():
+    """InputError -> the sentence to the person; anything else -> a sentence to the person, the traceback to the log."""
+    try:
+        yield
+    except InputError as error:
+        raise gr.Error(str(error), print_exception=False) from None
+    except Exception:
+        _log.exception("an event handler failed")
+        raise gr.Error("Something went wrong in the app; the fault was logged.", print_exception=False) from None
+
+
+class _Uploaded:
+    """A file component that refuses all but uploads, with a sentence: a path on the server or an address is not read."""
+
+    def preprocess(self, payload: Any):
+        path = getattr(payload, "path", None)
+        if payload is not None and (not path or not Path(path).is_file()):
+            raise gr.Error("Upload the file: a path or an address is not read.", print_exception=False)
+        return super().preprocess(payload)
+
+
+class SoundFile(_Uploaded, gr.Audio):
+    """An uploaded sound, handed on as the path of its file."""
+
+    def __init__(self, **settings: Any):
+        super().__init__(type="filepath", **settings)
+
+
+class CodesFile(_Uploaded, gr.File):
+    """An uploaded .vqa file."""
+
+    def __init__(self, **settings: Any):
+        super().__init__(type="filepath", file_types=[".vqa"], **settings)

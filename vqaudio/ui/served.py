@@ -1,0 +1,128 @@
+"""What the page may ask of the clip whose token it holds. Each takes one JSON object and gives one back (see `wire`)."""
+
+import torch
+
+from vqaudio.ui import exports, facts, pictures, wire
+from vqaudio.ui.store import Store
+from vqaudio.ui.workbench import Workbench
+
+RUNNERS_UP = 8
+store = Store()
+
+
+def describe(token: str, bench: Workbench) -> dict:
+    """All that the page draws before anything is decoded."""
+    spec = bench.codes.spec
+    return {
+        "token": token,
+        "title": bench.title,
+        "version": bench.version,
+        "sample_rate": bench.codec.sample_rate,
+        "samples": bench.n_samples,
+        "columns": bench.ids.shape[1],
+        "spec": {
+            "frame_rate": spec.frame_rate,
+            "stages": [{"bands": s.bands, "steps": s.steps, "vocab": s.vocab, "bits": s.bits} for s in spec.stages],
+        },
+        "ids": wire.integers(bench.ids),
+        "colour_ranks": facts.colour_ranks(bench.codec)[: len(spec.stages)],
+        "train_counts": facts.train_counts(),
+        "original": None if bench.original is None else _heard(bench, bench.original),
+    }
+
+
+def _heard(bench: Workbench, sound: torch.Tensor, loudest: bool = False) -> dict:
+    return {
+        "sound": wire.sound(sound, loudest),
+        "picture": wire.picture(bench.picture(sound)),
+        "level_db": pictures.level_db(sound),
+    }
+
+
+@wire.serves(wire.StagesRequest)
+def decode(request: wire.StagesRequest) -> dict:
+    """The sound of some stages, its picture and its quality; for the first n stages also what stage n adds."""
+    bench = store.get(request.token)
+    stages = tuple(sorted(set(request.stages)))
+    sound = bench.sound(stages)
+    is_prefix = stages == tuple(range(len(stages)))
+    return {
+        "version": bench.version,
+        "stages": stages,
+        **_heard(bench, sound),
+        "bits_per_second": bench.bits_per_second(stages),
+        "quality": bench.quality(sound),
+        "added": _heard(bench, bench.added(len(stages)), loudest=True) if is_prefix else None,
+    }
+
+
+@wire.serves(wire.CellRequest)
+def inspect(request: wire.CellRequest) -> dict:
+    """A cell's codeword, the codewords that were nearly chosen, and training clips in which it fires."""
+    bench = store.get(request.token)
+    index = bench.check_cell(request.row, request.column)
+    near = bench.nearest(request.row, request.column)
+    words = []
+    if near is not None:
+        rank = near[0].index(index)
+        shown = [*range(RUNNERS_UP)] if rank < RUNNERS_UP else [*range(RUNNERS_UP), rank]
+        words = [{"rank": i + 1, "index": near[0][i], "distance": near[1][i]} for i in shown if i < len(near[0])]
+    return {
+        "row": request.row,
+        "column": request.column,
+        "index": index,
+        "words": words,
+        "from_original": bench.original is not None,
+        **_examples(bench, request.row, index),
+    }
+
+
+def _examples(bench: Workbench, row: int, index: int) -> dict:
+    found = facts.examples(row, index, bench.codes.spec.frame_rate)
+    missing = bool(found) and not any(example["playable"] for example in found)
+    return {
+        "examples": found,
+        "measured": facts.statistics() is not None,
+        "hint": facts.NO_DATASET if missing else "",
+    }
+
+
+@wire.serves(wire.SwapRequest)
+def swap(request: wire.SwapRequest) -> dict:
+    """Put a codeword into a cell."""
+    bench = store.get(request.token)
+    bench.swap(request.row, request.column, request.index)
+    return _written(bench, request.row, request.column)
+
+
+@wire.serves(wire.Request)
+def undo(request: wire.Request) -> dict:
+    """Take the last swap back."""
+    bench = store.get(request.token)
+    cell = bench.undo()
+    return {"version": bench.version, "edits": 0} if cell is None else _written(bench, *cell)
+
+
+def _written(bench: Workbench, row: int, column: int) -> dict:
+    return {
+        "version": bench.version, "row": row, "column": column, "index": int(bench.ids[row, column]), "edits": bench.n_edits
+    }
+
+
+@wire.serves(wire.ExampleRequest)
+def example(request: wire.ExampleRequest) -> dict:
+    """The sound of a training clip in which a codeword fires."""
+    bench = store.get(request.token)
+    sound = facts.example_sound(request.row, request.index, request.number, bench.codec)
+    return {"sound": wire.sound(sound)}
+
+
+@wire.serves(wire.ExportRequest)
+def export(request: wire.ExportRequest) -> dict:
+    """A file to keep: the WAV of some stages, the figure, the codes as .vqa, or the ids as JSON."""
+    bench = store.get(request.token)
+    name, kind, data = exports.make(bench, request.kind, tuple(sorted(set(request.stages))))
+    return {"name": name, "type": kind, "data": wire.text(data)}
+
+
+FUNCTIONS = (decode, inspect, swap, undo, example, export)

@@ -1,0 +1,170 @@
+"""One person's clip: its codes, what they decode to, and what was changed by hand."""
+
+import hashlib
+import math
+import threading
+from collections import OrderedDict
+from dataclasses import replace
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from vqaudio.codec import Codec
+from vqaudio.codes import Codes
+from vqaudio.errors import InputError
+from vqaudio.evaluation.metrics import mel_l1, si_sdr
+from vqaudio.ui import pictures
+
+MAX_CACHE_BYTES = 48 * 2**20
+MAX_UNDO = 1000
+
+
+class Workbench:
+    """A clip on the table.
+
+    Args:
+        codec: what made the codes and decodes them.
+        codes: of one clip.
+        title: a short name to show and to call downloads by.
+        original: [N] at the codec's rate; None where only the codes are known (an opened .vqa file).
+        latents: [D, T] that the codes were made from; None with no original.
+    """
+
+    def __init__(
+        self, codec: Codec, codes: Codes, title: str, original: Tensor | None = None, latents: Tensor | None = None
+    ):
+        if len(codes) != 1:
+            raise InputError(f"Codes of one clip can be opened here; this file holds {len(codes)}.")
+        self.codec, self.codes, self.title = codec, codes, title
+        self.original, self._latents = original, latents
+        self._lock = threading.RLock()
+        self._sounds: OrderedDict[tuple, Tensor] = OrderedDict()
+        self._undo: list[tuple[int, int, int]] = []
+
+    @classmethod
+    def from_audio(cls, codec: Codec, audio: Tensor, title: str) -> "Workbench":
+        """Encode audio [1, N]."""
+        codes, latents = codec.encode_with_latents(audio[None])
+        return cls(codec, codes, title, audio[0], latents[0])
+
+    @property
+    def n_stages(self) -> int:
+        return len(self.codes.spec.stages)
+
+    @property
+    def ids(self) -> Tensor:
+        """int [K, T]"""
+        return self.codes.ids[0]
+
+    @property
+    def n_samples(self) -> int:
+        return int(self.codes.lengths[0])
+
+    @property
+    def n_bytes(self) -> int:
+        sounds = sum(4 * len(sound) for sound in list(self._sounds.values()))
+        return sounds + 8 * self.ids.numel() + 4 * self.n_samples
+
+    @property
+    def version(self) -> str:
+        """A hash of the indices: the same indices, however reached, have the same version."""
+        return hashlib.sha256(self.ids.numpy().tobytes()).hexdigest()[:16]
+
+    @property
+    def n_edits(self) -> int:
+        return len(self._undo)
+
+    # --- sound -----------------------------------------------------------------------------------------------------
+
+    def sound(self, stages: tuple[int, ...]) -> Tensor:
+        """What these stages (from 0, any subset) decode to: [N]. Decoded once for each version of the indices."""
+        stages = tuple(sorted(set(stages)))
+        with self._lock:
+            key = (self.version, stages)
+            if key not in self._sounds:
+                self._sounds[key] = self.codec.decode(self.codes, stages)[0, 0]
+                while len(self._sounds) > 2 and sum(4 * len(s) for s in self._sounds.values()) > MAX_CACHE_BYTES:
+                    self._sounds.popitem(last=False)
+            self._sounds.move_to_end(key)
+            return self._sounds[key]
+
+    def added(self, n: int) -> Tensor:
+        """What stage n (from 1) adds: the first n stages' sound less the first n - 1 stages'; silence comes before stage 1."""
+        whole = self.sound(tuple(range(n)))
+        return whole - self.sound(tuple(range(n - 1))) if n > 1 else whole
+
+    def bits_per_second(self, stages: tuple[int, ...]) -> float:
+        spec = self.codes.spec
+        return sum(spec.stages[j].rows * spec.stages[j].bits for j in set(stages)) * spec.frame_rate
+
+    def quality(self, sound: Tensor) -> dict[str, float] | None:
+        """SI-SDR (dB) and mel-L1 of a decoded sound [N]; None without an original, or with a silent one."""
+        if self.original is None or pictures.level_db(self.original) is None:
+            return None
+        values = {
+            "si_sdr_db": si_sdr(self.original, sound), "mel_l1": mel_l1(self.original, sound, self.codec.sample_rate)
+        }
+        return values if all(math.isfinite(value) for value in values.values()) else None
+
+    @cached_property
+    def top_db(self) -> float:
+        """The loudest cell of the clip's spectrogram: white in all of its pictures."""
+        reference = self.original if self.original is not None else self.sound(tuple(range(self.n_stages)))
+        return max(-60.0, float(pictures.spectrogram_db(reference, self.codec.sample_rate).max()))
+
+    def picture(self, sound: Tensor) -> Tensor:
+        """The spectrogram of [N] as uint8 [bins, frames]."""
+        return pictures.shades(pictures.spectrogram_db(sound, self.codec.sample_rate), self.top_db)
+
+    # --- cells -----------------------------------------------------------------------------------------------------
+
+    def check_cell(self, row: int, column: int) -> int:
+        """The index in a cell. Raises InputError if there is no such cell."""
+        if not (0 <= row < self.ids.shape[0] and 0 <= column < self.ids.shape[1]):
+            raise InputError(f"There is no cell in row {row + 1}, column {column + 1}.")
+        return int(self.ids[row, column])
+
+    def nearest(self, row: int, column: int) -> tuple[list[int], list[float]] | None:
+        """All codewords of a cell's stage, nearest first, with their distances; None for a codec without vectors.
+
+        With an original, the distance is to what the stages above left of the latent vector; without one, to the codeword
+        that the cell holds.
+        """
+        self.check_cell(row, column)
+        rvq = getattr(self.codec, "rvq", None)
+        if rvq is None or self.ids.shape[0] != self.n_stages:
+            return None
+        with torch.inference_mode():
+            ids = self.ids[:, column]
+            if self._latents is None:
+                vector = sum(rvq.vectors_of(ids[j], j) for j in range(row + 1))
+            else:
+                vector = self._latents[:, column]
+            words, distances = rvq.nearest_words(vector, ids, row, self.codes.spec.stages[row].vocab)
+        return words.tolist(), distances.tolist()
+
+    def swap(self, row: int, column: int, index: int) -> None:
+        """Put a codeword into a cell. Raises InputError if there is no such cell or codeword."""
+        with self._lock:
+            before = self.check_cell(row, column)
+            vocab = self.codes.spec.vocab_of_row[row]
+            if not 0 <= index < vocab:
+                raise InputError(f"This stage's codewords are 0 to {vocab - 1}; there is no {index}.")
+            if index != before:
+                self._undo = [*self._undo[-MAX_UNDO:], (row, column, before)]
+                self._write(row, column, index)
+
+    def undo(self) -> tuple[int, int] | None:
+        """Take the last swap back; returns its row and column, or None if there was none."""
+        with self._lock:
+            if not self._undo:
+                return None
+            row, column, before = self._undo.pop()
+            self._write(row, column, before)
+            return row, column
+
+    def _write(self, row: int, column: int, index: int) -> None:
+        ids = self.codes.ids.clone()
+        ids[0, row, column] = index
+        self.codes = replace(self.codes, ids=ids)
