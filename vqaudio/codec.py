@@ -14,6 +14,7 @@ from vqaudio.audio import active_level_db
 from vqaudio.codes import Codes, CodeSpec
 from vqaudio.errors import InputError
 from vqaudio.hub import fingerprint, save_compact
+from vqaudio.progress import bar
 
 
 class Codec(nn.Module, PyTorchModelHubMixin, library_name="vqaudio", tags=["audio", "residual-vector-quantization"]):
@@ -67,19 +68,25 @@ class Codec(nn.Module, PyTorchModelHubMixin, library_name="vqaudio", tags=["audi
         Raises:
             InputError: the shape is not [B, 1, N], the audio is empty, or it holds NaN or infinite samples.
         """
+        return self.encode_with_latents(audio, lengths, beam)[0]
+
+    @torch.inference_mode()
+    def encode_with_latents(self, audio: Tensor, lengths: Tensor | None = None, beam: int = 1) -> tuple[Codes, Tensor]:
+        """As `encode`, and the latents [B, D, T] that were quantised."""
         audio, lengths = self._checked(audio, lengths)
         valid = self.valid_columns(lengths)
         level_db = None
         if self.reference_level_db is not None:
             level_db = active_level_db(audio, lengths, self.sample_rate)
         normal = nn.functional.pad(audio, (0, valid.shape[1] * self.hop - audio.shape[-1]))
-        normal = normal * self._gain(level_db, -1) * self._sample_mask(lengths, normal.shape[-1])
-        parts = []
+        normal = self._zeroed_behind(normal * self._gain(level_db, -1), lengths)
+        ids, latents = [], []
         for block, before, after in self._blocks(valid.shape[1]):
-            latents = self.latents(normal[..., block.start * self.hop : block.stop * self.hop], valid[:, block])
-            parts.append(self.quantise(latents[..., before : latents.shape[-1] - after], beam))
-        ids = torch.cat(parts, dim=-1) * valid[:, None]
-        return Codes(ids, self.spec, lengths, valid, level_db)
+            part = self.latents(normal[..., block.start * self.hop : block.stop * self.hop], valid[:, block])
+            latents.append(part[..., before : part.shape[-1] - after])
+            ids.append(self.quantise(latents[-1], beam))
+        codes = Codes(torch.cat(ids, dim=-1) * valid[:, None], self.spec, lengths, valid, level_db)
+        return codes, torch.cat(latents, dim=-1)
 
     @torch.inference_mode()
     def decode(self, codes: Codes, stages: tuple[int, ...] | None = None) -> Tensor:
@@ -103,7 +110,7 @@ class Codec(nn.Module, PyTorchModelHubMixin, library_name="vqaudio", tags=["audi
             sound = self.synthesise(ids[..., block], valid[:, block], chosen)
             parts.append(sound[..., before * self.hop : sound.shape[-1] - after * self.hop])
         audio = torch.cat(parts, dim=-1)[..., : int(lengths.max())]
-        return audio * self._gain(codes.level_db, 1) * self._sample_mask(lengths, audio.shape[-1])
+        return self._zeroed_behind(audio * self._gain(codes.level_db, 1), lengths)
 
     def check_codes(self, codes: Codes) -> None:
         """Raise InputError unless these codes have this codec's shape, whole or a prefix of its stages."""
@@ -135,10 +142,12 @@ class Codec(nn.Module, PyTorchModelHubMixin, library_name="vqaudio", tags=["audi
 
     def _blocks(self, columns: int):
         """Slices of columns with their context, and how many columns of context lie before and after."""
-        for start in range(0, columns, self.block):
-            stop = min(start + self.block, columns)
-            first, last = max(0, start - self.context), min(columns, stop + self.context)
-            yield slice(first, last), start - first, last - stop
+        with bar("coding", columns, " columns") as progress:
+            for start in range(0, columns, self.block):
+                stop = min(start + self.block, columns)
+                first, last = max(0, start - self.context), min(columns, stop + self.context)
+                yield slice(first, last), start - first, last - stop
+                progress.update(stop - start)
 
     def _gain(self, level_db: Tensor | None, sign: int) -> Tensor | float:
         """The factor [B, 1, 1] that takes a clip to the reference level (sign -1) or back (sign 1)."""
@@ -148,8 +157,11 @@ class Codec(nn.Module, PyTorchModelHubMixin, library_name="vqaudio", tags=["audi
         return 10 ** (sign * (level_db - self.reference_level_db) / 20)[:, None, None]
 
     @staticmethod
-    def _sample_mask(lengths: Tensor, n: int) -> Tensor:
-        return (torch.arange(n, device=lengths.device)[None] < lengths[:, None])[:, None]
+    def _zeroed_behind(audio: Tensor, lengths: Tensor) -> Tensor:
+        """Zero, in place, what lies behind each clip's length: a mask over an hour of samples would take more than the hour."""
+        for clip, length in zip(audio, lengths.tolist()):
+            clip[:, length:] = 0
+        return audio
 
     def _save_pretrained(self, save_directory: Path) -> None:
         """The mixin's hook: half precision, written whole or not at all."""

@@ -21,6 +21,7 @@ from vqaudio.errors import InputError
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
 FAMILIES = ("codecs", "priors")
 SINGLE_MODULES = ("evaluation.judges",)
+UPLOADED = ["*.json", "*.safetensors", "*.md"]
 
 
 def known_modules() -> list[str]:
@@ -85,21 +86,18 @@ def save_compact(model: nn.Module, folder: str | os.PathLike) -> None:
 
 def push(name: str | os.PathLike, repo_id: str, private: bool = False) -> str:
     """Upload a model folder to the Hugging Face Hub; returns its address. Needs `hf auth login` or HF_TOKEN."""
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError
+    from huggingface_hub import HfApi, get_token
 
     folder = folder_of(name)
     load(folder)
+    if get_token() is None:
+        raise InputError("Not signed in to the Hub: run `hf auth login` first, or set HF_TOKEN.")
     try:
         api = HfApi()
         api.create_repo(repo_id, private=private, exist_ok=True)
-        api.upload_folder(repo_id=repo_id, folder_path=folder, allow_patterns=["*.json", "*.safetensors", "*.md"])
-    except LocalTokenNotFoundError:
-        raise InputError("Not signed in to the Hub: run `hf auth login` first, or set HF_TOKEN.") from None
-    except HfHubHTTPError as error:
-        raise InputError(f"The Hub refused: {str(error).splitlines()[0]}") from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"{repo_id} could not be pushed: {str(error).splitlines()[0]}") from None
+        api.upload_folder(repo_id=repo_id, folder_path=folder, allow_patterns=UPLOADED)
+    except Exception as error:  # of the Hub's own, or of its HTTP library, which differs between its versions
+        raise InputError(f"{repo_id} could not be pushed: {_first_line(error)}") from None
     return f"https://huggingface.co/{repo_id}"
 
 
@@ -151,15 +149,18 @@ def folder_of(name: str | os.PathLike) -> Path:
 
 def _download(repo_id: str) -> Path:
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+    from huggingface_hub.errors import HFValidationError
 
     try:
-        return Path(snapshot_download(repo_id, allow_patterns=["*.json", "*.safetensors", "*.md"]))
+        return Path(snapshot_download(repo_id, allow_patterns=UPLOADED))
     except HFValidationError:
         raise InputError(f"{repo_id!r} is no folder here, and not a name that the Hub allows.") from None
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(f"{repo_id!r} is no folder here, and the Hub did not give it: {reason}") from None
+    except Exception as error:  # of the Hub's own, or of its HTTP library, which differs between its versions
+        raise InputError(f"{repo_id!r} is no folder here, and the Hub did not give it: {_first_line(error)}") from None
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def _read_config(folder: Path) -> dict:

@@ -97,7 +97,9 @@ class WaveformCodec(Codec):
 
     def forward(self, audio: Tensor, valid: Tensor, n_stages: Tensor | None = None) -> tuple[Tensor, Quantised]:
         """One training pass: level-normalised audio [B, 1, T * hop], valid [B, T] -> its reconstruction, and the quantiser's result."""
-        quantised = self.rvq(self.latents(audio, valid), valid, n_stages)
+        latents = self.latents(audio, valid)
+        with torch.autocast(audio.device.type, enabled=False):
+            quantised = self.rvq(latents.float(), valid, n_stages)
         return self._decode_latents(quantised.quantised, valid), quantised
 
     def latents(self, audio: Tensor, valid: Tensor) -> Tensor:
@@ -139,11 +141,12 @@ class WaveformCodec(Codec):
         frames = columns.repeat_interleave(per_column, dim=-1)
         for block in self.frames:
             x = block(x, frames)
-        return self._inverse_stft(self.head(x) * frames, frames)
+        with torch.autocast(x.device.type, enabled=False):
+            return self._inverse_stft(self.head(x.float()) * frames, frames)
 
     def _inverse_stft(self, head: Tensor, frames: Tensor) -> Tensor:
         """[B, 2 * bins, F] -> [B, 1, F * frame_hop] by windowed overlap-add, divided by the windows' summed squares."""
-        log_magnitude, phase = head.float().chunk(2, dim=1)
+        log_magnitude, phase = head.chunk(2, dim=1)
         magnitude = log_magnitude.clamp(max=6.0).exp()
         waves = torch.fft.irfft(torch.polar(magnitude, phase), n=self.config.n_fft, dim=1) * frames
         squares = (self.window.square()[None, :, None] * frames).expand_as(waves)

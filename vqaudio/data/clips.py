@@ -22,11 +22,13 @@ class Split:
         clips: in the order of their names.
         sample_rate: Hz of every clip.
         labels: for each kind of label, its possible values in order.
+        utterances: positions of clips that are heard in a row, for the measures that need more than one short clip.
     """
 
     clips: tuple[Clip, ...]
     sample_rate: int
     labels: dict[str, tuple[str, ...]]
+    utterances: tuple[tuple[int, ...], ...] = ()
 
     def __len__(self) -> int:
         return len(self.clips)

@@ -8,16 +8,15 @@ import hashlib
 import os
 import re
 import shutil
-import sys
 import tarfile
 import tempfile
-import urllib.request
 from pathlib import Path
 
 import soundfile
 import torch
 
 from vqaudio.data.clips import Clip, Split
+from vqaudio.data.download import fetch
 from vqaudio.errors import InputError
 
 SAMPLE_RATE = 8000
@@ -25,6 +24,9 @@ DIGITS = tuple("0123456789")
 SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
 TAKES = {"test": range(0, 5), "validation": range(5, 10), "train": range(10, 50)}
 LICENCE = "CC BY-SA 4.0, Free Spoken Digit Dataset, https://github.com/Jakobovski/free-spoken-digit-dataset"
+URL = "https://github.com/Jakobovski/free-spoken-digit-dataset/archive/refs/heads/master.tar.gz"
+CHECKSUM = "a2e8a660492f28d9eed6270b290d26cbc5c81d6077ce87d3c0ad5adf4d4ee696"
+LARGEST_FILE = 1_000_000  # bytes; the longest recording has 37 kB
 _NAME = re.compile(r"^(\d)_([a-z]+)_(\d+)\.wav$")
 
 
@@ -46,7 +48,15 @@ def load_split(split: str, root: str | os.PathLike | None = None) -> Split:
             clips.append(Clip(_read(path), path.stem, {"digit": match[1], "speaker": match[2]}))
     if not clips:
         raise InputError(f"{recordings(root)} holds no clip of FSDD's {split} split.")
-    return Split(tuple(clips), SAMPLE_RATE, {"digit": DIGITS, "speaker": SPEAKERS})
+    return Split(tuple(clips), SAMPLE_RATE, {"digit": DIGITS, "speaker": SPEAKERS}, _utterances(clips))
+
+
+def _utterances(clips: list[Clip]) -> tuple[tuple[int, ...], ...]:
+    """The digits of one speaker and one take, in order."""
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for i, clip in enumerate(clips):
+        groups.setdefault(tuple(clip.name.split("_")[1:]), []).append(i)
+    return tuple(tuple(group) for group in groups.values())
 
 
 def recordings(root: str | os.PathLike | None = None) -> Path:
@@ -64,6 +74,48 @@ def recordings(root: str | os.PathLike | None = None) -> Path:
 def cache_folder() -> Path:
     """Where `download` puts the dataset: $VQAUDIO_CACHE or ~/.cache/vqaudio, then fsdd/."""
     return Path(os.environ.get("VQAUDIO_CACHE", Path.home() / ".cache" / "vqaudio")) / "fsdd"
+
+
+def download(folder: Path | None = None, url: str = URL) -> Path:
+    """Fetch the public original into `folder` (None: the cache), with a progress bar; returns where the recordings are.
+
+    Raises:
+        InputError: the address cannot be reached, or what came is not the dataset's 3,000 recordings (their checksum differs).
+    """
+    folder = folder or cache_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as temporary:
+        archive = Path(temporary) / "fsdd.tar.gz"
+        fetch(url, archive)
+        unpacked = Path(temporary) / "recordings"
+        _unpack(archive, unpacked)
+        found = checksum(unpacked)
+        if found != CHECKSUM:
+            raise InputError(f"What {url} gave is not the dataset that this project knows (checksum {found[:12]}...); nothing was kept.")
+        shutil.rmtree(folder / "recordings", ignore_errors=True)
+        unpacked.rename(folder / "recordings")
+    return folder / "recordings"
+
+
+def checksum(folder: Path) -> str:
+    """SHA-256 over the names and contents of the recordings in a folder, in the order of their names."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*.wav")):
+        digest.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    """Take the recordings, and nothing else, out of the archive: plain files with the dataset's names."""
+    folder.mkdir()
+    try:
+        with tarfile.open(archive) as tar:
+            for member in tar:
+                name = Path(member.name).name
+                if member.isfile() and _NAME.match(name) and member.size <= LARGEST_FILE:
+                    (folder / name).write_bytes(tar.extractfile(member).read())
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise InputError(f"The archive that was fetched is damaged: {error}") from None
 
 
 def _read(path: Path) -> torch.Tensor:

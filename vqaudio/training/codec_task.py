@@ -40,9 +40,16 @@ class CodecTraining:
     adversary_from: int | None = 1000
     """Step at which the adversary comes in; None for never."""
     discriminator_channels: int = 32
+    precision: str = "bfloat16"
+    """Of the networks' matrix products in training: bfloat16 or float32. The quantiser, STFTs and losses are float32."""
     prefix_share: float = 0.5
     """Share of clips in a batch that are trained on a random prefix of the stages: quantiser dropout."""
     augmentation: Augmentation = field(default_factory=Augmentation)
+
+
+def reduced_precision(name: str, device: torch.device):
+    """A context in which matrix products and convolutions run in `name`: "bfloat16", or "float32" for no change."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=name == "bfloat16")
 
 
 class GeneratorObjective(nn.Module):
@@ -61,7 +68,8 @@ class GeneratorObjective(nn.Module):
         s, codec = self.settings, self.codec
         columns = torch.arange(audio.shape[-1] // codec.hop, device=audio.device)[None] * codec.hop
         valid = columns < lengths[:, None]
-        decoded, quantised = codec(audio, valid, self._random_prefixes(len(audio), audio.device))
+        with reduced_precision(s.precision, audio.device):
+            decoded, quantised = codec(audio, valid, self._random_prefixes(len(audio), audio.device))
         decoded = decoded * (torch.arange(audio.shape[-1], device=audio.device)[None] < lengths[:, None])[:, None]
         terms = self.spectral(audio, decoded, lengths) | {"loudness": self.loudness(audio, decoded, lengths)}
         loss = sum(getattr(s, name) * value for name, value in terms.items()) + s.quantiser * codec.rvq.loss(quantised)
@@ -69,7 +77,8 @@ class GeneratorObjective(nn.Module):
         terms |= {f"perplexity_{j + 1}": value for j, value in enumerate(quantised.perplexity)}
         terms["adversarial"] = terms["feature_matching"] = loss.new_zeros(())
         if adversarial:
-            terms["adversarial"], terms["feature_matching"] = self._adversary[0].judge(audio, decoded, lengths)
+            with reduced_precision(s.precision, audio.device):
+                terms["adversarial"], terms["feature_matching"] = self._adversary[0].judge(audio, decoded, lengths)
             loss = loss + s.adversarial * terms["adversarial"] + s.feature_matching * terms["feature_matching"]
         return loss, {"loss": loss, **terms}, decoded
 
@@ -117,7 +126,8 @@ class CodecTask:
         terms["discriminator"] = loss.new_zeros(())
         if adversarial:
             self.modules["discriminators"].requires_grad_(True)
-            terms["discriminator"] = self.discriminator(audio, decoded.detach(), lengths)
+            with reduced_precision(self.settings.precision, audio.device):
+                terms["discriminator"] = self.discriminator(audio, decoded.detach(), lengths)
             self._descend("discriminators", terms["discriminator"])
         return terms
 

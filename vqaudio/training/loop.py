@@ -5,9 +5,12 @@ weights, optimisers and the step, and a resumed run is the same to the bit.
 """
 
 import csv
+import json
 import math
 import os
+import platform
 import signal
+import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -166,7 +169,24 @@ def fit(task: Task, config: LoopConfig, folder: Path, place: Place, resume: bool
     bar.close()
     if first:
         task.export(folder / "last")
+        _describe_run(folder, config, place, log.spent_s)
     return result
+
+
+def _describe_run(folder: Path, config: LoopConfig, place: Place, seconds: float) -> None:
+    """Write training.json: how these weights came about, for the model card."""
+    described = {
+        "command": " ".join(["vqaudio", *sys.argv[1:]]), "steps": config.steps, "seconds": seconds,
+        "processes": place.world, "threads": torch.get_num_threads(), "device": _device_name(place.device),
+        "torch": torch.__version__, "finished": time.strftime("%Y-%m-%d"),
+    }
+    replace_file(folder / "training.json", lambda path: path.write_text(json.dumps(described, indent=1) + "\n"))
+
+
+def _device_name(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{device.type}, {os.cpu_count()} cores, {platform.machine()}"
 
 
 def seed_step(seed: int, step: int, rank: int) -> None:
@@ -223,7 +243,7 @@ class _Log:
         if self.path.exists() and start:
             with self.path.open(newline="") as file:
                 self.rows = [row for row in csv.DictReader(file) if int(row["step"]) <= start]
-        self.spent = float(self.rows[-1]["seconds"]) if self.rows else 0.0
+        self.spent_before_s = float(self.rows[-1]["seconds"]) if self.rows else 0.0
         self.board = None
         if tensorboard:
             try:
@@ -232,8 +252,13 @@ class _Log:
                 raise InputError("TensorBoard is not installed: `pip install tensorboard`, or leave --loop.tensorboard out.") from None
             self.board = SummaryWriter(folder / "tensorboard", purge_step=start)
 
+    @property
+    def spent_s(self) -> float:
+        """Seconds of training so far, those before a resumption included."""
+        return self.spent_before_s + time.monotonic() - self.began
+
     def write(self, step: int, training: dict, validation: dict, sounds: dict) -> None:
-        row = {"step": step, "seconds": round(self.spent + time.monotonic() - self.began, 1)}
+        row = {"step": step, "seconds": round(self.spent_s, 1)}
         row |= {f"train_{name}": f"{value:.6g}" for name, value in training.items()}
         row |= {f"validation_{name}": f"{value:.6g}" for name, value in validation.items()}
         self.rows.append(row)

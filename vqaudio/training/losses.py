@@ -40,13 +40,13 @@ class SpectralLoss(nn.Module):
         for window in self.windows:
             spectra = [self._stft(part, window) for part in (audio, reconstruction)]
             mask = frame_mask(lengths, spectra[0].shape[-1], window // 4)
-            power = [torch.view_as_real(part).square().sum(-1) + 1e-9 for part in spectra]
+            magnitudes = [part.abs() for part in spectra]
             mel = getattr(self, f"mel_{window}")
-            terms["mel"].append(_log_difference(*(mel @ part.sqrt() for part in power), 1e-4, mask))
+            terms["mel"].append(_log_difference(*(mel @ part for part in magnitudes), 1e-4, mask))
             if window in self.linear_windows:
-                terms["linear"].append(_log_difference(*(part.sqrt() for part in power), 1e-3, mask))
-            a, b = (torch.view_as_real(part) * level[..., None] ** -0.35 for part, level in zip(spectra, power))
-            terms["complex"].append(masked_mean((a - b).abs().sum(-1), mask))
+                terms["linear"].append(_log_difference(*magnitudes, 1e-3, mask))
+            a, b = (part * (magnitude + 1e-4) ** -0.7 for part, magnitude in zip(spectra, magnitudes))
+            terms["complex"].append(masked_mean((a - b).abs(), mask))
         return {name: torch.stack(values).mean() for name, values in terms.items()}
 
     def _stft(self, audio: Tensor, window: int) -> Tensor:
@@ -111,7 +111,7 @@ class LoudnessLoss(nn.Module):
         spectrum = torch.stft(
             audio[:, 0], self.size, self.size // 2, window=self.window, center=True, pad_mode="constant", return_complex=True
         )
-        return self.bands @ (torch.view_as_real(spectrum).square().sum(-1) * self.scale)
+        return self.bands @ (spectrum.abs().square() * self.scale)
 
     def _loudness(self, power: Tensor) -> Tensor:
         threshold, exponent = self.threshold[:, None], self.exponent[:, None]

@@ -1,9 +1,12 @@
-"""Recipes: a name for a filled-in dataclass. Each trains with `vqaudio train codec --recipe NAME`."""
+"""Recipes: a name for a filled-in dataclass, for `vqaudio train codec --recipe NAME` and `vqaudio train judge --recipe NAME`."""
 
 from dataclasses import dataclass, field
 
 from vqaudio.codecs.waveform import WaveformConfig
+from vqaudio.data.batches import Augmentation
+from vqaudio.evaluation.judges import JudgeConfig
 from vqaudio.training.codec_task import CodecTraining
+from vqaudio.training.judge_task import JudgeTraining
 from vqaudio.training.loop import LoopConfig
 
 
@@ -18,9 +21,31 @@ class CodecRecipe:
     loop: LoopConfig = field(default_factory=LoopConfig)
 
 
+@dataclass(frozen=True)
+class JudgeRecipe:
+    """A judge, its data and how it is trained."""
+
+    dataset: str = "fsdd"
+    """The module of vqaudio.data that reads it."""
+    judge: JudgeConfig = field(default_factory=JudgeConfig)
+    training: JudgeTraining = field(default_factory=JudgeTraining)
+    loop: LoopConfig = field(default_factory=LoopConfig)
+
+
 CODEC_RECIPES = {
-    "fsdd-8khz": CodecRecipe(loop=LoopConfig(steps=20000, log_every=100, validate_every=2000, checkpoint_every=2000)),
-    "fsdd-8khz-cpu": CodecRecipe(
-        training=CodecTraining(batch_size=24, adversary_from=None), loop=LoopConfig(steps=4000)
+    "fsdd-8khz": CodecRecipe(
+        training=CodecTraining(batch_size=20, crop_s=0.5, learning_rate=1e-3, adversary_from=None),
+        loop=LoopConfig(steps=10_000, validate_every=1000, checkpoint_every=1000),
+    ),
+}
+
+JUDGE_RECIPES = {
+    "fsdd-judge-digit": JudgeRecipe(
+        judge=JudgeConfig(target="digit"),
+        training=JudgeTraining(augmentation=Augmentation(speeds=(0.88, 0.94, 1.0, 1.06, 1.12))),
+        loop=LoopConfig(steps=2500, log_every=100, validate_every=250),
+    ),
+    "fsdd-judge-speaker": JudgeRecipe(
+        judge=JudgeConfig(target="speaker"), loop=LoopConfig(steps=2500, log_every=100, validate_every=250)
     ),
 }
