@@ -81,7 +81,7 @@ def load(
         with bar("reading", frames, " samples") as progress:
             audio = _resampled((meter.measure(block, progress) for block in blocks), rate, sample_rate)
     if len(audio) == 0:
-        raise InputError(f"{name} holds no sound: it has {meter.frames} samples. Choose a longer recording.")
+        raise InputError(f"{name} holds no sound: its length is {meter.frames} samples. Choose a longer recording.")
     audio *= 1 / max(meter.peak, 1.0)
     np.clip(audio, -1, 1, out=audio)  # the resampler overshoots a little at full scale
     trimmed_s = 0.0
@@ -184,7 +184,8 @@ def _from_array(source: tuple[int, np.ndarray]):
 def _full_scale(samples: np.ndarray) -> np.ndarray:
     """Integers at their type's full scale (unsigned ones around its middle) or floats -> float32."""
     if samples.dtype.kind == "f":
-        return samples.astype(np.float32)
+        with np.errstate(over="ignore"):  # too large for float32: infinite, which the meter refuses
+            return samples.astype(np.float32)
     half = 2.0 ** (8 * samples.dtype.itemsize - 1)
     return ((samples - half if samples.dtype.kind == "u" else samples) / half).astype(np.float32)
 
@@ -277,7 +278,8 @@ class _Meter:
         if self.frames > self.max_frames:
             raise InputError(f"{self.name} is longer than {self.max_seconds:g} s, the most that is accepted here: shorten it.")
         top = float(max(block.max(), -block.min()))  # NaN passes through max
-        mono = block[:, 0] if block.shape[1] == 1 else block.mean(1)
+        with np.errstate(over="ignore", invalid="ignore"):
+            mono = block[:, 0] if block.shape[1] == 1 else block.mean(1)
         if not (math.isfinite(top) and np.isfinite(mono).all()):
             raise InputError(f"{self.name} holds NaN or infinite samples: export it again, as 16-bit WAV.")
         self.peak = max(self.peak, top)

@@ -1,0 +1,88 @@
+"""What many tests share: an untrained small codec, its folder, the example clips, a tiny dataset, and the command line."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import hypothesis
+import pytest
+import torch
+
+from vqaudio import hub
+from vqaudio.codecs.waveform import WaveformCodec, WaveformConfig
+
+ROOT = Path(__file__).resolve().parent.parent
+SMALL = WaveformConfig(
+    encoder_channels=16, encoder_blocks=1, decoder_channels=16, decoder_blocks=1, frame_channels=16, frame_blocks=1,
+    latent_dim=8, n_stages=4, vocab=32,
+)
+
+hypothesis.settings.register_profile("vqaudio", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("vqaudio")
+
+
+@pytest.fixture(scope="session")
+def model_folder(tmp_path_factory) -> Path:
+    """A small codec that was never trained, in the layout of weights/."""
+    return save_small(tmp_path_factory.mktemp("models") / "small", seed=0)
+
+
+@pytest.fixture(scope="session")
+def other_folder(tmp_path_factory) -> Path:
+    """Another one, of the same shape."""
+    return save_small(tmp_path_factory.mktemp("models") / "other", seed=1)
+
+
+@pytest.fixture
+def codec(model_folder):
+    return hub.load(model_folder)
+
+
+def save_small(folder: Path, seed: int) -> Path:
+    torch.manual_seed(seed)
+    codec = WaveformCodec(SMALL)
+    for name, buffer in codec.rvq.named_buffers():
+        if buffer.is_floating_point() and buffer.ndim >= 2:  # codebooks that spread the ids, as trained ones do
+            buffer.copy_(torch.randn_like(buffer) * 0.3)
+    hub.save_compact(codec, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def example_clips() -> list[Path]:
+    """Clips of FSDD's test part, 8 kHz mono."""
+    clips = sorted((ROOT / "assets" / "examples").glob("*.wav"))
+    if not clips:
+        pytest.skip("assets/examples holds no clips")
+    return clips
+
+
+@pytest.fixture(scope="session")
+def tiny_dataset(tmp_path_factory, example_clips) -> Path:
+    """The example clips under the names of FSDD's training and validation parts."""
+    folder = tmp_path_factory.mktemp("data")
+    for clip in example_clips:
+        digit, speaker, _ = clip.stem.split("_")
+        shutil.copy(clip, folder / f"{digit}_{speaker}_10.wav")
+        shutil.copy(clip, folder / f"{digit}_{speaker}_5.wav")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def environment() -> dict[str, str]:
+    """For subprocesses: this repository's package, one thread, and no way to the Hub."""
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    return os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+
+
+@pytest.fixture(scope="session")
+def shell(environment):
+    """Run `python -m vqaudio ...` in a process of its own."""
+
+    def run(*arguments, **options) -> subprocess.CompletedProcess:
+        command = [sys.executable, "-m", "vqaudio", *map(str, arguments)]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, **options)
+
+    return run
