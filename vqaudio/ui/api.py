@@ -80,7 +80,8 @@ def parse_stages(text: str, n: int) -> tuple[int, ...] | None:
 
 def add_endpoints() -> None:
     """Name the endpoints inside the current Blocks; their components are never shown."""
-    sound_in, codes_in = reading.SoundFile(visible=False), reading.CodesFile(visible=False)
+    sound_in = reading.only_uploads(gr.Audio(type="filepath", visible=False, label="Sound"))
+    codes_in = reading.only_uploads(gr.File(type="filepath", file_types=[".vqa"], visible=False, label="Codes"))
     stages = gr.Textbox("", visible=False, label="Stages")
     sound_out, codes_out = gr.Audio(visible=False, format="wav", label="Sound"), gr.File(visible=False, label="Codes")
     ids_out = gr.JSON(visible=False, label="Indices")

@@ -1,26 +1,21 @@
 """The whole page. Handlers are glue: they call the package and hand what they get to the page."""
 
-from html import escape
 from pathlib import Path
 
 import gradio as gr
 
-from vqaudio.errors import InputError
-from vqaudio.ui import api, codebooks, models, reading, served
+from vqaudio.ui import api, codebooks, models, reading, report, served
 from vqaudio.ui.codemap import CodeMap
-from vqaudio.ui.reading import CodesFile, SoundFile
 from vqaudio.ui.workbench import Workbench
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "assets" / "examples"
 TITLE = """<div class="vq-title"><h1>vqaudio</h1><p>A neural codec turns sound into a few rows of whole numbers and back.
 Open a sound, see its numbers, switch rows of them off, change one, and hear what each does.</p></div>"""
-NOTHING_YET = """<div class="vq-report"><h3>What you gave</h3><p>Nothing yet. Record a word, upload a sound file of up to
-60 seconds, or press an example.</p></div>"""
 THEME = gr.themes.Base(
     primary_hue=gr.themes.colors.orange, neutral_hue=gr.themes.colors.gray,
     font=["system-ui", "-apple-system", "Segoe UI", "Roboto", "DejaVu Sans", "sans-serif"],
     font_mono=["ui-monospace", "SF Mono", "DejaVu Sans Mono", "monospace"],
-)
+).set(body_text_color_subdued="*neutral_500", body_text_color_subdued_dark="*neutral_400")
 LAUNCH = {
     "theme": THEME,
     "css": (Path(__file__).parent / "page.css").read_text(),
@@ -29,20 +24,12 @@ LAUNCH = {
 }
 
 
-def report(sentences: tuple[str, ...], title: str, limits: str = "", refused: bool = False) -> str:
-    """Sentences as HTML, escaped: a file's name is the file's maker's."""
-    kind = ' class="vq-refused"' if refused else ""
-    lines = "".join(f"<p{kind}>{escape(sentence)}</p>" for sentence in sentences)
-    under = f'<p class="vq-limits">{escape(limits)}</p>' if limits else ""
-    return f'<div class="vq-report"><h3>{escape(title)}</h3>{lines}{under}</div>'
-
-
-def open_sound(path: str | None, token: str | None):
+def open_sound(path: str | None, trim: bool, token: str | None):
     """A new sound: encode it. Returns the codemap's value, the report, and the session's new token."""
     served.store.drop(token)
     if not path:
-        return None, NOTHING_YET, None
-    return _opened(lambda: _from_sound(path))
+        return None, report.NOTHING_YET, None
+    return _opened(lambda: _from_sound(path, bool(trim)))
 
 
 def open_codes(path: str | None, token: str | None):
@@ -56,26 +43,26 @@ def open_codes(path: str | None, token: str | None):
 def _opened(make):
     try:
         with reading.plain_errors():
-            bench, sentences = make()
+            bench, told = make()
             token = served.store.put(bench)
-            return served.describe(token, bench), report(sentences, "What you gave", models.limits(bench.codec)), token
+            return served.describe(token, bench), told + report.limits(models.limits(bench.codec)), token
     except gr.Error as error:
-        return None, report((error.message,), "This cannot be opened", refused=True), None
+        return None, report.refusal(error.message), None
 
 
-def _from_sound(path: str) -> tuple[Workbench, tuple[str, ...]]:
+def _from_sound(path: str, trim: bool) -> tuple[Workbench, str]:
     codec = models.codec()
-    audio, told = reading.sound(path, codec)
-    return Workbench.from_audio(codec, audio, Path(path).stem), told.sentences
+    audio, told = reading.sound(path, codec, trim)
+    return Workbench.from_audio(codec, audio, Path(path).stem), report.of_sound(told)
 
 
-def _from_codes(path: str) -> tuple[Workbench, tuple[str, ...]]:
+def _from_codes(path: str) -> tuple[Workbench, str]:
     codec = models.codec()
     codes = reading.codes(path, codec)
     bench = Workbench(codec, codes, Path(path).stem)
     seconds = bench.n_samples / codec.sample_rate
     told = f"{Path(path).name} holds the codes of {seconds:.2f} s, {codes.columns} columns of {codes.spec.rows} indices."
-    return bench, (told, "The original is not in it, so nothing can be compared with it.")
+    return bench, report.of_codes((told, "The original is not in it, so nothing can be compared with it."))
 
 
 def example_label(path: Path) -> str:
@@ -86,7 +73,7 @@ def example_label(path: Path) -> str:
 
 def build() -> gr.Blocks:
     """The app, with its queue and limits set; not launched."""
-    with gr.Blocks(title="vqaudio", delete_cache=(600, 3600), analytics_enabled=False) as demo:
+    with gr.Blocks(title="vqaudio", delete_cache=(600, 3600), analytics_enabled=False, fill_width=True) as demo:
         gr.HTML(TITLE)
         session = gr.State(None, time_to_live=3600, delete_callback=served.store.drop)
         with gr.Tab("Listen"):
@@ -101,24 +88,25 @@ def build() -> gr.Blocks:
 def _listen(session: gr.State) -> None:
     with gr.Row(elem_classes="vq-input"):
         with gr.Column(scale=3, min_width=320):
-            sound = SoundFile(
-                label="Your sound", sources=["microphone", "upload"], elem_id="sound", buttons=[],
+            sound = gr.Audio(
+                type="filepath", label="Your sound", sources=["microphone", "upload"], elem_id="sound", buttons=[],
                 waveform_options=gr.WaveformOptions(sample_rate=44100),
             )
-            with gr.Row():
-                files = sorted(EXAMPLES.glob("*.wav"))
-                if files:
-                    gr.Examples(
-                        [[str(file)] for file in files], sound, example_labels=[example_label(file) for file in files],
-                        label="Examples: digits from the Free Spoken Digit Dataset, CC BY-SA 4.0", api_name=False,
-                    )
-            codes = gr.UploadButton("Open a .vqa file", file_types=[".vqa"], type="filepath", size="sm", elem_id="open-vqa")
+            files = sorted(EXAMPLES.glob("*.wav"))
+            if files:
+                gr.Examples(
+                    [[str(file)] for file in files], sound, example_labels=[example_label(file) for file in files],
+                    label="Examples: digits from the Free Spoken Digit Dataset, CC BY-SA 4.0", api_name=False,
+                )
+            with gr.Row(elem_classes="vq-options"):
+                trim = gr.Checkbox(False, label="Cut silence from both ends", container=False, min_width=220)
+                codes = gr.UploadButton("Open a .vqa file", file_types=[".vqa"], type="filepath", size="sm", elem_id="open-vqa")
         with gr.Column(scale=2, min_width=300):
-            told = gr.HTML(NOTHING_YET, elem_id="report")
+            told = gr.HTML(report.NOTHING_YET, elem_id="report")
     codemap = CodeMap(server_functions=list(served.FUNCTIONS), elem_id="codemap")
     out = [codemap, told, session]
     settings = {
         "api_visibility": "private", "show_progress": "hidden", "concurrency_id": "codec", "concurrency_limit": 2
     }
-    sound.change(open_sound, [sound, session], out, trigger_mode="always_last", **settings)
+    gr.on([sound.change, trim.input], open_sound, [sound, trim, session], out, trigger_mode="always_last", **settings)
     codes.upload(open_codes, [codes, session], out, **settings)

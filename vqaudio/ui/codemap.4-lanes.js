@@ -21,10 +21,12 @@ function track() {
   return el("div", { class: "cm-track" }, el("canvas"), el("i", { class: "cm-hair" }), el("i", { class: "cm-head" }));
 }
 
-function spectrogramLane(which) {
+// `top`: the highest frequency shown, Hz.
+function spectrogramLane(which, top) {
   const name = el("span", { class: "cm-name", text: which === "original" ? "Original" : "Decoded" });
   const note = el("span", { class: "cm-note", text: LANE_HELP[which] });
   const node = el("div", { class: "cm-lane cm-lane-sound", "data-which": which }, el("div", { class: "cm-gutter" }, name, note), track());
+  node.querySelector(".cm-track").append(el("span", { class: "cm-khz", text: `${top / 1000} kHz` }), el("span", { class: "cm-khz cm-khz-0", text: "0" }));
   return { node, which, name, note };
 }
 
@@ -33,11 +35,11 @@ function stageLane(stage, actions) {
   const toggle = el("button", { type: "button", class: "cm-toggle", role: "switch", "aria-label": `Stage ${n}`, title: "On or off", onclick: () => actions.toggle(stage.number) });
   const level = el("span", { class: "cm-level", title: `The level of what stage ${n} adds, re full scale` });
   const solo = el("button", { type: "button", class: "cm-small cm-solo", "aria-pressed": "false", title: `Hear stage ${n} alone`, text: "Solo", onclick: () => actions.solo(stage.number) });
-  const adds = el("button", { type: "button", class: "cm-small cm-adds", "aria-pressed": "false", title: `Hear what stage ${n} adds to the stages above it, at its true level`, text: "Δ", "aria-label": `Hear what stage ${n} adds`, onclick: () => actions.adds(stage.number) });
+  const adds = el("button", { type: "button", class: "cm-small cm-adds", "aria-pressed": "false", title: `Hear what stage ${n} adds to the stages above it, at its true level`, text: "Adds", "aria-label": `Hear what stage ${n} adds`, onclick: () => actions.adds(stage.number) });
   const gutter = el("div", { class: "cm-gutter" }, toggle, el("span", { class: "cm-name", text: `Stage ${n}` }),
-    el("span", { class: "cm-rate", text: `${number(stage.rate)} bit/s` }), level, solo, adds);
+    el("span", { class: "cm-figures" }, el("span", { class: "cm-rate", text: `${number(stage.rate)} bit/s` }), level), solo, adds);
   const node = el("div", { class: "cm-lane cm-lane-stage", "data-stage": stage.number }, gutter, track());
-  node.style.setProperty("--lane", `${Math.max(30, Math.min(160, 12 * stage.bands + 6))}px`);
+  node.style.setProperty("--lane", `${Math.max(34, Math.min(160, 12 * stage.bands + 6))}px`);
   return { node, stage, toggle, level, solo, adds };
 }
 

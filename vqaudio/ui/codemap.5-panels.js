@@ -84,7 +84,7 @@ function svg(tag, attributes, text) {
 }
 
 function chart(curve, points, here) {
-  const [width, height, left, right, top, bottom] = [300, 150, 40, 14, 12, 26];
+  const [width, height, left, right, top, bottom] = [270, 150, 44, 10, 12, 26];
   const all = here ? [...points, here] : points;
   const values = all.map((p) => p.quality[curve.key]);
   const [low, high] = [Math.min(...values), Math.max(...values)];

@@ -151,7 +151,7 @@ function open(value) {
 
 function buildLanes() {
   const sounds = clip.original ? ["original", "decoded"] : ["decoded"];
-  lanes = [...sounds.map(spectrogramLane), ...clip.geometry.stages.map((stage) => stageLane(stage, stageActions)), axisLane()];
+  lanes = [...sounds.map((which) => spectrogramLane(which, clip.sample_rate / 2)), ...clip.geometry.stages.map((stage) => stageLane(stage, stageActions)), axisLane()];
   lanesNode.replaceChildren(...lanes.map((lane) => lane.node));
 }
 

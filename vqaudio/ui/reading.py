@@ -21,14 +21,14 @@ TOO_MANY_CODES = f"Only codes of up to {MAX_SECONDS} s can be opened here; use t
 _log = logging.getLogger(__name__)
 
 
-def sound(path: str | None, codec: Codec) -> tuple[Tensor, InputReport]:
+def sound(path: str | None, codec: Codec, trim: bool = False) -> tuple[Tensor, InputReport]:
     """An uploaded sound as [1, N] at the codec's rate, and what it was like. Raises InputError."""
     if not path:
         raise InputError("There is no sound yet: record or upload one.")
     if Path(path).stat().st_size > MAX_MB * 2**20:
         raise InputError(f"This file is larger than {MAX_MB} MB: shorten it.")
     # Bytes, not the path: a message must not tell where the server keeps uploads.
-    return vqaudio.audio.load(Path(path).read_bytes(), codec.sample_rate, max_seconds=MAX_SECONDS)
+    return vqaudio.audio.load(Path(path).read_bytes(), codec.sample_rate, trim=trim, max_seconds=MAX_SECONDS)
 
 
 def codes(path: str | None, codec: Codec) -> Codes:
@@ -60,25 +60,18 @@ def plain_errors():
         raise gr.Error("Something went wrong in the app; the fault was logged.", print_exception=False) from None
 
 
-class _Uploaded:
-    """A file component that refuses all but uploads, with a sentence: a path on the server or an address is not read."""
+def only_uploads(component):
+    """Make a file component refuse what is no upload with a sentence: a path on the server or an address is not read.
 
-    def preprocess(self, payload: Any):
+    Gradio takes a subclass of gr.Audio for a custom component with files of its own, so the method is replaced instead.
+    """
+    usual = component.preprocess
+
+    def preprocess(payload: Any):
         path = getattr(payload, "path", None)
         if payload is not None and (not path or not Path(path).is_file()):
             raise gr.Error("Upload the file: a path or an address is not read.", print_exception=False)
-        return super().preprocess(payload)
+        return usual(payload)
 
-
-class SoundFile(_Uploaded, gr.Audio):
-    """An uploaded sound, handed on as the path of its file."""
-
-    def __init__(self, **settings: Any):
-        super().__init__(type="filepath", **settings)
-
-
-class CodesFile(_Uploaded, gr.File):
-    """An uploaded .vqa file."""
-
-    def __init__(self, **settings: Any):
-        super().__init__(type="filepath", file_types=[".vqa"], **settings)
+    component.preprocess = preprocess
+    return component
