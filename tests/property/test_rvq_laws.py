@@ -162,10 +162,11 @@ def test_on_a_fitted_toy_one_more_stage_never_raises_the_residual(seed, n, vocab
 
 
 @law
-@given(seeds, st.integers(2, 6), st.integers(1, 3), st.sampled_from(list(MODES)))
+@given(seeds, st.integers(2, 5), st.integers(1, 4), st.sampled_from(list(MODES)))
 def test_a_beam_never_ends_farther_than_the_greedy_search(seed, beam, n_stages, mode):
     """Guaranteed for each vector and the sum of all the stages asked for, not for a prefix of them."""
-    x, rvq = batch(seed, (2, 6, 8)), quantiser(seed, mode, vocab=5).eval()
+    # So few dimensions that without the last comparison in `_beam_search` one vector in ten would end farther.
+    x, rvq = batch(seed, (2, 2, 50)), quantiser(seed, mode, dim=2, n_stages=4).eval()
 
     def errors(beam):
         return (x - rvq.decode(rvq.encode(x, n_stages, beam))).square().sum(1)
