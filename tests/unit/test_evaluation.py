@@ -1,0 +1,130 @@
+"""Metrics against hand-made cases and the peers' published table; judges; codebook statistics; the card."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import soundfile
+import torch
+
+from vqaudio.data import fsdd
+from vqaudio.data.clips import Clip, Split
+from vqaudio.errors import InputError
+from vqaudio.evaluation import codec_evaluation, metrics
+from vqaudio.evaluation.card import write_codec_card
+from vqaudio.evaluation.codebooks import health, load_statistics, measure, save_statistics
+from vqaudio.evaluation.judges import Judge, JudgeConfig
+
+SHARED = Path(__file__).resolve().parents[3] / "shared"
+
+
+def test_si_sdr_of_known_noise():
+    tone = torch.sin(torch.arange(8000) * 0.1)
+    other = torch.cos(torch.arange(8000) * 0.1)
+    assert metrics.si_sdr(tone, tone + 0.1 * other) == pytest.approx(20, abs=0.1)
+    assert metrics.si_sdr(tone, 0.3 * (tone + 0.1 * other)) == pytest.approx(20, abs=0.1)
+
+
+def test_mel_l1_of_a_softer_copy_is_its_gain_in_decades():
+    noise = 0.3 * torch.randn(8000, generator=torch.Generator().manual_seed(0))
+    assert metrics.mel_l1(noise, noise, 8000) == 0
+    assert metrics.mel_l1(noise, 0.1 * noise, 8000) == pytest.approx(1.0, abs=1e-3)
+
+
+def test_a_clip_shorter_than_a_window_has_metrics():
+    clip = torch.randn(100, generator=torch.Generator().manual_seed(0))
+    assert metrics.mel_l1(clip, clip, 8000) == 0 and metrics.mr_stft(clip, 0.5 * clip) > 0
+
+
+@pytest.mark.skipif(not (SHARED / "peers/fsdd/lyra_v2_3200").is_dir(), reason="the peers' decoded clips are not here")
+def test_the_metrics_agree_with_the_peers_table():
+    """The row of Lyra v2 at 3,200 bit/s: 2.74, 0.682, 0.252, 1.352, 2.7."""
+    split = fsdd.load_split("test", SHARED / "data/fsdd")
+    name, rate, decoded = codec_evaluation.read_peer(SHARED / "peers/fsdd/lyra_v2_3200", split)
+    row = codec_evaluation.score(name, rate, split, decoded, [])
+    assert [round(value, 3) for value in (row.pesq, row.estoi, row.mel_l1, row.mr_stft)] == [2.737, 0.682, 0.252, 1.352]
+    assert row.si_sdr == pytest.approx(2.7, abs=0.01)
+
+
+def test_a_peers_folder_without_its_files_is_refused(tmp_path):
+    split = Split((Clip(torch.zeros(10), "0_theo_0"),), 8000, {})
+    with pytest.raises(InputError, match="holds no decoded clips"):
+        codec_evaluation.read_peer(tmp_path, split)
+    (tmp_path / "meta.json").write_text(json.dumps({"codec": "x", "bits_per_second": 1}))
+    soundfile.write(tmp_path / "0_theo_0.flac", torch.zeros(11).numpy(), 8000)
+    with pytest.raises(InputError, match="not the length"):
+        codec_evaluation.read_peer(tmp_path, split)
+
+
+def small_split(n=3):
+    generator = torch.Generator().manual_seed(0)
+    clips = tuple(
+        Clip(0.1 * torch.randn(1500 + 400 * i, generator=generator), f"{i}_theo_0", {"digit": str(i)}) for i in range(n)
+    )
+    return Split(clips, 8000, {"digit": tuple("0123456789")}, ((0, 1, 2),))
+
+
+def test_decode_split_keeps_names_and_lengths(codec):
+    split = small_split()
+    decoded = codec_evaluation.decode_split(codec, split, [4, 1])
+    for sounds in decoded.values():
+        assert {name: len(sound) for name, sound in sounds.items()} == {clip.name: len(clip.audio) for clip in split.clips}
+
+
+def test_a_judge_hears_neither_level_nor_padding():
+    torch.manual_seed(0)
+    judge = Judge(JudgeConfig(classes=tuple("0123456789"))).eval()
+    clip = 0.1 * torch.randn(1, 1, 3000)
+    alone = judge(clip, torch.tensor([3000]))
+    padded = judge(torch.nn.functional.pad(clip * 0.1, (0, 2000)), torch.tensor([3000]))
+    torch.testing.assert_close(alone, padded, rtol=1e-2, atol=1e-2)
+
+
+def test_judged_right_counts(codec):
+    class Echo(torch.nn.Module):
+        config = JudgeConfig(target="digit")
+
+        def forward(self, audio, lengths):
+            return torch.nn.functional.one_hot((lengths - 1500) // 400, 10).float()
+
+    split = small_split()
+    decoded = {clip.name: clip.audio for clip in split.clips}
+    assert codec_evaluation.judged_right(Echo(), split, decoded) == 1.0
+    swapped = replace(split, clips=tuple(replace(clip, labels={"digit": "0"}) for clip in split.clips))
+    assert codec_evaluation.judged_right(Echo(), swapped, decoded) == pytest.approx(1 / 3)
+
+
+def test_health_of_known_counts():
+    even, single, none = torch.tensor([5, 5, 5, 5]), torch.tensor([9, 0, 0, 0]), torch.zeros(4, dtype=torch.long)
+    assert health(even).perplexity == pytest.approx(4) and health(even).entropy_bits == pytest.approx(2)
+    assert (health(single).perplexity, health(single).dead) == (1.0, 3)
+    assert health(none).dead == 4 and health(none).entropy_bits == 0
+
+
+def test_statistics_count_every_index_and_come_back(codec, tmp_path):
+    split = small_split()
+    statistics = measure(codec, split, split)
+    columns = sum(-(-len(clip.audio) // codec.hop) for clip in split.clips)
+    assert statistics.train_counts.sum(1).tolist() == [columns] * 4
+    assert torch.equal(statistics.train_counts, statistics.test_counts)
+    for (stage, word, _), (clip, column) in zip((statistics.examples[..., 0] >= 0).nonzero().tolist(),
+                                                statistics.examples[statistics.examples[..., 0] >= 0].tolist()):
+        codes = codec.encode(split.clips[clip].audio[None, None])
+        assert int(codes.ids[0, stage, column]) == word
+    save_statistics(statistics, tmp_path)
+    loaded = load_statistics(tmp_path)
+    assert torch.equal(loaded.examples, statistics.examples) and loaded.clips == statistics.clips
+
+
+def test_statistics_that_are_absent_or_damaged(tmp_path):
+    assert load_statistics(tmp_path) is None
+    (tmp_path / "codebooks.safetensors").write_bytes(b"no tensors")
+    with pytest.raises(InputError, match="damaged"):
+        load_statistics(tmp_path)
+
+
+def test_the_card_says_what_was_not_measured(codec, model_folder):
+    write_codec_card(codec, model_folder)
+    text = (model_folder / "README.md").read_text()
+    assert text.count("Not measured.") == 2 and "Not recorded." in text

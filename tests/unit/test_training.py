@@ -1,0 +1,85 @@
+"""The losses are blind to padding and hear what they should; the adversary too; a judge learns."""
+
+import pytest
+import torch
+
+from vqaudio.training.codec_task import CodecTraining, GeneratorObjective
+from vqaudio.training.discriminators import Discriminators
+from vqaudio.training.losses import LoudnessLoss, SpectralLoss
+from vqaudio.training.loop import schedule
+
+
+@pytest.fixture
+def tone():
+    time = torch.arange(4000) / 8000
+    return (0.14 * torch.sin(2 * torch.pi * 440 * time))[None, None]
+
+
+def noisy(clip, amount, seed=0):
+    return clip + amount * torch.randn(clip.shape, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("loss", [lambda *a: sum(SpectralLoss(8000)(*a).values()), LoudnessLoss(8000, -20.0)])
+def test_a_loss_is_least_for_equal_sounds_and_grows_with_noise(loss, tone):
+    lengths = torch.tensor([4000])
+    values = [float(loss(tone, noisy(tone, amount), lengths)) for amount in (0.0, 0.01, 0.1)]
+    assert values[0] < 0.01 and values[0] < values[1] < values[2]
+
+
+@pytest.mark.parametrize("loss", [lambda *a: sum(SpectralLoss(8000)(*a).values()), LoudnessLoss(8000, -20.0)])
+def test_padding_changes_no_loss(loss, tone):
+    heard = noisy(tone, 0.05)
+    longer = [torch.nn.functional.pad(clip, (0, 4000)) for clip in (tone, heard)]
+    alone = loss(tone, heard, torch.tensor([4000]))
+    padded = loss(*longer, torch.tensor([4000]))
+    torch.testing.assert_close(alone, padded, rtol=2e-2, atol=1e-3)
+
+
+def test_loudness_minds_added_noise_more_than_missing_sound(tone):
+    both = noisy(tone, 0.02)
+    lengths = torch.tensor([4000])
+    loss = LoudnessLoss(8000, -20.0)
+    assert loss(tone, both, lengths) > loss(both, tone, lengths)
+
+
+def test_loudness_has_finite_gradients_in_silence():
+    decoded = torch.zeros(1, 1, 4000, requires_grad=True)
+    LoudnessLoss(8000, -20.0)(torch.zeros(1, 1, 4000), decoded, torch.tensor([4000])).backward()
+    assert torch.isfinite(decoded.grad).all()
+
+
+def test_the_adversary_does_not_hear_padding(tone):
+    torch.manual_seed(0)
+    adversary = Discriminators(periods=(2, 3), windows=(128,), channels=4)
+    fake, lengths = noisy(tone, 0.1), torch.tensor([2000])
+    tail = torch.cat([tone[..., :2600], torch.randn(1, 1, 1400)], -1)
+    other = torch.cat([fake[..., :2600], torch.randn(1, 1, 1400)], -1)
+    torch.testing.assert_close(adversary(tone, fake, lengths), adversary(tail, other, lengths), rtol=0.05, atol=0.05)
+
+
+def test_each_turn_trains_its_own_network_only(codec, tone):
+    adversary = Discriminators(periods=(2,), windows=(128,), channels=4).requires_grad_(False)
+    objective = GeneratorObjective(codec.train(), CodecTraining(precision="float32"), adversary)
+    loss, terms, decoded = objective(tone[..., :3200], torch.tensor([3200]), True)
+    loss.backward()
+    assert all(p.grad is None for p in adversary.parameters())
+    assert codec.head[1].weight.grad.abs().sum() > 0 and codec.stem.weight.grad.abs().sum() > 0
+    assert terms["adversarial"] > 0 and decoded.shape == (1, 1, 3200)
+    codec.zero_grad()
+    adversary.requires_grad_(True)
+    adversary(tone[..., :3200], decoded, torch.tensor([3200])).backward()
+    assert codec.head[1].weight.grad is None and any(p.grad.abs().sum() > 0 for p in adversary.parameters())
+
+
+def test_every_number_of_stages_is_trained(codec):
+    torch.manual_seed(0)
+    objective = GeneratorObjective(codec, CodecTraining(prefix_share=1.0), None)
+    assert set(objective._random_prefixes(200, torch.device("cpu")).tolist()) == {1, 2, 3, 4}
+    objective = GeneratorObjective(codec, CodecTraining(prefix_share=0.0), None)
+    assert set(objective._random_prefixes(20, torch.device("cpu")).tolist()) == {4}
+
+
+def test_the_learning_rate_rises_then_falls():
+    shares = [schedule(step, 1000, warmup=100) for step in (0, 99, 100, 550, 999)]
+    assert shares[0] < shares[1] == pytest.approx(1.0) and shares[2] == pytest.approx(1.0)
+    assert 0.4 < shares[3] < 0.6 and shares[4] < 0.02
