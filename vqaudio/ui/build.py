@@ -20,6 +20,7 @@ LAUNCH = {
     "theme": THEME,
     "css": (Path(__file__).parent / "page.css").read_text(),
     "max_file_size": f"{reading.MAX_MB}mb",
+    "show_error": True,  # the sentence of Gradio's own refusals; ours are plain already, and no traceback is in either
     "footer_links": ["api", "settings"],
 }
 
@@ -88,9 +89,8 @@ def build() -> gr.Blocks:
 def _listen(session: gr.State) -> None:
     with gr.Row(elem_classes="vq-input"):
         with gr.Column(scale=3, min_width=320):
-            sound = gr.Audio(
-                type="filepath", label="Your sound", sources=["microphone", "upload"], elem_id="sound", buttons=[],
-                waveform_options=gr.WaveformOptions(sample_rate=44100),
+            sound = reading.only_uploads(
+                gr.Audio(type="filepath", label="Your sound", sources=["upload", "microphone"], elem_id="sound", buttons=[])
             )
             files = sorted(EXAMPLES.glob("*.wav"))
             if files:
@@ -100,7 +100,9 @@ def _listen(session: gr.State) -> None:
                 )
             with gr.Row(elem_classes="vq-options"):
                 trim = gr.Checkbox(False, label="Cut silence from both ends", container=False, min_width=220)
-                codes = gr.UploadButton("Open a .vqa file", file_types=[".vqa"], type="filepath", size="sm", elem_id="open-vqa")
+                codes = reading.only_uploads(
+                    gr.UploadButton("Open a .vqa file", file_types=[".vqa"], type="filepath", size="sm", elem_id="open-vqa")
+                )
         with gr.Column(scale=2, min_width=300):
             told = gr.HTML(report.NOTHING_YET, elem_id="report")
     codemap = CodeMap(server_functions=list(served.FUNCTIONS), elem_id="codemap")

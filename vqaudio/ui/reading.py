@@ -3,9 +3,10 @@
 import logging
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
+from gradio import FileData
+from pydantic import ValidationError
 from torch import Tensor
 
 import vqaudio.audio
@@ -18,6 +19,7 @@ from vqaudio.vqa import read_header, read_vqa
 MAX_SECONDS = 60
 MAX_MB = 30
 TOO_MANY_CODES = f"Only codes of up to {MAX_SECONDS} s can be opened here; use the command line for longer ones."
+NOT_UPLOADED = "Upload the file: a path on the server is not read."
 _log = logging.getLogger(__name__)
 
 
@@ -60,18 +62,30 @@ def plain_errors():
         raise gr.Error("Something went wrong in the app; the fault was logged.", print_exception=False) from None
 
 
-def only_uploads(component):
-    """Make a file component refuse what is no upload with a sentence: a path on the server or an address is not read.
+class UploadedFile(FileData):
+    """A file that was uploaded; in Python, `gradio_client.handle_file("its path")`."""
 
-    Gradio takes a subclass of gr.Audio for a custom component with files of its own, so the method is replaced instead.
+    @classmethod
+    def model_validate(cls, *arguments, **settings):
+        """Anything that is no upload gets a sentence."""
+        try:
+            return super().model_validate(*arguments, **settings)
+        except ValidationError:
+            raise gr.Error(NOT_UPLOADED, print_exception=False) from None
+
+
+def only_uploads(component):
+    """Make a file component refuse what is no upload with a sentence: a path on the server is not read.
+
+    Gradio takes a subclass of gr.Audio for a custom component with files of its own, so this changes the instance.
     """
     usual = component.preprocess
 
-    def preprocess(payload: Any):
-        path = getattr(payload, "path", None)
-        if payload is not None and (not path or not Path(path).is_file()):
-            raise gr.Error("Upload the file: a path or an address is not read.", print_exception=False)
+    def preprocess(payload: FileData | None):
+        if payload is not None and not Path(payload.path).is_file():
+            raise gr.Error(NOT_UPLOADED, print_exception=False)
         return usual(payload)
 
+    component.data_model = UploadedFile
     component.preprocess = preprocess
     return component
