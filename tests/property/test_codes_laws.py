@@ -17,12 +17,9 @@ from vqaudio.vqa import read_header, read_vqa, write_vqa
 
 MODEL = SimpleNamespace(name="a model, né 8 kHz", fingerprint="00112233445566778899aabbccddeeff", sample_rate=8000)
 
-stages = st.builds(
-    Stage, st.integers(1, 4), st.integers(1, 4), st.one_of(st.integers(2, 300), st.integers(2, 2**32 - 1), st.sampled_from([2, 256]))
-)
-specs = st.builds(
-    CodeSpec, st.lists(stages, min_size=1, max_size=6).map(tuple), st.floats(1e-3, 1e6, allow_nan=False)
-)
+vocabularies = st.one_of(st.integers(2, 300), st.integers(2, 2**32 - 1), st.sampled_from([2, 256]))
+stages = st.builds(Stage, st.integers(1, 4), st.integers(1, 4), vocabularies)
+specs = st.builds(CodeSpec, st.lists(stages, min_size=1, max_size=6).map(tuple), st.floats(1e-3, 1e6))
 
 
 @st.composite
@@ -30,8 +27,8 @@ def any_codes(draw, specs=specs) -> Codes:
     spec = draw(specs)
     columns = torch.tensor(draw(st.lists(st.integers(1, 30), min_size=1, max_size=4)))
     valid = torch.arange(int(columns.max()))[None] < columns[:, None]
-    uniform = torch.rand(len(columns), spec.rows, valid.shape[1], generator=torch.Generator().manual_seed(draw(st.integers(0, 2**32))),
-                         dtype=torch.float64)  # fmt: skip
+    generator = torch.Generator().manual_seed(draw(st.integers(0, 2**32)))
+    uniform = torch.rand(len(columns), spec.rows, valid.shape[1], generator=generator, dtype=torch.float64)
     ids = (uniform * torch.tensor(spec.vocab_of_row)[None, :, None]).long() * valid[:, None]
     levels = draw(st.one_of(st.none(), st.lists(st.floats(-100, 0, width=32), min_size=len(columns), max_size=len(columns))))
     lengths = draw(st.lists(st.integers(1, 2**32 - 1), min_size=len(columns), max_size=len(columns)))

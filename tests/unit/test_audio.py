@@ -157,8 +157,9 @@ def test_too_long_is_refused_and_just_long_enough_is_not():
 
 
 @pytest.mark.parametrize("source,says", [
-    (None, "no recording"), (b"", "empty"), (b"hello world" * 100, "not an audio file"), ((8000, np.zeros(0)), "length is 0 samples"),
-    ((8000, np.zeros((0, 2))), "length is 0 samples"), ((8000, np.zeros((2, 2, 2))), "Samples are numbers"), ((8000, np.zeros((9, 65))), "65 channels"),
+    (None, "no recording"), (b"", "empty"), (b"hello world" * 100, "not an audio file"),
+    ((8000, np.zeros(0)), "length is 0 samples"), ((8000, np.zeros((0, 2))), "length is 0 samples"),
+    ((8000, np.zeros((2, 2, 2))), "Samples are numbers"), ((8000, np.zeros((9, 65))), "65 channels"),
     ((8000, np.array(["a"])), "Samples are numbers"), ((8000, np.array(1.0)), "Samples are numbers"),
     ((0, np.zeros(9)), "sample rate of 0"), ((-8000, np.zeros(9)), "sample rate"), ((10**9, np.zeros(9)), "sample rate"),
     ((8000.5, np.zeros(9)), "needs its rate"), ((8000, np.zeros(9), 1), "needs its rate"),

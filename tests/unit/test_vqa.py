@@ -74,8 +74,8 @@ def test_another_version_is_refused_by_number(written):
 
 
 @pytest.mark.parametrize("content,says", [
-    (b"", "empty"), (b"RIFF1234WAVE", "no .vqa file"), (b"VQ", "no .vqa file"), (b"VQA", "truncated"), (b"VQA\x01abc", "truncated"),
-    (b"VQA\x01abcd", "truncated"),
+    (b"", "empty"), (b"RIFF1234WAVE", "no .vqa file"), (b"VQ", "no .vqa file"),
+    (b"VQA", "truncated"), (b"VQA\x01abc", "truncated"), (b"VQA\x01abcd", "truncated"),
 ])  # fmt: skip
 def test_what_is_no_vqa_file(tmp_path, content, says):
     (tmp_path / "a.vqa").write_bytes(content)
@@ -123,7 +123,7 @@ GROUP, CLIP = struct.pack("<HHII", 1, 1, 1, 256), struct.pack("<IIf", 160, 1, 0)
 def test_forged_headers_are_refused_before_anything_is_allocated(tmp_path, body):
     forge(tmp_path / "a.vqa", body)
     for read in (vqa.read_header, vqa.read_vqa):
-        with pytest.raises(InputError, match="not a valid .vqa file"):
+        with pytest.raises(InputError, match=r"not a valid \.vqa file"):
             read(tmp_path / "a.vqa")
 
 

@@ -38,8 +38,8 @@ def main(argv: list[str] | None = None) -> int:
         _run(sys.argv[1:] if argv is None else argv)
         sys.stdout.flush()
         return 0
-    except KeyboardInterrupt:
-        return _fail("stopped.", 130)
+    except KeyboardInterrupt as stop:
+        return _fail(str(stop) or "stopped.", 130)
     except BrokenPipeError:  # the reader of our output, such as `head`, has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

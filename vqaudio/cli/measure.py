@@ -91,13 +91,19 @@ def evaluate_codec(
         hub.replace_file(path, lambda temporary: temporary.write_text(json.dumps(record, indent=1) + "\n"))
 
 
-def card(model: Model = "fsdd-8khz") -> None:
+def card(
+    model: Model = "fsdd-8khz",
+    page: Annotated[Path | None, tyro.conf.arg(help="Also put the table of scores into this page, between its marks.")] = None,
+) -> None:
     """Write the model card from what was recorded and measured."""
     from vqaudio import hub
-    from vqaudio.evaluation.card import write_codec_card
+    from vqaudio.evaluation.card import write_codec_card, write_table
 
-    write_codec_card(hub.load(model), hub.folder_of(model))
-    print(hub.folder_of(model) / "README.md")
+    folder = hub.folder_of(model)
+    write_codec_card(hub.load(model), folder)
+    print(folder / "README.md")
+    if page:
+        write_table(folder, page)
 
 
 def _peer(folder: Path, clips):

@@ -50,9 +50,21 @@ def codec(args: list[str]) -> None:
     train, validation = (_dataset(settings.dataset).load_split(part, run.data) for part in ("train", "validation"))
     place = Place.join(settings.loop.device)
     torch.manual_seed(settings.loop.seed)  # the same first weights in every process and at every resumption
-    model = _class_for(settings.codec)(settings.codec)
+    model = _first_weights(settings)
     task = CodecTask(model, settings.training, train, validation, settings.loop.seed, place)
     report(fit(task, settings.loop, run.folder, place, run.resume), run, place)
+
+
+def _first_weights(settings):
+    """A new codec of the recipe's shape, or the one that it starts from."""
+    if settings.start_from is None:
+        return _class_for(settings.codec)(settings.codec)
+    from vqaudio import hub
+
+    model = hub.load(settings.start_from)
+    if model.config != settings.codec:
+        raise InputError(f"{settings.start_from} has another shape than this recipe's codec: give the same --codec options.")
+    return model
 
 
 def judge(args: list[str]) -> None:
@@ -112,4 +124,8 @@ def _dataset(name: str):
 
 def _class_for(config):
     """The model class that belongs to this configuration."""
+    from vqaudio.hub import known_modules
+
+    if config.module not in known_modules():
+        raise InputError(f"There is no module {config.module!r}; known are {', '.join(known_modules())}.")
     return importlib.import_module(f"vqaudio.{config.module}").MODEL

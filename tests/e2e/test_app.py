@@ -1,0 +1,526 @@
+"""The app as a person and a program use it: a real server, headless Chromium, gradio_client. What comes back is measured."""
+
+import base64
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from vqaudio import hub
+from vqaudio.audio import load as load_audio
+
+ROOT = Path(__file__).resolve().parents[2]
+ARTIFACTS = Path(os.environ.get("VQAUDIO_ARTIFACTS", ROOT / "artifacts"))
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or "/usr/bin/chromium"
+REQUIRED = os.environ.get("VQAUDIO_REQUIRE_BROWSER") == "1"
+FLAGS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
+]
+# What the page hands to its loudspeaker, kept so that it can be measured.
+EAR = """
+window.ear = [];
+const copy = AudioBuffer.prototype.copyToChannel;
+AudioBuffer.prototype.copyToChannel = function (samples, ...rest) {
+  const heard = {rate: this.sampleRate, n: this.length, rms: Math.sqrt(samples.reduce((a, x) => a + x * x, 0) / samples.length), gain: null};
+  window.ear.push(heard);
+  return copy.call(this, samples, ...rest);
+};
+const ramp = AudioParam.prototype.linearRampToValueAtTime;
+AudioParam.prototype.linearRampToValueAtTime = function (value, ...rest) {
+  if (value > 0 && window.ear.length) window.ear[window.ear.length - 1].gain = value;
+  return ramp.call(this, value, ...rest);
+};
+"""
+
+
+@pytest.fixture(scope="module")
+def clip(example_clips) -> Path:
+    return example_clips[0]
+
+
+@pytest.fixture(scope="module")
+def model(model_folder) -> str:
+    """The shipped model where there is one, so that the sound can be judged; else a small untrained one."""
+    return "fsdd-8khz" if "fsdd-8khz" in hub.installed() else str(model_folder)
+
+
+@pytest.fixture(scope="module")
+def app(model, environment, tmp_path_factory):
+    """The address of `python app.py` in a process of its own."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log = tmp_path_factory.mktemp("app") / "log.txt"
+    settings = {
+        "VQAUDIO_MODEL": model, "GRADIO_SERVER_PORT": str(port), "GRADIO_ANALYTICS_ENABLED": "False", "NO_PROXY": "127.0.0.1",
+        "GRADIO_TEMP_DIR": str(tmp_path_factory.mktemp("uploads")),
+    }
+    data = ROOT.parent / "shared" / "data" / "fsdd"
+    if data.is_dir():
+        settings["VQAUDIO_DATA"] = str(data)
+    with log.open("w") as out:
+        process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment | settings, stdout=out, stderr=out)
+        address = f"http://127.0.0.1:{port}"
+        try:
+            _wait_for(address, process, log)
+            yield address
+        finally:
+            process.terminate()
+            process.wait(20)
+    assert "Traceback" not in log.read_text().replace("gradio.exceptions.Error", ""), log.read_text()[-3000:]
+
+
+def _wait_for(address: str, process: subprocess.Popen, log: Path) -> None:
+    for _ in range(240):
+        assert process.poll() is None, log.read_text()
+        try:
+            urllib.request.urlopen(address, timeout=5).close()
+            return
+        except OSError:
+            time.sleep(0.5)
+    raise AssertionError(f"the app did not start: {log.read_text()}")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if not Path(CHROMIUM).exists():
+        (pytest.fail if REQUIRED else pytest.skip)("Chromium is not installed")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def pages(browser, app):
+    """Opens pages of people who know nothing of each other; fails the test on any script error."""
+    contexts, faults = [], []
+
+    def new(width: int = 1440, theme: str = "light"):
+        context = browser.new_context(viewport={"width": width, "height": 1000}, accept_downloads=True)
+        contexts.append(context)
+        context.add_init_script(EAR)
+        page = context.new_page()
+        page.set_default_timeout(60_000)
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.goto(f"{app}/?__theme={theme}")
+        page.wait_for_selector("#codemap .cm", state="attached")
+        return page
+
+    yield new
+    for context in contexts:
+        context.close()
+    assert not faults
+
+
+@pytest.fixture
+def page(pages, clip):
+    """A page with a clip open and all of its prefixes decoded."""
+    page = pages()
+    upload(page, clip)
+    return page
+
+
+def upload(page, path: Path) -> None:
+    page.locator("#sound input[type=file]").first.set_input_files(str(path))
+    page.wait_for_selector("#codemap .cm[data-state=open]")
+    settle(page)
+
+
+def settle(page) -> None:
+    """Wait until every stage's level is known, so all prefixes are here."""
+    page.wait_for_function("[...document.querySelectorAll('.cm-level')].every((n) => n.textContent && n.textContent !== '…')")
+    page.wait_for_selector(".cm:not(.cm-waiting)")
+
+
+def download(page, kind: str, folder: Path) -> Path:
+    with page.expect_download() as waiting:
+        page.locator(f"[data-kind={kind}]").click()
+    path = folder / waiting.value.suggested_filename
+    waiting.value.save_as(path)
+    return path
+
+
+def lane(page, stage: int):
+    return page.locator(f"[data-stage='{stage - 1}']")
+
+
+def shown_rate(page) -> str:
+    return page.locator(".cm-depth-text").inner_text()
+
+
+def n_stages(page) -> int:
+    return page.locator(".cm-lane-stage").count()
+
+
+def level_db(samples: np.ndarray) -> float:
+    return 10 * np.log10(np.mean(np.square(samples, dtype=np.float64)) + 1e-20)
+
+
+# --- the Listen view --------------------------------------------------------------------------------------------------------
+
+
+def test_a_clip_comes_back_with_its_length_and_its_level(page, clip, tmp_path, model):
+    path = download(page, "wav", tmp_path)
+    given, _ = soundfile.read(clip)
+    back, rate = soundfile.read(path)
+    assert (rate, back.shape, soundfile.info(path).subtype) == (8000, given.shape, "PCM_16")
+    assert np.abs(back).max() > 0.005
+    if model == "fsdd-8khz":
+        assert abs(level_db(back) - level_db(given)) < 3
+
+
+def test_an_example_opens_with_a_report_in_words(pages):
+    page = pages()
+    page.locator(".gallery-item, .gallery").first.click()
+    page.wait_for_selector("#codemap .cm[data-state=open]")
+    report = page.locator("#report").inner_text()
+    for word in ("Length", "8,000 Hz", "mono", "dBFS", "Clipping", "Silence cut", "This model"):
+        assert word in report
+
+
+def test_the_microphone(pages):
+    page = pages()
+    page.get_by_label("Record audio").or_(page.locator("[aria-label='Microphone'], [title='Microphone']")).first.click()
+    page.get_by_role("button", name="Record", exact=True).click()
+    page.wait_for_timeout(1200)
+    page.get_by_role("button", name="Stop", exact=True).first.click()
+    page.wait_for_selector("#codemap .cm[data-state=open]")
+    assert "Length" in page.locator("#report").inner_text()
+
+
+def test_stages_are_switched_soloed_and_counted(page, tmp_path):
+    n = n_stages(page)
+    full, _ = soundfile.read(download(page, "wav", tmp_path))
+    lane(page, 2).locator(".cm-toggle").click()
+    page.wait_for_selector(".cm:not(.cm-waiting)")
+    assert f"stages 1, 3–{n}" in shown_rate(page)
+    without, _ = soundfile.read(download(page, "wav", tmp_path))
+    assert without.shape == full.shape and np.abs(without - full).max() > 1e-3
+    lane(page, 3).locator(".cm-solo").click()
+    assert "stages 3 ·" in shown_rate(page)
+    lane(page, 3).locator(".cm-toggle").click()
+    assert "At least one stage stays on" in page.locator(".cm-status").inner_text()
+    lane(page, 3).locator(".cm-solo").click()
+    assert f"stages 1, 3–{n}" in shown_rate(page), "a second press of Solo gives the former stages back"
+    page.locator(".cm-slider").fill("2")
+    page.wait_for_function(f"document.querySelector('.cm-depth-text').textContent.startsWith('2 of {n} stages')")
+    assert lane(page, 2).locator(".cm-toggle").get_attribute("aria-checked") == "true"
+    assert lane(page, 3).locator(".cm-toggle").get_attribute("aria-checked") == "false"
+
+
+def test_each_combination_is_decoded_once(page):
+    asked = []
+    page.on("request", lambda r: asked.append(r.post_data) if "component_server" in r.url and '"decode"' in (r.post_data or "") else None)
+    for _ in range(2):
+        for stage in (2, 3, 2, 3):
+            lane(page, stage).locator(".cm-toggle").click()
+            page.wait_for_timeout(400)
+            page.wait_for_selector(".cm:not(.cm-waiting)")
+        page.locator(".cm-slider").fill("1")
+        page.locator(".cm-slider").fill(str(n_stages(page)))
+    combinations = [tuple(json.loads(body)["data"]["stages"]) for body in asked]
+    assert len(combinations) == len(set(combinations))
+    assert not any(c == tuple(range(len(c))) for c in combinations), "prefixes were here before"
+
+
+def test_what_is_played_is_measured(page, clip):
+    given, rate = soundfile.read(clip)
+    page.locator("[data-source=original]").click()
+    page.locator(".cm-play").click()
+    heard = page.evaluate("window.ear.at(-1)")
+    assert (heard["rate"], heard["n"], heard["gain"]) == (rate, len(given), 1)
+    assert abs(20 * np.log10(heard["rms"]) - level_db(given)) < 0.05, "the original is played at its own level"
+    page.locator("[data-source=decoded]").click()
+    page.wait_for_selector(".cm:not(.cm-playing)")
+    assert page.locator(".cm-status").inner_text() == "Stopped at the end."
+
+
+def test_what_a_stage_adds_is_true_until_it_is_boosted(page):
+    lane(page, 3).locator(".cm-adds").click()
+    heard = page.evaluate("window.ear.at(-1)")
+    told = float(lane(page, 3).locator(".cm-level").inner_text().removesuffix(" dB").replace("−", "-"))
+    assert heard["gain"] == 1
+    assert abs(20 * np.log10(heard["rms"]) - told) < 0.06
+    assert "stage 3" in page.locator(".cm-seg").inner_text()
+    page.locator(".cm-boost").check()
+    raised = float(re.search(r"\+([\d.]+) dB", page.locator(".cm-boost-label").inner_text())[1])
+    page.locator(".cm-play").click()
+    if page.locator(".cm-play").get_attribute("aria-label") == "Play":
+        page.locator(".cm-play").click()
+    assert abs(20 * np.log10(page.evaluate("window.ear.at(-1).gain")) - raised) < 0.06
+
+
+def test_a_cell_is_opened_swapped_and_put_back(page, tmp_path):
+    before = json.loads(download(page, "json", tmp_path).read_text())["ids"]
+    sound, _ = soundfile.read(download(page, "wav", tmp_path))
+    lane(page, 1).locator("canvas").click(position={"x": 100, "y": 15})
+    page.wait_for_selector(".cm-words")
+    column = page.evaluate("Math.round(parseFloat(document.querySelector('.cm-cell-title').textContent.match(/at ([\\d.]+) s/)[1]) * 50)")
+    assert f"Codeword {before[0][column]}" in page.locator(".cm-cell-title").inner_text()
+    assert page.locator(".cm-words tbody tr").count() >= 8
+    distances = [float(t) for t in page.locator(".cm-words tbody tr td:nth-child(3)").all_inner_texts()]
+    assert distances == sorted(distances) and "is here" in page.locator(".cm-words tbody tr").first.inner_text()
+    page.locator(".cm-put").last.click()
+    page.wait_for_selector(".cm-undo")
+    settle(page)
+    after = json.loads(download(page, "json", tmp_path).read_text())["ids"]
+    changed = [(k, t) for k, row in enumerate(before) for t, index in enumerate(row) if after[k][t] != index]
+    assert changed == [(0, column)]
+    swapped, _ = soundfile.read(download(page, "wav", tmp_path))
+    assert np.abs(swapped - sound).max() > 1e-3
+    page.locator(".cm-undo").click()
+    page.wait_for_selector(".cm-undo", state="detached")
+    assert json.loads(download(page, "json", tmp_path).read_text())["ids"] == before
+    again, _ = soundfile.read(download(page, "wav", tmp_path))
+    assert np.array_equal(again, sound)
+
+
+def test_a_codeword_that_is_not_there_is_refused_in_words(page):
+    lane(page, 1).locator("canvas").click(position={"x": 100, "y": 15})
+    page.wait_for_selector(".cm-other")
+    page.locator(".cm-other input").evaluate("(node) => { node.max = ''; node.value = 70000; }")
+    page.locator(".cm-other button").click()
+    page.wait_for_function("document.querySelector('.cm-status').textContent.includes('there is no 70000')")
+
+
+def test_the_keyboard(page):
+    page.locator(".cm-lanes").focus()
+    for key in ("ArrowRight", "ArrowRight", "ArrowDown"):
+        page.keyboard.press(key)
+    assert page.locator(".cm-status").inner_text().startswith("Stage 2, 0.02 to 0.04 s: codeword")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".cm-words")
+    page.keyboard.press(" ")
+    page.wait_for_function("window.ear.length > 0")
+
+
+def test_hovering_tells_stage_time_index_and_frequency(page):
+    lane(page, 4).locator("canvas").hover(position={"x": 60, "y": 15})
+    tip = page.locator(".cm-tip").inner_text()
+    assert re.search(r"Stage 4, 0\.\d\d to 0\.\d\d s: codeword \d+, (in .* training set|never in the training set|how often .* not measured)", tip)
+
+
+def test_the_curve_marks_the_point_in_use(page):
+    for name in ("si_sdr_db", "mel_l1"):
+        curve = page.locator(f"[data-curve={name}]")
+        assert curve.locator(".cm-dot").count() == n_stages(page)
+        assert curve.locator(".cm-here-dot").count() == 1
+    before = page.locator("[data-curve=mel_l1] strong").inner_text()
+    page.locator(".cm-slider").fill("1")
+    page.wait_for_function(f"document.querySelector('[data-curve=mel_l1] strong').textContent !== '{before}'")
+
+
+def test_files_to_take_home_and_a_vqa_opened_again(page, pages, tmp_path, clip):
+    page.locator(".cm-slider").fill("3")
+    assert download(page, "png", tmp_path).read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    ids = json.loads(download(page, "json", tmp_path).read_text())
+    vqa = download(page, "vqa", tmp_path)
+    sound, _ = soundfile.read(download(page, "wav", tmp_path))
+    other = pages()
+    other.locator("#open-vqa input[type=file], input[type=file][accept*=vqa]").first.set_input_files(str(vqa))
+    other.wait_for_selector("#codemap .cm[data-state=open]")
+    settle(other)
+    assert json.loads(download(other, "json", tmp_path).read_text()) == ids
+    assert other.locator("[data-source=original]").is_disabled()
+    assert "nothing to compare with" in other.locator(".cm-curves").inner_text()
+    other.locator(".cm-slider").fill("3")
+    again, _ = soundfile.read(download(other, "wav", tmp_path))
+    assert np.abs(again - sound).max() <= 2 / 32768
+
+
+def test_the_codebooks_view_says_something(pages):
+    page = pages()
+    page.get_by_role("tab", name="Codebooks").click()
+    page.wait_for_selector(".vq-book, .vq-note >> visible=true")
+    if page.locator(".vq-book").count():
+        assert re.search(r"Perplexity\s+\d+ of 256", page.locator(".vq-book").first.inner_text())
+
+
+# --- other people, bad input ------------------------------------------------------------------------------------------------
+
+
+def test_two_people_do_not_see_each_others_clips(app, pages, example_clips):
+    tokens = []
+    first, second = pages(), pages()
+    for page, clip in ((first, example_clips[0]), (second, example_clips[1])):
+        page.on("request", lambda r: tokens.append(json.loads(r.post_data)) if "component_server" in r.url else None)
+        upload(page, clip)
+    used = {request["data"]["token"] for request in tokens}
+    assert len(used) == 2 and all(len(token) == 32 for token in used)
+    request = next(r for r in tokens if r["fn_name"] == "decode")
+    guessed = request | {"data": request["data"] | {"token": "A" * 32}}
+    answer = ask_server(app, guessed)
+    assert answer == {"ok": False, "error": "This clip is no longer kept here: open it again."}
+    upload(first, example_clips[2])
+    first.wait_for_function(f"document.querySelector('.cm-status').textContent.includes('{example_clips[2].stem}')")
+    assert not ask_server(app, request)["ok"], "what a session closed is forgotten"
+
+
+def test_junk_from_the_page_gets_a_sentence(app, pages, clip):
+    page, seen = pages(), []
+    page.on("request", lambda r: seen.append(json.loads(r.post_data)) if "component_server" in r.url else None)
+    upload(page, clip)
+    good = seen[0]
+    for data in (None, [], "x", {}, {"token": 5}, good["data"] | {"stages": []}, good["data"] | {"stages": [-1]},
+                 good["data"] | {"stages": [0] * 999}, good["data"] | {"stages": ["a"]}, good["data"] | {"more": 1}):
+        answer = ask_server(app, good | {"data": data})
+        assert answer == {"ok": False, "error": "The page asked for something that this app does not know: reload the page."}
+    token = {"token": good["data"]["token"]}
+    assert "There is no cell" in ask_server(app, good | {"fn_name": "inspect", "data": token | {"row": 99, "column": 0}})["error"]
+    assert "stages" in ask_server(app, good | {"data": token | {"stages": [63]}})["error"]
+
+
+def ask_server(app: str, body: dict) -> dict:
+    request = urllib.request.Request(
+        f"{app}/gradio_api/component_server", json.dumps(body).encode(), {"content-type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return json.loads(answer.read())
+
+
+def bad_sounds(folder: Path) -> dict[str, Path]:
+    (folder / "text.wav").write_text("this is no sound")
+    (folder / "empty.wav").touch()
+    soundfile.write(folder / "nan.wav", np.full(8000, np.nan, np.float32), 8000, subtype="FLOAT")
+    soundfile.write(folder / "long.wav", np.full(61 * 8000, 0.1, np.float32), 8000)
+    return {
+        "not an audio file": folder / "text.wav", "is empty": folder / "empty.wav", "NaN": folder / "nan.wav",
+        "longer than 60 s": folder / "long.wav",
+    }
+
+
+def test_a_sound_that_cannot_be_used_gets_one_sentence(pages, tmp_path):
+    for sentence, path in bad_sounds(tmp_path).items():
+        page = pages()
+        page.locator("#sound input[type=file]").first.set_input_files(str(path))
+        page.wait_for_selector(".vq-refused")
+        told = page.locator(".vq-refused").inner_text()
+        assert sentence in told and str(tmp_path) not in told and "gradio" not in told
+        assert page.locator("#codemap .cm").get_attribute("data-state") == "empty"
+
+
+@pytest.mark.parametrize("samples", [np.zeros(4000), np.array([0.5])], ids=["silence", "one sample"])
+def test_the_least_that_is_a_sound_opens(pages, tmp_path, samples):
+    soundfile.write(tmp_path / "least.wav", samples, 8000)
+    page = pages()
+    upload(page, tmp_path / "least.wav")
+    back, _ = soundfile.read(download(page, "wav", tmp_path))
+    assert back.shape == samples.shape and np.isfinite(back).all()
+
+
+def test_a_damaged_vqa_gets_one_sentence(page, pages, tmp_path):
+    data = bytearray(download(page, "vqa", tmp_path).read_bytes())
+    data[-1] ^= 1
+    (tmp_path / "damaged.vqa").write_bytes(data)
+    other = pages()
+    other.locator("#open-vqa input[type=file], input[type=file][accept*=vqa]").first.set_input_files(str(tmp_path / "damaged.vqa"))
+    other.wait_for_selector(".vq-refused")
+    assert other.locator(".vq-refused").inner_text() == "damaged.vqa is damaged: it was truncated or altered."
+
+
+# --- programs -----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def client(app):
+    from gradio_client import Client
+
+    return Client(app, verbose=False)
+
+
+def test_the_endpoints(client, clip, model):
+    from gradio_client import handle_file
+
+    vqa, ids = client.predict(handle_file(str(clip)), api_name="/encode")
+    codec = hub.load(model)
+    audio, _ = load_audio(clip, codec.sample_rate)
+    assert ids["ids"] == codec.encode(audio[None]).ids[0].tolist()
+    assert ids["fingerprint"] == codec.fingerprint and ids["samples"] == audio.shape[1]
+    whole, _ = soundfile.read(client.predict(handle_file(vqa), api_name="/decode"))
+    direct, _ = soundfile.read(client.predict(handle_file(str(clip)), "", api_name="/reconstruct"))
+    assert whole.shape == (audio.shape[1],) and np.abs(whole - direct).max() <= 2 / 32768
+    part, _ = soundfile.read(client.predict(handle_file(str(clip)), "1-2,4", api_name="/reconstruct"))
+    wanted = codec.decode(codec.encode(audio[None]), (0, 1, 3))[0, 0].numpy()
+    assert np.abs(part - np.clip(wanted, -1, 1)).max() <= 2 / 32768
+
+
+def test_the_endpoints_describe_themselves(client):
+    described = client.view_api(return_format="dict")["named_endpoints"]
+    assert set(described) == {"/encode", "/decode", "/reconstruct"}
+    info = json.loads(urllib.request.urlopen(f"{client.src}gradio_api/info").read())["named_endpoints"]
+    assert all(endpoint["description"] for endpoint in info.values())
+
+
+@pytest.mark.parametrize(
+    "sound, stages, sentence",
+    [
+        (None, "", "There is no sound yet"),
+        ("/etc/passwd", "", "a path on the server is not read"),
+        ({"a": 1}, "", "a path on the server is not read"),
+        ("clip", "0", "There are stages 1 to"),
+        ("clip", "99", "There are stages 1 to"),
+        ("clip", "x", "a count such as 3"),
+    ],
+)
+def test_the_endpoints_refuse_with_a_sentence(client, clip, sound, stages, sentence):
+    from gradio_client import handle_file
+
+    with pytest.raises(Exception, match=sentence) as caught:
+        client.predict(handle_file(str(clip)) if sound == "clip" else sound, stages, api_name="/reconstruct")
+    assert "Traceback" not in str(caught.value)
+
+
+def test_a_path_on_the_server_is_not_read(app):
+    """As a raw request, because gradio_client would upload the file."""
+    body = json.dumps({"data": [{"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}, ""]}).encode()
+    address = f"{app}/gradio_api/call/reconstruct"
+    with urllib.request.urlopen(urllib.request.Request(address, body, {"content-type": "application/json"})) as answer:
+        event = json.loads(answer.read())["event_id"]
+    with urllib.request.urlopen(f"{address}/{event}") as answer:
+        told = answer.read().decode()
+    assert "event: error" in told and "not uploaded" in told
+
+
+def test_bad_sounds_through_the_endpoints(client, tmp_path):
+    from gradio_client import handle_file
+
+    for sentence, path in bad_sounds(tmp_path).items():
+        with pytest.raises(Exception, match=sentence):
+            client.predict(handle_file(str(path)), "", api_name="/reconstruct")
+
+
+# --- how it looks -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 390])
+def test_it_fits_the_window(pages, clip, width, theme):
+    page = pages(width, theme)
+    upload(page, clip)
+    lane(page, 2).locator("canvas").click(position={"x": 80, "y": 15})
+    page.wait_for_selector(".cm-words")
+    page.mouse.move(1, 1)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width, "nothing sticks out to the right"
+    assert page.evaluate("document.body.classList.contains('dark')") == (theme == "dark")
+    ARTIFACTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=ARTIFACTS / f"listen-{width}-{theme}.png", full_page=True)
+    lanes = page.evaluate("[...document.querySelectorAll('.cm-lane-stage canvas')].map((c) => c.toDataURL('image/png').split(',')[1])")
+    assert all(len(base64.b64decode(image)) > 500 for image in lanes), "every lane is drawn"
+    page.get_by_role("tab", name="Codebooks").click()
+    page.wait_for_selector(".vq-note >> visible=true")
+    page.screenshot(path=ARTIFACTS / f"codebooks-{width}-{theme}.png", full_page=True)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
