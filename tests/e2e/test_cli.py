@@ -161,16 +161,7 @@ def test_a_killed_run_resumes_to_the_bit(shell, environment, tiny_dataset, tmp_p
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     done = train(shell, tiny_dataset, whole, *STEPS)
     assert done.returncode == 0, done.stderr
-    process = train(
-        lambda *arguments: subprocess.Popen(
-            [sys.executable, "-m", "vqaudio", *map(str, arguments)], env=environment, stderr=subprocess.DEVNULL
-        ),
-        tiny_dataset, killed, *STEPS,
-    )  # fmt: skip
-    while not (killed / "checkpoint.pt").exists() and process.poll() is None:
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
+    assert train_until_checkpoint(environment, tiny_dataset, killed, STEPS, signal.SIGKILL)[0] == -signal.SIGKILL
     assert 3 <= torch.load(killed / "checkpoint.pt", weights_only=True)["step"] < 30
 
     refused = train(shell, tiny_dataset, killed, *STEPS)
@@ -185,6 +176,29 @@ def test_a_killed_run_resumes_to_the_bit(shell, environment, tiny_dataset, tmp_p
     rows = [[line.split(",")[0] for line in (folder / "metrics.csv").read_text().splitlines()] for folder in (whole, killed)]
     assert rows[0] == rows[1] == ["step", *map(str, range(1, 31))]
     assert hub.load(killed / "best").spec.rows == 2
+
+
+def train_until_checkpoint(environment, data: Path, out: Path, steps: tuple[str, ...], number: int) -> tuple[int, str]:
+    """Train, and send this signal as soon as there is a checkpoint: (exit code, stderr)."""
+    process = train(
+        lambda *arguments: subprocess.Popen(
+            [sys.executable, "-m", "vqaudio", *map(str, arguments)], env=environment, stderr=subprocess.PIPE, text=True
+        ),
+        data, out, *steps,
+    )  # fmt: skip
+    while not (out / "checkpoint.pt").exists() and process.poll() is None:
+        time.sleep(0.005)
+    process.send_signal(number)
+    return process.wait(), process.stderr.read()
+
+
+def test_ctrl_c_ends_training_after_the_step_in_hand(environment, tiny_dataset, tmp_path):
+    steps = ("--loop.steps", "3000", "--loop.log-every", "1", "--loop.checkpoint-every", "3", "--loop.validate-every", "3000")
+    code, errors = train_until_checkpoint(environment, tiny_dataset, tmp_path, steps, signal.SIGINT)
+    done = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"]
+    assert code == 130 and f"vqaudio: stopped after step {done}; the same command with --resume goes on" in errors
+    assert (tmp_path / "metrics.csv").read_text().splitlines()[-1].startswith(f"{done},")
+    assert not list(tmp_path.glob("**/*.tmp"))
 
 
 def compare(one, other, where: str = "state") -> None:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from vqaudio.audio import active_level_db
 from vqaudio.data.clips import Split
+from vqaudio.errors import InputError
 
 
 @dataclass
@@ -74,7 +75,7 @@ class TrainingBatches:
         level_db: float | None = None, rank: int = 0, world: int = 1,
     ):
         if batch_size % world:
-            raise ValueError(f"the batch size {batch_size} is not a multiple of the {world} processes")
+            raise InputError(f"The batch size {batch_size} is not a multiple of the {world} processes.")
         self.split, self.batch_size, self.crop, self.seed = split, batch_size, crop, seed
         self.augmentation, self.rank, self.world = augmentation, rank, world
         self.audio = [self._normalised(clip.audio, level_db) for clip in split.clips]

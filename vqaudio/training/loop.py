@@ -165,7 +165,7 @@ def fit(task: Task, config: LoopConfig, folder: Path, place: Place, resume: bool
             _save(task, config, checkpoint, done, best)
         if stop.asked:
             bar.close()
-            raise InputError(f"Stopped after step {done}; the same command with --resume goes on from there.")
+            raise KeyboardInterrupt(f"stopped after step {done}; the same command with --resume goes on from there.")
     bar.close()
     if first:
         task.export(folder / "last")
