@@ -10,6 +10,7 @@ import vqaudio.audio
 from vqaudio.codec import Codec
 from vqaudio.data import fsdd
 from vqaudio.errors import InputError
+from vqaudio.evaluation.codebooks import CodebookStatistics, load_statistics
 from vqaudio.hub import WEIGHTS
 from vqaudio.ui import models
 
@@ -44,33 +45,38 @@ def _first_component(words: Tensor) -> Tensor:
 
 
 @cache
-def statistics():
-    """What `vqaudio evaluate codebooks` measured of the served model, or None where it was not run."""
-    from vqaudio.evaluation.codebooks import load_statistics
-
+def statistics() -> CodebookStatistics | None:
+    """What was counted over the dataset for the served model, or None where it was not."""
     folder = WEIGHTS / models.name()
     return load_statistics(folder if folder.is_dir() else Path(models.name()))
 
 
-def train_counts() -> list[list[int]] | None:
+def known_of(codec: Codec) -> CodebookStatistics | None:
+    """The statistics, if they have this codec's shape."""
+    known = statistics()
+    fits = known is not None and [known.train_counts.shape[1]] * len(known.train_counts) == list(codec.spec.vocab_of_row)
+    return known if fits else None
+
+
+def train_counts(codec: Codec) -> list[list[int]] | None:
     """[K][V] how often each codeword fires in the training set; None: not measured."""
-    known = statistics()
-    return None if known is None else torch.as_tensor(known.train_counts).tolist()
+    known = known_of(codec)
+    return None if known is None else known.train_counts.tolist()
 
 
-def examples(row: int, index: int, frame_rate: float) -> list[dict]:
+def examples(row: int, index: int, codec: Codec) -> list[dict]:
     """Training clips in which a codeword fires: {clip, time_s, playable}."""
-    known = statistics()
-    if known is None or row >= len(known.examples) or index >= len(known.examples[row]):
+    known = known_of(codec)
+    if known is None or not (row < len(known.examples) and index < len(known.examples[row])):
         return []
-    pairs = torch.as_tensor(known.examples[row][index]).tolist()
-    found = [(known.clips[clip], column / frame_rate) for clip, column in pairs if clip >= 0]
+    pairs = known.examples[row, index].tolist()
+    found = [(known.clips[clip], column / codec.spec.frame_rate) for clip, column in pairs if clip >= 0]
     return [{"clip": clip, "time_s": time_s, "playable": _path(clip) is not None} for clip, time_s in found]
 
 
 def example_sound(row: int, index: int, number: int, codec: Codec) -> Tensor:
     """The training clip [N] of `examples(...)[number]`. Raises InputError where the dataset is not here."""
-    found = examples(row, index, codec.spec.frame_rate)
+    found = examples(row, index, codec)
     if number >= len(found):
         raise InputError("There is no such example.")
     path = _path(found[number]["clip"])

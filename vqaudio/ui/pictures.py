@@ -20,7 +20,7 @@ def spectrogram_db(sound: Tensor, sample_rate: int) -> Tensor:
     padded = torch.nn.functional.pad(sound, (n_fft // 2, n_fft // 2 + hop))
     spectrum = torch.stft(padded, n_fft, hop, window=window, center=False, return_complex=True)
     frames = math.ceil(len(sound) / hop) + 1
-    return 20 * (spectrum.abs()[:, :frames] * 2 / window.sum()).clamp_min(1e-6).log10()
+    return 20 * (spectrum.abs()[:, :frames] * 2 / window.sum()).clamp_min(1e-7).log10()
 
 
 def shades(decibel: Tensor, top_db: float) -> Tensor:

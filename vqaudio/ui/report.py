@@ -20,7 +20,7 @@ def of_sound(told: InputReport) -> str:
         "Clipping": "none" if told.clipped_share == 0 else f"{100 * told.clipped_share:.2g} % of the samples",
         "Silence cut": "none" if told.trimmed_s == 0 else f"{told.trimmed_s:.2f} s",
     }
-    listed = "".join(f"<dt>{name}</dt><dd>{value.replace('-', '−')}</dd>" for name, value in facts.items())
+    listed = "".join(f"<dt>{name}</dt><dd>{value.replace('-', '&minus;')}</dd>" for name, value in facts.items())
     remarks = [s for s in told.sentences if not s.startswith(("The recording lasts", "The loudest sample is"))]
     return _page("What you gave", f'<dl class="vq-facts">{listed}</dl>{_lines(remarks)}')
 

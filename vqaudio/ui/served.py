@@ -26,7 +26,7 @@ def describe(token: str, bench: Workbench) -> dict:
         },
         "ids": wire.integers(bench.ids),
         "colour_ranks": facts.colour_ranks(bench.codec)[: len(spec.stages)],
-        "train_counts": facts.train_counts(),
+        "train_counts": facts.train_counts(bench.codec),
         "original": None if bench.original is None else _heard(bench, bench.original),
     }
 
@@ -78,11 +78,11 @@ def inspect(request: wire.CellRequest) -> dict:
 
 
 def _examples(bench: Workbench, row: int, index: int) -> dict:
-    found = facts.examples(row, index, bench.codes.spec.frame_rate)
+    found = facts.examples(row, index, bench.codec)
     missing = bool(found) and not any(example["playable"] for example in found)
     return {
         "examples": found,
-        "measured": facts.statistics() is not None,
+        "measured": facts.known_of(bench.codec) is not None,
         "hint": facts.NO_DATASET if missing else "",
     }
 

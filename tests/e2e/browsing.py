@@ -1,0 +1,75 @@
+"""Headless Chromium for the tests of the app, and what they often do on its page."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or "/usr/bin/chromium"
+REQUIRED = os.environ.get("VQAUDIO_REQUIRE_BROWSER") == "1"
+FLAGS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
+]
+# What the page hands to its loudspeaker, kept so that it can be measured.
+EAR = """
+window.ear = [];
+const copy = AudioBuffer.prototype.copyToChannel;
+AudioBuffer.prototype.copyToChannel = function (samples, ...rest) {
+  const power = samples.reduce((sum, x) => sum + x * x, 0) / samples.length;
+  window.ear.push({rate: this.sampleRate, n: this.length, rms: Math.sqrt(power), gain: null});
+  return copy.call(this, samples, ...rest);
+};
+const ramp = AudioParam.prototype.linearRampToValueAtTime;
+AudioParam.prototype.linearRampToValueAtTime = function (value, ...rest) {
+  if (value > 0 && window.ear.length) window.ear[window.ear.length - 1].gain = value;
+  return ramp.call(this, value, ...rest);
+};
+"""
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if not Path(CHROMIUM).exists():
+        (pytest.fail if REQUIRED else pytest.skip)("Chromium is not installed")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+def settle(page) -> None:
+    """Wait until every stage's level is known, so all prefixes are here."""
+    page.wait_for_function("[...document.querySelectorAll('.cm-level')].every((n) => n.textContent && n.textContent !== '…')")
+    page.wait_for_selector(".cm:not(.cm-waiting)")
+
+
+def download(page, kind: str, folder: Path) -> Path:
+    with page.expect_download() as waiting:
+        page.locator(f"[data-kind={kind}]").click()
+    path = folder / waiting.value.suggested_filename
+    waiting.value.save_as(path)
+    return path
+
+
+def listen(page, requests: list) -> None:
+    """Collect what the page asks of the server functions."""
+    page.on("request", lambda r: requests.append(json.loads(r.post_data)) if "component_server" in r.url else None)
+
+
+def lane(page, stage: int):
+    return page.locator(f"[data-stage='{stage - 1}']")
+
+
+def shows(page, selector: str, text: str) -> None:
+    from playwright.sync_api import expect
+
+    expect(page.locator(selector)).to_contain_text(text)
+
+
+def n_stages(page) -> int:
+    return page.locator(".cm-lane-stage").count()

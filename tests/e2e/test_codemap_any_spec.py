@@ -1,0 +1,103 @@
+"""The component draws codes that no codec here makes: stages with several bands, and stages finer in time."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from browsing import EAR, browser, lane, settle, shows  # noqa: F401
+
+from vqaudio.codec import Codec
+from vqaudio.codes import Codes, CodeSpec, Stage
+
+ARTIFACTS = Path(os.environ.get("VQAUDIO_ARTIFACTS", Path(__file__).resolve().parents[2] / "artifacts"))
+SPEC = CodeSpec((Stage(6, 1, 32), Stage(1, 4, 16), Stage(2, 2, 8)), 10.0)
+COLUMNS = 15
+
+
+class Tones(Codec):
+    """A made-up codec: each stage is a tone, as loud in a column as the mean of its indices there."""
+
+    spec, sample_rate, hop, context, reference_level_db, name = SPEC, 8000, 800, 0, None, "tones"
+    fingerprint = "0" * 32
+
+    def __init__(self):
+        super().__init__()
+        self.anchor = torch.nn.Parameter(torch.zeros(1))
+
+    def synthesise(self, ids, valid, stages):
+        time = torch.arange(ids.shape[-1] * self.hop) / self.sample_rate
+        sound = torch.zeros_like(time)[None]
+        for j in stages:
+            loudness = ids[:, SPEC.rows_of(j)].float().mean(1) / SPEC.stages[j].vocab
+            tone = torch.sin(2 * torch.pi * 400 * (j + 1) * time)
+            sound = sound + 0.2 * loudness.repeat_interleave(self.hop, -1) * tone
+        return sound[:, None]
+
+
+@pytest.fixture(scope="module")
+def codes():
+    vocab = torch.tensor(SPEC.vocab_of_row)[None, :, None]
+    ids = (torch.arange(SPEC.rows)[None, :, None] * 5 + torch.arange(COLUMNS)[None, None] * 3) % vocab
+    return Codes(ids, SPEC, torch.tensor([COLUMNS * 800 - 300]), torch.ones(1, COLUMNS, dtype=torch.bool))
+
+
+@pytest.fixture
+def page(browser, codes):  # noqa: F811
+    import gradio as gr
+
+    from vqaudio.ui import served
+    from vqaudio.ui.codemap import CodeMap
+    from vqaudio.ui.workbench import Workbench
+
+    bench = Workbench(Tones(), codes, "tones")
+    token = served.store.put(bench)
+    with gr.Blocks(analytics_enabled=False) as demo:
+        codemap = CodeMap(server_functions=list(served.FUNCTIONS), elem_id="codemap")
+        demo.load(lambda: served.describe(token, bench), None, codemap)
+    _, address, _ = demo.launch(prevent_thread_lock=True, quiet=True)
+    context = browser.new_context(viewport={"width": 1200, "height": 900})
+    context.add_init_script(EAR)
+    page = context.new_page()
+    page.goto(address)
+    page.wait_for_selector(".cm[data-state=open]")
+    settle(page)
+    yield page
+    context.close()
+    demo.close()
+    served.store.drop(token)
+
+
+def test_every_cell_is_where_the_spec_puts_it(page, codes):
+    ARTIFACTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=ARTIFACTS / "codemap-any-spec.png", full_page=True)
+    assert page.locator(".cm-lane-stage").count() == 3
+    assert "10 numbers in 3 stages" not in page.locator(".cm-intro").inner_text()
+    assert f"{SPEC.rows} numbers in 3 stages" in page.locator(".cm-intro").inner_text()
+    for number, x, band in [(1, 3, 0), (1, 14, 5), (2, 0, 0), (2, 41, 0), (3, 7, 1), (3, 28, 0)]:
+        picture = codes.stage(number - 1)[0]
+        bands, width = picture.shape
+        box = lane(page, number).locator("canvas").bounding_box()
+        page.mouse.move(box["x"] + (x + 0.5) / width * box["width"], box["y"] + (bands - band - 0.5) / bands * box["height"])
+        shows(page, ".cm-tip", f"codeword {int(picture[band, x])},")
+        if bands > 1:
+            shows(page, ".cm-tip", f"band {band + 1}")
+
+
+def test_arrows_walk_through_bands_stages_and_sub_columns(page):
+    page.locator(".cm-lanes").focus()
+    page.keyboard.press("ArrowRight")
+    for key, told in [
+        ("ArrowUp", "Stage 1, band 2, 0.00"), ("ArrowRight", "Stage 1, band 2, 0.10"), ("ArrowDown", "Stage 1, band 1, 0.10"),
+        ("ArrowDown", "Stage 2, 0.10"), ("ArrowRight", "Stage 2, 0.13"), ("ArrowDown", "Stage 3, band 2, 0.10"),
+        ("End", "Stage 3, band 2, 1.45"),
+    ]:  # fmt: skip
+        page.keyboard.press(key)
+        shows(page, ".cm-status", told)
+
+
+def test_a_stage_of_several_rows_costs_all_of_them(page):
+    rates = page.locator(".cm-rate").all_inner_texts()
+    assert rates == ["300 bit/s", "160 bit/s", "120 bit/s"]
+    page.locator(".cm-slider").fill("2")
+    shows(page, ".cm-depth-text", "2 of 3 stages · 460 bit/s")

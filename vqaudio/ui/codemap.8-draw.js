@@ -1,0 +1,148 @@
+// Drawing the whole view from the state. `show` asks for it; it happens at most once a frame.
+
+function show() {
+  if (!clip || drawRequested) return;
+  drawRequested = true;
+  requestAnimationFrame(() => {
+    drawRequested = false;
+    draw();
+  });
+}
+
+function inks() {
+  const style = getComputedStyle(root);
+  const get = (name) => style.getPropertyValue(name).trim();
+  return { ink: get("--cm-ink"), paper: get("--cm-paper"), soft: get("--cm-soft"), now: get("--cm-now") };
+}
+
+function draw() {
+  if (!clip || !root.offsetWidth) return;
+  const colours = inks();
+  for (const lane of lanes) drawLane(lane, colours);
+  drawControls();
+  drawHeads();
+  const points = upTo(on.length).map((j) => decoded.get(clip, upTo(j + 1))).filter(Boolean);
+  const here = source === "original" ? null : decoded.get(clip, currentStages());
+  showCurves($(".cm-curves"), points, here);
+}
+
+function kept(key, make) {
+  if (!images.has(key)) images.set(key, make());
+  return images.get(key);
+}
+
+function drawLane(lane, colours) {
+  const { context, width, height } = surfaceOf(lane);
+  if (lane.axis) return drawAxis(context, view, width, colours.soft);
+  if (lane.stage) {
+    const image = kept(`stage ${lane.stage.number}`, () => stageImage(clip, lane.stage));
+    drawWindow(context, image, clip.geometry.columns / clip.geometry.frameRate, view, width, height, false);
+    drawCells(context, clip, lane.stage, view, width, height, colours.paper);
+    return drawMarks(lane, context, width, height, colours);
+  }
+  const sound = lane.which === "original" ? clip.original : shownDecoded();
+  if (!sound) return;
+  const image = kept(sound.picture, () => spectrogramImage(sound.picture, rgb(colours.paper), rgb(colours.ink)));
+  drawWindow(context, image, clip.seconds, view, width, height, true);
+}
+
+function shownDecoded() {
+  const found = decoded.get(clip, currentStages());
+  return found && source === "added" ? found.added : found;
+}
+
+function drawMarks(lane, context, width, height, colours) {
+  for (const [cell, thick] of [[focus, 2], [picked, 3]]) {
+    const place = cell && placeOf(clip.geometry, cell.row, cell.column);
+    if (!place || place.stage !== lane.stage) continue;
+    drawFrame(context, clip, place, view, width, height, colours.paper, thick + 1.5);
+    drawFrame(context, clip, place, view, width, height, thick === 3 ? colours.now : colours.ink, thick);
+  }
+  if (!edits) return;
+  for (let row = lane.stage.row; row < lane.stage.row + lane.stage.bands * lane.stage.steps; row++) {
+    for (let column = 0; column < clip.geometry.columns; column++) {
+      const i = row * clip.geometry.columns + column;
+      if (clip.ids[i] === clip.firstIds[i]) continue;
+      drawFrame(context, clip, placeOf(clip.geometry, row, column), view, width, height, colours.now, 1.5);
+    }
+  }
+}
+
+function drawControls() {
+  const stages = currentStages();
+  const waiting = source !== "original" && !current();
+  root.classList.toggle("cm-waiting", waiting);
+  root.classList.toggle("cm-playing", player.playing);
+  $(".cm-play").setAttribute("aria-label", player.playing ? "Stop" : "Play");
+  $(".cm-play").disabled = waiting;
+  for (const button of root.querySelectorAll("[data-source]")) {
+    button.setAttribute("aria-checked", String(button.dataset.source === source));
+    button.disabled = button.dataset.source === "original" && !clip.original;
+  }
+  $(".cm-added-n").textContent = addedStage + 1;
+  $(".cm-boost-label").hidden = source !== "added";
+  $(".cm-boost-db").textContent = `+${number(boostDb(), 1)} dB`;
+  const listed = chosen(on);
+  const rate = clip.geometry.stages.filter((s) => stages.includes(s.number)).reduce((sum, s) => sum + s.rate, 0);
+  $(".cm-slider").value = isPrefix(listed) ? listed.length : Math.max(...listed) + 1;
+  $(".cm-depth").classList.toggle("cm-custom", !isPrefix(listed));
+  $(".cm-depth-text").textContent = `${isPrefix(listed) ? `${listed.length} of ${on.length} stages` : `stage${listed.length > 1 ? "s" : ""} ${spoken(listed)}`} · ${number(rate)} bit/s`;
+  $(".cm-zoom").classList.toggle("cm-zoomed", view[1] - view[0] < clip.span - 1e-6);
+  for (const lane of lanes) if (lane.stage) drawGutter(lane, stages);
+  drawDecodedName(waiting);
+}
+
+function drawGutter(lane, stages) {
+  const j = lane.stage.number;
+  const inUse = source !== "original" && stages.includes(j);
+  lane.node.classList.toggle("cm-off", !(source === "added" ? stages.includes(j) : on[j]));
+  lane.toggle.setAttribute("aria-checked", String(on[j]));
+  lane.solo.setAttribute("aria-pressed", String(inUse && source === "decoded" && stages.length === 1));
+  lane.adds.setAttribute("aria-pressed", String(source === "added" && addedStage === j));
+  const found = decoded.get(clip, upTo(j + 1));
+  lane.level.textContent = found ? decibel(found.added.level) : "…";
+  lane.level.style.setProperty("--share", found && found.added.level !== null ? Math.max(0, 1 + found.added.level / 60) : 0);
+}
+
+function drawDecodedName(waiting) {
+  const lane = lanes.find((l) => l.which === "decoded");
+  const listed = chosen(on);
+  lane.name.textContent = source === "added" ? `Added by stage ${addedStage + 1}` : "Decoded";
+  if (waiting) lane.note.textContent = "Decoding…";
+  else if (source === "added") lane.note.textContent = addedStage ? `Stages 1–${addedStage + 1} less stages 1–${addedStage}.` : "The first stage starts from silence.";
+  else lane.note.textContent = `What the decoder makes of ${listed.length === on.length ? "all stages" : `stage${listed.length > 1 ? "s" : ""} ${spoken(listed)}`}.`;
+}
+
+function drawHeads() {
+  const at = player.position();
+  $(".cm-now").textContent = at.toFixed(2);
+  const scale = 100 / (view[1] - view[0]);
+  for (const node of root.querySelectorAll(".cm-head")) {
+    node.style.left = `${(at - view[0]) * scale}%`;
+    node.hidden = at < view[0] || at > view[1];
+  }
+  for (const node of root.querySelectorAll(".cm-hair")) {
+    node.hidden = !focus;
+    if (!focus) continue;
+    node.style.left = `${(focus.column / clip.geometry.frameRate - view[0]) * scale}%`;
+    node.style.width = `${scale / clip.geometry.frameRate}%`;
+  }
+}
+
+function follow() {
+  if (!player.playing || !root.isConnected) return;
+  const at = player.position();
+  if (at > view[1] || at < view[0]) setView(at, view[1] - view[0]);
+  drawHeads();
+  requestAnimationFrame(follow);
+}
+
+function setView(start, span) {
+  const shortest = Math.min(clip.span, 12 / clip.geometry.frameRate);
+  const wide = Math.min(clip.span, Math.max(shortest, span));
+  const left = Math.min(clip.span - wide, Math.max(0, start));
+  view = [left, left + wide];
+  const room = clip.span - wide;
+  $(".cm-pan").value = room > 0 ? left / room : 0;
+  show();
+}
