@@ -102,6 +102,11 @@ class WaveformCodec(Codec):
             quantised = self.rvq(latents.float(), valid, n_stages)
         return self._decode_latents(quantised.quantised, valid), quantised
 
+    def freeze_encoder(self) -> None:
+        """Let no gradient reach the encoder or the quantiser."""
+        for part in (self.stem, self.stem_norm, self.encoder, self.to_latent, self.rvq):
+            part.requires_grad_(False)
+
     def latents(self, audio: Tensor, valid: Tensor) -> Tensor:
         x = self.stem_norm(self.stem(self._features(audio)))
         columns = valid[:, None].to(x.dtype)

@@ -76,6 +76,17 @@ def write_codec_card(codec: Codec, folder: Path) -> None:
     replace_file(folder / "README.md", lambda path: path.write_text(text))
 
 
+def write_table(folder: Path, page: Path) -> None:
+    """Put the table of metrics.json between the two marks of a page: `<!-- table: ... -->` and `<!-- /table -->`."""
+    text, metrics = page.read_text(), _read(folder, "metrics.json")
+    head, mark, rest = text.partition("<!-- table:")
+    comment, end, tail = rest.partition("<!-- /table -->")
+    if not mark or not end:
+        raise InputError(f"{page} has no `<!-- table: -->` and `<!-- /table -->` to write between.")
+    new = f"{head}{mark}{comment.splitlines()[0]}\n{_scores(metrics)}\n{end}{tail}"
+    replace_file(page, lambda path: path.write_text(new))
+
+
 def _read(folder: Path, name: str):
     try:
         return json.loads((folder / name).read_text())

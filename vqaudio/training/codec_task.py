@@ -42,6 +42,8 @@ class CodecTraining:
     discriminator_channels: int = 32
     precision: str = "bfloat16"
     """Of the networks' matrix products in training: bfloat16 or float32. The quantiser, STFTs and losses are float32."""
+    decoder_only: bool = False
+    """Leave the encoder and the codebooks as they are: the codes, and any prior over them, stay valid."""
     prefix_share: float = 0.5
     """Share of clips in a batch that are trained on a random prefix of the stages: quantiser dropout."""
     augmentation: Augmentation = field(default_factory=Augmentation)
@@ -99,6 +101,8 @@ class CodecTask:
             train, settings.batch_size, crop, seed, settings.augmentation, codec.reference_level_db, place.rank, place.world
         )
         torch.manual_seed(seed)
+        if settings.decoder_only:
+            codec.freeze_encoder()
         adversary = None if settings.adversary_from is None else Discriminators(channels=settings.discriminator_channels)
         if adversary is not None:
             adversary.to(place.device)
@@ -110,12 +114,14 @@ class CodecTask:
         betas = {"codec": (0.8, 0.99), "discriminators": (0.8, 0.99)}
         fused = place.device.type == "cuda"
         self.optimisers = {
-            name: torch.optim.AdamW(module.parameters(), betas=betas[name], weight_decay=0.01, fused=fused)
+            name: torch.optim.AdamW([p for p in module.parameters() if p.requires_grad], betas=betas[name], weight_decay=0.01, fused=fused)
             for name, module in self.modules.items()
         }
 
     def train_step(self, step: int) -> dict[str, Tensor]:
         self.codec.train()
+        if self.settings.decoder_only:
+            self.codec.rvq.eval()
         batch = self.batches.batch(step)
         audio, lengths = (part.to(self.place.device, non_blocking=True) for part in (batch.audio, batch.lengths))
         adversarial = self.discriminator is not None and step >= self.settings.adversary_from

@@ -16,6 +16,8 @@ class CodecRecipe:
 
     dataset: str = "fsdd"
     """The module of vqaudio.data that reads it."""
+    start_from: str | None = None
+    """A model of the same shape (a name in weights/ or a folder) whose weights to begin with."""
     codec: WaveformConfig = field(default_factory=WaveformConfig)
     training: CodecTraining = field(default_factory=CodecTraining)
     loop: LoopConfig = field(default_factory=LoopConfig)
@@ -36,6 +38,13 @@ CODEC_RECIPES = {
     "fsdd-8khz": CodecRecipe(
         training=CodecTraining(batch_size=20, crop_s=0.5, learning_rate=1e-3, adversary_from=None),
         loop=LoopConfig(steps=10_000, validate_every=1000, checkpoint_every=1000),
+    ),
+    "fsdd-8khz-adversarial": CodecRecipe(
+        start_from="runs/fsdd-8khz/last",
+        training=CodecTraining(
+            batch_size=16, crop_s=0.5, learning_rate=2e-4, adversary_from=0, discriminator_channels=16, decoder_only=True
+        ),
+        loop=LoopConfig(steps=2000, validate_every=250, checkpoint_every=250),
     ),
 }
 

@@ -1,0 +1,39 @@
+"""The README's front matter, commands and table are true."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from vqaudio.evaluation.codec_evaluation import Scores, table
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_two_commands_stand_in_the_readme():
+    assert "pip install -r requirements.txt && python app.py" in README
+    assert "pip install -r requirements.txt -r tests/requirements.txt && python -m pytest" in README
+
+
+def test_the_space_runs_the_gradio_that_the_requirements_allow():
+    version = re.search(r"^sdk_version: ([\d.]+)$", README, re.MULTILINE)[1]
+    low, high = re.search(r"^gradio>=([\d.]+),<(\d+)$", (ROOT / "requirements.txt").read_text(), re.MULTILINE).groups()
+    assert version.startswith(low) and int(version.split(".")[0]) < int(high)
+
+
+def test_every_file_that_the_readme_links_to_is_there():
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", README):
+        assert (ROOT / target).exists(), target
+
+
+@pytest.mark.parametrize("file", ["README.md", "weights/fsdd-8khz/README.md"])
+def test_the_table_is_what_was_measured(file):
+    recorded = json.loads((ROOT / "weights/fsdd-8khz/metrics.json").read_text())
+    assert table([Scores(**row) for row in recorded["rows"]]) in (ROOT / file).read_text()
+
+
+def test_weights_stay_under_ten_megabytes():
+    sizes = {path: path.stat().st_size for path in ROOT.glob("weights/*/model.safetensors")}
+    assert sizes and max(sizes.values()) < 10_000_000, sizes
