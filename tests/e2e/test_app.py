@@ -209,6 +209,7 @@ def test_what_a_stage_adds_is_true_until_it_is_boosted(page):
     assert heard["gain"] == 1
     assert abs(20 * np.log10(heard["rms"]) - told) < 0.06
     assert "stage 3" in page.locator(".cm-seg").inner_text()
+    shows(page, ".cm-depth-text", f"{n_stages(page)} of {n_stages(page)} stages")
     page.locator(".cm-boost").check()
     raised = float(re.search(r"\+([\d.]+) dB", page.locator(".cm-boost-label").inner_text())[1])
     page.locator(".cm-play").click()
@@ -230,6 +231,7 @@ def test_a_cell_is_opened_swapped_and_put_back(page, tmp_path):
     assert distances == sorted(distances) and "is here" in page.locator(".cm-words tbody tr").first.inner_text()
     page.locator(".cm-put").last.click()
     page.wait_for_selector(".cm-undo")
+    shows(page, ".cm-status", "1 changed by hand")
     settle(page)
     after = json.loads(download(page, "json", tmp_path).read_text())["ids"]
     changed = [(k, t) for k, row in enumerate(before) for t, index in enumerate(row) if after[k][t] != index]

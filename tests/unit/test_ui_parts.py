@@ -292,3 +292,17 @@ def test_only_the_user_interface_imports_gradio():
     package = UI.parent
     others = [path for path in package.rglob("*.py") if UI not in path.parents]
     assert not [path for path in others if re.search(r"^\s*(import|from) gradio", path.read_text(), re.M)]
+
+
+def test_a_model_that_cannot_be_loaded_is_a_sentence_on_the_page(monkeypatch, model_folder, example_clips, tmp_path):
+    import shutil
+
+    from vqaudio.ui import build, models
+
+    shutil.copytree(model_folder, tmp_path / "broken")
+    (tmp_path / "broken" / "model.safetensors").write_bytes(b"not weights")
+    for name, sentence in ((str(tmp_path / "broken"), "is damaged"), ("nobody", "no model")):
+        monkeypatch.setenv("VQAUDIO_MODEL", name)
+        monkeypatch.setattr(models, "_load", vqaudio.load)
+        value, told, token = build.open_sound(str(example_clips[0]), False, None)
+        assert value is None and token is None and sentence in told and "Traceback" not in told

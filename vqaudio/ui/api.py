@@ -9,6 +9,7 @@ from gradio.utils import get_upload_folder
 
 from vqaudio.audio import to_int16
 from vqaudio.codec import Codec
+from vqaudio.codes import parse_stages
 from vqaudio.errors import InputError
 from vqaudio.ui import exports, models, reading
 from vqaudio.vqa import write_vqa
@@ -63,19 +64,14 @@ def reconstruct(audio: str, stages: str = "") -> tuple[int, np.ndarray]:
 
 
 def _decoded(codec: Codec, codes, stages: str) -> tuple[int, np.ndarray]:
-    return codec.sample_rate, to_int16(codec.decode(codes, parse_stages(stages, len(codes.spec.stages))))
+    return codec.sample_rate, to_int16(codec.decode(codes, _stages(stages, len(codes.spec.stages))))
 
 
-def parse_stages(text: str, n: int) -> tuple[int, ...] | None:
+def _stages(text: str, n: int) -> tuple[int, ...] | None:
     """Stages as the command line takes them; empty for all."""
-    from vqaudio.cli.sound import parse_stages as parse  # workaround: it belongs beside `Codes`, not in the command line
-
     if not isinstance(text, str) or len(text) > 200:
         raise InputError('Stages are a text such as "3" or "1-4,7"; empty for all.')
-    try:
-        return parse(text.strip() or None, n)
-    except InputError as error:
-        raise InputError(str(error).replace("--stages", "stages")) from None
+    return parse_stages(text.strip() or None, n)
 
 
 def add_endpoints() -> None:

@@ -34,7 +34,7 @@ def open_sound(path: str | None, trim: bool, token: str | None):
 
 
 def open_codes(path: str | None, token: str | None):
-    """A .vqa file: show it. Returns what `open_sound` returns, and an empty sound input."""
+    """A .vqa file: show it. Returns what `open_sound` returns."""
     if not path:
         return gr.skip(), gr.skip(), gr.skip()
     served.store.drop(token)

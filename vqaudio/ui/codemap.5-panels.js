@@ -62,7 +62,8 @@ function examples(answer, actions) {
 }
 
 const CURVES = [
-  { key: "si_sdr_db", name: "SI-SDR, dB", note: "how closely the waveform follows; higher is better", digits: 1 },
+  { key: "si_sdr_db", name: "SI-SDR, dB", note: "how closely the waveform follows; higher is better", digits: 1,
+    below: "how closely the waveform follows; under 0 the decoder makes up its own phase" },
   { key: "mel_l1", name: "Mel distance", note: "how far the spectrum is off; lower is better", digits: 3 },
 ];
 
@@ -105,5 +106,6 @@ function chart(curve, points, here) {
   const drawing = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${curve.name} against bits per second` });
   drawing.append(...parts);
   const value = here ? number(here.quality[curve.key], curve.digits) : "…";
-  return el("figure", { class: "cm-figure", "data-curve": curve.key }, el("figcaption", {}, el("b", { text: curve.name }), el("strong", { text: value }), el("span", { text: curve.note })), drawing);
+  const note = curve.below && high < 0 ? curve.below : curve.note;
+  return el("figure", { class: "cm-figure", "data-curve": curve.key }, el("figcaption", {}, el("b", { text: curve.name }), el("strong", { text: value }), el("span", { text: note })), drawing);
 }

@@ -122,8 +122,9 @@ function setStages(next) {
 
 const stageActions = {
   toggle(j) {
-    beforeSolo = null;
-    setStages(on.map((is, i) => (i === j ? !is : is)));
+    const next = on.map((is, i) => (i === j ? !is : is));
+    if (next.some(Boolean)) beforeSolo = null;
+    setStages(next);
   },
   solo(j) {
     const alone = chosen(on).length === 1 && on[j];
@@ -156,9 +157,9 @@ function setFocus(cell, aloud) {
   show();
 }
 
-async function pick(cell) {
+async function pick(cell, aloud = true) {
   picked = cell;
-  setFocus(cell, true);
+  setFocus(cell, aloud);
   trigger("pick_cell", cell);
   const answer = await call(server.inspect, { token: clip.token, ...cell });
   if (picked !== cell) return;
@@ -190,7 +191,7 @@ async function write(promise) {
   source = "decoded";
   want();
   say(`${textOf(answer)} ${edits ? `${edits} changed by hand.` : "As it was encoded."}`);
-  await pick({ row: answer.row, column: answer.column });
+  await pick({ row: answer.row, column: answer.column }, false);
   fetchPrefixes();
 }
 

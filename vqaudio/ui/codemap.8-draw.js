@@ -83,7 +83,7 @@ function drawControls() {
   $(".cm-boost-label").hidden = source !== "added";
   $(".cm-boost-db").textContent = `+${number(boostDb(), 1)} dB`;
   const listed = chosen(on);
-  const rate = clip.geometry.stages.filter((s) => stages.includes(s.number)).reduce((sum, s) => sum + s.rate, 0);
+  const rate = clip.geometry.stages.filter((s) => on[s.number]).reduce((sum, s) => sum + s.rate, 0);
   $(".cm-slider").value = isPrefix(listed) ? listed.length : Math.max(...listed) + 1;
   $(".cm-depth").classList.toggle("cm-custom", !isPrefix(listed));
   $(".cm-depth-text").textContent = `${isPrefix(listed) ? `${listed.length} of ${on.length} stages` : `stage${listed.length > 1 ? "s" : ""} ${spoken(listed)}`} · ${number(rate)} bit/s`;

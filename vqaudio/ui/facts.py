@@ -52,8 +52,11 @@ def statistics() -> CodebookStatistics | None:
 
 
 def known_of(codec: Codec) -> CodebookStatistics | None:
-    """The statistics, if they have this codec's shape."""
-    known = statistics()
+    """The statistics, if they are there and have this codec's shape. Damaged ones must not keep a clip from opening."""
+    try:
+        known = statistics()
+    except InputError:
+        return None
     fits = known is not None and [known.train_counts.shape[1]] * len(known.train_counts) == list(codec.spec.vocab_of_row)
     return known if fits else None
 
