@@ -193,7 +193,7 @@ def test_every_parameter_has_a_gradient_even_if_no_item_uses_all_stages(update):
 def test_a_restored_quantiser_goes_on_to_the_bit():
     torch.manual_seed(0)
     batches = torch.randn(6, 2, 3, 10)
-    whole, first, second = (ResidualVQ(3, 2, 16, restart_every=2) for _ in range(3))
+    whole, first, second = (ResidualVQ(3, 2, 16, restart_every=2, restart_below=1.0) for _ in range(3))
     first.load_state_dict(whole.state_dict())
     for x in batches[:2]:  # a step count of its own, which the checkpoint's must replace
         second(x)
@@ -265,13 +265,14 @@ torch.set_num_threads(1)
 dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
 data = torch.load(f"{folder}/data.pt")
 one_step = ResidualVQ(4, 3, 16, kmeans_steps=0, restart_every=0).double()
-many_steps = ResidualVQ(4, 3, 16, kmeans_steps=2, restart_every=2).double()
+many_steps = ResidualVQ(4, 3, 16, kmeans_steps=2, restart_every=2, restart_below=1.0).double()
 one_step.load_state_dict(data["state"])
 many_steps.load_state_dict(data["state"])
 torch.manual_seed(rank)  # the processes' random numbers differ, as their data do
 one_step(data["x"][rank], data["valid"][rank], data["depths"][rank])
 for step in range(5):
-    many_steps(torch.randn(4, 4, 9, dtype=torch.float64) + 3 * rank, None, torch.randint(1, 4, (4,)))
+    depths = torch.randint(1, 4 - 2 * rank, (4,))  # the second process uses the first stage only
+    many_steps(torch.randn(4, 4, 9, dtype=torch.float64) + 3 * rank, None, depths)
 torch.save([one_step.state_dict(), many_steps.state_dict()], f"{folder}/{rank}.pt")
 dist.destroy_process_group()
 """
