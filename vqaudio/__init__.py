@@ -12,8 +12,8 @@ __version__ = "0.1.0"
 
 # PyTorch takes seconds to import; so that `vqaudio --help` does not wait for it, names are imported when first used.
 _HOMES = {
-    "load": "hub", "push": "hub", "Codes": "codes", "CodeSpec": "codes", "Stage": "codes", "read_vqa": "codes",
-    "write_vqa": "codes", "InputError": "errors",
+    "load": "hub", "push": "hub", "Codes": "codes", "CodeSpec": "codes", "Stage": "codes", "read_vqa": "vqa",
+    "write_vqa": "vqa", "InputError": "errors",
 }
 _SUBMODULES = ("audio", "codes", "codec", "errors", "hub", "rvq", "vqa")
 __all__ = ["CodeSpec", "Codes", "InputError", "Stage", "load", "push", "read_vqa", "reconstruct", "write_vqa"]

@@ -54,7 +54,7 @@ class Codec(nn.Module, PyTorchModelHubMixin, library_name="vqaudio", tags=["audi
         """A hash of the weights and the configuration: which model made these codes."""
         return fingerprint(self)
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def encode(self, audio: Tensor, lengths: Tensor | None = None, beam: int = 1) -> Codes:
         """Encode audio [B, 1, N] in [-1, 1] at `sample_rate`.
 
@@ -70,7 +70,7 @@ class Codec(nn.Module, PyTorchModelHubMixin, library_name="vqaudio", tags=["audi
         """
         return self.encode_with_latents(audio, lengths, beam)[0]
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def encode_with_latents(self, audio: Tensor, lengths: Tensor | None = None, beam: int = 1) -> tuple[Codes, Tensor]:
         """As `encode`, and the latents [B, D, T] that were quantised."""
         audio, lengths = self._checked(audio, lengths)
@@ -88,7 +88,7 @@ class Codec(nn.Module, PyTorchModelHubMixin, library_name="vqaudio", tags=["audi
         codes = Codes(torch.cat(ids, dim=-1) * valid[:, None], self.spec, lengths, valid, level_db)
         return codes, torch.cat(latents, dim=-1)
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def decode(self, codes: Codes, stages: tuple[int, ...] | None = None) -> Tensor:
         """Decode to audio [B, 1, N], N = max(codes.lengths); behind each clip's length it is zero.
 

@@ -5,6 +5,7 @@ A column is one equal slice of time. The rows of a column are grouped by stage; 
 """
 
 import math
+import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -178,10 +179,23 @@ class Codes:
         return mask.to(self.ids.device)
 
 
-def __getattr__(name: str):
-    """The .vqa file's functions, which live in `vqa.py`; that file needs the classes above, so it is imported when asked for."""
-    if name in ("read_vqa", "write_vqa", "read_header", "VqaHeader"):
-        from vqaudio import vqa
+def parse_stages(text: str | None, n: int) -> tuple[int, ...] | None:
+    """What a person says of stages, counted from 1, as stages counted from 0, each in range(n).
 
-        return getattr(vqa, name)
-    raise AttributeError(f"module 'vqaudio.codes' has no attribute {name!r}")
+    "3" -> (0, 1, 2); "1-4,7" -> (0, 1, 2, 3, 6); "2-2" -> (1,); None -> None.
+    """
+    if text is None:
+        return None
+    text = text.replace(" ", "")
+    if not re.fullmatch(r"[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*", text):
+        raise InputError(f"Stages are a count such as 3, or a list such as 1-4,7; not {text!r}.")
+    spans = [(1, int(text))] if text.isdigit() else [_span(part) for part in text.split(",")]
+    for first, last in spans:
+        if not 1 <= first <= last <= n:
+            raise InputError(f"There are stages 1 to {n} here; {text} cannot be taken.")
+    return tuple(sorted({stage - 1 for first, last in spans for stage in range(first, last + 1)}))
+
+
+def _span(part: str) -> tuple[int, int]:
+    first, _, last = part.partition("-")
+    return int(first), int(last or first)

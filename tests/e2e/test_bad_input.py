@@ -93,7 +93,7 @@ def test_names_that_are_no_files(command, model_folder, example_clips, tmp_path)
         (("reconstruct", clip, tmp_path / "a.mp3"), "should end in .wav or .flac"),
         (("reconstruct", clip, tmp_path / "folder.wav"), "is a folder"),
         (("reconstruct", clip, tmp_path / "a.wav", "--stages", "5"), "stages 1 to 4"),
-        (("reconstruct", clip, tmp_path / "a.wav", "--stages", "none"), "--stages is a count"),
+        (("reconstruct", clip, tmp_path / "a.wav", "--stages", "none"), "Stages are a count"),
         (("decode", tmp_path / "no.vqa", tmp_path / "a.wav"), "There is no file"),
         (("decode", clip, tmp_path / "a.wav"), "no .vqa file"),
     ]:

@@ -14,7 +14,7 @@ import torch
 
 from vqaudio import audio, hub, vqa
 from vqaudio.cli import COMMANDS, RECIPE_COMMANDS, main
-from vqaudio.cli.sound import parse_stages
+from vqaudio.codes import parse_stages
 from vqaudio.errors import InputError
 
 TINY = (

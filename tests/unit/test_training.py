@@ -5,8 +5,8 @@ import torch
 
 from vqaudio.training.codec_task import CodecTraining, GeneratorObjective
 from vqaudio.training.discriminators import Discriminators
-from vqaudio.training.losses import LoudnessLoss, SpectralLoss
 from vqaudio.training.loop import schedule
+from vqaudio.training.losses import LoudnessLoss, SpectralLoss
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import zlib
 import pytest
 import torch
 
-from vqaudio import codes as codes_module
 from vqaudio import vqa
 from vqaudio.codes import Codes, CodeSpec, Stage
 from vqaudio.errors import InputError
@@ -22,12 +21,6 @@ def written(codec, tmp_path):
 def forge(path, body: bytes) -> None:
     """A file with the right checksum over whatever it says."""
     path.write_bytes(b"VQA\x01" + struct.pack("<I", zlib.crc32(body)) + body)
-
-
-def test_the_codes_module_offers_the_same_functions():
-    assert codes_module.read_vqa is vqa.read_vqa and codes_module.read_header is vqa.read_header
-    with pytest.raises(AttributeError):
-        _ = codes_module.nothing
 
 
 def test_a_file_decodes_to_the_same_sound(codec, written):

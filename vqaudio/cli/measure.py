@@ -10,7 +10,9 @@ import tyro
 
 from vqaudio.errors import InputError
 
-Data = Annotated[Path | None, tyro.conf.arg(help="The dataset's folder; by default $VQAUDIO_DATA, else what `vqaudio download` fetched.")]
+Data = Annotated[
+    Path | None, tyro.conf.arg(help="The dataset's folder; by default $VQAUDIO_DATA, else what `vqaudio download` fetched.")
+]
 Model = Annotated[str, tyro.conf.arg(help="A name in weights/, a folder, or a Hub id.")]
 JUDGES = ("fsdd-judge-digit", "fsdd-judge-speaker")
 
@@ -23,7 +25,9 @@ def download(dataset: Annotated[Literal["fsdd"], tyro.conf.Positional]) -> None:
 
 
 def publish(
-    runs: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(help="Folders of training runs, each begun from the one before.")],
+    runs: Annotated[
+        tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(help="Folders of training runs, each begun from the one before.")
+    ],
     name: Annotated[str, tyro.conf.arg(help="The model's name in weights/, or a folder.")],
     which: Annotated[Literal["best", "last"], tyro.conf.arg(help="Which weights of the last run.")] = "best",
 ) -> None:
@@ -56,15 +60,19 @@ def codebooks(model: Model = "fsdd-8khz", data: Data = None) -> None:
     save_statistics(statistics, hub.folder_of(model))
     for j, counts in enumerate(statistics.test_counts, 1):
         h = health(counts)
-        print(f"stage {j}: perplexity {h.perplexity:.1f}, entropy {h.entropy_bits:.2f} bits, {h.dead} of {len(counts)} words unused")
+        print(f"stage {j}: perplexity {h.perplexity:.1f}, entropy {h.entropy_bits:.2f} bits, {h.dead} words unused")
 
 
 def evaluate_codec(
     model: Model = "fsdd-8khz", data: Data = None,
     split: Annotated[Literal["validation", "test"], tyro.conf.arg(help="Which part of the dataset.")] = "test",
-    stages: Annotated[tuple[int, ...] | None, tyro.conf.arg(help="Numbers of stages; by default all, half and a quarter.")] = None,
+    stages: Annotated[
+        tuple[int, ...] | None, tyro.conf.arg(help="Numbers of stages; by default all, half and a quarter.")
+    ] = None,
     beam: Annotated[int, tyro.conf.arg(help="Paths that the encoder's search keeps.")] = 1,
-    peers: Annotated[Path | None, tyro.conf.arg(help="A folder of other codecs' decoded clips: CODEC/meta.json and CODEC/CLIP.flac.")] = None,
+    peers: Annotated[
+        Path | None, tyro.conf.arg(help="A folder of other codecs' decoded clips: CODEC/meta.json and CODEC/CLIP.flac.")
+    ] = None,
     judges: Annotated[tuple[str, ...], tyro.conf.arg(help="Models that tell the labels.")] = JUDGES,
     save: Annotated[bool, tyro.conf.arg(help="Keep the table beside the weights, for the model card.")] = False,
 ) -> None:

@@ -1,7 +1,6 @@
 """The commands that turn audio into codes and back."""
 
 import os
-import re
 from pathlib import Path
 from typing import Annotated
 
@@ -28,6 +27,7 @@ def reconstruct(
 ) -> None:
     """Encode audio and decode it again, to hear what the codec keeps."""
     from vqaudio import audio
+    from vqaudio.codes import parse_stages
 
     _check_pair(source, target)
     audio.check_target(target)
@@ -56,6 +56,7 @@ def decode(
 ) -> None:
     """Turn a .vqa file back into audio; a file of several clips gives OUT-1, OUT-2, ..."""
     from vqaudio import audio
+    from vqaudio.codes import parse_stages
     from vqaudio.vqa import read_vqa
 
     _check_pair(source, target)
@@ -79,28 +80,6 @@ def info(what: Annotated[str, tyro.conf.Positional, tyro.conf.arg(help="An audio
     else:
         raise InputError(f"There is no file and no model {what!r}. Models known here: {', '.join(hub.installed()) or 'none'}.")
     print("\n".join(f"{name:<13} {value}" for name, value in facts.items()))
-
-
-def parse_stages(text: str | None, n: int) -> tuple[int, ...] | None:
-    """What a person says of stages, counted from 1, as stages counted from 0, each in range(n).
-
-    "3" -> (0, 1, 2); "1-4,7" -> (0, 1, 2, 3, 6); "2-2" -> (1,); None -> None.
-    """
-    if text is None:
-        return None
-    text = text.replace(" ", "")
-    if not re.fullmatch(r"[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*", text):
-        raise InputError(f"--stages is a count such as 3, or a list such as 1-4,7; not {text!r}.")
-    spans = [(1, int(text))] if text.isdigit() else [_span(part) for part in text.split(",")]
-    for first, last in spans:
-        if not 1 <= first <= last <= n:
-            raise InputError(f"There are stages 1 to {n} here; --stages {text} cannot be taken.")
-    return tuple(sorted({stage - 1 for first, last in spans for stage in range(first, last + 1)}))
-
-
-def _span(part: str) -> tuple[int, int]:
-    first, _, last = part.partition("-")
-    return int(first), int(last or first)
 
 
 def _check_pair(source: Path, target: Path) -> None:

@@ -96,7 +96,7 @@ class WaveformCodec(Codec):
         self.context = max(reach_in, reach_out) + 2 * overlap
 
     def forward(self, audio: Tensor, valid: Tensor, n_stages: Tensor | None = None) -> tuple[Tensor, Quantised]:
-        """One training pass: level-normalised audio [B, 1, T * hop], valid [B, T] -> its reconstruction, and the quantiser's result."""
+        """One training pass: level-normalised audio [B, 1, T * hop], valid [B, T] -> its reconstruction, what was quantised."""
         latents = self.latents(audio, valid)
         with torch.autocast(audio.device.type, enabled=False):
             quantised = self.rvq(latents.float(), valid, n_stages)

@@ -91,7 +91,9 @@ def download(folder: Path | None = None, url: str = URL) -> Path:
         _unpack(archive, unpacked)
         found = checksum(unpacked)
         if found != CHECKSUM:
-            raise InputError(f"What {url} gave is not the dataset that this project knows (checksum {found[:12]}...); nothing was kept.")
+            raise InputError(
+                f"What {url} gave is not the dataset that this project knows (its checksum is {found[:12]}...); nothing was kept."
+            )
         shutil.rmtree(folder / "recordings", ignore_errors=True)
         unpacked.rename(folder / "recordings")
     return folder / "recordings"

@@ -21,7 +21,8 @@ A residual vector-quantised autoencoder for {rate} Hz mono sound, trained on the
 
 | | |
 | --- | --- |
-| codes | {stages} stages of {vocab} codewords, {frame_rate:g} columns a second: {bits_per_second:.0f} bit/s; {per_stage:.0f} bit/s a stage |
+| codes | {stages} stages of {vocab} codewords, {frame_rate:g} columns a second: {bits_per_second:.0f} bit/s |
+| rate of a stage | {per_stage:.0f} bit/s |
 | level | {level} |
 | size | {parameters:.1f} M parameters; {megabytes:.1f} MB in half precision |
 | reach | a column's sound depends on {context} columns ({context_s:.2f} s) on either side at the most |
@@ -52,8 +53,8 @@ recognisable at best; the input is resampled to {rate} Hz, so nothing above {nyq
 
 ## Data and licence
 
-The [Free Spoken Digit Dataset](https://github.com/Jakobovski/free-spoken-digit-dataset) (Jackson et al.) is licensed CC BY-SA 4.0,
-and so are these weights.
+The [Free Spoken Digit Dataset](https://github.com/Jakobovski/free-spoken-digit-dataset) (Jackson et al.) is licensed
+CC BY-SA 4.0, and so are these weights.
 """
 
 
@@ -63,7 +64,7 @@ def write_codec_card(codec: Codec, folder: Path) -> None:
     stage, spec = codec.spec.stages[0], codec.spec
     level = "left in the codes"
     if codec.reference_level_db is not None:
-        level = f"each clip is brought to {codec.reference_level_db:g} dBFS; its own level, one byte a clip, is kept beside the codes"
+        level = f"each clip is brought to {codec.reference_level_db:g} dBFS; its own is kept beside the codes: 8 bits a clip"
     text = CODEC_CARD.format(
         name=folder.resolve().name, rate=codec.sample_rate, nyquist=codec.sample_rate // 2, stages=len(spec.stages),
         vocab=stage.vocab, frame_rate=spec.frame_rate, bits_per_second=spec.bits_per_second,
@@ -102,7 +103,8 @@ def _training(runs: list[dict] | None) -> str:
         return "Not recorded."
     return "\n".join(
         f"{i}. `{run['command']}`: {run['steps']} steps in {run['seconds'] / 60:.0f} minutes, "
-        f"{run['processes']} process(es) of {run['threads']} thread(s) on {run['device']}, torch {run['torch']}, {run['finished']}."
+        f"{run['processes']} process(es) of {run['threads']} thread(s) on {run['device']}, torch {run['torch']}, "
+        f"{run['finished']}."
         for i, run in enumerate(runs, 1)
     )
 

@@ -111,10 +111,11 @@ class CodecTask:
         self.discriminator = adversary and place.wrap(adversary)
         self.modules = {"codec": codec} | ({"discriminators": adversary} if adversary else {})
         self.learning_rates = {"codec": settings.learning_rate, "discriminators": settings.discriminator_learning_rate}
-        betas = {"codec": (0.8, 0.99), "discriminators": (0.8, 0.99)}
         fused = place.device.type == "cuda"
         self.optimisers = {
-            name: torch.optim.AdamW([p for p in module.parameters() if p.requires_grad], betas=betas[name], weight_decay=0.01, fused=fused)
+            name: torch.optim.AdamW(
+                [p for p in module.parameters() if p.requires_grad], betas=(0.8, 0.99), weight_decay=0.01, fused=fused
+            )
             for name, module in self.modules.items()
         }
 
@@ -154,7 +155,8 @@ class CodecTask:
             codes = self.codec.encode(batch.audio.to(self.place.device), batch.lengths)
             for n in sorted({k, max(1, k // 2), max(1, k // 4)}, reverse=True):
                 decoded = self.codec.decode(codes.first(n))[:, 0]
-                for original, sound, length in zip(batch.audio[:, 0].to(decoded.device), decoded, batch.lengths.tolist()):
+                originals = batch.audio[:, 0].to(decoded.device)
+                for original, sound, length in zip(originals, decoded, batch.lengths.tolist()):
                     pair = original[:length], sound[:length]
                     scores.setdefault(f"mel_l1_{n}", []).append(mel_l1(*pair, self.codec.sample_rate))
                     scores.setdefault(f"si_sdr_{n}", []).append(si_sdr(*pair))

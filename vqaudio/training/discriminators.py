@@ -16,7 +16,8 @@ class PeriodDiscriminator(nn.Module):
         self.period = period
         widths = (1, channels, 2 * channels, 4 * channels, 4 * channels)
         self.layers = nn.ModuleList(
-            weight_norm(nn.Conv2d(i, o, (5, 1), (3 if n < 3 else 1, 1), (2, 0))) for n, (i, o) in enumerate(zip(widths, widths[1:]))
+            weight_norm(nn.Conv2d(i, o, (5, 1), (3 if n < 3 else 1, 1), (2, 0)))
+            for n, (i, o) in enumerate(zip(widths, widths[1:]))
         )
         self.score = weight_norm(nn.Conv2d(widths[-1], 1, (3, 1), padding=(1, 0)))
 
@@ -57,7 +58,9 @@ def _features(x: Tensor, layers: nn.ModuleList, score: nn.Module) -> tuple[Tenso
 class Discriminators(nn.Module):
     """All of them; every score map has time along its dimension 2."""
 
-    def __init__(self, periods: tuple[int, ...] = (2, 3, 5, 7, 11), windows: tuple[int, ...] = (128, 256, 512), channels: int = 32):
+    def __init__(
+        self, periods: tuple[int, ...] = (2, 3, 5, 7, 11), windows: tuple[int, ...] = (128, 256, 512), channels: int = 32
+    ):
         super().__init__()
         self.parts = nn.ModuleList(
             [*(PeriodDiscriminator(period, channels) for period in periods),
@@ -65,7 +68,7 @@ class Discriminators(nn.Module):
         )
 
     def forward(self, real: Tensor, fake: Tensor, lengths: Tensor) -> Tensor:
-        """The discriminators' own loss on real and (detached) reconstructed audio [B, 1, N]: its two halves, averaged over them."""
+        """Their own loss on real and (detached) decoded audio [B, 1, N]: the sum of its two halves, a mean over them."""
         total = real.new_zeros(())
         for part in self.parts:
             scores, _ = part(torch.cat([real, fake.detach()]))

@@ -249,7 +249,7 @@ class _Log:
             try:
                 from torch.utils.tensorboard import SummaryWriter
             except ImportError:
-                raise InputError("TensorBoard is not installed: `pip install tensorboard`, or leave --loop.tensorboard out.") from None
+                raise InputError("TensorBoard is not there: `pip install tensorboard`, or drop --loop.tensorboard.") from None
             self.board = SummaryWriter(folder / "tensorboard", purge_step=start)
 
     @property
