@@ -3,6 +3,7 @@
 Trained on original recordings of the training part only, with `vqaudio train judge`.
 """
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,9 +31,13 @@ class JudgeConfig:
     n_fft: int = 256
     hop: int = 80
     n_mels: int = 48
-    channels: int = 24
+    channels: int = 32
     """Of the first convolution; each later one has twice as many, up to four times."""
-    dropout: float = 0.2
+    dropout: float = 0.3
+    floor: float = 0.03
+    """Mel magnitudes below this count as silence, at an active level of -20 dB: no judging by the noise between the words."""
+    hidden_share: float = 0.2
+    """In training, up to this share of the bands and of the frames is hidden, twice each (SpecAugment, Park et al. 2019)."""
 
 
 class Judge(nn.Module, PyTorchModelHubMixin, library_name="vqaudio"):
@@ -69,13 +74,25 @@ class Judge(nn.Module, PyTorchModelHubMixin, library_name="vqaudio"):
             audio[:, 0], self.config.n_fft, self.config.hop, window=self.window, center=True, pad_mode="constant",
             return_complex=True,
         )
-        x = ((self.mel @ spectrum.abs()).clamp_min(1e-3).log() / 3)[:, None]
+        x = ((self.mel @ spectrum.abs()).clamp_min(self.config.floor).log10() - math.log10(self.config.floor))[:, None]
+        if self.training:
+            x = self._partly_hidden(x)
         frames = torch.div(lengths - 1, self.config.hop, rounding_mode="floor") + 1
         for layer in self.layers:
             x = layer(x * _inside(x, frames))
             frames = torch.div(frames + layer[0].stride[1] - 1, layer[0].stride[1], rounding_mode="floor")
         inside = _inside(x, frames)
         return ((x * inside).sum(-1) / inside.sum(-1)).flatten(1)
+
+    def _partly_hidden(self, x: Tensor) -> Tensor:
+        """Zero two random spans of bands and two of frames in each picture of [B, 1, bands, frames]."""
+        for dim in (2, 3, 2, 3):
+            place = torch.arange(x.shape[dim], device=x.device) / x.shape[dim]
+            width = torch.rand(len(x), 1, device=x.device) * self.config.hidden_share
+            start = torch.rand(len(x), 1, device=x.device) * (1 - width)
+            kept = ~((place >= start) & (place < start + width))
+            x = x * (kept[:, None, :, None] if dim == 2 else kept[:, None, None, :])
+        return x
 
     def forward(self, audio: Tensor, lengths: Tensor) -> Tensor:
         """Audio [B, 1, N], lengths [B] -> logits [B, classes]."""
