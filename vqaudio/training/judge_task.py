@@ -41,7 +41,7 @@ class JudgeObjective(nn.Module):
         loudest = 10 ** ((self.settings.noise_db - 20) / 20)
         noise = torch.randn_like(audio) * torch.rand(len(audio), 1, 1, device=audio.device) * loudest
         logits = self.judge(audio + noise, lengths)
-        return nn.functional.cross_entropy(logits, wanted), (logits.argmax(-1) == wanted).float().mean()
+        return nn.functional.cross_entropy(logits, wanted, label_smoothing=0.05), (logits.argmax(-1) == wanted).float().mean()
 
 
 class JudgeTask:

@@ -39,6 +39,13 @@ CODEC_RECIPES = {
         training=CodecTraining(batch_size=20, crop_s=0.5, learning_rate=1e-3, adversary_from=None),
         loop=LoopConfig(steps=10_000, validate_every=1000, checkpoint_every=1000),
     ),
+    "fsdd-8khz-decoder": CodecRecipe(
+        start_from="runs/fsdd-8khz/last",
+        training=CodecTraining(
+            batch_size=24, crop_s=0.5, learning_rate=6e-4, loudness=2.0, adversary_from=None, decoder_only=True
+        ),
+        loop=LoopConfig(steps=4000, validate_every=500, checkpoint_every=500),
+    ),
     "fsdd-8khz-adversarial": CodecRecipe(
         start_from="runs/fsdd-8khz/last",
         training=CodecTraining(
@@ -52,9 +59,9 @@ JUDGE_RECIPES = {
     "fsdd-judge-digit": JudgeRecipe(
         judge=JudgeConfig(target="digit"),
         training=JudgeTraining(augmentation=Augmentation(speeds=(0.88, 0.94, 1.0, 1.06, 1.12))),
-        loop=LoopConfig(steps=2500, log_every=100, validate_every=250),
+        loop=LoopConfig(steps=3000, log_every=100, validate_every=300),
     ),
     "fsdd-judge-speaker": JudgeRecipe(
-        judge=JudgeConfig(target="speaker"), loop=LoopConfig(steps=2500, log_every=100, validate_every=250)
+        judge=JudgeConfig(target="speaker"), loop=LoopConfig(steps=3000, log_every=100, validate_every=300)
     ),
 }
