@@ -5,15 +5,13 @@ Trained on original recordings of the training part only, with `vqaudio train ju
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 import torchaudio
-from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 
 from vqaudio.audio import active_level_db
-from vqaudio.hub import fingerprint, save_compact
+from vqaudio.model import Model
 
 
 @dataclass(frozen=True)
@@ -31,19 +29,17 @@ class JudgeConfig:
     n_fft: int = 256
     hop: int = 80
     n_mels: int = 48
-    channels: int = 32
+    channels: int = 24
     """Of the first convolution; each later one has twice as many, up to four times."""
     dropout: float = 0.3
-    floor: float = 0.03
-    """Mel magnitudes below this count as silence, at an active level of -20 dB: no judging by the noise between the words."""
-    hidden_share: float = 0.2
+    floor: float = 0.002
+    """Mel magnitudes below this count as silence, at an active level of -20 dB."""
+    hidden_share: float = 0.15
     """In training, up to this share of the bands and of the frames is hidden, twice each (SpecAugment, Park et al. 2019)."""
 
 
-class Judge(nn.Module, PyTorchModelHubMixin, library_name="vqaudio"):
+class Judge(Model):
     """Log-mel picture -> four convolutions -> mean over the clip -> logits."""
-
-    name = "unnamed"
 
     def __init__(self, config: JudgeConfig):
         super().__init__()
@@ -61,10 +57,6 @@ class Judge(nn.Module, PyTorchModelHubMixin, library_name="vqaudio"):
         self.embedding_dim = 4 * c * -(-config.n_mels // 16)
         self.dropout = nn.Dropout(config.dropout)
         self.head = nn.Linear(self.embedding_dim, len(config.classes))
-
-    @property
-    def fingerprint(self) -> str:
-        return fingerprint(self)
 
     def embed(self, audio: Tensor, lengths: Tensor) -> Tensor:
         """Audio [B, 1, N], lengths [B] -> [B, embedding_dim]; the level and the padding do not count."""
@@ -97,9 +89,6 @@ class Judge(nn.Module, PyTorchModelHubMixin, library_name="vqaudio"):
     def forward(self, audio: Tensor, lengths: Tensor) -> Tensor:
         """Audio [B, 1, N], lengths [B] -> logits [B, classes]."""
         return self.head(self.dropout(self.embed(audio, lengths)))
-
-    def _save_pretrained(self, save_directory: Path) -> None:
-        save_compact(self, save_directory)
 
 
 def _inside(x: Tensor, frames: Tensor) -> Tensor:

@@ -59,9 +59,9 @@ JUDGE_RECIPES = {
     "fsdd-judge-digit": JudgeRecipe(
         judge=JudgeConfig(target="digit"),
         training=JudgeTraining(augmentation=Augmentation(speeds=(0.88, 0.94, 1.0, 1.06, 1.12))),
-        loop=LoopConfig(steps=3000, log_every=100, validate_every=300),
+        loop=LoopConfig(steps=2500, log_every=100, validate_every=250),
     ),
     "fsdd-judge-speaker": JudgeRecipe(
-        judge=JudgeConfig(target="speaker"), loop=LoopConfig(steps=3000, log_every=100, validate_every=300)
+        judge=JudgeConfig(target="speaker"), loop=LoopConfig(steps=2500, log_every=100, validate_every=250)
     ),
 }
