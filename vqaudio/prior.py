@@ -154,7 +154,7 @@ class Prior(Model, tags=["audio", "codes", "inpainting"]):
         """
         if seconds is not None and not 0 < seconds <= LONGEST_S:
             raise InputError(f"A clip can be generated with more than 0 and at most {LONGEST_S} seconds; not {seconds}.")
-        n = max([1, *(len(value) for value in (labels or {}).values() if not isinstance(value, str))])
+        n = max([1, *(len(value) for value in (labels or {}).values() if not isinstance(value, str | None))])
         told, generator = self.label_ids(labels, n), generator or _fresh_generator()
         chosen = torch.tensor([self._example_like(row, generator) for row in told])
         sample_rate = self.config.hop * self.spec.frame_rate

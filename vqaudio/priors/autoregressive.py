@@ -128,7 +128,7 @@ class _Reader:
 
     def __init__(self, prior: AutoregressivePrior, valid: Tensor, labels: Tensor, guidance: float):
         self.prior, self.valid, self.labels, self.guidance = prior, valid, labels, guidance
-        self.states, self.read = {}, {}
+        self.states, self.read, self.conditions = {}, {}, {}
 
     def context(self, ids: Tensor, t: int):
         """A function from labels to the context [B, 1, dim] of column t."""
@@ -143,14 +143,16 @@ class _Reader:
         return of
 
     def _advance(self, name, ids: Tensor, told: Tensor, t: int) -> Tensor:
-        times = len(told) // len(ids)
-        columns = self.prior.embedding(ids[..., : t + 1]).repeat(times, 1, 1)
-        valid = self.valid.repeat(times, 1)
-        before = torch.cat([self.prior.start.expand(len(columns), 1, -1), columns[:, :-1]], dim=1)
-        inputs = before + self.prior.conditions(told, valid)[:, : t + 1]
-        read = self.read.get(name, 0) if self.prior.use_cache else 0
-        y, state = self.prior.temporal(inputs[:, read:], self.states.get(name) if read else None)
-        self.states[name], self.read[name] = state, t + 1
+        times, prior = len(told) // len(ids), self.prior
+        if name not in self.conditions:
+            self.conditions[name] = prior.conditions(told, self.valid.repeat(times, 1))
+        read = self.read.get(name, 0) if prior.use_cache else 0
+        before = prior.embedding(ids[..., max(0, read - 1) : t])
+        if read == 0:
+            before = torch.cat([prior.start.expand(len(ids), 1, -1), before], dim=1)
+        inputs = before.repeat(times, 1, 1) + self.conditions[name][:, read : t + 1]
+        y, self.states[name] = prior.temporal(inputs, self.states.get(name) if read else None)
+        self.read[name] = t + 1
         return y[:, -1:]
 
     def row_logits(self, row: int, contexts, coarser) -> Tensor:
