@@ -78,7 +78,8 @@ def judge(args: list[str]) -> None:
 
     run = parse(args, JUDGE_RECIPES, "fsdd-judge-digit", "vqaudio train judge")
     settings = run.settings
-    train, validation = (_dataset(settings.dataset).load_split(part, run.data) for part in ("train", "validation"))
+    load = _dataset(settings.dataset).load_split
+    train, validation = (load(part, run.data) for part in (settings.train_split, "validation"))
     place = Place.join(settings.loop.device)
     torch.manual_seed(settings.loop.seed)
     model = Judge(replace(settings.judge, classes=train.labels[settings.judge.target]))

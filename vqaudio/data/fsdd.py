@@ -1,7 +1,7 @@
 """The Free Spoken Digit Dataset (Jackson et al.): six speakers say ten digits fifty times each, at 8 kHz. CC BY-SA 4.0.
 
 Files are named `{digit}_{speaker}_{take}.wav`. The official test split is takes 0 to 4; takes 5 to 9 of the rest are the
-validation part here, and takes 10 to 49 are for training.
+validation part here, and takes 10 to 49 are for training; "development" is both.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ from vqaudio.errors import InputError
 SAMPLE_RATE = 8000
 DIGITS = tuple("0123456789")
 SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
-TAKES = {"test": range(0, 5), "validation": range(5, 10), "train": range(10, 50)}
+TAKES = {"test": range(0, 5), "validation": range(5, 10), "train": range(10, 50), "development": range(5, 50)}
 LICENCE = "CC BY-SA 4.0, Free Spoken Digit Dataset, https://github.com/Jakobovski/free-spoken-digit-dataset"
 URL = "https://github.com/Jakobovski/free-spoken-digit-dataset/archive/refs/heads/master.tar.gz"
 CHECKSUM = "a2e8a660492f28d9eed6270b290d26cbc5c81d6077ce87d3c0ad5adf4d4ee696"
@@ -31,7 +31,7 @@ _NAME = re.compile(r"^(\d)_([a-z]+)_(\d+)\.wav$")
 
 
 def load_split(split: str, root: str | os.PathLike | None = None) -> Split:
-    """Read "train", "validation" or "test" from a folder of the dataset's WAV files.
+    """Read "train", "validation", "development" or "test" from a folder of the dataset's WAV files.
 
     Args:
         root: the dataset's folder (with or without its `recordings/`); None: $VQAUDIO_DATA, else the cache of `download`.

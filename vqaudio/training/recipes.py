@@ -29,6 +29,8 @@ class JudgeRecipe:
 
     dataset: str = "fsdd"
     """The module of vqaudio.data that reads it."""
+    train_split: str = "train"
+    """Which part is learned from; with "development" the validation part is in it, so that only `last` is to be used."""
     judge: JudgeConfig = field(default_factory=JudgeConfig)
     training: JudgeTraining = field(default_factory=JudgeTraining)
     loop: LoopConfig = field(default_factory=LoopConfig)
