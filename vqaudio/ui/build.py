@@ -4,7 +4,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from vqaudio.ui import api, codebooks, models, reading, report, served
+from vqaudio.ui import api, codebooks, inpainting, models, reading, report, served
 from vqaudio.ui.codemap import CodeMap
 from vqaudio.ui.workbench import Workbench
 
@@ -105,7 +105,7 @@ def _listen(session: gr.State) -> None:
                 )
         with gr.Column(scale=2, min_width=300):
             told = gr.HTML(report.NOTHING_YET, elem_id="report")
-    codemap = CodeMap(server_functions=list(served.FUNCTIONS), elem_id="codemap")
+    codemap = CodeMap(server_functions=[*served.FUNCTIONS, *inpainting.FUNCTIONS], elem_id="codemap")
     out = [codemap, told, session]
     settings = {
         "api_visibility": "private", "show_progress": "hidden", "concurrency_id": "codec", "concurrency_limit": 2
