@@ -4,13 +4,14 @@ from pathlib import Path
 
 import gradio as gr
 
-from vqaudio.ui import api, codebooks, inpainting, models, reading, report, served
+from vqaudio.ui import api, api_priors, codebooks, inpainting, models, reading, report, served
 from vqaudio.ui.codemap import CodeMap
 from vqaudio.ui.workbench import Workbench
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "assets" / "examples"
 TITLE = """<div class="vq-title"><h1>vqaudio</h1><p>A neural codec turns sound into a few rows of whole numbers and back.
-Open a sound, see its numbers, switch rows of them off, change one, and hear what each does.</p></div>"""
+Open a sound, see its numbers, switch rows of them off, change one, have
+a prior write some anew, and hear what each does.</p></div>"""
 THEME = gr.themes.Base(
     primary_hue=gr.themes.colors.orange, neutral_hue=gr.themes.colors.gray,
     font=["system-ui", "-apple-system", "Segoe UI", "Roboto", "DejaVu Sans", "sans-serif"],
@@ -83,6 +84,7 @@ def build() -> gr.Blocks:
             books = gr.HTML()
             tab.select(codebooks.view, None, books, api_visibility="private", show_progress="hidden")
         api.add_endpoints()
+        api_priors.add_endpoints()
     return demo.queue(default_concurrency_limit=2, max_size=40)
 
 

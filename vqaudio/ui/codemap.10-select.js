@@ -217,18 +217,18 @@ function drawSelection(lane, context, width, height, colours) {
       const runs = lane.stage ? selection.runs(lane.stage.number, band, value) : columnRuns();
       for (const [first, last] of runs) {
         const [left, wide] = [x(first), x(last + 1) - x(first)];
-        context.globalAlpha = lane.stage ? (value === DRAWN ? 0.62 : 0.1) : 0.16;
+        context.globalAlpha = clip.preview ? 0 : lane.stage ? (value === DRAWN ? 0.5 : 0.1) : 0.16;
         context.fillStyle = value === DRAWN ? colours.now : colours.paper;
         context.fillRect(left, top, wide, high);
         context.globalAlpha = value === FINER ? 0.85 : 1;
-        if (value === FINER) {
+        if (value === FINER && !clip.preview) {
           context.fillStyle = stripes;
           context.fillRect(left, top, wide, high);
         }
         context.globalAlpha = 1;
         context.strokeStyle = colours.now;
         context.lineWidth = lane.stage ? 2 : 1;
-        context.strokeRect(left + 1, top + 1, Math.max(1, wide - 2), high - 2);
+        if (!clip.preview || !lane.stage) context.strokeRect(left + 1, top + 1, Math.max(1, wide - 2), high - 2);
       }
     }
   }

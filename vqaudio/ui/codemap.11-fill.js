@@ -8,7 +8,10 @@ const numberIn = (selector) => ($(selector).value.trim() === "" ? null : Number(
 async function loadPriors() {
   if (priors) return priors;
   const answer = await call(server.priors, {});
-  if (!answer.ok) return say(answer.error);
+  if (!answer.ok) {
+    $(".cm-noprior").textContent = answer.error;
+    return null;
+  }
   if (priors) return priors;
   priors = answer.priors;
   root.dataset.priors = priors.length ? "some" : "none";
@@ -137,6 +140,7 @@ async function newClip() {
   startGallery(done, null, request.settings.labels);
   gallery.made = true;
   addVariation(made[0], 0);
+  if (await decoded.ask(clip, upTo(on.length))) play();
   say(`Made ${clip.title}: ${number(clip.seconds, 2)} s. Press New clip again for another one.`);
 }
 

@@ -20,7 +20,10 @@ let images = new Map();
 let drawRequested = false;
 let pendingTimer = null;
 
-const player = new Player(() => { show(); say("Stopped at the end."); });
+const player = new Player(() => {
+  show();
+  if ($(".cm-status").textContent.startsWith("Playing")) say("Stopped at the end.");
+});
 const decoded = new Decoded(server, () => { changeSound(); show(); }, say);
 
 function say(sentence) {

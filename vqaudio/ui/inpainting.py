@@ -26,10 +26,13 @@ class FillRequest(wire.Request):
     settings: Settings
 
 
-class NewClipRequest(wire.Message):
+class Length(wire.Message):
+    seconds: Annotated[float, Field(ge=0.1, le=sampling.MAX_SECONDS)] | None = None
+
+
+class NewClipRequest(Length):
     prior: PriorName
     settings: Settings
-    seconds: Annotated[float, Field(ge=0.1, le=sampling.MAX_SECONDS)] | None = None
 
 
 class ScoreRequest(wire.Request):
