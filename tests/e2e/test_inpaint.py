@@ -228,7 +228,7 @@ def test_the_spectrogram_selects_that_time_over_all_stages_and_the_fields_keep_s
         page.locator(f".cm-{name}").fill(value)
         page.locator(f".cm-{name}").press("Tab")
     assert selected(page) == 2 * 5
-    shows(page, ".cm-status", "10 cells selected: 0.10 to 0.20 s, stages 2–3.")
+    shows(page, ".cm-status", "10 cells selected: 0.10 to 0.20 s, stages 2\u20133.")
     page.locator(".cm-stages").fill("9")
     page.locator(".cm-stages").press("Tab")
     shows(page, ".cm-status", "there are stages 1 to 4")

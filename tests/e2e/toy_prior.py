@@ -10,6 +10,7 @@ from dataclasses import replace
 import torch
 
 from vqaudio.codes import Codes
+from vqaudio.errors import InputError
 
 
 class ToyPrior:
@@ -19,6 +20,10 @@ class ToyPrior:
     def __init__(self, codec, name="toy", pause_s=0.0, codec_name=None):
         self.spec, self.name, self.pause_s = codec.spec, name, pause_s
         self.codec_name = codec_name or codec.name
+
+    def check_codec(self, codec):
+        if codec.name != self.codec_name:
+            raise InputError("another codec")
 
     def fill(self, codes, mask, labels=None, *, temperature=1.0, top_k=None, top_p=None, steps=None, guidance=1.0,
              generator=None, on_step=None):

@@ -122,7 +122,8 @@ async function fill() {
     first = false;
     addVariation(variation, n);
   });
-  if (done && clip === mine) say(`Filled ${gallery.variations.length} times with ${request.prior}, seeds ${gallery.variations[0].seed} to ${gallery.variations.at(-1).seed}. You hear variation ${shownVariation() + 1}.`);
+  if (done && gallery) await gallery.first;
+  if (done && clip === mine && gallery) say(`Filled ${gallery.variations.length} times with ${request.prior}, seeds ${gallery.variations[0].seed} to ${gallery.variations.at(-1).seed}. You hear variation ${shownVariation() + 1}.`);
 }
 
 async function newClip() {

@@ -22,7 +22,7 @@ function closeGallery() {
 function addVariation(variation, n) {
   gallery.variations.push({ ...variation, ids: new Uint16Array(bytesOf(variation.ids).buffer) });
   showGallery();
-  if (n === 0 && !gallery.made) hearVariation(0).then(() => preview && !player.playing && play());
+  if (n === 0 && !gallery.made) gallery.first = hearVariation(0).then(() => preview && !player.playing && play());
 }
 
 function shownVariation() {

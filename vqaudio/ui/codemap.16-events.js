@@ -88,9 +88,13 @@ lanesNode.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
-root.addEventListener("keydown", (event) => {
-  if (event.target.closest("input, select, textarea") || (event.key === "Enter" && event.target.closest("button"))) return;
-  if (!event.defaultPrevented && selectKey(event)) event.preventDefault();
+// On the document, because a button that vanishes when it is pressed leaves the focus to the body: Ctrl-Z still works then.
+document.addEventListener("keydown", (event) => {
+  const lost = event.target === document.body;
+  if (!root.isConnected || !root.offsetWidth || event.defaultPrevented || !(lost || root.contains(event.target))) return;
+  if (event.target.closest("input, select, textarea") || (lost && !event.ctrlKey && !event.metaKey)) return;
+  if (event.key === "Enter" && event.target.closest("button")) return;
+  if (selectKey(event)) event.preventDefault();
 });
 
 root.addEventListener("keydown", (event) => {

@@ -54,7 +54,11 @@ def prior(wanted: str):
 
 def fits(prior, made_for: Codec) -> bool:
     """Whether a prior was trained on this codec's codes."""
-    return prior.codec_name == made_for.name and prior.spec == made_for.spec
+    try:
+        prior.check_codec(made_for)
+    except InputError:
+        return False
+    return True
 
 
 def _prior_names() -> list[str]:

@@ -57,7 +57,7 @@ class SwapRequest(CellRequest):
 
 
 class PutRequest(Request):
-    cells: Annotated[list[tuple[Row, Column, Index]], Field(min_length=1, max_length=30_000)]
+    cells: Annotated[list[Annotated[tuple[Row, Column, Index], Field(strict=False)]], Field(min_length=1, max_length=30_000)]
 
 
 class ExampleRequest(Request):
