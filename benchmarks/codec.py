@@ -4,7 +4,7 @@ Speed is in seconds of audio per second of CPU time, more is better; 1 is real t
 at its 6 kbit/s with random weights, as weights do not change its speed; it is left out if it is not installed. It codes
 three times the bandwidth of an 8 kHz codec, so the ratio says what a user waits, not which network is the better made.
 
-    python benchmarks/codec.py --json benchmarks/results/codec.json
+    python -m benchmarks.codec --json benchmarks/results/codec.json
 """
 
 from collections.abc import Callable
@@ -13,10 +13,10 @@ from pathlib import Path
 
 import torch
 import tyro
-from measure import cpu_times, table, write_json
 from torch import Tensor
 
 import vqaudio
+from benchmarks.measure import cpu_times, table, write_json
 from vqaudio.codec import Codec
 
 ENCODEC_KBPS = 6.0

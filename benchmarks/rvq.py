@@ -4,7 +4,7 @@ The floor is what no quantiser of this kind can go below: this machine's own mat
 [vectors, dim] by [dim, vocab] once a stage, into memory that is already there. "plain" is the textbook loop: addmm,
 argmin, subtract. Other libraries are left out if they are not installed (tests/requirements.txt has them).
 
-    python benchmarks/rvq.py --json benchmarks/results/rvq.json
+    python -m benchmarks.rvq --json benchmarks/results/rvq.json
 """
 
 from collections.abc import Callable
@@ -12,9 +12,9 @@ from pathlib import Path
 
 import torch
 import tyro
-from measure import cpu_times, table, write_json
 from torch import Tensor
 
+from benchmarks.measure import cpu_times, table, write_json
 from vqaudio.rvq import ResidualVQ
 
 

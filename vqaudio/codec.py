@@ -4,20 +4,17 @@ A codec names its shape (`spec`, `sample_rate`, `hop`) and its reach (`context`)
 latents, latents into ids, and back. Long clips are done here, in overlapping blocks, once for all codecs.
 """
 
-from pathlib import Path
-
 import torch
-from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 
 from vqaudio.audio import active_level_db
 from vqaudio.codes import Codes, CodeSpec
 from vqaudio.errors import InputError
-from vqaudio.hub import fingerprint, save_compact
+from vqaudio.model import Model
 from vqaudio.progress import bar
 
 
-class Codec(nn.Module, PyTorchModelHubMixin, library_name="vqaudio", tags=["audio", "residual-vector-quantization"]):
+class Codec(Model, tags=["audio", "residual-vector-quantization"]):
     """Base of all codecs.
 
     A subclass sets in `__init__`:
@@ -35,7 +32,6 @@ class Codec(nn.Module, PyTorchModelHubMixin, library_name="vqaudio", tags=["audi
     context: int
     reference_level_db: float | None
     block = 512  # columns encoded or decoded at a time
-    name = "unnamed"
 
     def latents(self, audio: Tensor, valid: Tensor) -> Tensor:
         """Level-normalised audio [B, 1, T * hop], valid [B, T] -> latents [B, D, T]."""
@@ -50,9 +46,9 @@ class Codec(nn.Module, PyTorchModelHubMixin, library_name="vqaudio", tags=["audi
         raise NotImplementedError
 
     @property
-    def fingerprint(self) -> str:
-        """A hash of the weights and the configuration: which model made these codes."""
-        return fingerprint(self)
+    def encoder_fingerprint(self) -> str:
+        """A hash of what determines the codes: it stays when only the decoder is trained on. Priors refer to it."""
+        return self.fingerprint
 
     @torch.no_grad()
     def encode(self, audio: Tensor, lengths: Tensor | None = None, beam: int = 1) -> Codes:
@@ -162,7 +158,3 @@ class Codec(nn.Module, PyTorchModelHubMixin, library_name="vqaudio", tags=["audi
         for clip, length in zip(audio, lengths.tolist()):
             clip[:, length:] = 0
         return audio
-
-    def _save_pretrained(self, save_directory: Path) -> None:
-        """The mixin's hook: half precision, written whole or not at all."""
-        save_compact(self, save_directory)

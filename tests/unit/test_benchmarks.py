@@ -1,37 +1,26 @@
 """The benchmarks run, at sizes that measure nothing, and write what they promise."""
 
-import importlib.util
 import json
-from pathlib import Path
 
 import pytest
 import torch
 
+from benchmarks import codec, rvq
 from vqaudio.codecs.waveform import WaveformCodec, WaveformConfig
 from vqaudio.hub import save_compact
 
-BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
-
-@pytest.fixture
-def benchmark_module(monkeypatch):
-    """Loads a benchmark as its command line does; what it does to torch's threads and random numbers is undone."""
-    monkeypatch.syspath_prepend(BENCHMARKS)
-
-    def load(name):
-        spec = importlib.util.spec_from_file_location(f"benchmark_{name}", BENCHMARKS / f"{name}.py")
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        return module
-
+@pytest.fixture(autouse=True)
+def undone():
+    """What a benchmark does to torch's threads and random numbers is undone."""
     threads = torch.get_num_threads()
     with torch.random.fork_rng():
-        yield load
+        yield
     torch.set_num_threads(threads)
 
 
-def test_the_quantiser_benchmark(benchmark_module, tmp_path, capsys):
-    benchmark_module("rvq").main(
+def test_the_quantiser_benchmark(tmp_path, capsys):
+    rvq.main(
         batch=2, frames=40, dim=8, vocab=16, stages=(2, 3), beam=2, repeats=1, json=tmp_path / "rvq.json"
     )
     written = json.loads((tmp_path / "rvq.json").read_text())
@@ -42,10 +31,10 @@ def test_the_quantiser_benchmark(benchmark_module, tmp_path, capsys):
     assert "| vqaudio, training step" in capsys.readouterr().out
 
 
-def test_the_codec_benchmark(benchmark_module, tmp_path, capsys):
+def test_the_codec_benchmark(tmp_path, capsys):
     config = WaveformConfig(encoder_channels=8, latent_dim=4, decoder_channels=8, frame_channels=8, vocab=16)
     save_compact(WaveformCodec(config), tmp_path / "tiny")
-    benchmark_module("codec").main(
+    codec.main(
         str(tmp_path / "tiny"), lengths_s=(0.1, 0.5), repeats=1, encodec=False, json=tmp_path / "codec.json"
     )
     written = json.loads((tmp_path / "codec.json").read_text())

@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from vqaudio import hub
+from vqaudio.codecs.waveform import WaveformCodec
 from vqaudio.errors import InputError
 
 
@@ -184,3 +185,12 @@ def test_the_hub_refuses(model_folder, monkeypatch):
     monkeypatch.setattr("huggingface_hub.HfApi", FakeHub)
     with pytest.raises(InputError, match=r"someone/small could not be pushed: 403 Forbidden$"):
         hub.push(model_folder, "someone/small")
+
+
+def test_the_mixins_way_of_loading_is_strict_too(folder):
+    assert WaveformCodec.from_pretrained(folder).fingerprint == hub.load(folder).fingerprint
+    weights = load_file(folder / "model.safetensors")
+    weights.pop("stem.weight")
+    save_file(weights, folder / "model.safetensors")
+    with pytest.raises(RuntimeError, match=r"stem\.weight"):
+        WaveformCodec.from_pretrained(folder)

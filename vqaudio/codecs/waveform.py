@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from vqaudio.blocks import ChannelNorm, ConvNeXtBlock
 from vqaudio.codec import Codec
 from vqaudio.codes import CodeSpec, Stage
+from vqaudio.hub import fingerprint
 from vqaudio.rvq import Quantised, ResidualVQ
 
 
@@ -101,6 +102,12 @@ class WaveformCodec(Codec):
         with torch.autocast(audio.device.type, enabled=False):
             quantised = self.rvq(latents.float(), valid, n_stages)
         return self._decode_latents(quantised.quantised, valid), quantised
+
+    @property
+    def encoder_fingerprint(self) -> str:
+        parts = nn.ModuleList([self.stem, self.stem_norm, self.encoder, self.to_latent, self.rvq])
+        parts.config = self.config
+        return fingerprint(parts)
 
     def freeze_encoder(self) -> None:
         """Let no gradient reach the encoder or the quantiser."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 from tqdm import tqdm
 
@@ -99,7 +99,7 @@ def save_statistics(statistics: CodebookStatistics, folder: Path) -> None:
         "train_counts": statistics.train_counts.int(), "test_counts": statistics.test_counts.int(),
         "examples": statistics.examples.short(),
     }
-    replace_file(folder / "codebooks.safetensors", lambda path: save_file(tensors, path))
+    replace_file(folder / "codebooks.safetensors", lambda path: path.write_bytes(save(tensors)))
     replace_file(folder / "codebooks.json", lambda path: path.write_text(json.dumps({"clips": statistics.clips})))
 
 

@@ -3,16 +3,15 @@
 Trained on original recordings of the training part only, with `vqaudio train judge`.
 """
 
+import math
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 import torchaudio
-from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 
 from vqaudio.audio import active_level_db
-from vqaudio.hub import fingerprint, save_compact
+from vqaudio.model import Model
 
 
 @dataclass(frozen=True)
@@ -32,13 +31,15 @@ class JudgeConfig:
     n_mels: int = 48
     channels: int = 24
     """Of the first convolution; each later one has twice as many, up to four times."""
-    dropout: float = 0.2
+    dropout: float = 0.3
+    floor: float = 0.002
+    """Mel magnitudes below this count as silence, at an active level of -20 dB."""
+    hidden_share: float = 0.15
+    """In training, up to this share of the bands and of the frames is hidden, twice each (SpecAugment, Park et al. 2019)."""
 
 
-class Judge(nn.Module, PyTorchModelHubMixin, library_name="vqaudio"):
+class Judge(Model):
     """Log-mel picture -> four convolutions -> mean over the clip -> logits."""
-
-    name = "unnamed"
 
     def __init__(self, config: JudgeConfig):
         super().__init__()
@@ -57,10 +58,6 @@ class Judge(nn.Module, PyTorchModelHubMixin, library_name="vqaudio"):
         self.dropout = nn.Dropout(config.dropout)
         self.head = nn.Linear(self.embedding_dim, len(config.classes))
 
-    @property
-    def fingerprint(self) -> str:
-        return fingerprint(self)
-
     def embed(self, audio: Tensor, lengths: Tensor) -> Tensor:
         """Audio [B, 1, N], lengths [B] -> [B, embedding_dim]; the level and the padding do not count."""
         level_db = active_level_db(audio, lengths, self.config.sample_rate)
@@ -69,7 +66,9 @@ class Judge(nn.Module, PyTorchModelHubMixin, library_name="vqaudio"):
             audio[:, 0], self.config.n_fft, self.config.hop, window=self.window, center=True, pad_mode="constant",
             return_complex=True,
         )
-        x = ((self.mel @ spectrum.abs()).clamp_min(1e-3).log() / 3)[:, None]
+        x = ((self.mel @ spectrum.abs()).clamp_min(self.config.floor).log10() - math.log10(self.config.floor))[:, None]
+        if self.training:
+            x = self._partly_hidden(x)
         frames = torch.div(lengths - 1, self.config.hop, rounding_mode="floor") + 1
         for layer in self.layers:
             x = layer(x * _inside(x, frames))
@@ -77,12 +76,19 @@ class Judge(nn.Module, PyTorchModelHubMixin, library_name="vqaudio"):
         inside = _inside(x, frames)
         return ((x * inside).sum(-1) / inside.sum(-1)).flatten(1)
 
+    def _partly_hidden(self, x: Tensor) -> Tensor:
+        """Zero two random spans of bands and two of frames in each picture of [B, 1, bands, frames]."""
+        for dim in (2, 3, 2, 3):
+            place = torch.arange(x.shape[dim], device=x.device) / x.shape[dim]
+            width = torch.rand(len(x), 1, device=x.device) * self.config.hidden_share
+            start = torch.rand(len(x), 1, device=x.device) * (1 - width)
+            kept = ~((place >= start) & (place < start + width))
+            x = x * (kept[:, None, :, None] if dim == 2 else kept[:, None, None, :])
+        return x
+
     def forward(self, audio: Tensor, lengths: Tensor) -> Tensor:
         """Audio [B, 1, N], lengths [B] -> logits [B, classes]."""
         return self.head(self.dropout(self.embed(audio, lengths)))
-
-    def _save_pretrained(self, save_directory: Path) -> None:
-        save_compact(self, save_directory)
 
 
 def _inside(x: Tensor, frames: Tensor) -> Tensor:

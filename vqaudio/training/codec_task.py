@@ -170,9 +170,9 @@ class CodecTask:
         self.codec.eval()
         examples = {}
         for clip in self.validation.clips[:: max(1, len(self.validation) // 3)][:3]:
-            decoded = self.codec.decode(self.codec.encode(clip.audio[None, None]))
-            examples[f"{clip.name}/original"] = (clip.audio[None], self.codec.sample_rate)
-            examples[f"{clip.name}/decoded"] = (decoded[0].cpu(), self.codec.sample_rate)
+            decoded = self.codec.decode(self.codec.encode(clip.audio[None, None].to(self.place.device)))
+            examples[f"{clip.name}-original"] = (clip.audio[None], self.codec.sample_rate)
+            examples[f"{clip.name}-decoded"] = (decoded[0].cpu(), self.codec.sample_rate)
         return examples
 
     def export(self, folder: Path) -> None:

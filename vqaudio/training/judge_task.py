@@ -20,9 +20,9 @@ class JudgeTraining:
     crop_s: float = 1.0
     """Seconds of a clip at the most."""
     learning_rate: float = 2e-3
-    noise_db: float = -15.0
+    noise_db: float = -30.0
     """Level, re the clip's, of the loudest white noise that is added."""
-    tilt: float = 0.5
+    tilt: float = 0.1
     """Each clip is filtered by 1 + a z^-1, with a at random from -tilt to tilt."""
     augmentation: Augmentation = field(default_factory=lambda: Augmentation(speeds=(1.0,)))
 
@@ -41,7 +41,7 @@ class JudgeObjective(nn.Module):
         loudest = 10 ** ((self.settings.noise_db - 20) / 20)
         noise = torch.randn_like(audio) * torch.rand(len(audio), 1, 1, device=audio.device) * loudest
         logits = self.judge(audio + noise, lengths)
-        return nn.functional.cross_entropy(logits, wanted), (logits.argmax(-1) == wanted).float().mean()
+        return nn.functional.cross_entropy(logits, wanted, label_smoothing=0.05), (logits.argmax(-1) == wanted).float().mean()
 
 
 class JudgeTask:

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
+from vqaudio import audio
 from vqaudio.errors import InputError
 from vqaudio.hub import replace_file
 
@@ -42,7 +43,7 @@ class LoopConfig:
     device: str = "auto"
     """auto, cpu, cuda or mps."""
     tensorboard: bool = False
-    """Also write TensorBoard events, and sounds where the task has any."""
+    """Also write TensorBoard events."""
 
 
 class Task(Protocol):
@@ -119,7 +120,7 @@ def schedule(step: int, steps: int, warmup: int = 200) -> float:
 
 
 def fit(task: Task, config: LoopConfig, folder: Path, place: Place, resume: bool = False) -> dict[str, float]:
-    """Train to config.steps; writes metrics.csv, checkpoint.pt, last/ and best/ into `folder`.
+    """Train to config.steps; writes metrics.csv, checkpoint.pt, sounds/, last/ and best/ into `folder`.
 
     Returns:
         the last validation's scalars.
@@ -132,45 +133,72 @@ def fit(task: Task, config: LoopConfig, folder: Path, place: Place, resume: bool
         raise InputError(f"{folder} already holds a run: continue it with --resume, or choose another --out.")
     folder.mkdir(parents=True, exist_ok=True)
     start, best = _restore(task, config, checkpoint, place) if checkpoint.exists() else (0, float("inf"))
-    first = place.rank == 0
-    log = _Log(folder, start, config.tensorboard) if first else None
-    bar = tqdm(total=config.steps, initial=start, disable=not first, unit="step", mininterval=2, smoothing=0.05)
+    observer = _Observer(task, config, folder, start, best) if place.rank == 0 else None
     stop = _StopRequest()
-    sums: dict[str, Tensor] = {}
-    count, result = 0, {}
     for step in range(start, config.steps):
-        seed_step(config.seed, step, place.rank)
-        for name, optimiser in task.optimisers.items():
-            for group in optimiser.param_groups:
-                group["lr"] = task.learning_rates[name] * schedule(step, config.steps)
-        for name, value in task.train_step(step).items():
-            sums[name] = sums.get(name, 0) + value.detach()
-        count, done = count + 1, step + 1
-        bar.update()
+        scalars = _train_step(task, config, step, place.rank)
+        done = step + 1
         last = done == config.steps or stop.asked
-        if last or done % config.log_every == 0 or done % config.validate_every == 0:
-            row = {name: float(value) / count for name, value in sums.items()}
-            sums, count = {}, 0
-            validated = last or done % config.validate_every == 0
-            if validated and first:
-                result = task.validate()
-                score = next(iter(result.values()))
-                if score < best:
-                    best = score
-                    task.export(folder / "best")
-            if first:
-                log.write(done, row, result if validated else {}, task.sounds() if validated and config.tensorboard else {})
-                bar.set_postfix({name: f"{value:.3g}" for name, value in {**row, **result}.items()}, refresh=False)
-        if first and (last or done % config.checkpoint_every == 0):
-            _save(task, config, checkpoint, done, best)
+        if observer:
+            observer.see(scalars, done, last)
+            if last or done % config.checkpoint_every == 0:
+                _save(task, config, checkpoint, done, observer.best)
         if stop.asked:
-            bar.close()
             raise KeyboardInterrupt(f"stopped after step {done}; the same command with --resume goes on from there.")
-    bar.close()
-    if first:
-        task.export(folder / "last")
-        _describe_run(folder, config, place, log.spent_s)
-    return result
+    if observer is None:
+        return {}
+    task.export(folder / "last")
+    _describe_run(folder, config, place, observer.log.spent_s)
+    return observer.validation
+
+
+def _train_step(task: Task, config: LoopConfig, step: int, rank: int) -> dict[str, Tensor]:
+    seed_step(config.seed, step, rank)
+    for name, optimiser in task.optimisers.items():
+        for group in optimiser.param_groups:
+            group["lr"] = task.learning_rates[name] * schedule(step, config.steps)
+    return task.train_step(step)
+
+
+class _Observer:
+    """What the first process does beside training: the progress bar, the log, validation, and the best weights."""
+
+    def __init__(self, task: Task, config: LoopConfig, folder: Path, start: int, best: float):
+        self.task, self.config, self.folder, self.best = task, config, folder, best
+        self.log = _Log(folder, start, config.tensorboard)
+        self.bar = tqdm(total=config.steps, initial=start, unit="step", mininterval=2, smoothing=0.05)
+        self.validation: dict[str, float] = {}
+        self._sums: dict[str, Tensor] = {}
+        self._count = 0
+
+    def see(self, scalars: dict[str, Tensor], done: int, last: bool) -> None:
+        """Take in a step's scalars; log their means and validate when it is time."""
+        for name, value in scalars.items():
+            self._sums[name] = self._sums.get(name, 0) + value.detach()
+        self._count += 1
+        self.bar.update()
+        validate = last or done % self.config.validate_every == 0
+        if validate:
+            self._validate(done)
+        if validate or done % self.config.log_every == 0:
+            means = {name: float(value) / self._count for name, value in self._sums.items()}
+            self._sums, self._count = {}, 0
+            self.log.write(done, means, self.validation if validate else {})
+            self.bar.set_postfix({name: f"{value:.3g}" for name, value in (means | self.validation).items()}, refresh=False)
+        if last:
+            self.bar.close()
+
+    def _validate(self, done: int) -> None:
+        self.validation = self.task.validate()
+        score = next(iter(self.validation.values()))
+        if score < self.best:
+            self.best = score
+            self.task.export(self.folder / "best")
+        for name, (sound, rate) in self.task.sounds().items():
+            path = self.folder / "sounds" / f"{name}.wav"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            audio.save(path, sound, rate)
+            self.log.write_sound(name, sound, done, rate)
 
 
 def _describe_run(folder: Path, config: LoopConfig, place: Place, seconds: float) -> None:
@@ -257,7 +285,11 @@ class _Log:
         """Seconds of training so far, those before a resumption included."""
         return self.spent_before_s + time.monotonic() - self.began
 
-    def write(self, step: int, training: dict, validation: dict, sounds: dict) -> None:
+    def write_sound(self, name: str, sound: Tensor, step: int, rate: int) -> None:
+        if self.board:
+            self.board.add_audio(name, sound, step, rate)
+
+    def write(self, step: int, training: dict, validation: dict) -> None:
         row = {"step": step, "seconds": round(self.spent_s, 1)}
         row |= {f"train_{name}": f"{value:.6g}" for name, value in training.items()}
         row |= {f"validation_{name}": f"{value:.6g}" for name, value in validation.items()}
@@ -267,8 +299,6 @@ class _Log:
         if self.board:
             for name, value in row.items():
                 self.board.add_scalar(name, float(value), step)
-            for name, (audio, rate) in sounds.items():
-                self.board.add_audio(name, audio, step, rate)
 
     def _write_rows(self, path: Path, columns: list[str]) -> None:
         with path.open("w", newline="") as file:

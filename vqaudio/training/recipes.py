@@ -39,6 +39,13 @@ CODEC_RECIPES = {
         training=CodecTraining(batch_size=20, crop_s=0.5, learning_rate=1e-3, adversary_from=None),
         loop=LoopConfig(steps=10_000, validate_every=1000, checkpoint_every=1000),
     ),
+    "fsdd-8khz-decoder": CodecRecipe(
+        start_from="runs/fsdd-8khz/last",
+        training=CodecTraining(
+            batch_size=24, crop_s=0.5, learning_rate=6e-4, loudness=2.0, adversary_from=None, decoder_only=True
+        ),
+        loop=LoopConfig(steps=4000, validate_every=500, checkpoint_every=500),
+    ),
     "fsdd-8khz-adversarial": CodecRecipe(
         start_from="runs/fsdd-8khz/last",
         training=CodecTraining(

@@ -1,0 +1,28 @@
+"""What codecs, priors and judges have in common as models: a configuration, a name, a fingerprint, and the Hub's methods."""
+
+from pathlib import Path
+
+from huggingface_hub import PyTorchModelHubMixin
+from torch import nn
+
+from vqaudio.hub import fingerprint, save_compact
+
+
+class Model(nn.Module, PyTorchModelHubMixin, library_name="vqaudio"):
+    """Base of all models. A subclass keeps its flat configuration in `config`; `name` is where it was loaded from."""
+
+    name = "unnamed"
+
+    @property
+    def fingerprint(self) -> str:
+        """32 hex digits: a hash of the weights and the configuration."""
+        return fingerprint(self)
+
+    def _save_pretrained(self, save_directory: Path) -> None:
+        """The mixin's hook: half precision, written whole or not at all."""
+        save_compact(self, save_directory)
+
+    @classmethod
+    def _from_pretrained(cls, *, strict: bool = True, **options):
+        """The mixin's hook; its own default would let a missing weight pass in silence."""
+        return super()._from_pretrained(strict=True, **options)

@@ -1,0 +1,53 @@
+"""Recipes for `vqaudio train prior --recipe NAME`."""
+
+from dataclasses import dataclass, field
+
+from vqaudio.priors.autoregressive import AutoregressivePriorConfig
+from vqaudio.priors.masked import MaskedPriorConfig
+from vqaudio.priors.naive_bayes import NaiveBayesPriorConfig
+from vqaudio.training.loop import LoopConfig
+from vqaudio.training.prior_task import PriorTraining
+
+
+@dataclass(frozen=True)
+class PriorRecipe:
+    """A prior, the codec and data whose codes it learns, and how it is trained."""
+
+    dataset: str = "fsdd"
+    """The module of vqaudio.data that reads it."""
+    codec: str = "fsdd-8khz"
+    """A name in weights/, a folder, or a Hub id."""
+    training: PriorTraining = field(default_factory=PriorTraining)
+    loop: LoopConfig = field(default_factory=LoopConfig)
+
+
+@dataclass(frozen=True)
+class MaskedRecipe(PriorRecipe):
+    """See PriorRecipe."""
+
+    prior: MaskedPriorConfig = field(default_factory=MaskedPriorConfig)
+
+
+@dataclass(frozen=True)
+class AutoregressiveRecipe(PriorRecipe):
+    """See PriorRecipe."""
+
+    prior: AutoregressivePriorConfig = field(default_factory=AutoregressivePriorConfig)
+
+
+@dataclass(frozen=True)
+class NaiveBayesRecipe(PriorRecipe):
+    """See PriorRecipe. Its steps are counted so that every clip is seen about once in each variant."""
+
+    prior: NaiveBayesPriorConfig = field(default_factory=NaiveBayesPriorConfig)
+
+
+_LOOP = LoopConfig(steps=3000, log_every=50, validate_every=250, checkpoint_every=250)
+
+PRIOR_RECIPES = {
+    "fsdd-8khz-masked": MaskedRecipe(loop=_LOOP),
+    "fsdd-8khz-autoregressive": AutoregressiveRecipe(loop=_LOOP),
+    "fsdd-8khz-lstm": AutoregressiveRecipe(prior=AutoregressivePriorConfig(temporal="lstm", layers=2), loop=_LOOP),
+    "fsdd-8khz-naive-bayes": NaiveBayesRecipe(loop=LoopConfig(log_every=1000, validate_every=10_000, checkpoint_every=10_000)),
+}
+ALIASES = {name.removeprefix("fsdd-8khz-"): name for name in PRIOR_RECIPES}

@@ -1,0 +1,156 @@
+"""What a prior is trained for: the likelihood of the training clips' codes. One that only counts is trained by the same loop."""
+
+import random
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from vqaudio.codec import Codec
+from vqaudio.data.clips import Split
+from vqaudio.data.encoded import CACHE, EncodedSplit, encoded
+from vqaudio.errors import InputError
+from vqaudio.prior import Prior, PriorConfig
+from vqaudio.training.codec_task import reduced_precision
+from vqaudio.training.loop import Place
+
+NATS_PER_BIT = 0.6931471805599453
+
+
+@dataclass(frozen=True)
+class PriorTraining:
+    """A prior's batches."""
+
+    batch_size: int = 64
+    """Clips a step, over all processes."""
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.05
+    shifts: tuple[int, ...] = (0, 40, 80, 120)
+    """Each training clip is encoded with so many samples cut off its beginning: the same sound in other columns."""
+    speeds: tuple[float, ...] = (1.0, 0.97, 1.03)
+    """And played so many times as fast."""
+    precision: str = "bfloat16"
+    """Of the networks' matrix products in training: bfloat16 or float32."""
+
+
+class PriorBatches:
+    """Batches of clips of about equal length, each in one of its variants; a pure function of the step.
+
+    Args:
+        variants: the same clips, encoded in different ways.
+        rank, world: this process's share of a batch is its items rank, rank + world, ...
+    """
+
+    def __init__(self, variants: list[EncodedSplit], batch_size: int, seed: int, rank: int = 0, world: int = 1):
+        if batch_size % world:
+            raise InputError(f"The batch size {batch_size} is not a multiple of the {world} processes.")
+        self.variants, self.seed, self.rank, self.world = variants, seed, rank, world
+        self.batch_size = batch_size if batch_size <= len(variants[0]) else max(world, len(variants[0]) // world * world)
+        self.epoch, self.order = -1, []
+
+    @property
+    def per_epoch(self) -> int:
+        return len(self.variants[0]) // self.batch_size
+
+    def batch(self, step: int) -> tuple[Tensor, Tensor, Tensor]:
+        """As `EncodedSplit.batch`, of this step."""
+        epoch, place = divmod(step, self.per_epoch)
+        if epoch != self.epoch:
+            self.epoch, self.order = epoch, self._epoch_order(random.Random(hash((self.seed, epoch))))
+        chance = random.Random(hash((self.seed, step, -1)))
+        variant = chance.choice(self.variants)
+        return variant.batch(self.order[place][self.rank :: self.world])
+
+    def _epoch_order(self, chance: random.Random) -> list[list[int]]:
+        """Clips in batches of about equal length, so that little is padding; the batches are shuffled."""
+        columns = [ids.shape[1] * chance.uniform(0.8, 1.25) for ids in self.variants[0].ids]
+        order = sorted(range(len(columns)), key=columns.__getitem__)
+        spare = chance.randrange(len(order) % self.batch_size + 1)
+        batches = [order[spare + i * self.batch_size :][: self.batch_size] for i in range(self.per_epoch)]
+        chance.shuffle(batches)
+        return batches
+
+
+class PriorObjective(nn.Module):
+    """forward returns the loss."""
+
+    def __init__(self, prior: Prior, precision: str):
+        super().__init__()
+        self.prior, self.precision = prior, precision
+
+    def forward(self, ids: Tensor, valid: Tensor, labels: Tensor) -> Tensor:
+        """Nats a cell."""
+        with reduced_precision(self.precision, ids.device):
+            return self.prior.loss(ids, valid, labels)
+
+
+class PriorTask:
+    """Trains a prior; see `training.loop.Task`."""
+
+    def __init__(
+        self, prior: Prior, settings: PriorTraining, train: list[EncodedSplit], validation: EncodedSplit, seed: int, place: Place
+    ):
+        self.prior, self.settings, self.validation, self.place = prior, settings, validation, place
+        self.counts = hasattr(prior, "count")
+        share = (0, 1) if self.counts else (place.rank, place.world)  # every process counts all clips
+        self.batches = PriorBatches(train, settings.batch_size, seed, *share)
+        prior.remember(train[0].lengths, train[0].labels, train[0].levels_db)
+        self.modules, self.optimisers, self.learning_rates = {"prior": prior.to(place.device)}, {}, {}
+        if not self.counts:
+            self.objective = place.wrap(PriorObjective(prior, settings.precision))
+            decayed = [p for p in prior.parameters() if p.ndim >= 2]
+            others = [p for p in prior.parameters() if p.ndim < 2]
+            groups = [{"params": decayed}, {"params": others, "weight_decay": 0.0}]
+            self.optimisers["prior"] = torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=settings.weight_decay)
+            self.learning_rates["prior"] = settings.learning_rate
+
+    def train_step(self, step: int) -> dict[str, Tensor]:
+        batch = [part.to(self.place.device) for part in self.batches.batch(step)]
+        if self.counts:
+            self.prior.count(*batch)
+            return {"clips": torch.tensor(float(len(batch[0])))}
+        self.prior.train()
+        loss = self.objective(*batch)
+        self.optimisers["prior"].zero_grad(set_to_none=True)
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(self.prior.parameters(), 1.0)
+        self.optimisers["prior"].step()
+        return {"bits": loss / NATS_PER_BIT, "gradient_norm": norm}
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        """The loss on the validation clips in bits a cell; a masked prior's masks are the same at every look."""
+        self.prior.eval()
+        order = sorted(range(len(self.validation)), key=lambda i: self.validation.ids[i].shape[1])
+        total = cells = 0.0
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            for start in range(0, len(order), 50):
+                ids, valid, labels = self.validation.batch(order[start : start + 50])
+                n = int(valid.sum()) * ids.shape[1]
+                total += n * float(self.prior.loss(*(part.to(self.place.device) for part in (ids, valid, labels))))
+                cells += n
+        return {"bits": total / cells / NATS_PER_BIT}
+
+    def sounds(self) -> dict[str, tuple[Tensor, int]]:
+        return {}
+
+    def export(self, folder: Path) -> None:
+        self.prior.save_pretrained(folder)
+
+
+def config_for(config: PriorConfig, codec: Codec, codec_name: str, train: Split) -> PriorConfig:
+    """A recipe's configuration with what follows from the codec and the data."""
+    return replace(
+        config, codec_name=codec_name, codec_fingerprint=codec.encoder_fingerprint,
+        stages=tuple((stage.bands, stage.steps, stage.vocab) for stage in codec.spec.stages), frame_rate=codec.spec.frame_rate,
+        hop=codec.hop, label_kinds=tuple(train.labels), label_values=tuple(train.labels.values()), n_examples=len(train),
+        has_level=codec.reference_level_db is not None,
+    )
+
+
+def variants(codec: Codec, train: Split, settings: PriorTraining, cache: Path = CACHE) -> list[EncodedSplit]:
+    """The training clips in every shift and speed, the plain ones first."""
+    pairs = [(shift, speed) for shift in settings.shifts for speed in settings.speeds]
+    return [encoded(codec, train, "train", shift, speed, cache) for shift, speed in sorted(pairs, key=lambda p: p != (0, 1.0))]
