@@ -208,7 +208,7 @@ def test_what_a_stage_adds_is_true_until_it_is_boosted(page):
     told = float(lane(page, 3).locator(".cm-level").inner_text().removesuffix(" dB").replace("\u2212", "-"))
     assert heard["gain"] == 1
     assert abs(20 * np.log10(heard["rms"]) - told) < 0.06
-    assert "stage 3" in page.locator(".cm-seg").inner_text()
+    assert "stage 3" in page.get_by_label("What to hear").inner_text()
     shows(page, ".cm-depth-text", f"{n_stages(page)} of {n_stages(page)} stages")
     page.locator(".cm-boost").check()
     raised = float(re.search(r"\+([\d.]+) dB", page.locator(".cm-boost-label").inner_text())[1])

@@ -217,7 +217,7 @@ function drawSelection(lane, context, width, height, colours) {
       const runs = lane.stage ? selection.runs(lane.stage.number, band, value) : columnRuns();
       for (const [first, last] of runs) {
         const [left, wide] = [x(first), x(last + 1) - x(first)];
-        context.globalAlpha = clip.preview ? 0 : lane.stage ? (value === DRAWN ? 0.5 : 0.1) : 0.16;
+        context.globalAlpha = clip.preview ? 0 : lane.stage ? (value === DRAWN ? 0.42 : 0.1) : 0.16;
         context.fillStyle = value === DRAWN ? colours.now : colours.paper;
         context.fillRect(left, top, wide, high);
         context.globalAlpha = value === FINER ? 0.85 : 1;

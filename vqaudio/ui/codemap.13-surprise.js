@@ -43,3 +43,4 @@ function tellScale() {
 }
 
 $(".cm-colour").addEventListener("change", showSurprise);
+$(".cm-labels").addEventListener("change", () => surprise && showSurprise());

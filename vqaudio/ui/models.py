@@ -31,12 +31,14 @@ def codec() -> Codec:
 def priors() -> dict:
     """The priors that fit the codec, by name: those in weights/, or those of $VQAUDIO_PRIORS (names or folders, as in PATH).
 
-    One that cannot be loaded is left out: it must not keep the others from working.
+    Those that see both sides of a hole come first. One that cannot be loaded is left out: it must not keep the others from
+    working.
     """
     made_for = codec()
     with _lock:
         found = [_prior(name) for name in _prior_names()]
-    return {prior.name: prior for prior in found if prior is not None and fits(prior, made_for)}
+    fitting = [prior for prior in found if prior is not None and fits(prior, made_for)]
+    return {prior.name: prior for prior in sorted(fitting, key=lambda prior: (not prior.sees_right, prior.name))}
 
 
 def prior(wanted: str):
