@@ -3,6 +3,8 @@
     codec = vqaudio.load("fsdd-8khz")
     codes = codec.encode(audio)             # audio [B, 1, N] float32 in [-1, 1] at codec.sample_rate
     sound = codec.decode(codes.first(3))    # [B, 1, N], from three stages
+    prior = vqaudio.load("fsdd-8khz-masked")
+    sound, codes = vqaudio.generate(codec, prior, labels={"digit": "7", "speaker": "theo"})
 """
 
 import importlib
@@ -15,8 +17,10 @@ _HOMES = {
     "load": "hub", "push": "hub", "Codes": "codes", "CodeSpec": "codes", "Stage": "codes", "read_vqa": "vqa",
     "write_vqa": "vqa", "InputError": "errors",
 }
-_SUBMODULES = ("audio", "codes", "codec", "errors", "hub", "rvq", "vqa")
-__all__ = ["CodeSpec", "Codes", "InputError", "Stage", "load", "push", "read_vqa", "reconstruct", "write_vqa"]
+_SUBMODULES = ("audio", "codes", "codec", "errors", "hub", "prior", "rvq", "vqa")
+__all__ = [
+    "CodeSpec", "Codes", "InputError", "Stage", "generate", "inpaint", "load", "push", "read_vqa", "reconstruct", "write_vqa",
+]
 
 
 def __getattr__(name: str):
@@ -51,3 +55,44 @@ def reconstruct(codec, audio, stages: int | Sequence[int] | None = None):
     if isinstance(stages, int):
         return codec.decode(codes.first(stages))
     return codec.decode(codes, None if stages is None else tuple(stages))
+
+
+def generate(codec, prior, labels=None, seconds: float | None = None, generator=None, **sampling):
+    """New clips.
+
+    Args:
+        codec, prior: from `load`; the prior must be one of this codec.
+        labels: e.g. {"digit": "7"}; a list of values gives as many clips. What is left out is left open.
+        seconds: length; None draws it from the training clips with these labels.
+        generator: a torch.Generator, from which all randomness comes.
+        sampling: temperature, top_k, top_p, steps, guidance, on_step: see `Prior.fill`.
+
+    Returns:
+        (sound [B, 1, N], Codes).
+
+    Raises:
+        InputError: a prior of another codec, an unknown label, or a setting out of range.
+    """
+    prior.check_codec(codec)
+    blank = prior.blank(labels, seconds, generator)
+    mask = blank.valid[:, None].expand(blank.ids.shape)
+    codes = prior.fill(blank, mask, labels, generator=generator, **sampling)
+    return codec.decode(codes), codes
+
+
+def inpaint(codec, prior, codes, mask, labels=None, generator=None, **sampling):
+    """The cells of `codes` where the mask (bool [B, K, T]) is True written anew; see `generate` and `Prior.fill`.
+
+    Returns:
+        (sound [B, 1, N], Codes).
+
+    Raises:
+        InputError: as `generate`; a mask of the wrong shape, or one with no cell selected.
+    """
+    prior.check_codec(codec)
+    filled = prior.fill(codes, mask, labels, generator=generator, **sampling)
+    if not (mask & codes.valid[:, None]).any():
+        from vqaudio.errors import InputError
+
+        raise InputError("No cell is selected: there is nothing to fill.")
+    return codec.decode(filled), filled

@@ -29,6 +29,7 @@ COMMANDS: dict[str, Callable] = {
 RECIPE_COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "train codec": train.codec,
     "train judge": train.judge,
+    "train prior": train.prior,
 }
 
 

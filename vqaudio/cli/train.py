@@ -86,6 +86,35 @@ def judge(args: list[str]) -> None:
     report(fit(task, settings.loop, run.folder, place, run.resume), run, place)
 
 
+def prior(args: list[str]) -> None:
+    """Train a prior over a codec's codes, which are computed once and kept in runs/codes."""
+    from dataclasses import replace as changed
+
+    import torch
+
+    from vqaudio import hub
+    from vqaudio.data.encoded import encoded
+    from vqaudio.training.loop import Place, fit
+    from vqaudio.training.prior_recipes import ALIASES, PRIOR_RECIPES
+    from vqaudio.training.prior_task import PriorTask, config_for, variants
+
+    named = [ALIASES.get(arg.removeprefix("--recipe="), arg.removeprefix("--recipe=")) for arg in args]
+    args = [f"--recipe={new}" if arg.startswith("--recipe=") else new for arg, new in zip(args, named)]
+    run = parse(args, PRIOR_RECIPES, "fsdd-8khz-masked", "vqaudio train prior")
+    settings = run.settings
+    train, validation = (_dataset(settings.dataset).load_split(part, run.data) for part in ("train", "validation"))
+    place = Place.join(settings.loop.device)
+    codec = hub.load(settings.codec).to(place.device)
+    clips, unseen = variants(codec, train, settings.training), encoded(codec, validation, "validation")
+    config = config_for(settings.prior, codec, codec.name, train)
+    torch.manual_seed(settings.loop.seed)
+    task = PriorTask(_class_for(config)(config), settings.training, clips, unseen, settings.loop.seed, place)
+    loop = settings.loop
+    if task.counts:
+        loop = changed(loop, steps=task.batches.per_epoch * len(clips))
+    report(fit(task, loop, run.folder, place, run.resume), run, place)
+
+
 def parse(args: list[str], recipes: dict[str, Recipe], default: str, prog: str) -> Run[Recipe]:
     """The run that these arguments ask for; the recipe is looked up first, since it gives the other defaults."""
     name = _value_of("--recipe", args) or default

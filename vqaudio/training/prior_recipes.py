@@ -42,12 +42,16 @@ class NaiveBayesRecipe(PriorRecipe):
     prior: NaiveBayesPriorConfig = field(default_factory=NaiveBayesPriorConfig)
 
 
-_LOOP = LoopConfig(steps=3000, log_every=50, validate_every=250, checkpoint_every=250)
+_LOOP = LoopConfig(steps=1600, log_every=50, validate_every=200, checkpoint_every=200)
 
 PRIOR_RECIPES = {
-    "fsdd-8khz-masked": MaskedRecipe(loop=_LOOP),
-    "fsdd-8khz-autoregressive": AutoregressiveRecipe(loop=_LOOP),
-    "fsdd-8khz-lstm": AutoregressiveRecipe(prior=AutoregressivePriorConfig(temporal="lstm", layers=2), loop=_LOOP),
+    "fsdd-8khz-masked": MaskedRecipe(prior=MaskedPriorConfig(dropout=0.2), loop=_LOOP),
+    "fsdd-8khz-masked-narrow": MaskedRecipe(prior=MaskedPriorConfig(dim=128, dropout=0.1), loop=_LOOP),
+    "fsdd-8khz-autoregressive": AutoregressiveRecipe(prior=AutoregressivePriorConfig(dropout=0.2), loop=_LOOP),
+    "fsdd-8khz-autoregressive-narrow": AutoregressiveRecipe(prior=AutoregressivePriorConfig(dim=128), loop=_LOOP),
+    "fsdd-8khz-lstm": AutoregressiveRecipe(
+        prior=AutoregressivePriorConfig(temporal="lstm", dim=192, layers=2, dropout=0.2), loop=_LOOP
+    ),
     "fsdd-8khz-naive-bayes": NaiveBayesRecipe(loop=LoopConfig(log_every=1000, validate_every=10_000, checkpoint_every=10_000)),
 }
 ALIASES = {name.removeprefix("fsdd-8khz-"): name for name in PRIOR_RECIPES}

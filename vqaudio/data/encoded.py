@@ -1,0 +1,92 @@
+"""A dataset's clips as codes, computed once and kept on disk for as long as the codec's encoder is the same."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torchaudio
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from vqaudio.data.batches import pad
+from vqaudio.data.clips import Split
+from vqaudio.hub import replace_file
+from vqaudio.progress import bar
+
+CACHE = Path("runs") / "codes"
+
+
+@dataclass(frozen=True)
+class EncodedSplit:
+    """Codes of a split's clips.
+
+    Attributes:
+        ids: [K, T] of each clip, in the split's order.
+        labels: [n, kinds] positions in the split's lists of values.
+        lengths: [n] samples.
+        levels_db: [n], or None where the codec leaves the level in its codes.
+    """
+
+    ids: list[Tensor]
+    labels: Tensor
+    lengths: Tensor
+    levels_db: Tensor | None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def batch(self, chosen: list[int]) -> tuple[Tensor, Tensor, Tensor]:
+        """Ids [B, K, T] (0 in padding), valid [B, T] and labels [B, kinds] of the clips with these numbers."""
+        columns = torch.tensor([self.ids[i].shape[1] for i in chosen])
+        ids = torch.zeros(len(chosen), self.ids[0].shape[0], int(columns.max()), dtype=torch.long)
+        for row, i in zip(ids, chosen):
+            row[:, : self.ids[i].shape[1]] = self.ids[i]
+        return ids, torch.arange(ids.shape[2])[None] < columns[:, None], self.labels[chosen]
+
+
+def encoded(codec, split: Split, part: str, shift: int = 0, speed: float = 1.0, cache: Path = CACHE) -> EncodedSplit:
+    """The codes of every clip of a split, from the cache where they are there.
+
+    Args:
+        part: the split's name, for the file's name.
+        shift: samples cut off each clip's beginning: the same sound in other columns.
+        speed: each clip is played so many times as fast.
+    """
+    path = cache / f"{codec.encoder_fingerprint}-{part}-{len(split)}-{shift}-{speed:g}.safetensors"
+    try:
+        kept = load_file(path)
+        ids, columns, lengths, levels = (kept[name] for name in ("ids", "columns", "lengths", "levels_db"))
+    except (FileNotFoundError, SafetensorError, KeyError):
+        ids, columns, lengths, levels = _encode(codec, [_changed(clip.audio, shift, speed) for clip in split.clips])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        kept = {"ids": ids.short(), "columns": columns, "lengths": lengths, "levels_db": levels}
+        replace_file(path, lambda temporary: temporary.write_bytes(save(kept)))
+    labels = [[values.index(clip.labels[kind]) for kind, values in split.labels.items()] for clip in split.clips]
+    parts = list(ids.short().split(columns.tolist(), dim=1))
+    told = torch.tensor(labels).view(len(split), -1)
+    return EncodedSplit(parts, told, lengths, None if codec.reference_level_db is None else levels)
+
+
+def _changed(audio: Tensor, shift: int, speed: float) -> Tensor:
+    audio = audio[min(shift, len(audio) - 1) :]
+    return audio if speed == 1 else torchaudio.functional.resample(audio, round(100 * speed), 100)
+
+
+@torch.no_grad()
+def _encode(codec, clips: list[Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Ids [K, all columns in a row], columns [n], lengths [n] and levels [n], on the CPU."""
+    order = sorted(range(len(clips)), key=lambda i: len(clips[i]))
+    found, levels = {}, torch.zeros(len(clips))
+    with bar("encoding", len(clips), " clips") as progress:
+        for start in range(0, len(order), 50):
+            chosen = order[start : start + 50]
+            codes = codec.encode(*pad([clips[i] for i in chosen]))
+            for b, i in enumerate(chosen):
+                found[i] = codes.ids[b][:, codes.valid[b]].cpu()
+                if codes.level_db is not None:
+                    levels[i] = codes.level_db[b]
+            progress.update(len(chosen))
+    columns = torch.tensor([found[i].shape[1] for i in range(len(clips))])
+    lengths = torch.tensor([len(clip) for clip in clips], dtype=torch.int32)
+    return torch.cat([found[i] for i in range(len(clips))], dim=1), columns, lengths, levels

@@ -1,0 +1,282 @@
+"""What every prior must do: `fill` the cells of `Codes` where a mask is True, and say how likely each cell is.
+
+Generating from nothing is a mask that is all True; continuing is a mask over the end; inpainting is a mask with a hole. What
+is asked is checked here, once for all priors; a prior implements `_sample` and `_log_prob`.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from huggingface_hub import PyTorchModelHubMixin
+from torch import Tensor, nn
+
+from vqaudio.codes import Codes, CodeSpec, Stage
+from vqaudio.errors import InputError
+from vqaudio.hub import fingerprint, save_compact
+
+Labels = dict[str, str | Sequence[str]]
+OnStep = Callable[[int, int, Tensor], None]
+
+
+@dataclass(frozen=True)
+class PriorConfig:
+    """What every prior's configuration holds: the codec whose codes it knows. Filled in by `vqaudio train prior`."""
+
+    module: str = ""
+    """Where the model's class lives; written to config.json."""
+    codec_name: str = "unnamed"
+    codec_fingerprint: str = ""
+    """`Codec.encoder_fingerprint` of the codec that made the training codes."""
+    stages: tuple[tuple[int, int, int], ...] = ()
+    """(bands, steps, vocab) of each stage."""
+    frame_rate: float = 50.0
+    """Columns a second."""
+    hop: int = 160
+    """Audio samples a column."""
+    label_kinds: tuple[str, ...] = ()
+    label_values: tuple[tuple[str, ...], ...] = ()
+    """For each kind of label, its values."""
+    n_examples: int = 0
+    """Training clips whose lengths, labels and levels are kept, to draw lengths from."""
+    has_level: bool = True
+    """Whether the codec keeps a level beside the codes."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How cells are drawn.
+
+    Attributes:
+        temperature: the logits are divided by it; 0 takes the likeliest.
+        top_k: only so many of the likeliest; None for all.
+        top_p: only the likeliest that together have this probability; None for all.
+        steps: a prior's own measure of effort; None for its default.
+        guidance: logits are u + guidance * (c - u), c with the labels and u without (Ho and Salimans 2022, equation 6).
+    """
+
+    temperature: float = 1.0
+    top_k: int | None = None
+    top_p: float | None = None
+    steps: int | None = None
+    guidance: float = 1.0
+
+    def __post_init__(self):
+        if not (math.isfinite(self.temperature) and self.temperature >= 0):
+            raise InputError(f"The temperature is a number from 0 up; not {self.temperature}.")
+        if self.top_k is not None and self.top_k < 1:
+            raise InputError(f"top-k is at least 1; not {self.top_k}.")
+        if self.top_p is not None and not 0 < self.top_p <= 1:
+            raise InputError(f"top-p is above 0 and at most 1; not {self.top_p}.")
+        if self.steps is not None and self.steps < 1:
+            raise InputError(f"Sampling takes at least 1 step; not {self.steps}.")
+        if not (math.isfinite(self.guidance) and self.guidance >= 0):
+            raise InputError(f"The guidance is a number from 0 up; not {self.guidance}.")
+
+
+class Prior(nn.Module, PyTorchModelHubMixin, library_name="vqaudio", tags=["audio", "codes", "inpainting"]):
+    """Base of all priors.
+
+    Attributes:
+        spec: CodeSpec of the codes that it fills.
+        codec_name, codec_fingerprint: the codec that made them; the fingerprint is of what determines the codes.
+        labels: for each kind of label, its values.
+        likelihood: "exact" (log_prob's sum is the codes' log-likelihood) or "pseudo" (each cell given all others).
+        sees_right: whether a hole is filled in view of what follows it.
+    """
+
+    likelihood: str
+    sees_right: bool
+    name = "unnamed"
+
+    def __init__(self, config: PriorConfig):
+        super().__init__()
+        self.config = config
+        self.spec = CodeSpec(tuple(Stage(*stage) for stage in config.stages), config.frame_rate)
+        self.codec_name, self.codec_fingerprint = config.codec_name, config.codec_fingerprint
+        self.labels = dict(zip(config.label_kinds, config.label_values))
+        n = config.n_examples
+        self.register_buffer("example_lengths", torch.zeros(n, dtype=torch.int32))  # samples
+        self.register_buffer("example_labels", torch.zeros(n, len(self.labels), dtype=torch.int16))
+        self.register_buffer("example_levels_db", torch.zeros(n))
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of the weights and the configuration."""
+        return fingerprint(self)
+
+    @torch.no_grad()
+    def fill(
+        self, codes: Codes, mask: Tensor, labels: Labels | None = None, *, temperature: float = 1.0, top_k: int | None = None,
+        top_p: float | None = None, steps: int | None = None, guidance: float = 1.0,
+        generator: torch.Generator | None = None, on_step: OnStep | None = None,
+    ) -> Codes:
+        """Write the cells where the mask is True; all others, and padding, stay as they are.
+
+        Args:
+            mask: bool [B, K, T]. With no cell selected the codes come back as they are.
+            labels: for a kind of label its value, or one a clip; a kind that is missing is left open.
+            temperature, top_k, top_p, steps, guidance: see `Sampling`.
+            generator: all randomness; None for a fresh one.
+            on_step: called as on_step(done, total, ids [B, K, T]) after each step; a cell still to be written is -1. What
+                it raises ends the sampling; the codes given are never changed.
+
+        Raises:
+            InputError: codes of another codec, a mask of the wrong shape, an unknown label, or a setting out of range.
+        """
+        sampling = Sampling(temperature, top_k, top_p, steps, guidance)
+        self.check_codes(codes)
+        if not isinstance(mask, Tensor) or mask.dtype != torch.bool or mask.shape != codes.ids.shape:
+            raise InputError(f"The mask is a bool matrix of the codes' shape {list(codes.ids.shape)}.")
+        told = self.label_ids(labels, len(codes))
+        mask = mask.to(codes.ids.device) & codes.valid[:, None]
+        if not mask.any():
+            return codes
+        generator = generator or _fresh_generator()
+        device = next(self.buffers()).device
+        ids, hole, valid = (part.to(device) for part in (codes.ids.long(), mask, codes.valid))
+        report = on_step or (lambda done, total, ids: None)
+        filled = self._sample(ids, hole, valid, told.to(device), sampling, generator, report)
+        filled = torch.where(mask, filled.to(codes.ids.device, codes.ids.dtype), codes.ids)
+        return replace(codes, ids=filled)
+
+    @torch.no_grad()
+    def log_prob(self, codes: Codes, labels: Labels | None = None) -> Tensor:
+        """The natural log of each cell's probability, [B, K, T]; 0 in padding. `likelihood` says what it is given."""
+        self.check_codes(codes)
+        device = next(self.buffers()).device
+        told = self.label_ids(labels, len(codes)).to(device)
+        ids, valid = codes.ids.long().to(device), codes.valid.to(device)
+        return self._log_prob(ids * valid[:, None], valid, told) * valid[:, None]
+
+    def blank(self, labels: Labels | None = None, seconds: float | None = None, generator: torch.Generator | None = None):
+        """Codes of zeros to generate into: as long, and as loud, as a training clip with these labels, drawn at random.
+
+        Args:
+            labels: as for `fill`; a list of values gives as many clips.
+            seconds: length of every clip; None draws it.
+        """
+        if seconds is not None and not 0 < seconds <= LONGEST_S:
+            raise InputError(f"A clip can be generated with more than 0 and at most {LONGEST_S} seconds; not {seconds}.")
+        n = max([1, *(len(value) for value in (labels or {}).values() if not isinstance(value, str))])
+        told, generator = self.label_ids(labels, n), generator or _fresh_generator()
+        chosen = torch.tensor([self._example_like(row, generator) for row in told])
+        sample_rate = self.config.hop * self.spec.frame_rate
+        lengths = self.example_lengths.cpu()[chosen].long()
+        if seconds is not None:
+            lengths = torch.full((n,), max(1, round(seconds * sample_rate)))
+        columns = (lengths + self.config.hop - 1) // self.config.hop
+        valid = torch.arange(int(columns.max()))[None] < columns[:, None]
+        levels = self.example_levels_db.cpu()[chosen] if self.config.has_level else None
+        ids = torch.zeros(n, self.spec.rows, valid.shape[1], dtype=torch.long)
+        return Codes(ids, self.spec, lengths, valid, levels)
+
+    def check_codes(self, codes: Codes) -> None:
+        """Raise InputError unless these codes have the shape that this prior's codec makes."""
+        if codes.spec != self.spec:
+            raise InputError(
+                f"The prior {self.name!r} fills codes of the codec {self.codec_name!r}; these have other stages or another "
+                "frame rate."
+            )
+        codes.check_range()
+
+    def check_codec(self, codec) -> None:
+        """Raise InputError unless the codec makes the very codes that this prior was trained on."""
+        if codec.spec != self.spec or codec.encoder_fingerprint != self.codec_fingerprint:
+            raise InputError(
+                f"The prior {self.name!r} was trained on codes of the codec {self.codec_name!r}; "
+                f"{codec.name!r} is another codec, or the same with another encoder or codebooks."
+            )
+
+    def label_ids(self, labels: Labels | None, n: int) -> Tensor:
+        """Labels in words -> positions [n, kinds] in their lists; a kind that is not told is the number of its values."""
+        unknown = set(labels or {}) - set(self.labels)
+        if unknown:
+            raise InputError(f"There is no label {unknown.pop()!r}; known are {', '.join(self.labels) or 'none'}.")
+        told = torch.empty(n, len(self.labels), dtype=torch.long)
+        for i, (kind, values) in enumerate(self.labels.items()):
+            given = (labels or {}).get(kind)
+            given = [given] * n if given is None or isinstance(given, str) else list(given)
+            if len(given) != n:
+                raise InputError(f"Give one {kind} for all clips, or one a clip: {n}, not {len(given)}.")
+            for b, value in enumerate(given):
+                if value is not None and value not in values:
+                    raise InputError(f"There is no {kind} {value!r}; known are {', '.join(values)}.")
+                told[b, i] = len(values) if value is None else values.index(value)
+        return told
+
+    def remember(self, lengths: Tensor, labels: Tensor, level_db: Tensor | None) -> None:
+        """Keep the training clips' lengths [n] in samples, labels [n, kinds] and levels, for `blank`."""
+        self.example_lengths.copy_(lengths)
+        self.example_labels.copy_(labels)
+        if level_db is not None:
+            self.example_levels_db.copy_(level_db)
+
+    def _example_like(self, told: Tensor, generator: torch.Generator) -> int:
+        """The number of a training clip that has these labels, where there is one."""
+        if not len(self.example_lengths):
+            raise InputError(f"The prior {self.name!r} remembers no training clips: give the number of seconds.")
+        known = torch.tensor([len(values) for values in self.labels.values()])
+        fits = ((self.example_labels.cpu() == told) | (told == known)).all(-1).nonzero()[:, 0]
+        fits = fits if len(fits) else torch.arange(len(self.example_lengths))
+        return int(fits[torch.randint(len(fits), (1,), generator=generator)])
+
+    def loss(self, ids: Tensor, valid: Tensor, labels: Tensor) -> Tensor:
+        """Mean negative log-likelihood in nats a cell, for training: ids [B, K, T], valid [B, T], labels [B, kinds]."""
+        raise NotImplementedError
+
+    def _sample(
+        self, ids: Tensor, hole: Tensor, valid: Tensor, labels: Tensor, sampling: Sampling, generator: torch.Generator,
+        report: OnStep,
+    ) -> Tensor:
+        """Ids [B, K, T] with the hole (bool [B, K, T], no padding in it) written."""
+        raise NotImplementedError
+
+    def _log_prob(self, ids: Tensor, valid: Tensor, labels: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def _save_pretrained(self, save_directory: Path) -> None:
+        save_compact(self, save_directory)
+
+
+LONGEST_S = 30.0
+
+
+def _fresh_generator() -> torch.Generator:
+    generator = torch.Generator()
+    generator.seed()
+    return generator
+
+
+def gumbel(shape, generator: torch.Generator, device: torch.device) -> Tensor:
+    """Gumbel noise, drawn where the generator lives."""
+    uniform = torch.rand(shape, generator=generator, device=generator.device).clamp(1e-20, 1 - 1e-7)
+    return -(-uniform.log()).log().to(device)
+
+
+def draw(logits: Tensor, sampling: Sampling, generator: torch.Generator) -> Tensor:
+    """Logits [..., V] -> ids [...]: temperature, then top-k, then top-p, then the Gumbel-max trick."""
+    if sampling.temperature == 0:
+        return logits.argmax(-1)
+    logits = logits / sampling.temperature
+    if sampling.top_k is not None and sampling.top_k < logits.shape[-1]:
+        least = logits.topk(sampling.top_k, dim=-1).values[..., -1:]
+        logits = logits.masked_fill(logits < least, -torch.inf)
+    if sampling.top_p is not None and sampling.top_p < 1:
+        ordered, places = logits.sort(dim=-1, descending=True)
+        p = ordered.softmax(-1)
+        ordered = ordered.masked_fill(p.cumsum(-1) - p >= sampling.top_p, -torch.inf)
+        logits = torch.empty_like(logits).scatter(-1, places, ordered)
+    return (logits + gumbel(logits.shape, generator, logits.device)).argmax(-1)
+
+
+def guided(logits: Callable[[Tensor], Tensor], labels: Tensor, untold: Tensor, guidance: float) -> Tensor:
+    """Logits with classifier-free guidance; `untold` [kinds] are the positions that stand for labels not told."""
+    if guidance == 1 or bool((labels == untold).all()):
+        return logits(labels)
+    if guidance == 0:
+        return logits(untold.expand_as(labels))
+    with_labels, without = logits(torch.cat([labels, untold.expand_as(labels)])).chunk(2)
+    return torch.where(with_labels.isinf(), with_labels, without + guidance * (with_labels - without))

@@ -1,0 +1,159 @@
+"""The autoregressive prior: columns from left to right, the rows of a column from coarse to fine. Its likelihood is exact.
+
+A causal transformer (or an LSTM) reads the columns so far; a perceptron gives each row of the next one from that context and the
+column's coarser rows, as the small depth models of RQ-Transformer (Lee et al. 2022) and MusicGen's kin do. It fills a hole from
+the left and does not see what follows it. The clip's length and labels are given to it, not modelled.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vqaudio.prior import Prior, PriorConfig, draw, guided
+from vqaudio.transformer import ColumnEmbedding, Conditions, Rows, Transformer, causal
+
+
+@dataclass(frozen=True)
+class AutoregressivePriorConfig(PriorConfig):
+    """The shape of an autoregressive prior."""
+
+    module: str = "priors.autoregressive"
+    temporal: str = "transformer"
+    """What reads the columns: transformer or lstm."""
+    dim: int = 256
+    layers: int = 4
+    heads: int = 4
+    expansion: int = 3
+    """Width of a layer's perceptron, in dims."""
+    dropout: float = 0.1
+    label_dropout: float = 0.15
+    """Share of training clips that are not told a kind of label, each kind by itself."""
+
+
+class CausalTransformer(nn.Module):
+    """forward(x, state): x [B, T, dim] follows what the state holds; returns (y, state) with x in it."""
+
+    def __init__(self, c: AutoregressivePriorConfig):
+        super().__init__()
+        self.layers = Transformer(c.dim, c.layers, c.heads, c.expansion, c.dropout)
+
+    def forward(self, x: Tensor, state=None):
+        seen, new = state[0][0].shape[2] if state else 0, x.shape[1]
+        return self.layers(x, causal(seen + new, x.device)[seen:], state)
+
+
+class CausalLSTM(nn.Module):
+    """The same interface; the state is the LSTM's own."""
+
+    def __init__(self, c: AutoregressivePriorConfig):
+        super().__init__()
+        self.lstm = nn.LSTM(c.dim, c.dim, c.layers, batch_first=True, dropout=c.dropout if c.layers > 1 else 0.0)
+        self.norm = nn.LayerNorm(c.dim)
+
+    def forward(self, x: Tensor, state=None):
+        y, state = self.lstm(x, state)
+        return self.norm(x + y), state
+
+
+TEMPORAL = {"transformer": CausalTransformer, "lstm": CausalLSTM}
+
+
+class AutoregressivePrior(Prior):
+    """See the module. `steps` means nothing to it: there is one step a column."""
+
+    likelihood, sees_right = "exact", False
+    use_cache = True
+
+    def __init__(self, config: AutoregressivePriorConfig):
+        super().__init__(config)
+        c = config
+        if c.temporal not in TEMPORAL:
+            raise ValueError(f"temporal is {' or '.join(TEMPORAL)}, not {c.temporal!r}")
+        self.embedding = ColumnEmbedding(self.spec, c.dim)
+        self.conditions = Conditions(tuple(map(len, self.labels.values())), c.dim)
+        self.start = nn.Parameter(torch.zeros(c.dim))
+        self.temporal = TEMPORAL[c.temporal](c)
+        self.rows = Rows(self.spec, c.dim, c.dropout)
+        self.register_buffer("untold", torch.tensor([len(v) for v in self.labels.values()], dtype=torch.long), persistent=False)
+
+    def logits(self, ids: Tensor, valid: Tensor, labels: Tensor) -> Tensor:
+        """Ids [B, K, T] -> [B, K, T, V], each cell's given all columns before and the coarser rows of its own."""
+        embedded = self.embedding.rows(ids)
+        context, _ = self.temporal(self._inputs(embedded.sum(2), valid, labels))
+        return self.rows(context, embedded)
+
+    def _inputs(self, columns: Tensor, valid: Tensor, labels: Tensor) -> Tensor:
+        """Column vectors [B, T, dim] -> what the temporal model reads at each place: the column before, and the conditions."""
+        before = torch.cat([self.start.expand(len(columns), 1, -1), columns[:, :-1]], dim=1)
+        return before + self.conditions(labels, valid)
+
+    def loss(self, ids: Tensor, valid: Tensor, labels: Tensor) -> Tensor:
+        dropped = torch.rand(labels.shape, device=labels.device) < self.config.label_dropout * self.training
+        logits = self.logits(ids, valid, torch.where(dropped, self.untold, labels))
+        losses = F.cross_entropy(logits.flatten(0, 2), ids.flatten(), reduction="none").view(ids.shape)
+        return losses[valid[:, None].expand(ids.shape)].mean()
+
+    def _log_prob(self, ids, valid, labels):
+        return self.logits(ids, valid, labels).log_softmax(-1).gather(-1, ids[..., None])[..., 0]
+
+    def _sample(self, ids, hole, valid, labels, sampling, generator, report):
+        columns = hole.any(1).any(0).nonzero()[:, 0]
+        first, last = int(columns[0]), int(columns[-1])
+        ids, pending, reader = ids.clone(), hole.clone(), _Reader(self, valid, labels, sampling.guidance)
+        for t in range(first, last + 1):
+            contexts = reader.context(ids, t)
+            coarser = 0
+            for row in range(self.spec.rows):
+                drawn = draw(reader.row_logits(row, contexts, coarser), sampling, generator)[:, 0]
+                ids[:, row, t] = torch.where(hole[:, row, t], drawn, ids[:, row, t])
+                coarser = coarser + self.embedding.table(ids[:, row, t] + self.embedding.starts[row])[:, None]
+            pending[..., t] = False
+            report(t - first + 1, last - first + 1, ids.masked_fill(pending, -1))
+        return ids
+
+
+class _Reader:
+    """The temporal model's view of the columns drawn so far; with its cache each column is read once."""
+
+    def __init__(self, prior: AutoregressivePrior, valid: Tensor, labels: Tensor, guidance: float):
+        self.prior, self.valid, self.labels, self.guidance = prior, valid, labels, guidance
+        self.states, self.read = {}, {}
+
+    def context(self, ids: Tensor, t: int):
+        """A function from labels to the context [B, 1, dim] of column t."""
+        kept = {}
+
+        def of(told: Tensor) -> Tensor:
+            name = len(told), told is self.labels
+            if name not in kept:
+                kept[name] = self._advance(name, ids, told, t)
+            return kept[name]
+
+        return of
+
+    def _advance(self, name, ids: Tensor, told: Tensor, t: int) -> Tensor:
+        times = len(told) // len(ids)
+        columns = self.prior.embedding(ids[..., : t + 1]).repeat(times, 1, 1)
+        valid = self.valid.repeat(times, 1)
+        before = torch.cat([self.prior.start.expand(len(columns), 1, -1), columns[:, :-1]], dim=1)
+        inputs = before + self.prior.conditions(told, valid)[:, : t + 1]
+        read = self.read.get(name, 0) if self.prior.use_cache else 0
+        y, state = self.prior.temporal(inputs[:, read:], self.states.get(name) if read else None)
+        self.states[name], self.read[name] = state, t + 1
+        return y[:, -1:]
+
+    def row_logits(self, row: int, contexts, coarser) -> Tensor:
+        """[B, 1, V] of one row, guided."""
+
+        def logits(told: Tensor) -> Tensor:
+            context = contexts(told)
+            if not isinstance(coarser, Tensor):
+                return self.prior.rows.one(row, context, torch.zeros_like(context))
+            return self.prior.rows.one(row, context, coarser.repeat(len(told) // len(self.labels), 1, 1))
+
+        return guided(logits, self.labels, self.prior.untold, self.guidance)
+
+
+MODEL, CONFIG = AutoregressivePrior, AutoregressivePriorConfig

@@ -1,0 +1,166 @@
+"""The masked prior: a bidirectional transformer over columns, trained to guess hidden cells, sampled by iterative unmasking.
+
+As in MaskGIT (Chang et al. 2022) and, for residual codes, VampNet (Garcia et al. 2023): stages are drawn coarse first, and
+within a stage the cells of which the model is surest first. Unlike theirs, a cell is also given the coarser rows of its own
+column by a small perceptron, so that one pass of the transformer teaches, and can draw, every row of a column.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from vqaudio.prior import Prior, PriorConfig, draw, guided, gumbel
+from vqaudio.transformer import ColumnEmbedding, Conditions, Rows, Transformer
+
+
+@dataclass(frozen=True)
+class MaskedPriorConfig(PriorConfig):
+    """The shape of a masked prior."""
+
+    module: str = "priors.masked"
+    dim: int = 256
+    layers: int = 4
+    heads: int = 4
+    expansion: int = 3
+    """Width of a layer's perceptron, in dims."""
+    dropout: float = 0.1
+    label_dropout: float = 0.15
+    """Share of training clips that are not told a kind of label, each kind by itself."""
+    choice_noise: float = 3.0
+    """Gumbel noise on the confidence that chooses which cells are kept; falls to 0 over a stage's steps."""
+
+
+class MaskedPrior(Prior):
+    """See the module. Steps are passes of the transformer."""
+
+    likelihood, sees_right = "pseudo", True
+    default_steps = 16
+    spread = 8  # columns between cells that `log_prob` hides at the same time
+
+    def __init__(self, config: MaskedPriorConfig):
+        super().__init__(config)
+        c = config
+        self.embedding = ColumnEmbedding(self.spec, c.dim)
+        self.conditions = Conditions(tuple(map(len, self.labels.values())), c.dim)
+        self.transformer = Transformer(c.dim, c.layers, c.heads, c.expansion, c.dropout)
+        self.rows = Rows(self.spec, c.dim, c.dropout)
+        stage_of_row = [j for j, stage in enumerate(self.spec.stages) for _ in range(stage.rows)]
+        self.register_buffer("stage_of_row", torch.tensor(stage_of_row), persistent=False)
+        self.register_buffer("untold", torch.tensor([len(v) for v in self.labels.values()], dtype=torch.long), persistent=False)
+
+    def context(self, ids: Tensor, hidden: Tensor, valid: Tensor, labels: Tensor) -> Tensor:
+        """Ids [B, K, T], the cells that are not shown [B, K, T], valid [B, T], labels [B, kinds] -> [B, T, dim]."""
+        x = self.embedding(ids, hidden) + self.conditions(labels, valid)
+        return self.transformer(x, valid[:, None, None])[0]
+
+    def loss(self, ids: Tensor, valid: Tensor, labels: Tensor) -> Tensor:
+        dropped = torch.rand(labels.shape, device=labels.device) < self.config.label_dropout * self.training
+        labels = torch.where(dropped, self.untold, labels)
+        hidden = self._random_mask(valid)
+        logits = self.rows(self.context(ids, hidden, valid, labels), self.embedding.rows(ids))
+        losses = F.cross_entropy(logits.flatten(0, 2), ids.flatten(), reduction="none").view(ids.shape)
+        return losses[hidden].mean()
+
+    def _random_mask(self, valid: Tensor) -> Tensor:
+        """bool [B, K, T]: a place in time (everything, a span, or scattered columns), and in it one stage in part and all finer.
+
+        The share that is hidden follows a cosine (Chang et al. 2022, section 3.3). One clip in eight has scattered cells.
+        """
+        (batch, columns), rows, device = valid.shape, self.spec.rows, valid.device
+        chance = lambda *shape: torch.rand(*shape, device=device)  # noqa: E731
+        share = torch.cos(0.5 * math.pi * chance(batch, 1, 1))
+        lengths = valid.sum(-1, keepdim=True)
+        width = (chance(batch, 1) * lengths).ceil()
+        start = chance(batch, 1) * (lengths - width)
+        time = torch.arange(columns, device=device)
+        span = (time >= start.floor()) & (time < start.floor() + width)
+        scattered = chance(batch, columns) < chance(batch, 1)
+        kind = chance(batch, 1)
+        place = torch.where(kind < 0.5, True, torch.where(kind < 0.85, span, scattered))[:, None]
+        current = (chance(batch, 1, 1) ** 1.5 * len(self.spec.stages)).long()  # the coarse stages more often
+        stage = self.stage_of_row[:, None]
+        partly = chance(batch, rows, columns) < share
+        mask = place & ((stage > current) | ((stage == current) & partly))
+        mask = torch.where(chance(batch, 1, 1) < 0.125, partly, mask) & valid[:, None]
+        empty = ~mask.flatten(1).any(1)
+        return mask | (empty[:, None, None] & valid[:, None])
+
+    def _sample(self, ids, hole, valid, labels, sampling, generator, report):
+        steps = sampling.steps or self.default_steps
+        stages = [j for j in range(len(self.spec.stages)) if hole[:, self.stage_of_row == j].any()]
+        plan = [(rows, n) for rows, n in self._plan(stages, steps)]
+        total, done, hidden = sum(n for _, n in plan), 0, hole.clone()
+        for rows, n in plan:
+            pending = hole & rows[:, None]
+            for i in range(n):
+                drawn, sure = self._draw(ids, hidden, valid, labels, rows, sampling, generator)
+                ids = torch.where(hidden & rows[:, None], drawn, ids)
+                noise = self.config.choice_noise * (1 - (i + 1) / n) * bool(sampling.temperature)
+                sure = sure + noise * gumbel(sure.shape, generator, sure.device)
+                hidden = (hidden & ~rows[:, None]) | self._least_sure(sure, hidden, pending, (i + 1) / n)
+                done += 1
+                report(done, total, ids.masked_fill(hidden, -1))
+        return ids
+
+    def _plan(self, stages: list[int], steps: int) -> list[tuple[Tensor, int]]:
+        """(rows to draw, passes) in order: half as many passes as for the coarser stage; few steps draw stages in groups."""
+        groups = min(steps, len(stages))
+        weights = [2.0**-g for g in range(groups)]
+        passes = [1 + math.floor((steps - groups) * weight / sum(weights)) for weight in weights]
+        passes[0] += steps - sum(passes)
+        plan = []
+        for g, n in enumerate(passes):
+            members = [stage for i, stage in enumerate(stages) if i * groups // len(stages) == g]
+            plan.append((torch.isin(self.stage_of_row, torch.tensor(members, device=self.stage_of_row.device)), n))
+        return plan
+
+    def _draw(self, ids, hidden, valid, labels, rows, sampling, generator) -> tuple[Tensor, Tensor]:
+        """One pass of the transformer: new ids for the hidden cells of these rows, and their log-probabilities, [B, K, T]."""
+        repeated = lambda x, like: x.repeat(len(like) // len(x), *[1] * (x.ndim - 1))  # noqa: E731
+        contexts = {}
+
+        def logits_of(row: int, coarser: Tensor):
+            def logits(told: Tensor) -> Tensor:
+                key = len(told), told is labels
+                if key not in contexts:
+                    contexts[key] = self.context(*(repeated(x, told) for x in (ids, hidden, valid)), told)
+                return self.rows.one(row, contexts[key], repeated(coarser, told))
+
+            return guided(logits, labels, self.untold, sampling.guidance)
+
+        new, sure = ids.clone(), torch.zeros(ids.shape, device=ids.device)
+        for row in torch.nonzero(rows)[:, 0].tolist():
+            coarser = self.embedding.rows(new)[:, :, :row].sum(2)
+            logits = logits_of(row, coarser)
+            new[:, row] = torch.where(hidden[:, row], draw(logits, sampling, generator), new[:, row])
+            sure[:, row] = logits.log_softmax(-1).gather(-1, new[:, row, :, None])[..., 0]
+        return new, sure
+
+    @staticmethod
+    def _least_sure(sure: Tensor, hidden: Tensor, pending: Tensor, done: float) -> Tensor:
+        """The cells that stay hidden: of those pending, a share that falls along a cosine, the least sure of them."""
+        stay = (pending.flatten(1).sum(1) * math.cos(0.5 * math.pi * done) + 1e-4).floor()
+        candidates = sure.masked_fill(~(pending & hidden), torch.inf).flatten(1)
+        rank = candidates.argsort(1).argsort(1)
+        return (rank < stay[:, None]).view(sure.shape) & pending & hidden
+
+    def _log_prob(self, ids, valid, labels):
+        """Each cell given all others, except those of its row that lie a multiple of `spread` columns away."""
+        result = torch.zeros(ids.shape, device=ids.device)
+        embedded = self.embedding.rows(ids)
+        phase = torch.arange(ids.shape[2], device=ids.device) % self.spread
+        for row in range(self.spec.rows):
+            coarser = embedded[:, :, :row].sum(2)
+            for turn in range(min(self.spread, ids.shape[2])):
+                hidden = torch.zeros_like(ids, dtype=torch.bool)
+                hidden[:, row] = phase == turn
+                logits = self.rows.one(row, self.context(ids, hidden, valid, labels), coarser)
+                found = logits.log_softmax(-1).gather(-1, ids[:, row, :, None])[..., 0]
+                result[:, row] = torch.where(hidden[:, row], found, result[:, row])
+        return result
+
+
+MODEL, CONFIG = MaskedPrior, MaskedPriorConfig

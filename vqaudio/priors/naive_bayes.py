@@ -1,0 +1,158 @@
+"""The naive Bayes prior: p(cell) times p(neighbour | cell) over the neighbours in time, bands and stages, and the labels.
+
+Counted, with no gradient: for each pair of neighbouring rows a table of how often which ids met. The neighbours are taken
+to be independent given the cell, which they are not: it is the plain baseline. A hole is filled by Gibbs sampling (Geman and
+Geman 1984).
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from vqaudio.codes import CodeSpec
+from vqaudio.prior import Prior, PriorConfig, draw
+
+
+@dataclass(frozen=True)
+class NaiveBayesPriorConfig(PriorConfig):
+    """The shape of a naive Bayes prior."""
+
+    module: str = "priors.naive_bayes"
+    smoothing: float = 0.1
+    """Added to every count (Lidstone)."""
+    reach: int = 2
+    """Columns on either side that count as neighbours."""
+
+
+class NaiveBayesPrior(Prior):
+    """See the module. Steps are Gibbs sweeps; guidance weighs the labels' factors.
+
+    `pairs` are (row a, row b, dt): row b, dt columns later, is a neighbour of row a, and the other way round.
+    """
+
+    likelihood, sees_right = "pseudo", True
+    default_steps = 8
+
+    def __init__(self, config: NaiveBayesPriorConfig):
+        super().__init__(config)
+        self.pairs = neighbours(self.spec, config.reach)
+        rows, vocab = self.spec.rows, max(self.spec.vocab_of_row)
+        n_values = [len(values) for values in self.labels.values()]
+        self.register_buffer("row_counts", torch.zeros(rows, vocab, dtype=torch.int32))
+        self.register_buffer("pair_counts", torch.zeros(len(self.pairs), vocab, vocab, dtype=torch.int32))
+        self.register_buffer("label_counts", torch.zeros(rows, sum(n_values), vocab, dtype=torch.int32))
+        self._tables = None
+
+    @torch.no_grad()
+    def count(self, ids: Tensor, valid: Tensor, labels: Tensor) -> None:
+        """Add clips to the counts: ids [B, K, T], valid [B, T], labels [B, kinds] (all told)."""
+        self._tables = None
+        vocab, columns = self.row_counts.shape[1], ids.shape[2]
+        for row in range(self.spec.rows):
+            here = ids[:, row][valid]
+            self.row_counts[row] += torch.bincount(here, minlength=vocab).int()
+            first = 0
+            for kind, values in enumerate(self.labels.values()):
+                value = labels[:, kind, None].expand(valid.shape)[valid]
+                counts = torch.bincount(value * vocab + here, minlength=len(values) * vocab).view(len(values), vocab)
+                self.label_counts[row, first : first + len(values)] += counts.int()
+                first += len(values)
+        for n, (a, b, dt) in enumerate(self.pairs):
+            met = valid[:, : columns - dt] & valid[:, dt:]
+            if met.numel():
+                joint = ids[:, a, : columns - dt][met] * vocab + ids[:, b, dt:][met]
+                self.pair_counts[n] += torch.bincount(joint, minlength=vocab * vocab).view(vocab, vocab).int()
+
+    def loss(self, ids: Tensor, valid: Tensor, labels: Tensor) -> Tensor:
+        cells = valid[:, None].expand(ids.shape)
+        return -self._log_prob(ids, valid, labels)[cells].mean()
+
+    def tables(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Log-probabilities, -inf where a row has no such id: p(cell) [K, V]; p(b | a) and p(a | b) of every pair
+        [pairs, neighbour, cell]; p(label | cell) [K, values, cell]."""
+        if self._tables is None:
+            alpha, v = self.config.smoothing, torch.tensor(self.spec.vocab_of_row, device=self.row_counts.device)
+            exists = torch.arange(self.row_counts.shape[1], device=v.device)[None] < v[:, None]
+            marginal = (self.row_counts + alpha) / (self.row_counts.sum(-1, keepdim=True) + alpha * v[:, None])
+            a, b = (torch.tensor([pair[i] for pair in self.pairs], device=v.device, dtype=torch.long) for i in (0, 1))
+            counts = self.pair_counts.float()
+            of_b = (counts + alpha) / (counts.sum(2, keepdim=True) + alpha * v[b][:, None, None])
+            of_a = (counts + alpha) / (counts.sum(1, keepdim=True) + alpha * v[a][:, None, None])
+            parts, first = [], 0
+            for values in self.labels.values():
+                part = self.label_counts[:, first : first + len(values)].float()
+                parts.append((part + alpha) / (part.sum(1, keepdim=True) + alpha * len(values)))
+                first += len(values)
+            of_label = torch.cat(parts, 1) if parts else self.label_counts.float()
+            self._tables = marginal.log().masked_fill(~exists, -torch.inf), of_b.mT.log(), of_a.log(), of_label.log()
+        return self._tables
+
+    def cell_logits(self, ids: Tensor, known: Tensor, labels: Tensor, row: int, weight: float = 1.0) -> Tensor:
+        """Unnormalised log p of each id of a row given its known neighbours and labels: [B, T, V].
+
+        Args:
+            known: bool [B, K, T]; unknown neighbours, and padding, have no say.
+            weight: of the labels' factors.
+        """
+        marginal, of_b, of_a, of_label = self.tables()
+        logits = marginal[row].repeat(*ids[:, row].shape, 1)
+        for n, (a, b, dt) in enumerate(self.pairs):
+            t = ids.shape[2] - dt
+            if a == row and t > 0:
+                logits[:, :t] += of_b[n][ids[:, b, dt:]] * known[:, b, dt:, None]
+            if b == row and t > 0:
+                logits[:, dt:] += of_a[n][ids[:, a, :t]] * known[:, a, :t, None]
+        first = 0
+        for kind, values in enumerate(self.labels.values()):
+            told = labels[:, kind] < len(values)
+            factor = of_label[row, first + labels[:, kind].clamp(max=len(values) - 1)] * (weight * told[:, None])
+            logits += factor[:, None]
+            first += len(values)
+        return logits
+
+    def _log_prob(self, ids, valid, labels):
+        known = valid[:, None].expand(ids.shape)
+        found = []
+        for row in range(self.spec.rows):
+            logits = self.cell_logits(ids, known, labels, row).log_softmax(-1)
+            found.append(logits.gather(-1, ids[:, row, :, None])[..., 0])
+        return torch.stack(found, 1)
+
+    def _sample(self, ids, hole, valid, labels, sampling, generator, report):
+        """The first sweep goes coarse to fine with what is known so far; each sweep draws every (reach + 1)-th column at once."""
+        sweeps = sampling.steps or self.default_steps
+        ids, known = ids.clone(), valid[:, None] & ~hole
+        stride = self.config.reach + 1
+        phase = torch.arange(ids.shape[2], device=ids.device) % stride
+        for sweep in range(sweeps):
+            for row in hole.any(2).any(0).nonzero()[:, 0].tolist():
+                for turn in range(stride):
+                    here = hole[:, row] & (phase == turn)
+                    logits = self.cell_logits(ids, known, labels, row, sampling.guidance)
+                    ids[:, row] = torch.where(here, draw(logits, sampling, generator), ids[:, row])
+                    known[:, row] |= here
+            report(sweep + 1, sweeps, ids.clone())
+        return ids
+
+
+def neighbours(spec: CodeSpec, reach: int) -> list[tuple[int, int, int]]:
+    """The pairs (row a, row b, dt): the next sub-columns in time, the next band, and the same place in the next finer stage."""
+    pairs = []
+    for j, stage in enumerate(spec.stages):
+        for band in range(stage.bands):
+            for step in range(stage.steps):
+                row = spec.offsets[j] + band * stage.steps + step
+                for ahead in range(1, reach + 1):
+                    dt, other = divmod(step + ahead, stage.steps)
+                    pairs.append((row, row - step + other, dt))
+                if band + 1 < stage.bands:
+                    pairs.append((row, row + stage.steps, 0))
+                if j:
+                    above = spec.stages[j - 1]
+                    place = band * above.bands // stage.bands, step * above.steps // stage.steps
+                    pairs.append((spec.offsets[j - 1] + place[0] * above.steps + place[1], row, 0))
+    return pairs
+
+
+MODEL, CONFIG = NaiveBayesPrior, NaiveBayesPriorConfig

@@ -1,0 +1,153 @@
+"""Layers over columns of codes [B, K, T] that several priors share: embedding, positions, attention, the rows of a column."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vqaudio.codes import CodeSpec
+
+
+class ColumnEmbedding(nn.Module):
+    """A column's vector: the sum over its rows of a vector for each row's id, or for MASK.
+
+    `row_sums` gives the running sums that the rows of a column see: only coarser rows.
+    """
+
+    def __init__(self, spec: CodeSpec, dim: int):
+        super().__init__()
+        starts = [0]
+        for vocab in spec.vocab_of_row:
+            starts.append(starts[-1] + vocab + 1)  # one more for MASK, which is the last
+        self.table = nn.Embedding(starts[-1], dim)
+        nn.init.normal_(self.table.weight, std=1 / math.sqrt(spec.rows))
+        self.register_buffer("starts", torch.tensor(starts[:-1]), persistent=False)
+        self.register_buffer("masks", torch.tensor(spec.vocab_of_row), persistent=False)
+
+    def rows(self, ids: Tensor, hidden: Tensor | None = None) -> Tensor:
+        """Ids [B, K, T], hidden bool [B, K, T] (shown as MASK) -> [B, T, K, dim]."""
+        if hidden is not None:
+            ids = torch.where(hidden, self.masks[:, None], ids)
+        return self.table((ids + self.starts[:, None]).transpose(1, 2))
+
+    def forward(self, ids: Tensor, hidden: Tensor | None = None) -> Tensor:
+        """-> [B, T, dim]."""
+        return self.rows(ids, hidden).sum(2)
+
+
+class Conditions(nn.Module):
+    """What every column is told beside its ids: the labels, and its distances from the clip's two ends."""
+
+    def __init__(self, n_values: tuple[int, ...], dim: int):
+        super().__init__()
+        self.labels = nn.ModuleList(nn.Embedding(n + 1, dim) for n in n_values)  # the last: not told
+        self.places = nn.Linear(4 * PERIODS, dim)
+        for embedding in self.labels:
+            nn.init.normal_(embedding.weight, std=0.5)
+
+    def forward(self, labels: Tensor, valid: Tensor) -> Tensor:
+        """Labels [B, kinds], valid [B, T] -> [B, T, dim]."""
+        after = valid.sum(-1, keepdim=True) - 1
+        before = torch.arange(valid.shape[1], device=valid.device).expand(valid.shape)
+        places = self.places(torch.cat([waves(before), waves((after - before).clamp_min(0))], dim=-1))
+        return places + sum(embedding(labels[:, i])[:, None] for i, embedding in enumerate(self.labels))
+
+
+PERIODS = 8
+
+
+def waves(position: Tensor) -> Tensor:
+    """Positions [...] -> sines and cosines [..., 2 * PERIODS] (Vaswani et al. 2017, section 3.5), for any length."""
+    rates = torch.exp(-math.log(200.0) * torch.arange(PERIODS, device=position.device) / (PERIODS - 1))
+    angle = position[..., None] * rates
+    return torch.cat([angle.sin(), angle.cos()], dim=-1)
+
+
+def rotated(x: Tensor, first: int) -> Tensor:
+    """Rotary position embedding (Su et al. 2021, equation 34) of [B, heads, T, d], whose first column is number `first`."""
+    half = x.shape[-1] // 2
+    rates = 10000.0 ** (-torch.arange(half, device=x.device) / half)
+    angle = (first + torch.arange(x.shape[2], device=x.device))[:, None] * rates
+    cos, sin = angle.cos().to(x.dtype), angle.sin().to(x.dtype)
+    a, b = x[..., :half], x[..., half:]
+    return torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1)
+
+
+class Layer(nn.Module):
+    """A pre-norm transformer layer with rotary positions."""
+
+    def __init__(self, dim: int, heads: int, expansion: int, dropout: float):
+        super().__init__()
+        self.heads, self.dropout = heads, nn.Dropout(dropout)
+        self.norms = nn.ModuleList(nn.LayerNorm(dim) for _ in range(2))
+        self.to_qkv, self.from_heads = nn.Linear(dim, 3 * dim, bias=False), nn.Linear(dim, dim, bias=False)
+        self.widen, self.narrow = nn.Linear(dim, expansion * dim), nn.Linear(expansion * dim, dim)
+
+    def forward(self, x: Tensor, allowed: Tensor | None, past: tuple[Tensor, Tensor] | None):
+        """x [B, T, dim]; allowed: bool, broadcast to [B, heads, T, T_past + T]; -> (x, (keys, values) with the past's)."""
+        batch, n, dim = x.shape
+        parts = self.to_qkv(self.norms[0](x)).view(batch, n, 3, self.heads, dim // self.heads).permute(2, 0, 3, 1, 4)
+        first = past[0].shape[2] if past else 0
+        q, k, v = rotated(parts[0], first), rotated(parts[1], first), parts[2]
+        if past:
+            k, v = torch.cat([past[0], k], 2), torch.cat([past[1], v], 2)
+        y = F.scaled_dot_product_attention(q, k, v, attn_mask=allowed)
+        x = x + self.dropout(self.from_heads(y.transpose(1, 2).reshape(batch, n, dim)))
+        return x + self.dropout(self.narrow(F.gelu(self.widen(self.norms[1](x))))), (k, v)
+
+
+class Transformer(nn.Module):
+    """Layers in a row. Causal use: `past` holds every layer's keys and values so far, None or [] at the start."""
+
+    def __init__(self, dim: int, layers: int, heads: int, expansion: int, dropout: float):
+        super().__init__()
+        self.layers = nn.ModuleList(Layer(dim, heads, expansion, dropout) for _ in range(layers))
+        self.norm = nn.LayerNorm(dim)
+
+    def forward(self, x: Tensor, allowed: Tensor | None = None, past: list | None = None) -> tuple[Tensor, list]:
+        present = []
+        for i, layer in enumerate(self.layers):
+            x, kept = layer(x, allowed, past[i] if past else None)
+            present.append(kept)
+        return self.norm(x), present
+
+
+def causal(n: int, device: torch.device) -> Tensor:
+    """bool [n, n]: column i may look at columns up to i."""
+    return torch.ones(n, n, dtype=torch.bool, device=device).tril()
+
+
+class Rows(nn.Module):
+    """The distribution of each row of a column, given the column's context and its coarser rows.
+
+    A residual quantiser adds its stages' vectors up, so what matters of the coarser rows is their sum; a perceptron reads it.
+    """
+
+    def __init__(self, spec: CodeSpec, dim: int, dropout: float):
+        super().__init__()
+        self.vocabs, width = spec.vocab_of_row, max(spec.vocab_of_row)
+        self.place = nn.Parameter(0.02 * torch.randn(spec.rows, dim))
+        self.norms = nn.ModuleList(nn.LayerNorm(dim) for _ in range(2))
+        self.widen, self.narrow = nn.Linear(2 * dim, 2 * dim), nn.Linear(2 * dim, dim)
+        self.dropout = nn.Dropout(dropout)
+        self.heads = nn.Parameter(torch.randn(spec.rows, dim, width) / math.sqrt(dim))
+        self.bias = nn.Parameter(torch.zeros(spec.rows, width))
+        outside = torch.arange(width)[None] >= torch.tensor(spec.vocab_of_row)[:, None]
+        self.register_buffer("outside", outside, persistent=False)
+
+    def forward(self, context: Tensor, embedded: Tensor) -> Tensor:
+        """Context [B, T, dim], the rows' own vectors [B, T, K, dim] -> logits [B, K, T, V]; -inf beyond a row's vocabulary."""
+        coarser = embedded.cumsum(2) - embedded
+        return self._logits(context[:, :, None], coarser, slice(None))
+
+    def one(self, row: int, context: Tensor, coarser: Tensor) -> Tensor:
+        """Context [B, T, dim] and the sum of the coarser rows' vectors [B, T, dim] -> logits of one row [B, T, V]."""
+        return self._logits(context[:, :, None], coarser[:, :, None], slice(row, row + 1))[:, 0]
+
+    def _logits(self, context: Tensor, coarser: Tensor, rows: slice) -> Tensor:
+        x = context + coarser + self.place[rows]
+        inside = torch.cat([self.norms[0](x), context.expand_as(x)], dim=-1)
+        x = self.norms[1](x + self.dropout(self.narrow(F.gelu(self.widen(inside)))))
+        logits = torch.einsum("btkd,kdv->bktv", x, self.heads[rows]).float() + self.bias[rows][:, None]
+        return logits.masked_fill(self.outside[rows][:, None], -torch.inf)
