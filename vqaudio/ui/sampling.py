@@ -85,6 +85,10 @@ def check_length(codes: Codes) -> None:
 
 def fill(prior, codes: Codes, mask: Tensor, settings: Settings, seed: int, on_step=None) -> Variation:
     """One variation of a clip. `on_step(done, total)` may raise, to cancel."""
+    return _fill(prior, codes, mask, settings, seed, torch.Generator().manual_seed(seed), on_step)
+
+
+def _fill(prior, codes, mask, settings, seed, generator, on_step) -> Variation:
     steps: list[Tensor] = []
 
     def told(done: int, total: int, ids: Tensor) -> None:
@@ -93,7 +97,6 @@ def fill(prior, codes: Codes, mask: Tensor, settings: Settings, seed: int, on_st
         if total <= MAX_KEPT_STEPS or done == total or done * MAX_KEPT_STEPS // total > len(steps):
             steps.append(ids[0].clone())
 
-    generator = torch.Generator().manual_seed(seed)
     filled = prior.fill(
         codes, mask, labels=settings.labels or None, generator=generator, on_step=told, **settings.sampling()
     )
@@ -105,7 +108,7 @@ def generate(prior, settings: Settings, seconds: float | None, seed: int, on_ste
     generator = torch.Generator().manual_seed(seed)
     blank = prior.blank(settings.labels or None, seconds, generator)
     check_length(blank)
-    return fill(prior, blank, blank.valid[:, None].expand_as(blank.ids), settings, seed, on_step)
+    return _fill(prior, blank, blank.valid[:, None].expand_as(blank.ids), settings, seed, generator, on_step)
 
 
 def audible(codec: Codec, codes: Codes, ids: Tensor) -> tuple[Codes, Tensor]:
