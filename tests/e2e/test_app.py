@@ -305,6 +305,24 @@ def test_the_codebooks_view_says_something(pages):
         assert re.search(r"Perplexity\s+\d+ of 256", page.locator(".vq-book").first.inner_text())
 
 
+def test_the_shipped_prior_fills_a_hole(page, model):
+    if model != "fsdd-8khz" or "fsdd-8khz-masked" not in hub.installed():
+        pytest.skip("the masked prior is not shipped yet")
+    page.wait_for_selector(".cm[data-priors=some]")
+    page.locator("[data-mode-is=select]").click()
+    page.locator(".cm-from").fill("0.1")
+    page.locator(".cm-to").fill("0.2")
+    page.locator(".cm-to").press("Tab")
+    assert page.locator(".cm-prior").input_value() == "fsdd-8khz-masked"
+    page.locator("[data-label=digit]").select_option("0")
+    page.locator(".cm-do-fill").click()
+    shows(page, ".cm-status", "Filled 4 times with fsdd-8khz-masked")
+    total = int(page.locator(".cm-count").inner_text().split()[2])
+    for text in page.locator(".cm-kept").all_inner_texts():
+        kept, of = map(int, re.findall(r"\d+", text))
+        assert kept == of == total - 5 * n_stages(page)
+
+
 # --- other people, bad input ------------------------------------------------------------------------------------------------
 
 

@@ -305,6 +305,7 @@ def test_a_new_clip_needs_no_clip(pages):
     page.locator(".cm-seconds").fill("0.4")
     page.locator(".cm-new").click()
     shows(page, ".cm-status", "Made 7, seed")
+    shows(page, ".cm-step-text", "Step 4 of 4")
     assert page.locator(".cm-length").inner_text() == "0.40"
     page.locator(".cm-seconds").fill("99")
     page.locator(".cm-new").click()

@@ -118,7 +118,7 @@ async function fill() {
   let first = true;
   const done = await follows([server.fill, request], "Filling…", (variation, token, n) => {
     if (clip !== mine) return;
-    if (first) startGallery(token, bounds, settings().labels);
+    if (first) startGallery(token, bounds);
     first = false;
     addVariation(variation, n);
   });
@@ -138,7 +138,7 @@ async function newClip() {
   if (!answer.ok) return say(answer.error);
   open(answer.value);
   setMode("select");
-  startGallery(done, null, request.settings.labels);
+  startGallery(done, null);
   gallery.made = true;
   addVariation(made[0], 0);
   if (await decoded.ask(clip, upTo(on.length))) play();

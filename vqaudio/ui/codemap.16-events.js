@@ -36,7 +36,7 @@ lanesNode.addEventListener("pointerleave", (event) => {
 });
 
 lanesNode.addEventListener("click", (event) => {
-  if (mode === "select") return;
+  if (mode === "select" && !event.target.closest(".cm-lane-axis")) return;
   const cell = cellUnder(event);
   if (cell) return pick(cell);
   const box = event.target.closest(".cm-track");

@@ -105,7 +105,7 @@ function stop() {
 
 function nameOfSource() {
   if (source === "original") return "the original";
-  if (source === "variation") return `variation ${preview.number + 1}${preview.step < 0 ? "" : ` after step ${preview.step + 1}`}`;
+  if (source === "variation") return `${gallery.made ? "the new clip" : `variation ${preview.number + 1}`}${preview.step < 0 ? "" : ` after step ${preview.step + 1}`}`;
   if (source === "added") return `what stage ${addedStage + 1} adds${boost ? `, raised by ${number(boostDb(), 1)} dB` : ", at its true level"}`;
   const stages = chosen(on);
   return stages.length === on.length ? "the sound of all stages" : `the sound of ${stages.length === 1 ? "stage" : "stages"} ${spoken(stages)}`;

@@ -62,7 +62,7 @@ function drawMarks(lane, context, width, height, colours) {
     drawFrame(context, clip, place, view, width, height, thick === 3 ? colours.now : colours.ink, thick);
   }
   const [now, before] = clip.preview ? [clip.preview, clip.ids] : [clip.ids, clip.firstIds];
-  if (!edits && !clip.preview) return;
+  if (clip.preview ? preview.step >= 0 : !edits) return;
   for (let row = lane.stage.row; row < lane.stage.row + lane.stage.bands * lane.stage.steps; row++) {
     for (let column = 0; column < clip.geometry.columns; column++) {
       const i = row * clip.geometry.columns + column;
@@ -113,8 +113,8 @@ function drawGutter(lane, stages) {
 function drawDecodedName(waiting) {
   const lane = lanes.find((l) => l.which === "decoded");
   const listed = chosen(on);
-  lane.name.textContent = preview ? `Variation ${preview.number + 1}` : source === "added" ? `Added by stage ${addedStage + 1}` : "Decoded";
-  if (preview) lane.note.textContent = preview.step < 0 ? "All stages. Outlined cells differ from the clip." : `After step ${preview.step + 1}. Grey cells are not decided yet; they play the codeword that adds least.`;
+  lane.name.textContent = preview ? (gallery.made ? "New clip" : `Variation ${preview.number + 1}`) : source === "added" ? `Added by stage ${addedStage + 1}` : "Decoded";
+  if (preview) lane.note.textContent = preview.step < 0 ? (gallery.made ? "All stages." : "All stages. Outlined cells differ from the clip.") : `After step ${preview.step + 1}. Grey cells are not decided yet; they play the codeword that adds least.`;
   else if (waiting) lane.note.textContent = "Decoding…";
   else if (source === "added") lane.note.textContent = addedStage ? `Stages 1–${addedStage + 1} less stages 1–${addedStage}.` : "The first stage starts from silence.";
   else lane.note.textContent = `What the decoder makes of ${listed.length === on.length ? "all stages" : `stage${listed.length > 1 ? "s" : ""} ${spoken(listed)}`}.`;
