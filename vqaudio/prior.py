@@ -7,15 +7,13 @@ is asked is checked here, once for all priors; a prior implements `_sample` and 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import torch
-from huggingface_hub import PyTorchModelHubMixin
-from torch import Tensor, nn
+from torch import Tensor
 
 from vqaudio.codes import Codes, CodeSpec, Stage
 from vqaudio.errors import InputError
-from vqaudio.hub import fingerprint, save_compact
+from vqaudio.model import Model
 
 Labels = dict[str, str | Sequence[str]]
 OnStep = Callable[[int, int, Tensor], None]
@@ -76,7 +74,7 @@ class Sampling:
             raise InputError(f"The guidance is a number from 0 up; not {self.guidance}.")
 
 
-class Prior(nn.Module, PyTorchModelHubMixin, library_name="vqaudio", tags=["audio", "codes", "inpainting"]):
+class Prior(Model, tags=["audio", "codes", "inpainting"]):
     """Base of all priors.
 
     Attributes:
@@ -85,11 +83,12 @@ class Prior(nn.Module, PyTorchModelHubMixin, library_name="vqaudio", tags=["audi
         labels: for each kind of label, its values.
         likelihood: "exact" (log_prob's sum is the codes' log-likelihood) or "pseudo" (each cell given all others).
         sees_right: whether a hole is filled in view of what follows it.
+        summary: a sentence about the class, for the model card.
     """
 
+    summary: str
     likelihood: str
     sees_right: bool
-    name = "unnamed"
 
     def __init__(self, config: PriorConfig):
         super().__init__()
@@ -101,11 +100,6 @@ class Prior(nn.Module, PyTorchModelHubMixin, library_name="vqaudio", tags=["audi
         self.register_buffer("example_lengths", torch.zeros(n, dtype=torch.int32))  # samples
         self.register_buffer("example_labels", torch.zeros(n, len(self.labels), dtype=torch.int16))
         self.register_buffer("example_levels_db", torch.zeros(n))
-
-    @property
-    def fingerprint(self) -> str:
-        """A hash of the weights and the configuration."""
-        return fingerprint(self)
 
     @torch.no_grad()
     def fill(
@@ -214,6 +208,9 @@ class Prior(nn.Module, PyTorchModelHubMixin, library_name="vqaudio", tags=["audi
         if level_db is not None:
             self.example_levels_db.copy_(level_db)
 
+    def start_from(self, codewords: list[Tensor]) -> None:
+        """Before training: the codec's codewords, [V, D] of each row, for a prior that can make use of them."""
+
     def _example_like(self, told: Tensor, generator: torch.Generator) -> int:
         """The number of a training clip that has these labels, where there is one."""
         if not len(self.example_lengths):
@@ -236,9 +233,6 @@ class Prior(nn.Module, PyTorchModelHubMixin, library_name="vqaudio", tags=["audi
 
     def _log_prob(self, ids: Tensor, valid: Tensor, labels: Tensor) -> Tensor:
         raise NotImplementedError
-
-    def _save_pretrained(self, save_directory: Path) -> None:
-        save_compact(self, save_directory)
 
 
 LONGEST_S = 30.0

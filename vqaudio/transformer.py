@@ -25,6 +25,13 @@ class ColumnEmbedding(nn.Module):
         self.register_buffer("starts", torch.tensor(starts[:-1]), persistent=False)
         self.register_buffer("masks", torch.tensor(spec.vocab_of_row), persistent=False)
 
+    @torch.no_grad()
+    def start_from(self, codewords: list[Tensor]) -> None:
+        """Begin with the codec's codewords, [V, D] of each row, turned at random: ids that sound alike lie close together."""
+        turn = torch.randn(codewords[0].shape[1], self.table.embedding_dim) / math.sqrt(codewords[0].shape[1])
+        for start, words in zip(self.starts.tolist(), standardised(codewords)):
+            self.table.weight[start : start + len(words)] = words @ turn
+
     def rows(self, ids: Tensor, hidden: Tensor | None = None) -> Tensor:
         """Ids [B, K, T], hidden bool [B, K, T] (shown as MASK) -> [B, T, K, dim]."""
         if hidden is not None:
@@ -34,6 +41,13 @@ class ColumnEmbedding(nn.Module):
     def forward(self, ids: Tensor, hidden: Tensor | None = None) -> Tensor:
         """-> [B, T, dim]."""
         return self.rows(ids, hidden).sum(2)
+
+
+def standardised(codewords: list[Tensor]) -> list[Tensor]:
+    """Codewords [V, D] of each row, centred and scaled together: fine rows stay smaller, but by the root of what they were."""
+    centred = [words - words.mean(0) for words in codewords]
+    sizes = [float(words.square().mean().sqrt()) + 1e-9 for words in centred]
+    return [words / math.sqrt(size * max(sizes)) for words, size in zip(centred, sizes)]
 
 
 class Conditions(nn.Module):
@@ -131,10 +145,18 @@ class Rows(nn.Module):
         self.norms = nn.ModuleList(nn.LayerNorm(dim) for _ in range(2))
         self.widen, self.narrow = nn.Linear(2 * dim, 2 * dim), nn.Linear(2 * dim, dim)
         self.dropout = nn.Dropout(dropout)
-        self.heads = nn.Parameter(torch.randn(spec.rows, dim, width) / math.sqrt(dim))
+        self.heads = nn.Parameter(0.2 * torch.randn(spec.rows, dim, width) / math.sqrt(dim))
         self.bias = nn.Parameter(torch.zeros(spec.rows, width))
         outside = torch.arange(width)[None] >= torch.tensor(spec.vocab_of_row)[:, None]
         self.register_buffer("outside", outside, persistent=False)
+
+    @torch.no_grad()
+    def start_from(self, codewords: list[Tensor]) -> None:
+        """Begin with logits that are inner products with the codewords, [V, D] of each row, turned at random."""
+        turn = torch.randn(self.heads.shape[1], codewords[0].shape[1]) / math.sqrt(self.heads.shape[1])
+        for head, words in zip(self.heads, standardised(codewords)):
+            size = words.square().mean().sqrt() + 1e-9
+            head[:, : len(words)] = 0.5 * turn @ (words / size).T / math.sqrt(words.shape[1])
 
     def forward(self, context: Tensor, embedded: Tensor) -> Tensor:
         """Context [B, T, dim], the rows' own vectors [B, T, K, dim] -> logits [B, K, T, V]; -inf beyond a row's vocabulary."""
@@ -151,3 +173,9 @@ class Rows(nn.Module):
         x = self.norms[1](x + self.dropout(self.narrow(F.gelu(self.widen(inside)))))
         logits = torch.einsum("btkd,kdv->bktv", x, self.heads[rows]).float() + self.bias[rows][:, None]
         return logits.masked_fill(self.outside[rows][:, None], -torch.inf)
+
+
+def weighted_mean(losses: Tensor, counted: Tensor, row_weight: Tensor | None) -> Tensor:
+    """The mean of losses [B, K, T] over the cells that count (bool [B, K, T]), each weighing as its row [K] does."""
+    weights = counted if row_weight is None else counted * row_weight[:, None]
+    return (losses * weights).sum() / weights.sum()

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import tyro
 
-from vqaudio.cli import measure, models, sound, train
+from vqaudio.cli import measure, models, prior, sound, train
 from vqaudio.errors import InputError
 
 COMMANDS: dict[str, Callable] = {
@@ -18,11 +18,17 @@ COMMANDS: dict[str, Callable] = {
     "encode": sound.encode,
     "decode": sound.decode,
     "info": sound.info,
+    "generate": prior.generate,
+    "inpaint": prior.inpaint,
+    "fill": prior.fill,
+    "score": prior.score,
+    "replay": prior.replay,
     "push": models.push,
     "download": measure.download,
     "publish": measure.publish,
     "codebooks": measure.codebooks,
     "evaluate codec": measure.evaluate_codec,
+    "evaluate prior": prior.evaluate_prior,
     "card": measure.card,
 }
 # These parse their own arguments: their defaults depend on the recipe that the arguments name.

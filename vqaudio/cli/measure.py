@@ -106,9 +106,11 @@ def card(
     """Write the model card from what was recorded and measured."""
     from vqaudio import hub
     from vqaudio.evaluation.card import write_codec_card, write_table
+    from vqaudio.evaluation.prior_card import write_prior_card
+    from vqaudio.prior import Prior
 
-    folder = hub.folder_of(model)
-    write_codec_card(hub.load(model), folder)
+    folder, loaded = hub.folder_of(model), hub.load(model)
+    (write_prior_card if isinstance(loaded, Prior) else write_codec_card)(loaded, folder)
     print(folder / "README.md")
     if page:
         write_table(folder, page)

@@ -96,7 +96,7 @@ def prior(args: list[str]) -> None:
     from vqaudio.data.encoded import encoded
     from vqaudio.training.loop import Place, fit
     from vqaudio.training.prior_recipes import ALIASES, PRIOR_RECIPES
-    from vqaudio.training.prior_task import PriorTask, config_for, variants
+    from vqaudio.training.prior_task import PriorTask, codewords, config_for, variants
 
     named = [ALIASES.get(arg.removeprefix("--recipe="), arg.removeprefix("--recipe=")) for arg in args]
     args = [f"--recipe={new}" if arg.startswith("--recipe=") else new for arg, new in zip(args, named)]
@@ -108,7 +108,9 @@ def prior(args: list[str]) -> None:
     clips, unseen = variants(codec, train, settings.training), encoded(codec, validation, "validation")
     config = config_for(settings.prior, codec, codec.name, train)
     torch.manual_seed(settings.loop.seed)
-    task = PriorTask(_class_for(config)(config), settings.training, clips, unseen, settings.loop.seed, place)
+    model = _class_for(config)(config)
+    model.start_from(codewords(codec))
+    task = PriorTask(model, settings.training, clips, unseen, settings.loop.seed, place)
     loop = settings.loop
     if task.counts:
         loop = changed(loop, steps=task.batches.per_epoch * len(clips))

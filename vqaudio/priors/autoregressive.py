@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vqaudio.prior import Prior, PriorConfig, draw, guided
-from vqaudio.transformer import ColumnEmbedding, Conditions, Rows, Transformer, causal
+from vqaudio.transformer import ColumnEmbedding, Conditions, Rows, Transformer, causal, weighted_mean
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,8 @@ class AutoregressivePriorConfig(PriorConfig):
     dropout: float = 0.1
     label_dropout: float = 0.15
     """Share of training clips that are not told a kind of label, each kind by itself."""
+    fine_weight: float = 0.7
+    """In training a cell counts this much of one in the next coarser stage: fine stages are close to noise."""
 
 
 class CausalTransformer(nn.Module):
@@ -63,6 +65,7 @@ TEMPORAL = {"transformer": CausalTransformer, "lstm": CausalLSTM}
 class AutoregressivePrior(Prior):
     """See the module. `steps` means nothing to it: there is one step a column."""
 
+    summary = "An autoregressive prior: a causal model over code columns with a small model over the rows of a column."
     likelihood, sees_right = "exact", False
     use_cache = True
 
@@ -76,6 +79,8 @@ class AutoregressivePrior(Prior):
         self.start = nn.Parameter(torch.zeros(c.dim))
         self.temporal = TEMPORAL[c.temporal](c)
         self.rows = Rows(self.spec, c.dim, c.dropout)
+        stage_of_row = [j for j, stage in enumerate(self.spec.stages) for _ in range(stage.rows)]
+        self.register_buffer("row_weight", c.fine_weight ** torch.tensor(stage_of_row), persistent=False)
         self.register_buffer("untold", torch.tensor([len(v) for v in self.labels.values()], dtype=torch.long), persistent=False)
 
     def logits(self, ids: Tensor, valid: Tensor, labels: Tensor) -> Tensor:
@@ -89,11 +94,15 @@ class AutoregressivePrior(Prior):
         before = torch.cat([self.start.expand(len(columns), 1, -1), columns[:, :-1]], dim=1)
         return before + self.conditions(labels, valid)
 
+    def start_from(self, codewords: list[Tensor]) -> None:
+        self.embedding.start_from(codewords)
+        self.rows.start_from(codewords)
+
     def loss(self, ids: Tensor, valid: Tensor, labels: Tensor) -> Tensor:
         dropped = torch.rand(labels.shape, device=labels.device) < self.config.label_dropout * self.training
         logits = self.logits(ids, valid, torch.where(dropped, self.untold, labels))
         losses = F.cross_entropy(logits.flatten(0, 2), ids.flatten(), reduction="none").view(ids.shape)
-        return losses[valid[:, None].expand(ids.shape)].mean()
+        return weighted_mean(losses, valid[:, None].expand(ids.shape), self.row_weight if self.training else None)
 
     def _log_prob(self, ids, valid, labels):
         return self.logits(ids, valid, labels).log_softmax(-1).gather(-1, ids[..., None])[..., 0]

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vqaudio.prior import Prior, PriorConfig, draw, guided, gumbel
-from vqaudio.transformer import ColumnEmbedding, Conditions, Rows, Transformer
+from vqaudio.transformer import ColumnEmbedding, Conditions, Rows, Transformer, weighted_mean
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,8 @@ class MaskedPriorConfig(PriorConfig):
     dropout: float = 0.1
     label_dropout: float = 0.15
     """Share of training clips that are not told a kind of label, each kind by itself."""
+    fine_weight: float = 0.7
+    """In training a cell counts this much of one in the next coarser stage: fine stages are close to noise."""
     choice_noise: float = 3.0
     """Gumbel noise on the confidence that chooses which cells are kept; falls to 0 over a stage's steps."""
 
@@ -36,6 +38,7 @@ class MaskedPriorConfig(PriorConfig):
 class MaskedPrior(Prior):
     """See the module. Steps are passes of the transformer."""
 
+    summary = "A masked prior: a bidirectional transformer over code columns, sampled by iterative unmasking."
     likelihood, sees_right = "pseudo", True
     default_steps = 16
     spread = 8  # columns between cells that `log_prob` hides at the same time
@@ -49,6 +52,7 @@ class MaskedPrior(Prior):
         self.rows = Rows(self.spec, c.dim, c.dropout)
         stage_of_row = [j for j, stage in enumerate(self.spec.stages) for _ in range(stage.rows)]
         self.register_buffer("stage_of_row", torch.tensor(stage_of_row), persistent=False)
+        self.register_buffer("row_weight", c.fine_weight**self.stage_of_row, persistent=False)
         self.register_buffer("untold", torch.tensor([len(v) for v in self.labels.values()], dtype=torch.long), persistent=False)
 
     def context(self, ids: Tensor, hidden: Tensor, valid: Tensor, labels: Tensor) -> Tensor:
@@ -56,13 +60,17 @@ class MaskedPrior(Prior):
         x = self.embedding(ids, hidden) + self.conditions(labels, valid)
         return self.transformer(x, valid[:, None, None])[0]
 
+    def start_from(self, codewords: list[Tensor]) -> None:
+        self.embedding.start_from(codewords)
+        self.rows.start_from(codewords)
+
     def loss(self, ids: Tensor, valid: Tensor, labels: Tensor) -> Tensor:
         dropped = torch.rand(labels.shape, device=labels.device) < self.config.label_dropout * self.training
         labels = torch.where(dropped, self.untold, labels)
         hidden = self._random_mask(valid)
         logits = self.rows(self.context(ids, hidden, valid, labels), self.embedding.rows(ids))
         losses = F.cross_entropy(logits.flatten(0, 2), ids.flatten(), reduction="none").view(ids.shape)
-        return losses[hidden].mean()
+        return weighted_mean(losses, hidden, self.row_weight if self.training else None)
 
     def _random_mask(self, valid: Tensor) -> Tensor:
         """bool [B, K, T]: a place in time (everything, a span, or scattered columns), and in it one stage in part and all finer.

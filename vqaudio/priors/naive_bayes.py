@@ -31,6 +31,7 @@ class NaiveBayesPrior(Prior):
     `pairs` are (row a, row b, dt): row b, dt columns later, is a neighbour of row a, and the other way round.
     """
 
+    summary = "A naive Bayes prior: counts of neighbouring codes, sampled by Gibbs sweeps; the plain baseline."
     likelihood, sees_right = "pseudo", True
     default_steps = 8
 

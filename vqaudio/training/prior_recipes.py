@@ -42,7 +42,7 @@ class NaiveBayesRecipe(PriorRecipe):
     prior: NaiveBayesPriorConfig = field(default_factory=NaiveBayesPriorConfig)
 
 
-_LOOP = LoopConfig(steps=1600, log_every=50, validate_every=200, checkpoint_every=200)
+_LOOP = LoopConfig(steps=1200, log_every=50, validate_every=200, checkpoint_every=200)
 
 PRIOR_RECIPES = {
     "fsdd-8khz-masked": MaskedRecipe(prior=MaskedPriorConfig(dropout=0.2), loop=_LOOP),

@@ -154,3 +154,11 @@ def variants(codec: Codec, train: Split, settings: PriorTraining, cache: Path = 
     """The training clips in every shift and speed, the plain ones first."""
     pairs = [(shift, speed) for shift in settings.shifts for speed in settings.speeds]
     return [encoded(codec, train, "train", shift, speed, cache) for shift, speed in sorted(pairs, key=lambda p: p != (0, 1.0))]
+
+
+@torch.no_grad()
+def codewords(codec: Codec) -> list[Tensor]:
+    """[V, D] of each row of the codec's codes."""
+    device = next(codec.parameters()).device
+    stages = enumerate(codec.spec.stages)
+    return [codec.rvq.vectors_of(torch.arange(s.vocab, device=device), j).cpu() for j, s in stages for _ in range(s.rows)]

@@ -1,0 +1,158 @@
+"""The commands of priors: generate, inpaint, fill, score, replay, and their evaluation."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from vqaudio.cli.measure import JUDGES, Data
+from vqaudio.cli.sound import AudioIn, AudioOut, Device, VqaIn, VqaOut
+from vqaudio.errors import InputError
+
+Codec = Annotated[str, tyro.conf.arg(help="The codec: a name in weights/, a folder, or a Hub id.")]
+Prior = Annotated[str, tyro.conf.arg(help="masked, autoregressive, naive-bayes, or a prior's name, folder or Hub id.")]
+Labels = Annotated[tuple[str, ...], tyro.conf.arg(help="What it should be, such as digit=7 speaker=theo.", metavar="KIND=VALUE")]
+Seed = Annotated[int | None, tyro.conf.arg(help="Of all randomness; by default a new one, which is printed.")]
+Temperature = Annotated[float, tyro.conf.arg(help="Above 1 bolder, below 1 safer, 0 the likeliest.")]
+TopK = Annotated[int | None, tyro.conf.arg(help="Draw among so many of the likeliest only.")]
+TopP = Annotated[float | None, tyro.conf.arg(help="Draw among the likeliest that together have this probability.")]
+Steps = Annotated[int | None, tyro.conf.arg(help="Passes of the masked prior, or Gibbs sweeps; the prior's own default.")]
+Guidance = Annotated[float, tyro.conf.arg(help="How strongly the labels pull; 1 is as learned.")]
+Recipe = Annotated[Path | None, tyro.conf.arg(help="Also write here how this came about; `vqaudio replay` repeats it.")]
+From = Annotated[float, tyro.conf.arg(name="from", help="Seconds where the hole begins.")]
+To = Annotated[float, tyro.conf.arg(help="Seconds where it ends.")]
+Stages = Annotated[str | None, tyro.conf.arg(help="Which stages: 2- is the second and finer; 1-4,7 those named. All by default.")]
+
+
+def generate(
+    target: AudioOut, labels: Labels = (),
+    seconds: Annotated[float | None, tyro.conf.arg(help="Length; by default that of a training clip with these labels.")] = None,
+    seed: Seed = None, prior: Prior = "masked", model: Codec = "fsdd-8khz", temperature: Temperature = 1.0, top_k: TopK = None,
+    top_p: TopP = None, steps: Steps = None, guidance: Guidance = 1.0, recipe: Recipe = None, device: Device = "auto",
+) -> None:
+    """Make a new sound from labels."""
+    from vqaudio.recipe_file import run
+
+    settings = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "steps": steps, "guidance": guidance}
+    asked = {"verb": "generate", "codec": model, "prior": prior, "labels": parse_labels(labels), "seconds": seconds}
+    run({**asked, "seed": chosen_seed(seed), "settings": settings}, None, target, recipe, device)
+
+
+def inpaint(
+    source: AudioIn, target: AudioOut, start: From, to: To, stages: Stages = None, labels: Labels = (), seed: Seed = None,
+    prior: Prior = "masked", model: Codec = "fsdd-8khz", temperature: Temperature = 1.0, top_k: TopK = None,
+    top_p: TopP = None, steps: Steps = None, guidance: Guidance = 1.0, recipe: Recipe = None, device: Device = "auto",
+) -> None:
+    """Write a part of a sound anew."""
+    from vqaudio.cli.sound import _check_pair
+    from vqaudio.recipe_file import run
+
+    _check_pair(source, target)
+    settings = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "steps": steps, "guidance": guidance}
+    asked = {"verb": "inpaint", "codec": model, "prior": prior, "labels": parse_labels(labels)}
+    mask = [{"start_s": start, "end_s": to, "stages": stages}]
+    run({**asked, "mask": mask, "seed": chosen_seed(seed), "settings": settings}, source, target, recipe, device)
+
+
+def fill(
+    source: VqaIn, target: VqaOut,
+    mask: Annotated[Path, tyro.conf.arg(help='JSON: [{"start_s": 0.1, "end_s": 0.2, "stages": "2-"}], or a matrix of 0 and 1.')],
+    labels: Labels = (), seed: Seed = None, prior: Prior = "masked", model: Codec = "fsdd-8khz",
+    temperature: Temperature = 1.0, top_k: TopK = None, top_p: TopP = None, steps: Steps = None, guidance: Guidance = 1.0,
+    recipe: Recipe = None, device: Device = "auto",
+) -> None:
+    """Write the masked cells of a .vqa file anew."""
+    from vqaudio.cli.sound import _check_pair
+    from vqaudio.recipe_file import read_json, run
+
+    _check_pair(source, target)
+    settings = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "steps": steps, "guidance": guidance}
+    asked = {"verb": "fill", "codec": model, "prior": prior, "labels": parse_labels(labels)}
+    run({**asked, "mask": read_json(mask), "seed": chosen_seed(seed), "settings": settings}, source, target, recipe, device)
+
+
+def replay(
+    recipe: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(help="A recipe file.", metavar="RECIPE.json")],
+    target: Annotated[Path | None, tyro.conf.arg(help="Where to write; by default the recipe's own output.")] = None,
+    source: Annotated[Path | None, tyro.conf.arg(help="The input, if it is no longer where it was.")] = None,
+    device: Device = "auto",
+) -> None:
+    """Do again what a recipe file says: the same models, mask and seed give the same ids."""
+    from vqaudio.recipe_file import replay as again
+
+    print(again(recipe, source, target, device))
+
+
+def score(
+    source: AudioIn, prior: Prior = "masked", model: Codec = "fsdd-8khz", labels: Labels = (), device: Device = "auto",
+    output: Annotated[Path | None, tyro.conf.arg(help="Also write -log2 p of every cell to this .csv file.")] = None,
+) -> None:
+    """Say how surprising a sound is to a prior: -log2 p per cell, and in all."""
+    from vqaudio import hub
+    from vqaudio.cli.sound import _codec, _read
+    from vqaudio.recipe_file import load_prior
+
+    if not source.exists():
+        raise InputError(f"There is no file {source}.")
+    codec, chosen = _codec(model, device), load_prior(prior, model)
+    chosen.check_codec(codec)
+    codes = codec.encode(_read(source, codec))
+    bits = -chosen.to(codes.ids.device).log_prob(codes, parse_labels(labels))[0].cpu() / 0.6931471805599453
+    print(f"{chosen.name} ({chosen.likelihood} likelihood): {float(bits.sum()):.1f} bits, {float(bits.mean()):.2f} a cell")
+    for j in range(len(codes.spec.stages)):
+        print(f"stage {j + 1}: {float(bits[codes.spec.rows_of(j)].mean()):.2f} bits a cell")
+    if output:
+        hub.check_folder(output)
+        lines = "\n".join(",".join(f"{value:.4f}" for value in row) for row in bits.tolist())
+        hub.replace_file(output, lambda path: path.write_text(lines + "\n"))
+
+
+def evaluate_prior(
+    model: Prior = "masked", codec: Codec = "fsdd-8khz", data: Data = None,
+    split: Annotated[Literal["validation", "test"], tyro.conf.arg(help="Which part of the dataset to compare with.")] = "test",
+    clips: Annotated[int, tyro.conf.arg(help="How many new clips to judge.")] = 1000,
+    seed: Annotated[int, tyro.conf.arg(help="Of all randomness.")] = 0,
+    temperature: Temperature = 1.0, top_k: TopK = None, top_p: TopP = None, steps: Steps = None, guidance: Guidance = 1.0,
+    told: Annotated[bool, tyro.conf.arg(help="Tell the labels when inpainting, too.")] = False,
+    judges: Annotated[tuple[str, ...], tyro.conf.arg(help="Models that tell the labels.")] = JUDGES,
+    save: Annotated[bool, tyro.conf.arg(help="Keep the numbers beside the weights, for the model card.")] = False,
+) -> None:
+    """Bits per code, judged and compared new clips, memorisation, and inpainting beside plain baselines."""
+    import json
+
+    from vqaudio import hub
+    from vqaudio.evaluation.prior_card import evaluate, report
+    from vqaudio.recipe_file import load_prior
+
+    prior = load_prior(model, codec)
+    settings = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "steps": steps, "guidance": guidance}
+    found = evaluate(hub.load(codec), prior, [hub.load(name) for name in judges], data, split, clips, seed, told, settings)
+    found["command"] = " ".join(["vqaudio", *sys.argv[1:]])
+    print(report(found))
+    if save:
+        path = hub.folder_of(prior.name) / "metrics.json"
+        hub.replace_file(path, lambda temporary: temporary.write_text(json.dumps(found, indent=1) + "\n"))
+
+
+def parse_labels(pairs: tuple[str, ...]) -> dict[str, str]:
+    """("digit=7", "speaker=theo") -> {"digit": "7", "speaker": "theo"}."""
+    labels = {}
+    for pair in pairs:
+        kind, equals, value = pair.partition("=")
+        if not equals or not kind or not value:
+            raise InputError(f"Labels are written KIND=VALUE, such as digit=7; not {pair!r}.")
+        labels[kind] = value
+    return labels
+
+
+def chosen_seed(seed: int | None) -> int:
+    """The seed that was asked for, or a new one."""
+    import secrets
+
+    if seed is None:
+        seed = secrets.randbelow(2**31)
+        print(f"seed {seed}")
+    if not 0 <= seed < 2**63:
+        raise InputError(f"A seed is a whole number from 0 up; not {seed}.")
+    return seed

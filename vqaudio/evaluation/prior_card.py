@@ -1,0 +1,137 @@
+"""All of a prior's numbers in one record, the record in words, and the model card written from it."""
+
+import json
+from pathlib import Path
+
+import torch
+
+from vqaudio.codec import Codec
+from vqaudio.data import fsdd
+from vqaudio.data.encoded import encoded
+from vqaudio.evaluation import prior_evaluation as measure
+from vqaudio.evaluation.judges import Judge
+from vqaudio.hub import replace_file
+from vqaudio.prior import Prior
+
+SHIFTS = (0, 40, 80, 120)
+
+
+def evaluate(
+    codec: Codec, prior: Prior, judges: list[Judge], data: Path | None, part: str, n: int, seed: int, told: bool, settings: dict
+) -> dict:
+    """Everything that `vqaudio evaluate prior` prints; `n` new clips, and as many inpainted as the part has."""
+    prior.check_codec(codec)
+    split, train = fsdd.load_split(part, data), fsdd.load_split("train", data)
+    clips = encoded(codec, split, part)
+    training = [ids for shift in SHIFTS for ids in encoded(codec, train, "train", shift).ids]
+    generator = torch.Generator().manual_seed(seed)
+    bits = measure.bits_per_code(prior, clips, split.labels)
+    heard, maps = measure.generate_evenly(codec, prior, n, generator, **settings)
+    real, known = measure.decoded(codec, split), measure.decoded(codec, train)
+    found = {
+        "prior": prior.name, "likelihood": prior.likelihood, "sees_right": prior.sees_right, "split": part, "clips": n,
+        "seed": seed, "settings": settings, "bits_per_code": sum(bits) / len(bits), "bits_per_row": bits, "judges": {},
+    }
+    share = torch.randperm(len(known.sounds), generator=generator)[:n]
+    for judge in judges:
+        kind = judge.config.target
+        new, said = measure.embeddings(judge, heard.sounds)
+        test, test_said = measure.embeddings(judge, real.sounds)
+        floor = measure.embeddings(judge, [known.sounds[i] for i in share])[0]
+        found["judges"][kind] = {
+            "accuracy": float((said.argmax(-1) == heard.wanted[kind]).float().mean()),
+            "accuracy_of_decoded_clips": float((test_said.argmax(-1) == real.wanted[kind]).float().mean()),
+            "frechet": measure.frechet(new, test), "frechet_floor": measure.frechet(floor, test),
+            "diversity": measure.spread(new, heard.wanted), "diversity_of_decoded_clips": measure.spread(test, real.wanted),
+        }
+    for name, own in (("generated", maps), (part, clips.ids)):
+        found[f"nearest_training_map_{name}"] = float(measure.nearest(own, training).median())
+    found["inpainting_told_labels"] = told
+    found["inpainting"] = measure.inpainting(codec, [prior], clips, judges, generator, told, **settings)
+    return found
+
+
+def report(found: dict) -> str:
+    """The record as Markdown tables."""
+    head = f"{found['bits_per_code']:.3f} bits a code ({found['likelihood']} likelihood, labels told, {found['split']} clips)"
+    rows = ["| judge | accuracy % | of decoded clips | Fréchet | training-to-test floor | diversity | of decoded clips |"]
+    rows.append("| --- | --- | --- | --- | --- | --- | --- |")
+    for kind, j in found["judges"].items():
+        rows.append(
+            f"| {kind} | {100 * j['accuracy']:.1f} | {100 * j['accuracy_of_decoded_clips']:.1f} | {j['frechet']:.3f} | "
+            f"{j['frechet_floor']:.3f} | {j['diversity']:.2f} | {j['diversity_of_decoded_clips']:.2f} |"
+        )
+    near = [100 * found[f"nearest_training_map_{name}"] for name in ("generated", found["split"])]
+    near = f"Cells unlike the nearest training map (median): {near[0]:.1f} % for new clips, {near[1]:.1f} % for {found['split']}."
+    kinds = list(found["judges"])
+    holes = ["| middle 30 % filled by | " + " | ".join(f"{kind} %" for kind in kinds) + " | mel-L1 in the hole | seam |"]
+    holes.append("| --- |" + " --- |" * (len(kinds) + 2))
+    for row in found["inpainting"]:
+        judged = " | ".join(f"{100 * row[kind]:.1f}" for kind in kinds)
+        holes.append(f"| {row['name']} | {judged} | {row['mel_l1']:.3f} | {row['seam']:.3f} |")
+    return "\n".join([head, "", *rows, "", near, "", *holes])
+
+
+CARD = """---
+license: cc-by-sa-4.0
+library_name: vqaudio
+tags: [audio, prior, inpainting, residual-vector-quantization, speech]
+---
+# {name}
+
+{summary} It fills codes of [{codec}](../{codec}) (encoder {fingerprint}), made with [vqaudio](../../README.md).
+
+| | |
+| --- | --- |
+| labels | {labels} |
+| likelihood | {likelihood} |
+| sees what follows a hole | {sees_right} |
+| size | {parameters:.1f} M parameters and counts; {megabytes:.1f} MB |
+
+## Training
+
+{training}
+
+Trained on takes 10 to 49 of each digit and speaker; settings chosen on takes 5 to 9 (`experiments/`).
+
+## What it reaches
+
+{scores}
+
+{how}
+
+## Limits
+
+It knows six men saying ten English digits. Its clips are short, and it fills what it was trained on: longer holes in other
+material give digit-like sounds.
+
+## Data and licence
+
+The [Free Spoken Digit Dataset](https://github.com/Jakobovski/free-spoken-digit-dataset) (Jackson et al.) is licensed
+CC BY-SA 4.0, and so are these weights.
+"""
+
+
+def write_prior_card(prior: Prior, folder: Path) -> None:
+    """Write `folder`/README.md from config.json, training.json and metrics.json there."""
+    from vqaudio.evaluation.card import _read, _training
+
+    found = _read(folder, "metrics.json")
+    how = "Measured by `vqaudio evaluate prior`."
+    if found:
+        used = json.dumps({key: value for key, value in found["settings"].items() if value is not None})
+        told = "told" if found["inpainting_told_labels"] else "not told"
+        how = (
+            f"{found['clips']} new clips, evenly over all combinations of labels, with the settings {used}; {told} the "
+            f"labels when inpainting. All sounds, the floor's too, went through the codec. Measured by `{found['command']}`."
+        )
+    text = CARD.format(
+        name=folder.resolve().name, summary=type(prior).summary, codec=prior.codec_name, fingerprint=prior.codec_fingerprint,
+        labels="; ".join(f"{kind}: {', '.join(values)}" for kind, values in prior.labels.items()) or "none",
+        likelihood="exact" if prior.likelihood == "exact" else "pseudo: each cell given all others",
+        sees_right="yes" if prior.sees_right else "no: it fills from the left",
+        parameters=sum(t.numel() for t in prior.state_dict().values()) / 1e6,
+        megabytes=(folder / "model.safetensors").stat().st_size / 1e6, training=_training(_read(folder, "training.json")),
+        scores=report(found) if found else "Not measured.", how=how,
+    )
+    replace_file(folder / "README.md", lambda path: path.write_text(text))

@@ -1,0 +1,216 @@
+"""How good a prior is: bits per code, what the judges say of new clips, how near they are to the training clips, and how well it
+fills a hole. Everything that is compared has gone through the codec, so that the prior alone is measured."""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+import torchaudio
+from torch import Tensor
+
+from vqaudio.codec import Codec
+from vqaudio.codes import Codes
+from vqaudio.data.batches import in_order, pad
+from vqaudio.data.clips import Split
+from vqaudio.data.encoded import EncodedSplit
+from vqaudio.evaluation.judges import Judge
+from vqaudio.evaluation.metrics import magnitudes
+from vqaudio.prior import Prior
+from vqaudio.progress import bar
+
+BATCH = 50
+HOLE_SHARE = 0.3
+
+
+@dataclass(frozen=True)
+class Heard:
+    """Clips and what they should be: sounds [n] each, wanted positions of labels by kind."""
+
+    sounds: list[Tensor]
+    wanted: dict[str, Tensor]
+
+
+# Likelihood
+
+
+@torch.no_grad()
+def bits_per_code(prior: Prior, clips: EncodedSplit, labels: dict[str, tuple[str, ...]]) -> list[float]:
+    """Mean -log2 p of the cells of each row, told the labels; exact or pseudo, as `prior.likelihood` says."""
+    total, columns = torch.zeros(prior.spec.rows), 0
+    for codes, told in _code_batches(prior, clips, labels):
+        total -= prior.log_prob(codes, told).sum((0, 2)).cpu() / torch.log(torch.tensor(2.0))
+        columns += int(codes.valid.sum())
+    return (total / columns).tolist()
+
+
+def _code_batches(prior: Prior, clips: EncodedSplit, labels) -> Iterator[tuple[Codes, dict[str, list[str]]]]:
+    order = sorted(range(len(clips)), key=lambda i: clips.ids[i].shape[1])
+    with bar("reading", len(order), " clips") as progress:
+        for start in range(0, len(order), BATCH):
+            chosen = order[start : start + BATCH]
+            ids, valid, told = clips.batch(chosen)
+            levels = None if clips.levels_db is None else clips.levels_db[chosen]
+            words = {kind: [values[i] for i in told[:, n]] for n, (kind, values) in enumerate(labels.items())}
+            yield Codes(ids, prior.spec, clips.lengths[chosen].long(), valid, levels), words
+            progress.update(len(chosen))
+
+
+# Generation
+
+
+def generate_evenly(codec: Codec, prior: Prior, n: int, generator: torch.Generator, **sampling) -> tuple[Heard, list[Tensor]]:
+    """n new clips, every combination of labels in turn, and their code maps [K, T]."""
+    kinds = list(prior.labels)
+    combinations = list(itertools.product(*(range(len(prior.labels[kind])) for kind in kinds)))
+    wanted = torch.tensor([combinations[i % len(combinations)] for i in range(n)]).view(n, -1)
+    sounds, maps = [], []
+    with bar("generating", n, " clips") as progress:
+        for start in range(0, n, BATCH):
+            part = wanted[start : start + BATCH]
+            told = {kind: [prior.labels[kind][i] for i in part[:, k]] for k, kind in enumerate(kinds)}
+            blank = prior.blank(told, generator=generator)
+            mask = blank.valid[:, None].expand(blank.ids.shape)
+            codes = prior.fill(blank, mask, told, generator=generator, **sampling)
+            sounds += _cut(codec.decode(codes), codes.lengths)
+            maps += [ids[:, valid] for ids, valid in zip(codes.ids, codes.valid)]
+            progress.update(len(part))
+    return Heard(sounds, {kind: wanted[:, k] for k, kind in enumerate(kinds)}), maps
+
+
+def decoded(codec: Codec, split: Split) -> Heard:
+    """What the codec makes of a split's clips."""
+    sounds, wanted = [], {kind: [] for kind in split.labels}
+    for batch in in_order(split, BATCH):
+        sounds += _cut(codec.decode(codec.encode(batch.audio, batch.lengths)), batch.lengths)
+        for kind in wanted:
+            wanted[kind] += batch.labels[kind].tolist()
+    return Heard(sounds, {kind: torch.tensor(values) for kind, values in wanted.items()})
+
+
+def _cut(sound: Tensor, lengths: Tensor) -> list[Tensor]:
+    return [clip[0, :length].cpu() for clip, length in zip(sound, lengths.tolist())]
+
+
+@torch.no_grad()
+def embeddings(judge: Judge, sounds: list[Tensor]) -> tuple[Tensor, Tensor]:
+    """The judge's embeddings [n, D] and logits [n, classes] of clips."""
+    order = sorted(range(len(sounds)), key=lambda i: len(sounds[i]))
+    found, said = {}, {}
+    for start in range(0, len(order), BATCH):
+        chosen = order[start : start + BATCH]
+        vectors = judge.embed(*pad([sounds[i] for i in chosen]))
+        for i, vector, logits in zip(chosen, vectors, judge.head(vectors)):
+            found[i], said[i] = vector, logits
+    return torch.stack([found[i] for i in range(len(sounds))]), torch.stack([said[i] for i in range(len(sounds))])
+
+
+def frechet(a: Tensor, b: Tensor) -> float:
+    """The Fréchet distance of two sets of vectors [n, D], each taken as a Gaussian (Heusel et al. 2017, equation 6)."""
+    a, b = a.double(), b.double()
+    cov_a, cov_b = torch.cov(a.T), torch.cov(b.T)
+    values, vectors = torch.linalg.eigh(cov_a)
+    root = vectors * values.clamp_min(0).sqrt() @ vectors.T
+    cross = torch.linalg.eigvalsh(root @ cov_b @ root).clamp_min(0).sqrt().sum()
+    return float((a.mean(0) - b.mean(0)).square().sum() + cov_a.trace() + cov_b.trace() - 2 * cross)
+
+
+def spread(vectors: Tensor, wanted: dict[str, Tensor]) -> float:
+    """Diversity: the mean distance between the embeddings [n, D] of two different clips with the same labels."""
+    same = torch.ones(len(vectors), len(vectors), dtype=torch.bool).triu(1)
+    for values in wanted.values():
+        same &= values[:, None] == values[None]
+    return float(torch.cdist(vectors, vectors)[same].mean())
+
+
+def nearest(maps: list[Tensor], training: list[Tensor]) -> Tensor:
+    """For each code map [K, T] the share of cells that differ from the nearest training map's; missing columns differ. [n]"""
+    columns = max(ids.shape[1] for ids in [*maps, *training])
+    book = torch.full((len(training), training[0].shape[0], columns), -1, dtype=torch.short)
+    for row, ids in zip(book, training):
+        row[:, : ids.shape[1]] = ids
+    lengths = torch.tensor([ids.shape[1] for ids in training])
+    found = []
+    for ids in maps:
+        same = (book[:, :, : ids.shape[1]] == ids.short()).sum((1, 2))
+        cells = ids.shape[0] * lengths.clamp_min(ids.shape[1])
+        found.append(1 - (same / cells).max())
+    return torch.stack(found)
+
+
+# Inpainting
+
+
+def middle_hole(codes: Codes) -> Tensor:
+    """bool [B, K, T]: the middle 30 % of each clip's columns, all rows."""
+    n = codes.valid.sum(-1, keepdim=True)
+    width = (HOLE_SHARE * n).round().clamp_min(1)
+    start = torch.div(n - width, 2, rounding_mode="floor")
+    time = torch.arange(codes.columns)[None]
+    return ((time >= start) & (time < start + width))[:, None].expand(codes.ids.shape)
+
+
+def repeat_last(codes: Codes, mask: Tensor) -> Codes:
+    """The plain baseline: the last column before the hole, again and again."""
+    from dataclasses import replace
+
+    columns = torch.arange(codes.columns).expand(mask.shape[0], -1)
+    hole = mask[:, 0]
+    source = torch.where(hole, -1, columns).cummax(-1).values.clamp_min(0)
+    return replace(codes, ids=codes.ids.gather(2, source[:, None].expand(codes.ids.shape)))
+
+
+def inpainting(codec: Codec, priors: list[Prior], clips: EncodedSplit, judges: list[Judge], generator, told: bool, **sampling):
+    """Rows of the inpainting table: the original, two baselines and each prior; each a dict of scores.
+
+    mel_l1: mean difference of log10 mel magnitudes in the hole. seam: mean jump of the log10 mel spectrum over the hole's two
+    edges, 10 ms on either side; the original's shows what is natural.
+    """
+    sounds: dict[str, list[Tensor]] = {}
+    holes, wanted = [], []
+    labels = priors[0].labels
+    for codes, words in _code_batches(priors[0], clips, labels):
+        mask = middle_hole(codes)
+        inside = mask[:, 0].repeat_interleave(codec.hop, dim=-1)
+        holes += [tuple(h.nonzero()[[0, -1], 0].tolist()) for h in inside]
+        wanted.append(torch.tensor([[values.index(w) for w in words[kind]] for kind, values in labels.items()]).T)
+        original = codec.decode(codes)
+        silent = original * ~inside[:, None, : original.shape[-1]]
+        versions = {"original": original, "silence": silent, "last column": codec.decode(repeat_last(codes, mask))}
+        for prior in priors:
+            filled = prior.fill(codes, mask, words if told else None, generator=generator, **sampling)
+            versions[prior.name] = codec.decode(filled)
+        for name, sound in versions.items():
+            sounds.setdefault(name, []).extend(_cut(sound, codes.lengths))
+    wanted = torch.cat(wanted)
+    rows = []
+    for name, heard in sounds.items():
+        row = {"name": name}
+        for judge in judges:
+            right = embeddings(judge, heard)[1].argmax(-1) == wanted[:, list(labels).index(judge.config.target)]
+            row[judge.config.target] = float(right.float().mean())
+        scores = [_hole_scores(a, b, hole, codec.sample_rate) for a, b, hole in zip(sounds["original"], heard, holes)]
+        row["mel_l1"], row["seam"] = (sum(values) / len(values) for values in zip(*scores))
+        rows.append(row)
+    return rows
+
+
+def _hole_scores(original: Tensor, heard: Tensor, hole: tuple[int, int], rate: int) -> tuple[float, float]:
+    first, last = hole[0], min(hole[1], len(original) - 1)
+    a, b = (_log_mel(clip, 512 * rate // 8000, rate) for clip in (original, heard))
+    hop = 128 * rate // 8000
+    frames = slice(first // hop, last // hop + 1)
+    mel_l1 = float((a[:, frames] - b[:, frames]).abs().mean())
+    fine, hop, jumps = _log_mel(heard, 160 * rate // 8000, rate), 40 * rate // 8000, []
+    for edge in (first, last + 1):
+        at = round(edge / hop)
+        if 2 <= at < fine.shape[1] - 2:
+            jumps.append(float((fine[:, at + 2] - fine[:, at - 2]).abs().mean()))
+    return mel_l1, sum(jumps) / max(1, len(jumps))
+
+
+def _log_mel(clip: Tensor, n_fft: int, rate: int) -> Tensor:
+    """[N] -> log10 mel magnitudes [bands, frames], hop n_fft / 4."""
+    bands = 64 if n_fft >= 512 else 24
+    mel = torchaudio.functional.melscale_fbanks(n_fft // 2 + 1, 0.0, rate / 2, bands, rate)
+    return (mel.T @ magnitudes(clip, n_fft)).clamp_min(1e-4).log10()

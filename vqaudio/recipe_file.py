@@ -1,0 +1,172 @@
+"""Recipe files: how a generated or inpainted sound came about, and how to make it again, to the same ids.
+
+A recipe is JSON: the verb, both models with their fingerprints, labels, mask, seed and settings, and SHA-256 of the input. A mask
+is a list of rectangles, each {"start_s", "end_s", "stages", "bands"} with stages such as "2-" or [0, 3] counted from 0, or a
+matrix of 0 and 1, a row a line. Nothing is executed or unpickled.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from vqaudio import audio, generate, hub, inpaint
+from vqaudio.codec import Codec
+from vqaudio.codes import Codes, parse_stages
+from vqaudio.errors import InputError
+from vqaudio.prior import Prior
+from vqaudio.training.loop import pick_device
+from vqaudio.vqa import read_vqa, write_vqa
+
+VERSION = 1
+SETTINGS = ("temperature", "top_k", "top_p", "steps", "guidance")
+VERBS = ("generate", "inpaint", "fill")
+
+
+def run(asked: dict, source: Path | None, target: Path, recipe: Path | None, device: str = "auto") -> Codes:
+    """Do what is asked; write the sound, or the .vqa file, to `target` and the recipe beside it. Returns the codes."""
+    if recipe is not None:
+        hub.check_folder(recipe)
+    if asked["verb"] == "fill":
+        if target.suffix.lower() != ".vqa":
+            raise InputError(f"{target} should end in .vqa.")
+    else:
+        audio.check_target(target)
+    codec, prior = load_codec(asked["codec"], device), load_prior(asked["prior"], asked["codec"])
+    prior.check_codec(codec)
+    prior.to(next(codec.parameters()).device)
+    generator = torch.Generator().manual_seed(asked["seed"])
+    if asked["verb"] == "generate":
+        sound, codes = generate(codec, prior, asked["labels"], asked["seconds"], generator, **asked["settings"])
+    else:
+        given = _given(asked["verb"], source, codec)
+        mask = mask_of(asked["mask"], given)
+        sound, codes = inpaint(codec, prior, given, mask, asked["labels"], generator, **asked["settings"])
+    if asked["verb"] == "fill":
+        write_vqa(target, codes, codec)
+    else:
+        audio.save(target, sound[0], codec.sample_rate)
+    if recipe is not None:
+        write(recipe, asked, codec, prior, codes, source, target)
+    return codes
+
+
+def write(path: Path, asked: dict, codec: Codec, prior: Prior, codes: Codes, source: Path | None, target: Path) -> None:
+    """Write a recipe file, whole or not at all."""
+    recipe = {
+        "vqaudio_recipe": VERSION, **asked, "codec_fingerprint": codec.fingerprint, "prior_fingerprint": prior.fingerprint,
+        "ids_sha256": ids_hash(codes), "target": str(target),
+    }
+    if source is not None:
+        recipe |= {"source": str(source), "source_sha256": hashlib.sha256(source.read_bytes()).hexdigest()}
+    hub.replace_file(path, lambda temporary: temporary.write_text(json.dumps(recipe, indent=1) + "\n"))
+
+
+def replay(path: Path, source: Path | None = None, target: Path | None = None, device: str = "auto") -> str:
+    """Do again what a recipe says; returns a sentence.
+
+    Raises:
+        InputError: the file is no recipe, a model or the input is not the one it names, or other ids came out.
+    """
+    recipe = read_json(path)
+    if not isinstance(recipe, dict) or recipe.get("vqaudio_recipe") != VERSION or recipe.get("verb") not in VERBS:
+        raise InputError(f"{path} is no recipe of version {VERSION}.")
+    try:
+        asked = {name: recipe[name] for name in ("verb", "codec", "prior", "labels", "seed")}
+        asked["settings"] = {name: recipe["settings"][name] for name in SETTINGS}
+        rest = "seconds" if asked["verb"] == "generate" else "mask"
+        asked[rest] = recipe[rest]
+        source = source or (Path(recipe["source"]) if "source" in recipe else None)
+        target = target or Path(recipe["target"])
+        wanted = recipe["codec_fingerprint"], recipe["prior_fingerprint"], recipe["ids_sha256"]
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{path} is damaged: {error} is missing or wrong.") from None
+    found = hub.load(asked["codec"]).fingerprint, load_prior(asked["prior"], asked["codec"]).fingerprint
+    for name, there, here in zip(("codec", "prior"), wanted, found):
+        if there != here:
+            raise InputError(f"{path} was made with another {name} {asked[name]!r}: fingerprint {there}, here {here}.")
+    if source is not None and source.exists():
+        if hashlib.sha256(source.read_bytes()).hexdigest() != recipe.get("source_sha256"):
+            raise InputError(f"{source} is not the input that {path} was made from.")
+    elif asked["verb"] != "generate":
+        raise InputError(f"The input {source} of {path} is not there; name it with --source.")
+    codes = run(asked, source, target, None, device)
+    if ids_hash(codes) != wanted[2]:
+        raise InputError(f"{target}: other ids came out than {path} says; it was made on another device or version.")
+    return f"{target}: the same ids"
+
+
+def load_codec(name: str, device: str = "auto") -> Codec:
+    codec = hub.load(name)
+    if not isinstance(codec, Codec):
+        raise InputError(f"The model {name!r} is not a codec.")
+    return codec.to(pick_device(device))
+
+
+def load_prior(name: str, codec: str) -> Prior:
+    """A prior by its name, or by its short name among those of a codec: "masked" is weights/CODEC-masked."""
+    short = f"{Path(codec).name}-{name}"
+    prior = hub.load(short if short in hub.installed() else name)
+    if not isinstance(prior, Prior):
+        raise InputError(f"The model {name!r} is not a prior.")
+    return prior
+
+
+def mask_of(said, codes: Codes) -> Tensor:
+    """What a recipe or a file says of a mask -> bool [B, K, T] on these codes; see the module."""
+    if not isinstance(said, list) or not said:
+        raise InputError("A mask is a list of rectangles, or a matrix of 0 and 1.")
+    if all(isinstance(row, list) for row in said):
+        return _mask_from_matrix(said, codes)
+    mask = torch.zeros_like(codes.ids, dtype=torch.bool)
+    for part in said:
+        if not isinstance(part, dict) or not set(part) <= {"start_s", "end_s", "stages", "bands"}:
+            raise InputError(f"A rectangle has start_s, end_s and, if wanted, stages and bands; not {part}.")
+        try:
+            start, end = float(part["start_s"]), float(part["end_s"])
+            bands = None if part.get("bands") is None else [int(band) for band in part["bands"]]
+        except (KeyError, TypeError, ValueError):
+            raise InputError(f"A rectangle needs start_s and end_s in seconds, and bands as a list; not {part}.") from None
+        mask |= codes.region(start, end, _stages_of(part.get("stages"), len(codes.spec.stages)), bands)
+    return mask
+
+
+def _stages_of(said, n: int):
+    """"2-" -> from the second on; other words as `parse_stages`; a list counts from 0."""
+    if isinstance(said, str):
+        return parse_stages(f"{said}{n}" if said.endswith("-") else said, n)
+    if said is None or (isinstance(said, list) and all(isinstance(stage, int) for stage in said)):
+        return said
+    raise InputError(f'Stages are words such as "2-" or a list of numbers from 0; not {said!r}.')
+
+
+def _mask_from_matrix(said: list, codes: Codes) -> Tensor:
+    rows, columns = codes.ids.shape[1:]
+    flat = [cell for row in said for cell in row]
+    if len(said) != rows or any(len(row) != columns for row in said) or not all(cell in (0, 1) for cell in flat):
+        raise InputError(f"The mask must be {rows} rows of {columns} cells, each 0 or 1.")
+    return torch.tensor(said, dtype=torch.bool)[None].expand(codes.ids.shape).to(codes.ids.device)
+
+
+def _given(verb: str, source: Path, codec: Codec) -> Codes:
+    if not source.exists():
+        raise InputError(f"There is no file {source}.")
+    if verb == "fill":
+        return read_vqa(source, codec)
+    return codec.encode(audio.load(source, codec.sample_rate)[0][None])
+
+
+def ids_hash(codes: Codes) -> str:
+    """SHA-256 of the ids' bytes as 32-bit little-endian integers."""
+    return hashlib.sha256(codes.ids.cpu().numpy().astype("<i4").tobytes()).hexdigest()
+
+
+def read_json(path: Path):
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        raise InputError(f"There is no file {path}.") from None
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
+        raise InputError(f"{path} is not JSON.") from None
