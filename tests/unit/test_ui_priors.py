@@ -95,8 +95,8 @@ def test_the_steps_end_at_the_result(name, bench):
     token = served.store.put(bench)
     started = inpainting.fill({"token": token, "prior": name, "rectangles": [AREA], "settings": {"seed": 1, "steps": 6}})
     variation = finished(started)["variations"][0]
-    last = inpainting.step({"job": started["job"], "variation": 0, "step": variation["steps"] - 1})
-    first = inpainting.step({"job": started["job"], "variation": 0, "step": 0})
+    last = inpainting.step({"token": token, "job": started["job"], "variation": 0, "step": variation["steps"] - 1})
+    first = inpainting.step({"token": token, "job": started["job"], "variation": 0, "step": 0})
     assert last["ids"] == variation["ids"] and last["undecided"] == 0 <= first["undecided"]
     served.store.drop(token)
 

@@ -35,7 +35,7 @@ async function hearVariation(n, step = -1) {
   const key = `${mine.job}/${n}/${step}`;
   wanted = key;
   if (!mine.heard.has(key)) {
-    const answer = await call(server.step, { job: mine.job, variation: n, step });
+    const answer = await call(server.step, { token: clip.token, job: mine.job, variation: n, step });
     if (!answer.ok) return say(answer.error);
     mine.heard.set(key, { ids: new Uint16Array(bytesOf(answer.ids).buffer), undecided: answer.undecided, sound: heard(answer) });
   }

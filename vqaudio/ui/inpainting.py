@@ -48,7 +48,8 @@ class ProgressRequest(JobRequest):
     seen: Number
 
 
-class StepRequest(JobRequest):
+class StepRequest(wire.Request):
+    job: wire.Token
     variation: Number
     step: Number | Literal[-1]
 
@@ -124,7 +125,10 @@ def cancel(request: JobRequest) -> dict:
 
 @wire.serves(StepRequest)
 def step(request: StepRequest) -> dict:
-    """A variation, or where it stood after one of its steps (step -1: the result), with its sound."""
+    """A variation, or where it stood after one of its steps (step -1: the result), with its sound.
+
+    Its spectrogram has the clip's scale of greys, so that the two can be compared.
+    """
     variation = _variation(request.job, request.variation)
     codec = models.codec()
     ids = variation.ids
@@ -132,6 +136,7 @@ def step(request: StepRequest) -> dict:
         ids = variation.steps[min(request.step, len(variation.steps) - 1)] if variation.steps else ids
     codes, undecided = sampling.audible(codec, variation.codes, ids)
     bench = Workbench(codec, codes, "a step")
+    bench.top_db = store.get(request.token).top_db
     return {
         "ids": wire.integers(torch.where(undecided, UNDECIDED, codes.ids[0])), "undecided": int(undecided.sum()),
         **heard(bench, bench.sound(tuple(range(bench.n_stages)))),
