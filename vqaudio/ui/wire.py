@@ -127,7 +127,7 @@ def _refusal(sentence: str) -> dict:
 def sound(samples: Tensor, loudest: bool = False) -> dict:
     """[N] -> 16-bit samples and the factor they are to be multiplied by; `loudest`: use all 16 bits for a soft sound."""
     peak = float(samples.abs().max())
-    factor = peak if loudest and 0 < peak < 1 else 1.0
+    factor = peak * 32768 / 32767 if loudest and 0 < peak < 1 else 1.0  # the largest 16-bit sample is 32767 / 32768
     return {"data": text(to_int16(samples / factor).astype("<i2").tobytes()), "factor": factor}
 
 
