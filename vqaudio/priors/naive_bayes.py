@@ -19,9 +19,9 @@ class NaiveBayesPriorConfig(PriorConfig):
     """The shape of a naive Bayes prior."""
 
     module: str = "priors.naive_bayes"
-    smoothing: float = 0.1
-    """Added to every count (Lidstone)."""
-    reach: int = 2
+    smoothing: float = 16.0
+    """Added to every count (Lidstone). Much of it tempers factors that are taken to be independent and are not."""
+    reach: int = 1
     """Columns on either side that count as neighbours."""
 
 
