@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,15 @@ def download(page, kind: str, folder: Path) -> Path:
 def listen(page, requests: list) -> None:
     """Collect what the page asks of the server functions."""
     page.on("request", lambda r: requests.append(json.loads(r.post_data)) if "component_server" in r.url else None)
+
+
+def ask_server(app: str, body: dict) -> dict:
+    """What a server function says to a raw request."""
+    request = urllib.request.Request(
+        f"{app}/gradio_api/component_server", json.dumps(body).encode(), {"content-type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return json.loads(answer.read())
 
 
 def lane(page, stage: int):

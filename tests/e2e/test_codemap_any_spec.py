@@ -46,14 +46,14 @@ def codes():
 def page(browser, codes):  # noqa: F811
     import gradio as gr
 
-    from vqaudio.ui import served
+    from vqaudio.ui import inpainting, served
     from vqaudio.ui.codemap import CodeMap
     from vqaudio.ui.workbench import Workbench
 
     bench = Workbench(Tones(), codes, "tones")
     token = served.store.put(bench)
     with gr.Blocks(analytics_enabled=False) as demo:
-        codemap = CodeMap(server_functions=list(served.FUNCTIONS), elem_id="codemap")
+        codemap = CodeMap(server_functions=[*served.FUNCTIONS, *inpainting.FUNCTIONS], elem_id="codemap")
         demo.load(lambda: served.describe(token, bench), None, codemap)
     _, address, _ = demo.launch(prevent_thread_lock=True, quiet=True)
     context = browser.new_context(viewport={"width": 1200, "height": 900})
@@ -101,3 +101,18 @@ def test_a_stage_of_several_rows_costs_all_of_them(page):
     assert rates == ["300 bit/s", "160 bit/s", "120 bit/s"]
     page.locator(".cm-slider").fill("2")
     shows(page, ".cm-depth-text", "2 of 3 stages · 460 bit/s")
+
+
+def test_a_rectangle_over_bands_and_sub_columns(page):
+    page.locator("[data-mode-is=select]").click()
+    page.locator(".cm-finer").uncheck()
+    box = lane(page, 1).locator("canvas").bounding_box()
+    x, y = box["width"] / COLUMNS, box["height"] / 6
+    page.mouse.move(box["x"] + 2.5 * x, box["y"] + 1.5 * y)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 4.5 * x, box["y"] + 3.5 * y)
+    page.mouse.up()
+    shows(page, ".cm-status", "9 cells selected: 0.20 to 0.50 s, stage 1.")
+    page.locator(".cm-finer").check()
+    shows(page, ".cm-status", "33 cells selected: 0.20 to 0.50 s, stages 1\u20133.")
+    page.screenshot(path=ARTIFACTS / "select-any-spec.png", full_page=True)

@@ -4,13 +4,14 @@ from pathlib import Path
 
 import gradio as gr
 
-from vqaudio.ui import api, codebooks, models, reading, report, served
+from vqaudio.ui import api, api_priors, codebooks, inpainting, models, reading, report, served
 from vqaudio.ui.codemap import CodeMap
 from vqaudio.ui.workbench import Workbench
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "assets" / "examples"
 TITLE = """<div class="vq-title"><h1>vqaudio</h1><p>A neural codec turns sound into a few rows of whole numbers and back.
-Open a sound, see its numbers, switch rows of them off, change one, and hear what each does.</p></div>"""
+Open a sound, see its numbers, switch rows of them off, change one, have
+a prior write some anew, and hear what each does.</p></div>"""
 THEME = gr.themes.Base(
     primary_hue=gr.themes.colors.orange, neutral_hue=gr.themes.colors.gray,
     font=["system-ui", "-apple-system", "Segoe UI", "Roboto", "DejaVu Sans", "sans-serif"],
@@ -83,6 +84,7 @@ def build() -> gr.Blocks:
             books = gr.HTML()
             tab.select(codebooks.view, None, books, api_visibility="private", show_progress="hidden")
         api.add_endpoints()
+        api_priors.add_endpoints()
     return demo.queue(default_concurrency_limit=2, max_size=40)
 
 
@@ -105,7 +107,7 @@ def _listen(session: gr.State) -> None:
                 )
         with gr.Column(scale=2, min_width=300):
             told = gr.HTML(report.NOTHING_YET, elem_id="report")
-    codemap = CodeMap(server_functions=list(served.FUNCTIONS), elem_id="codemap")
+    codemap = CodeMap(server_functions=[*served.FUNCTIONS, *inpainting.FUNCTIONS], elem_id="codemap")
     out = [codemap, told, session]
     settings = {
         "api_visibility": "private", "show_progress": "hidden", "concurrency_id": "codec", "concurrency_limit": 2

@@ -35,7 +35,7 @@ function placeOf(geometry, row, column) {
 }
 
 function idAt(clip, row, column) {
-  return clip.ids[row * clip.geometry.columns + column];
+  return (clip.preview || clip.ids)[row * clip.geometry.columns + column];
 }
 
 // The stages that are on, as a list of numbers from 0.

@@ -14,6 +14,7 @@ function viridis(share) {
 }
 
 function colourOf(clip, stage, id) {
+  if (id >= stage.vocab) return [128, 128, 128]; // not decided yet
   return viridis(clip.colour_ranks[stage.number][id] / Math.max(1, stage.vocab - 1));
 }
 
@@ -45,6 +46,12 @@ function offscreen(width, height, paint) {
   return canvas;
 }
 
+// What a cell is painted with: its codeword, or how surprising it is.
+function paintOf(clip, stage, row, column) {
+  const bits = surpriseAt(row, column);
+  return bits === null ? colourOf(clip, stage, idAt(clip, row, column)) : viridis(bits / surprise.top);
+}
+
 // A picture {data, height, width}, row 0 = 0 Hz -> a canvas with the low tones at the bottom.
 function spectrogramImage(picture, paper, ink) {
   const shades = bytesOf(picture.data);
@@ -56,7 +63,7 @@ function spectrogramImage(picture, paper, ink) {
 function stageImage(clip, stage) {
   return offscreen(stage.width, stage.bands, (x, y) => {
     const { row, column } = cellAt(stage, x, stage.bands - 1 - y);
-    return colourOf(clip, stage, idAt(clip, row, column));
+    return paintOf(clip, stage, row, column);
   });
 }
 
@@ -87,9 +94,9 @@ function drawCells(context, clip, stage, view, width, height, paper) {
       if (wide >= 22 && high >= 13) {
         const { row, column } = cellAt(stage, x, band);
         const id = idAt(clip, row, column);
-        const [r, g, b] = colourOf(clip, stage, id);
+        const [r, g, b] = paintOf(clip, stage, row, column);
         context.fillStyle = 0.3 * r + 0.59 * g + 0.11 * b > 118 ? "rgba(0,0,0,.8)" : "rgba(255,255,255,.88)";
-        context.fillText(id, left + wide / 2, top + high / 2 + 0.5);
+        context.fillText(id < stage.vocab ? id : "?", left + wide / 2, top + high / 2 + 0.5);
       }
       if (stage.bands > 1 && band && high >= 5) {
         context.fillStyle = paper;

@@ -15,11 +15,15 @@ let view = [0, 1];
 let focus = null; // {row, column}
 let picked = null;
 let edits = 0;
+let redos = 0;
 let images = new Map();
 let drawRequested = false;
 let pendingTimer = null;
 
-const player = new Player(() => { show(); say("Stopped at the end."); });
+const player = new Player(() => {
+  show();
+  if ($(".cm-status").textContent.startsWith("Playing")) say("Stopped at the end.");
+});
 const decoded = new Decoded(server, () => { changeSound(); show(); }, say);
 
 function say(sentence) {
@@ -39,6 +43,7 @@ function currentStages() {
 // {samples, picture, level} of what is to be heard now, or undefined while it is decoded.
 function current() {
   if (source === "original") return clip.original;
+  if (source === "variation") return preview ? preview.sound : undefined;
   const found = decoded.get(clip, currentStages());
   return found && source === "added" ? found.added : found;
 }
@@ -57,7 +62,7 @@ function gain() {
 let heardKey = "";
 function changeSound() {
   const sound = current();
-  const key = sound && `${source}/${clip.version}/${currentStages()}/${boost}`;
+  const key = sound && `${source}/${clip.version}/${currentStages()}/${boost}/${source === "variation" ? preview.key : ""}`;
   if (!sound || key === heardKey) return;
   heardKey = key;
   player.change(sound.samples, clip.sample_rate, gain());
@@ -66,7 +71,7 @@ function changeSound() {
 // Ask for what is to be heard: at once if it is a prefix or one stage, a little later if more clicks may follow.
 function want() {
   clearTimeout(pendingTimer);
-  if (source !== "original" && !current()) {
+  if (source !== "original" && source !== "variation" && !current()) {
     pendingTimer = setTimeout(() => decoded.ask(clip, currentStages()), isPrefix(currentStages()) ? 0 : PENDING_AFTER_MS);
   }
   changeSound();
@@ -100,6 +105,7 @@ function stop() {
 
 function nameOfSource() {
   if (source === "original") return "the original";
+  if (source === "variation") return `${gallery.made ? "the new clip" : `variation ${preview.number + 1}`}${preview.step < 0 ? "" : ` after step ${preview.step + 1}`}`;
   if (source === "added") return `what stage ${addedStage + 1} adds${boost ? `, raised by ${number(boostDb(), 1)} dB` : ", at its true level"}`;
   const stages = chosen(on);
   return stages.length === on.length ? "the sound of all stages" : `the sound of ${stages.length === 1 ? "stage" : "stages"} ${spoken(stages)}`;
@@ -107,6 +113,7 @@ function nameOfSource() {
 
 function hear(what) {
   source = what;
+  leavePreview();
   player.wake();
   want();
   say(`${player.playing ? "Playing" : "Ready to play"} ${nameOfSource()}.`);
@@ -148,7 +155,12 @@ function textOf(cell) {
   const each = 1 / (clip.geometry.frameRate * stage.steps);
   const id = idAt(clip, cell.row, cell.column);
   const where = stage.bands > 1 ? `, band ${band + 1}` : "";
-  return `Stage ${stage.number + 1}${where}, ${number(x * each, 2)} to ${number((x + 1) * each, 2)} s: codeword ${id}, ${frequency(clip, cell.row, id)}.`;
+  return `Stage ${stage.number + 1}${where}, ${number(x * each, 2)} to ${number((x + 1) * each, 2)} s: ${id < stage.vocab ? `codeword ${id}, ${frequency(clip, cell.row, id)}` : "not decided yet"}.${surprising(cell)}`;
+}
+
+function surprising(cell) {
+  const bits = surpriseAt(cell.row, cell.column);
+  return bits === null ? "" : ` ${number(bits, 2)} bits of surprise.`;
 }
 
 function setFocus(cell, aloud) {
@@ -180,18 +192,24 @@ const cellActions = {
   },
 };
 
-async function write(promise) {
+// After a change on the server: take its indices, and hear them.
+async function write(promise, told) {
   const answer = await promise;
   if (!answer.ok) return say(answer.error);
   edits = answer.edits;
+  redos = answer.redo;
   clip.version = answer.version;
-  if (answer.row === undefined) return show();
-  clip.ids[answer.row * clip.geometry.columns + answer.column] = answer.index;
+  clip.ids = new Uint16Array(bytesOf(answer.ids).buffer);
+  preview = clip.preview = null;
   images.clear();
   source = "decoded";
   want();
-  say(`${textOf(answer)} ${edits ? `${edits} changed by hand.` : "As it was encoded."}`);
-  await pick({ row: answer.row, column: answer.column }, false);
+  if (gallery) showGallery();
+  if (surprise) showSurprise();
+  const changes = edits ? `${edits} changed by hand.` : "As it was encoded.";
+  const cell = answer.row === undefined ? null : { row: answer.row, column: answer.column };
+  say(told ? `${told} ${changes}` : cell ? `${textOf(cell)} ${changes}` : changes);
+  if (cell && mode === "look") await pick(cell, false);
   fetchPrefixes();
 }
 

@@ -22,7 +22,7 @@ function draw() {
   drawControls();
   drawHeads();
   const points = upTo(on.length).map((j) => decoded.get(clip, upTo(j + 1))).filter(Boolean);
-  const here = source === "original" ? null : decoded.get(clip, currentStages());
+  const here = source === "original" || source === "variation" ? null : decoded.get(clip, currentStages());
   showCurves($(".cm-curves"), points, here);
 }
 
@@ -38,15 +38,18 @@ function drawLane(lane, colours) {
     const image = kept(`stage ${lane.stage.number}`, () => stageImage(clip, lane.stage));
     drawWindow(context, image, clip.geometry.columns / clip.geometry.frameRate, view, width, height, false);
     drawCells(context, clip, lane.stage, view, width, height, colours.paper);
-    return drawMarks(lane, context, width, height, colours);
+    drawMarks(lane, context, width, height, colours);
+    return drawSelection(lane, context, width, height, colours);
   }
   const sound = lane.which === "original" ? clip.original : shownDecoded();
   if (!sound) return;
   const image = kept(sound.picture, () => spectrogramImage(sound.picture, rgb(colours.paper), rgb(colours.ink)));
   drawWindow(context, image, clip.seconds, view, width, height, true);
+  drawSelection(lane, context, width, height, colours);
 }
 
 function shownDecoded() {
+  if (source === "variation") return current();
   const found = decoded.get(clip, currentStages());
   return found && source === "added" ? found.added : found;
 }
@@ -58,11 +61,12 @@ function drawMarks(lane, context, width, height, colours) {
     drawFrame(context, clip, place, view, width, height, colours.paper, thick + 1.5);
     drawFrame(context, clip, place, view, width, height, thick === 3 ? colours.now : colours.ink, thick);
   }
-  if (!edits) return;
+  const [now, before] = clip.preview ? [clip.preview, clip.ids] : [clip.ids, clip.firstIds];
+  if (clip.preview ? preview.step >= 0 : !edits) return;
   for (let row = lane.stage.row; row < lane.stage.row + lane.stage.bands * lane.stage.steps; row++) {
     for (let column = 0; column < clip.geometry.columns; column++) {
       const i = row * clip.geometry.columns + column;
-      if (clip.ids[i] === clip.firstIds[i]) continue;
+      if (now[i] === before[i]) continue;
       drawFrame(context, clip, placeOf(clip.geometry, row, column), view, width, height, colours.now, 1.5);
     }
   }
@@ -79,6 +83,8 @@ function drawControls() {
     button.setAttribute("aria-checked", String(button.dataset.source === source));
     button.disabled = button.dataset.source === "original" && !clip.original;
   }
+  for (const button of root.querySelectorAll("[data-edit=undo]")) button.disabled = !edits;
+  for (const button of root.querySelectorAll("[data-edit=redo]")) button.disabled = !redos;
   $(".cm-added-n").textContent = addedStage + 1;
   $(".cm-boost-label").hidden = source !== "added";
   $(".cm-boost-db").textContent = `+${number(boostDb(), 1)} dB`;
@@ -107,8 +113,9 @@ function drawGutter(lane, stages) {
 function drawDecodedName(waiting) {
   const lane = lanes.find((l) => l.which === "decoded");
   const listed = chosen(on);
-  lane.name.textContent = source === "added" ? `Added by stage ${addedStage + 1}` : "Decoded";
-  if (waiting) lane.note.textContent = "Decoding…";
+  lane.name.textContent = preview ? (gallery.made ? "New clip" : `Variation ${preview.number + 1}`) : source === "added" ? `Added by stage ${addedStage + 1}` : "Decoded";
+  if (preview) lane.note.textContent = preview.step < 0 ? (gallery.made ? "All stages." : "All stages. Outlined cells differ from the clip.") : `After step ${preview.step + 1}. Grey cells are not decided yet; they play the codeword that adds least.`;
+  else if (waiting) lane.note.textContent = "Decoding…";
   else if (source === "added") lane.note.textContent = addedStage ? `Stages 1–${addedStage + 1} less stages 1–${addedStage}.` : "The first stage starts from silence.";
   else lane.note.textContent = `What the decoder makes of ${listed.length === on.length ? "all stages" : `stage${listed.length > 1 ? "s" : ""} ${spoken(listed)}`}.`;
 }

@@ -12,6 +12,11 @@ import gradio as gr
 _HERE = Path(__file__).parent
 
 
+def _place(path: Path) -> int:
+    """ "codemap.12-draw.js" -> 12 """
+    return int(path.name.split(".")[1].split("-")[0])
+
+
 class CodeMap(gr.HTML):
     """A codemap. Emits `pick_cell` with {row, column} when a person chooses a cell."""
 
@@ -19,8 +24,8 @@ class CodeMap(gr.HTML):
         super().__init__(
             value=value,
             html_template=(_HERE / "codemap.html").read_text(),
-            css_template=(_HERE / "codemap.css").read_text(),
-            js_on_load="\n".join(path.read_text() for path in sorted(_HERE.glob("codemap.*.js"))),
+            css_template="\n".join(path.read_text() for path in sorted(_HERE.glob("codemap*.css"))),
+            js_on_load="\n".join(path.read_text() for path in sorted(_HERE.glob("codemap.*.js"), key=_place)),
             apply_default_css=False,
             **settings,
         )

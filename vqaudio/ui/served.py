@@ -27,11 +27,11 @@ def describe(token: str, bench: Workbench) -> dict:
         "ids": wire.integers(bench.ids),
         "colour_ranks": facts.colour_ranks(bench.codec)[: len(spec.stages)],
         "train_counts": facts.train_counts(bench.codec),
-        "original": None if bench.original is None else _heard(bench, bench.original),
+        "original": None if bench.original is None else heard(bench, bench.original),
     }
 
 
-def _heard(bench: Workbench, sound: torch.Tensor, loudest: bool = False) -> dict:
+def heard(bench: Workbench, sound: torch.Tensor, loudest: bool = False) -> dict:
     return {
         "sound": wire.sound(sound, loudest),
         "picture": wire.picture(bench.picture(sound)),
@@ -49,10 +49,10 @@ def decode(request: wire.StagesRequest) -> dict:
     return {
         "version": bench.version,
         "stages": stages,
-        **_heard(bench, sound),
+        **heard(bench, sound),
         "bits_per_second": bench.bits_per_second(stages),
         "quality": bench.quality(sound),
-        "added": _heard(bench, bench.added(len(stages)), loudest=True) if is_prefix else None,
+        "added": heard(bench, bench.added(len(stages)), loudest=True) if is_prefix else None,
     }
 
 
@@ -92,21 +92,35 @@ def swap(request: wire.SwapRequest) -> dict:
     """Put a codeword into a cell."""
     bench = store.get(request.token)
     bench.swap(request.row, request.column, request.index)
-    return _written(bench, request.row, request.column)
+    return written(bench, request.row, request.column)
 
 
 @wire.serves(wire.Request)
 def undo(request: wire.Request) -> dict:
-    """Take the last swap back."""
+    """Take the last change back."""
     bench = store.get(request.token)
-    cell = bench.undo()
-    return {"version": bench.version, "edits": 0} if cell is None else _written(bench, *cell)
+    return written(bench, *(bench.undo() or ()))
 
 
-def _written(bench: Workbench, row: int, column: int) -> dict:
-    return {
-        "version": bench.version, "row": row, "column": column, "index": int(bench.ids[row, column]), "edits": bench.n_edits
-    }
+@wire.serves(wire.Request)
+def redo(request: wire.Request) -> dict:
+    """Make again what was taken back last."""
+    bench = store.get(request.token)
+    return written(bench, *(bench.redo() or ()))
+
+
+@wire.serves(wire.PutRequest)
+def put(request: wire.PutRequest) -> dict:
+    """Write many cells as one change: a block that was copied."""
+    bench = store.get(request.token)
+    bench.put(request.cells)
+    return written(bench)
+
+
+def written(bench: Workbench, row: int | None = None, column: int | None = None) -> dict:
+    """The clip after a change; the row and column of one cell of it, where there was one."""
+    cell = {} if row is None else {"row": row, "column": column, "index": int(bench.ids[row, column])}
+    return {"version": bench.version, "edits": bench.n_edits, "redo": bench.n_redo, "ids": wire.integers(bench.ids), **cell}
 
 
 @wire.serves(wire.ExampleRequest)
@@ -125,4 +139,4 @@ def export(request: wire.ExportRequest) -> dict:
     return {"name": name, "type": kind, "data": wire.text(data)}
 
 
-FUNCTIONS = (decode, inspect, swap, undo, example, export)
+FUNCTIONS = (decode, inspect, swap, put, undo, redo, example, export)

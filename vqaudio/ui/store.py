@@ -56,6 +56,11 @@ class Store:
             self._kept.move_to_end(token)
             return thing
 
+    def things(self) -> list[tuple[str, object]]:
+        """All that is kept: (token, thing)."""
+        with self._lock:
+            return [(token, thing) for token, (_, thing) in self._kept.items()]
+
     def drop(self, token: str | None) -> None:
         """Forget it, if it is there."""
         with self._lock:

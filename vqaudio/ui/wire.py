@@ -17,6 +17,7 @@ from vqaudio.errors import InputError
 AT_ONCE = 2
 WAIT_S = 30.0
 _log = logging.getLogger(__name__)
+UNKNOWN = "The page asked for something that this app does not know: reload the page."
 _slots = threading.BoundedSemaphore(AT_ONCE)
 
 Token = Annotated[str, Field(min_length=20, max_length=64)]
@@ -26,10 +27,15 @@ Column = Annotated[int, Field(ge=0, le=10**7)]
 Index = Annotated[int, Field(ge=0, le=2**20)]
 
 
-class Request(BaseModel):
-    """What the page asks of one clip."""
+class Message(BaseModel):
+    """What comes from a page: nothing in it is believed."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Request(Message):
+    """What the page asks of one clip."""
+
     token: Token
 
 
@@ -50,13 +56,40 @@ class SwapRequest(CellRequest):
     index: Index
 
 
+class PutRequest(Request):
+    cells: Annotated[list[Annotated[tuple[Row, Column, Index], Field(strict=False)]], Field(min_length=1, max_length=30_000)]
+
+
 class ExampleRequest(Request):
     row: Row
     index: Index
     number: Annotated[int, Field(ge=0, le=63)]
 
 
-def serves(request_type: type[Request]):
+# What a person can mistype, and what it may be.
+TELLS = {
+    "temperature": "The temperature is a number from 0 to 5.",
+    "top_k": "Top-k is a whole number from 1 to 65,536, or empty.",
+    "top_p": "Top-p is a number above 0, at most 1, or empty.",
+    "steps": "The steps are a whole number from 1 to 256, or empty.",
+    "guidance": "The guidance is a number from 0 to 10.",
+    "seed": "The seed is a whole number from 0 to 4,294,967,295.",
+    "seconds": "A new clip lasts from 0.1 to 10 s; leave it empty to have the length drawn.",
+    "labels": "Labels are names with a value each, such as digit: 7; leave out what may be anything.",
+    "rectangles": 'A mask is a list of rectangles, each with start_s, end_s (seconds) and stages such as "2-8"; at most 4,096.',
+}
+
+
+def validated(model: type[BaseModel], data):
+    """`data` as the model. Raises InputError: what the field at fault may be, where a person can have mistyped it."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        places = error.errors()[0]["loc"]
+        raise InputError(next((TELLS[place] for place in places if place in TELLS), UNKNOWN)) from None
+
+
+def serves(request_type: type[Message]):
     """Make a server function of `f(request) -> dict`: its answer is {ok: true, ...} or {ok: false, error: a sentence}.
 
     Server functions go round Gradio's queue, so at most AT_ONCE of them work at a time.
@@ -66,9 +99,9 @@ def serves(request_type: type[Request]):
         @functools.wraps(f, assigned=("__module__", "__name__", "__doc__"))
         def served(data):
             try:
-                request = request_type.model_validate(data)
-            except ValidationError:
-                return _refusal("The page asked for something that this app does not know: reload the page.")
+                request = validated(request_type, data)
+            except InputError as error:
+                return _refusal(str(error))
             if not _slots.acquire(timeout=WAIT_S):
                 return _refusal("Too many people are listening at this moment: try again in a minute.")
             try:
@@ -94,7 +127,7 @@ def _refusal(sentence: str) -> dict:
 def sound(samples: Tensor, loudest: bool = False) -> dict:
     """[N] -> 16-bit samples and the factor they are to be multiplied by; `loudest`: use all 16 bits for a soft sound."""
     peak = float(samples.abs().max())
-    factor = peak if loudest and 0 < peak < 1 else 1.0
+    factor = peak * 32768 / 32767 if loudest and 0 < peak < 1 else 1.0  # the largest 16-bit sample is 32767 / 32768
     return {"data": text(to_int16(samples / factor).astype("<i2").tobytes()), "factor": factor}
 
 

@@ -4,7 +4,8 @@ import hashlib
 import math
 import threading
 from collections import OrderedDict
-from dataclasses import replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -18,6 +19,15 @@ from vqaudio.ui import pictures
 
 MAX_CACHE_BYTES = 48 * 2**20
 MAX_UNDO = 1000
+
+
+@dataclass(frozen=True)
+class Change:
+    """Cells that were written together: their places in the flattened [K, T], what stood there and what stands there now."""
+
+    places: Tensor
+    before: Tensor
+    after: Tensor
 
 
 class Workbench:
@@ -40,7 +50,8 @@ class Workbench:
         self.original, self._latents = original, latents
         self._lock = threading.RLock()
         self._sounds: OrderedDict[tuple, Tensor] = OrderedDict()
-        self._undo: list[tuple[int, int, int]] = []
+        self._undo: list[Change] = []
+        self._redo: list[Change] = []
 
     @classmethod
     def from_audio(cls, codec: Codec, audio: Tensor, title: str) -> "Workbench":
@@ -64,7 +75,8 @@ class Workbench:
     @property
     def n_bytes(self) -> int:
         sounds = sum(4 * len(sound) for sound in list(self._sounds.values()))
-        return sounds + 8 * self.ids.numel() + 4 * self.n_samples
+        changes = sum(24 * len(change.places) for change in [*self._undo, *self._redo])
+        return sounds + changes + 8 * self.ids.numel() + 4 * self.n_samples
 
     @property
     def version(self) -> str:
@@ -74,6 +86,10 @@ class Workbench:
     @property
     def n_edits(self) -> int:
         return len(self._undo)
+
+    @property
+    def n_redo(self) -> int:
+        return len(self._redo)
 
     # --- sound -----------------------------------------------------------------------------------------------------
 
@@ -146,25 +162,51 @@ class Workbench:
 
     def swap(self, row: int, column: int, index: int) -> None:
         """Put a codeword into a cell. Raises InputError if there is no such cell or codeword."""
+        self.put([(row, column, index)])
+
+    def put(self, cells: Iterable[tuple[int, int, int]]) -> None:
+        """Write (row, column, index) cells as one change. Raises InputError, with nothing written, if one does not exist."""
         with self._lock:
-            before = self.check_cell(row, column)
-            vocab = self.codes.spec.vocab_of_row[row]
-            if not 0 <= index < vocab:
-                raise InputError(f"This stage's codewords are 0 to {vocab - 1}; there is no {index}.")
-            if index != before:
-                self._undo = [*self._undo[-MAX_UNDO:], (row, column, before)]
-                self._write(row, column, index)
+            ids, vocab = self.ids.clone(), self.codes.spec.vocab_of_row
+            for row, column, index in cells:
+                self.check_cell(row, column)
+                if not 0 <= index < vocab[row]:
+                    raise InputError(f"This stage's codewords are 0 to {vocab[row] - 1}; there is no {index}.")
+                ids[row, column] = index
+            self.write(ids)
+
+    def write(self, ids: Tensor, mask: Tensor | None = None) -> None:
+        """Take these indices [K, T], where the mask is True, as one change; what is as it was is no change."""
+        with self._lock:
+            ids = ids if mask is None else torch.where(mask, ids, self.ids)
+            places = (ids != self.ids).flatten().nonzero()[:, 0]
+            if not len(places):
+                return
+            change = Change(places, self.ids.flatten()[places], ids.flatten()[places])
+            self._undo = [*self._undo[1 - MAX_UNDO :], change]
+            self._redo = []
+            self._apply(places, change.after)
 
     def undo(self) -> tuple[int, int] | None:
-        """Take the last swap back; returns its row and column, or None if there was none."""
+        """Take the last change back; returns the row and column of its first cell, or None if there was none."""
         with self._lock:
             if not self._undo:
                 return None
-            row, column, before = self._undo.pop()
-            self._write(row, column, before)
-            return row, column
+            change = self._undo.pop()
+            self._redo.append(change)
+            return self._apply(change.places, change.before)
 
-    def _write(self, row: int, column: int, index: int) -> None:
+    def redo(self) -> tuple[int, int] | None:
+        """Make the change again that `undo` took back last; returns what `undo` returns."""
+        with self._lock:
+            if not self._redo:
+                return None
+            change = self._redo.pop()
+            self._undo.append(change)
+            return self._apply(change.places, change.after)
+
+    def _apply(self, places: Tensor, indices: Tensor) -> tuple[int, int]:
         ids = self.codes.ids.clone()
-        ids[0, row, column] = index
+        ids.view(-1)[places] = indices
         self.codes = replace(self.codes, ids=ids)
+        return divmod(int(places[0]), self.codes.columns)

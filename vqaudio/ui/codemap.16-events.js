@@ -25,16 +25,18 @@ function moveTip(event, cell) {
 
 lanesNode.addEventListener("pointermove", (event) => {
   const cell = cellUnder(event);
-  if (event.pointerType !== "touch") moveTip(event, cell);
+  if (event.pointerType !== "touch" && !drag) moveTip(event, cell);
+  if (drag || (mode === "select" && anchor)) return;
   if (cell && (!focus || focus.row !== cell.row || focus.column !== cell.column)) setFocus(cell, false);
 });
 
 lanesNode.addEventListener("pointerleave", (event) => {
   moveTip(event, null);
-  setFocus(picked, false);
+  if (mode === "look") setFocus(picked, false);
 });
 
 lanesNode.addEventListener("click", (event) => {
+  if (mode === "select" && !event.target.closest(".cm-lane-axis")) return;
   const cell = cellUnder(event);
   if (cell) return pick(cell);
   const box = event.target.closest(".cm-track");
@@ -79,10 +81,20 @@ lanesNode.addEventListener("keydown", (event) => {
     setFocus(stepFocus(event.key), true);
     const at = focus.column / clip.geometry.frameRate;
     if (at < view[0] || at >= view[1]) setView(at - (view[1] - view[0]) / 2, view[1] - view[0]);
-  } else if (event.key === "Enter" && focus) {
+    if (mode === "select") selectByKey(event.shiftKey);
+  } else if (event.key === "Enter" && focus && mode === "look") {
     pick(focus);
   } else return;
   event.preventDefault();
+});
+
+// On the document, because a button that vanishes when it is pressed leaves the focus to the body: Ctrl-Z still works then.
+document.addEventListener("keydown", (event) => {
+  const lost = event.target === document.body;
+  if (!root.isConnected || !root.offsetWidth || event.defaultPrevented || !(lost || root.contains(event.target))) return;
+  if (event.target.closest("input, select, textarea") || (lost && !event.ctrlKey && !event.metaKey)) return;
+  if (event.key === "Enter" && event.target.closest("button")) return;
+  if (selectKey(event)) event.preventDefault();
 });
 
 root.addEventListener("keydown", (event) => {
@@ -134,19 +146,25 @@ function open(value) {
   decoded.clear();
   images.clear();
   focus = picked = beforeSolo = null;
-  edits = 0;
+  edits = redos = 0;
+  drag = anchor = null;
+  if (job) cancelJob();
   heardKey = "";
   clip = value && value.token ? opened(value) : null;
   root.dataset.state = clip ? "open" : "empty";
+  closeGallery();
   if (!clip) return;
   source = "decoded";
   addedStage = 0;
   on = clip.geometry.stages.map(() => true);
   buildLanes();
   describe();
+  select(new Selection(clip.geometry), false);
   setView(0, clip.span);
   fetchPrefixes();
+  if ($(".cm-colour").value) showSurprise();
   say(`Opened ${clip.title}: ${number(clip.seconds, 2)} s, ${clip.geometry.columns} columns. Space plays; arrow keys move over the cells.`);
+  restoreMask();
 }
 
 function buildLanes() {
@@ -176,5 +194,7 @@ new MutationObserver(() => {
   images.clear();
   show();
 }).observe(document.body, { attributes: true, attributeFilter: ["class"] });
+setMode("look");
+loadPriors();
 watch("value", () => open(props.value));
 open(props.value);

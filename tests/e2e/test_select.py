@@ -1,0 +1,165 @@
+"""Selecting cells, the surprise of a clip, new clips, blocks that are copied, and links that restore a selection."""
+
+# ruff: noqa: F811  (fixtures are imported, and named as arguments)
+import re
+
+import numpy as np
+from browsing import browser, lane, shows  # noqa: F401
+from filling import app, columns, drag, field, ids, page, pages, selected, upload  # noqa: F401
+
+# --- selecting --------------------------------------------------------------------------------------------------------------
+
+
+def test_shift_adds_alt_takes_away_and_the_switch_takes_the_finer_stages(page):
+    drag(page, (2, 0.1), (2, 0.2))
+    one = selected(page)
+    assert one % 3 == 0
+    page.locator(".cm-finer").uncheck()
+    assert selected(page) * 3 == one
+    page.locator(".cm-finer").check()
+    assert selected(page) == one
+    drag(page, (3, 0.6), (4, 0.8), "Shift")
+    two = selected(page)
+    assert two > one and field(page, "stages") == "2-4"
+    drag(page, (3, 0.6), (3, 0.8), "Alt")
+    assert selected(page) == one
+    page.locator("[data-stroke=add]").click()
+    drag(page, (3, 0.6), (4, 0.8))
+    assert selected(page) == two
+
+
+def test_the_spectrogram_selects_that_time_over_all_stages_and_the_fields_keep_step(page):
+    drag(page, ("original", 0.25), ("original", 0.5))
+    width = round(float(field(page, "to")) * 50) - round(float(field(page, "from")) * 50)
+    assert selected(page) == 4 * width and field(page, "stages") == "1-4"
+    for name, value in (("from", "0.1"), ("to", "0.2"), ("stages", "2-3")):
+        page.locator(f".cm-{name}").fill(value)
+        page.locator(f".cm-{name}").press("Tab")
+    assert selected(page) == 2 * 5
+    shows(page, ".cm-status", "10 cells selected: 0.10 to 0.20 s, stages 2\u20133.")
+    page.locator(".cm-stages").fill("9")
+    page.locator(".cm-stages").press("Tab")
+    shows(page, ".cm-status", "there are stages 1 to 4")
+    page.locator(".cm-stages").fill("2-3")
+    page.locator(".cm-to").fill("99")
+    page.locator(".cm-to").press("Tab")
+    shows(page, ".cm-status", "lies inside the clip")
+    assert selected(page) == 10
+
+
+def test_the_mask_buttons(page):
+    n = columns(page)
+    for name, expected in (("all", 4 * n), ("stage", 3 * n), ("nth", 4 * (n // 2)), ("end", 4 * (n - n // 2)), ("clear", 0)):
+        page.locator(f"[data-mask={name}]").click()
+        assert abs(selected(page) - expected) <= 4, name
+    page.locator(".cm-share").fill("25")
+    page.locator("[data-mask=random]").click()
+    assert 0 < selected(page) < 2 * n
+    page.locator("[data-mask=onsets]").click()
+    assert selected(page) == 0 or selected(page) % 4 == 0
+
+
+def test_keys_select_extend_fill_and_clear(page):
+    page.locator(".cm-lanes").focus()
+    page.locator(".cm-finer").uncheck()
+    page.locator(".cm-lanes").focus()
+    for key in ("ArrowRight", "ArrowRight", "ArrowDown"):
+        page.keyboard.press(key)
+    assert selected(page) == 1 and field(page, "stages") == "2"
+    for key in ("Shift+ArrowRight", "Shift+ArrowRight", "Shift+ArrowDown"):
+        page.keyboard.press(key)
+    assert selected(page) == 6 and field(page, "stages") == "2-3"
+    page.keyboard.press("Escape")
+    assert selected(page) == 0
+    page.keyboard.press("Enter")
+    shows(page, ".cm-status", "No cell is selected")
+    page.keyboard.press("Control+a")
+    assert selected(page) == 4 * columns(page)
+
+
+def test_a_finger_selects_and_the_page_scrolls_only_outside_select_mode(pages):
+    page = pages(width=390, has_touch=True, is_mobile=True)
+    track = lane(page, 2).locator(".cm-track")
+    assert track.evaluate("(node) => getComputedStyle(node).touchAction") == "none"
+    track.scroll_into_view_if_needed()
+    box = track.bounding_box()
+    touch = page.context.new_cdp_session(page)
+    y = box["y"] + box["height"] / 2
+    for kind, share in (("touchStart", 0.2), ("touchMove", 0.35), ("touchMove", 0.5), ("touchEnd", None)):
+        points = [] if share is None else [{"x": box["x"] + share * box["width"], "y": y}]
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    shows(page, ".cm-status", "cells selected")
+    assert selected(page) >= 9
+    page.locator("[data-mode-is=look]").click()
+    assert track.evaluate("(node) => getComputedStyle(node).touchAction") == "auto"
+
+
+# --- surprise, new clips, blocks, links -------------------------------------------------------------------------------------
+
+
+def test_the_surprise_of_a_clip(page):
+    page.locator(".cm-colour").select_option("toy")
+    shows(page, ".cm-scale-text", f"{5 * 4 * columns(page)} bits in all")
+    shows(page, ".cm-status", "an exact likelihood")
+    lane(page, 2).locator("canvas").hover(position={"x": 60, "y": 15})
+    shows(page, ".cm-tip", "5.00 bits of surprise")
+    page.locator(".cm-colour").select_option("")
+    shows(page, ".cm-scale-text", "a colour is a codeword")
+
+
+def test_a_new_clip_needs_no_clip(pages):
+    page = pages(None)
+    page.locator("[data-label=digit]").select_option("7")
+    page.locator(".cm-seconds").fill("0.4")
+    page.locator(".cm-new").click()
+    shows(page, ".cm-status", "Made 7, seed")
+    shows(page, ".cm-step-text", "Step 4 of 4")
+    assert page.locator(".cm-length").inner_text() == "0.40"
+    page.locator(".cm-seconds").fill("99")
+    page.locator(".cm-new").click()
+    shows(page, ".cm-status", "A new clip lasts from 0.1 to 10 s")
+    assert page.locator(".cm-length").inner_text() == "0.40"
+
+
+def test_a_block_is_pasted_into_another_clip(page, example_clips, tmp_path):
+    page.locator("[data-edit=paste]").click()
+    shows(page, ".cm-status", "Nothing was copied yet")
+    donor = ids(page, tmp_path)
+    page.locator(".cm-finer").uncheck()
+    for name, value in (("from", "0.1"), ("to", "0.2"), ("stages", "1-2")):
+        page.locator(f".cm-{name}").fill(value)
+        page.locator(f".cm-{name}").press("Tab")
+    page.locator("[data-edit=copy]").click()
+    shows(page, ".cm-status", "Copied 10 cells")
+    upload(page, example_clips[1])
+    before = ids(page, tmp_path)
+    page.locator(".cm-from").fill("0.04")
+    page.locator(".cm-to").fill("0.06")
+    page.locator(".cm-to").press("Tab")
+    page.locator("[data-edit=paste]").click()
+    shows(page, ".cm-status", "Pasted 10 cells at 0.04 s")
+    after = ids(page, tmp_path)
+    assert np.array_equal(after[:2, 2:7], donor[:2, 5:10])
+    before[:2, 2:7] = after[:2, 2:7]
+    assert np.array_equal(after, before)
+
+
+def test_a_link_restores_labels_mask_seed_and_settings(page, pages):
+    drag(page, (2, 0.3), (3, 0.5))
+    page.locator("[data-label=speaker]").select_option("theo")
+    page.locator(".cm-temperature").fill("0.7")
+    page.locator(".cm-cut").select_option("top_p")
+    page.locator(".cm-seed").fill("11")
+    page.locator(".cm-link").click()
+    page.wait_for_url(re.compile("mask="))
+    other = pages(query=page.url.partition("?")[2])
+    assert selected(other) == selected(page) and field(other, "stages") == field(page, "stages")
+    for name in ("from", "to", "temperature", "seed", "cut", "cut-value", "prior"):
+        assert field(other, name) == field(page, name), name
+    assert other.locator("[data-label=speaker]").input_value() == "theo" and other.locator(".cm-keep-seed").is_checked()
+
+
+def test_a_link_with_an_unknown_label_says_which_are_known(pages):
+    page = pages(None, query="label=digit:12&prior=nobody")
+    shows(page, ".cm-status", "there is no digit 12; known are 0, 1, 2")
+    shows(page, ".cm-status", "the prior nobody is not here")

@@ -1,0 +1,52 @@
+"""A prior with nothing to learn, for tests of the app: each codeword is as likely as any other, but a label shifts them.
+
+It has the interface of `vqaudio.prior`, keeps its law, and takes as long as it is told to.
+"""
+
+import math
+import time
+from dataclasses import replace
+
+import torch
+
+from vqaudio.codes import Codes
+from vqaudio.errors import InputError
+
+
+class ToyPrior:
+    likelihood, sees_right = "exact", True
+    labels = {"digit": tuple("0123456789"), "speaker": ("george", "theo")}  # noqa: RUF012
+
+    def __init__(self, codec, name="toy", pause_s=0.0, codec_name=None):
+        self.spec, self.name, self.pause_s = codec.spec, name, pause_s
+        self.codec_name = codec_name or codec.name
+
+    def check_codec(self, codec):
+        if codec.name != self.codec_name:
+            raise InputError("another codec")
+
+    def fill(self, codes, mask, labels=None, *, temperature=1.0, top_k=None, top_p=None, steps=None, guidance=1.0,
+             generator=None, on_step=None):
+        vocab = torch.tensor(self.spec.vocab_of_row)[None, :, None]
+        drawn = (torch.rand(codes.ids.shape, generator=generator) * vocab).long()
+        total = steps or 4
+        ids = torch.where(mask, -1, codes.ids)
+        for done in range(1, total + 1):
+            time.sleep(self.pause_s)
+            upto = torch.zeros_like(mask)
+            upto[:, :, : math.ceil(codes.columns * done / total)] = True
+            ids = torch.where(mask & upto, drawn, ids)
+            if on_step:
+                on_step(done, total, ids)
+        return replace(codes, ids=ids)
+
+    def log_prob(self, codes, labels=None):
+        vocab = torch.tensor(self.spec.vocab_of_row)[None, :, None].expand(codes.ids.shape)
+        return -vocab.double().log()
+
+    def blank(self, labels=None, seconds=None, generator=None):
+        seconds = seconds or 0.3 + 0.3 * float(torch.rand((), generator=generator))
+        columns = round(seconds * self.spec.frame_rate)
+        samples = round(columns / self.spec.frame_rate * 8000)
+        return Codes(torch.zeros(1, self.spec.rows, columns, dtype=torch.long), self.spec, torch.tensor([samples]),
+                     torch.ones(1, columns, dtype=torch.bool), torch.tensor([-25.0]))

@@ -1,0 +1,220 @@
+"""The parts of filling in the app that need no browser: masks, changes and their undoing, jobs, what is refused."""
+
+import base64
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from vqaudio.audio import load as load_audio
+from vqaudio.codes import Codes, CodeSpec, Stage
+from vqaudio.errors import InputError
+from vqaudio.ui import inpainting, jobs, models, sampling, served, wire
+from vqaudio.ui.sampling import Settings
+from vqaudio.ui.selection import Mask, Rectangle, mask_of
+from vqaudio.ui.workbench import Workbench
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "e2e"))
+from toy_prior import ToyPrior
+
+SPEC = CodeSpec((Stage(4, 1, 16), Stage(1, 3, 8)), 10.0)
+
+
+@pytest.fixture
+def codes():
+    ids = torch.randint(0, 8, (1, SPEC.rows, 12), generator=torch.Generator().manual_seed(0))
+    return Codes(ids, SPEC, torch.tensor([9000]), torch.ones(1, 12, dtype=torch.bool))
+
+
+@pytest.fixture
+def bench(codec, example_clips):
+    return Workbench.from_audio(codec, load_audio(example_clips[0], 8000)[0], "a clip")
+
+
+@pytest.fixture
+def toy(codec, monkeypatch):
+    toy = ToyPrior(codec)
+    monkeypatch.setattr(models, "codec", lambda: codec)
+    monkeypatch.setattr(models, "_prior_names", lambda: ["toy"])
+    monkeypatch.setattr(models, "_prior", lambda name: toy)
+    return toy
+
+
+@pytest.fixture
+def token(bench):
+    token = served.store.put(bench)
+    yield token
+    served.store.drop(token)
+
+
+def rectangles(*values) -> list[Rectangle]:
+    names = ("start_s", "end_s", "stages", "bands")
+    return wire.validated(Mask, {"rectangles": [dict(zip(names, v)) for v in values]}).rectangles
+
+
+# --- masks --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_mask_is_the_union_of_its_rectangles(codes):
+    mask = mask_of(codes, rectangles((0.1, 0.3, "1-1", "2-3"), (0.5, 0.6, "2-2"), (1.1, 1.2)))
+    wanted = torch.zeros_like(mask)
+    wanted[0, 1:3, 1:3] = wanted[0, 4:7, 5] = wanted[0, :, 11] = True
+    assert torch.equal(mask, wanted)
+
+
+@pytest.mark.parametrize(
+    "values, sentence",
+    [
+        ([], "No cell is selected"),
+        ([(0.5, 1.3)], r"reaches to 1.30 s, but the clip ends at 1.20 s"),
+        ([(0.0, 0.1, "3-3")], "There are stages 1 to 2"),
+        ([(0.0, 0.1, "x")], "Stages are a count"),
+        ([(0.2, 0.1)], "start < end"),
+        ([(0.0, 0.1, "2-2", "2-2")], "No cell is selected"),
+    ],
+)
+def test_masks_that_are_refused(codes, values, sentence):
+    with pytest.raises(InputError, match=sentence):
+        mask_of(codes, rectangles(*values))
+
+
+@pytest.mark.parametrize("field, value", [
+    ("temperature", -1), ("temperature", float("nan")), ("top_k", 0), ("top_p", 1.01), ("steps", 10**6), ("guidance", "a"),
+    ("seed", -1), ("labels", {"digit": 7}),
+])  # fmt: skip
+def test_a_setting_out_of_range_is_told_by_name(field, value):
+    with pytest.raises(InputError) as caught:
+        wire.validated(Settings, {field: value})
+    assert str(caught.value) == wire.TELLS[field]
+
+
+# --- changes ------------------------------------------------------------------------------------------------------------
+
+
+def test_many_cells_are_one_change(bench):
+    before = bench.ids.clone()
+    bench.put([(0, 1, (int(before[0, 1]) + 1) % 32), (2, 3, (int(before[2, 3]) + 1) % 32)])
+    after = bench.ids.clone()
+    assert int((after != before).sum()) == 2 and bench.n_edits == 1
+    bench.undo()
+    assert torch.equal(bench.ids, before) and bench.n_redo == 1
+    bench.redo()
+    assert torch.equal(bench.ids, after) and bench.redo() is None
+    bench.undo()
+    bench.swap(0, 0, (int(before[0, 0]) + 1) % 32)
+    assert bench.n_redo == 0, "a new change ends what could be done again"
+
+
+def test_a_block_with_one_bad_cell_is_not_written(bench):
+    before = bench.ids.clone()
+    with pytest.raises(InputError, match="there is no 32"):
+        bench.put([(0, 0, 1), (0, 1, 32)])
+    assert torch.equal(bench.ids, before) and bench.n_edits == 0
+
+
+def test_a_variation_writes_only_its_hole(bench, toy, token):
+    hole = {"start_s": 0.1, "end_s": 0.2, "stages": "2-4"}
+    request = {"token": token, "prior": "toy", "rectangles": [hole], "settings": {"seed": 5}}
+    started = inpainting.fill(request)
+    answer = finished(started["job"])
+    assert [v["seed"] for v in answer["variations"]] == [5, 6, 7, 8]
+    for variation in answer["variations"]:
+        assert variation["kept"][0] == variation["kept"][1] == bench.ids.numel() - 15
+    bench.swap(0, 0, (int(bench.ids[0, 0]) + 1) % 32)
+    swapped = bench.ids.clone()
+    assert inpainting.use({"token": token, "job": started["job"], "variation": 1})["edits"] == 2
+    mask = mask_of(bench.codes, [Rectangle(**hole)])[0]
+    assert torch.equal(bench.ids[~mask], swapped[~mask]), "what was changed since stays"
+    assert np.array_equal(bench.ids[mask], decoded(answer["variations"][1]["ids"], bench)[mask])
+
+
+def decoded(text: str, bench) -> np.ndarray:
+    return np.frombuffer(base64.b64decode(text), "<u2").reshape(bench.ids.shape)
+
+
+def finished(job: str) -> dict:
+    for _ in range(400):
+        answer = inpainting.progress({"job": job, "seen": 0})
+        if answer["state"] not in ("waiting", "running"):
+            return answer
+        time.sleep(0.02)
+    raise AssertionError("the job does not end")
+
+
+def test_the_kept_cells_are_measured_not_promised(codes):
+    ids = codes.ids.clone()
+    ids[0, 0, 0] += 1
+    mask = torch.zeros_like(ids[0], dtype=torch.bool)
+    assert sampling.Variation(0, replace(codes, ids=ids), mask, codes.ids[0], {}).kept == (SPEC.rows * 12 - 1, SPEC.rows * 12)
+
+
+# --- jobs ---------------------------------------------------------------------------------------------------------------
+
+
+def test_a_cancelled_job_leaves_the_clip_and_a_second_press_is_refused(bench, toy, token):
+    toy.pause_s = 0.1
+    before = bench.ids.clone()
+    request = {"token": token, "prior": "toy", "rectangles": [{"start_s": 0.0, "end_s": 0.1}], "settings": {"steps": 50}}
+    started = inpainting.fill(request)
+    assert "filled already" in inpainting.fill(request)["error"]
+    inpainting.cancel({"job": started["job"]})
+    assert finished(started["job"])["state"] == "cancelled"
+    assert torch.equal(bench.ids, before)
+    assert inpainting.fill(request | {"settings": {"steps": 1}})["ok"], "afterwards one can fill again"
+
+
+def test_jobs_wait_their_turn_and_can_be_cancelled_there():
+    gate = threading.Event()
+    tokens = [jobs.start(jobs.Job(lambda job: gate.wait(20), 1)) for _ in range(jobs.AT_ONCE)]
+    waiting = jobs.Job(lambda job: None, 1)
+    tokens.append(jobs.start(waiting))
+    assert waiting.state == "waiting"
+    waiting.cancel()
+    assert waiting.state == "cancelled"
+    gate.set()
+    for token in tokens:
+        while jobs.store.get(token).busy:
+            time.sleep(0.01)
+    assert waiting.state == "cancelled"
+
+
+def test_a_fault_in_a_prior_is_a_sentence(bench, toy, token, monkeypatch, caplog):
+    monkeypatch.setattr(toy, "fill", lambda *_, **__: 1 / 0)
+    started = inpainting.fill({"token": token, "prior": "toy", "rectangles": [{"start_s": 0.0, "end_s": 0.1}], "settings": {}})
+    answer = finished(started["job"])
+    assert answer["state"] == "failed" and answer["error_text"].startswith("Something went wrong while sampling")
+    assert "failed" in caplog.text
+
+
+# --- priors -------------------------------------------------------------------------------------------------------------
+
+
+def test_only_priors_of_this_codec_are_offered(toy, monkeypatch):
+    assert [p["name"] for p in inpainting.priors({})["priors"]] == ["toy"]
+    monkeypatch.setattr(toy, "codec_name", "another")
+    told = inpainting.priors({})
+    assert told["priors"] == [] and told["none"] == inpainting.NO_PRIOR
+    with pytest.raises(InputError, match="trained on the codes of another"):
+        models.prior("toy")
+
+
+def test_long_clips_are_refused(codec, toy):
+    bench = Workbench.from_audio(codec, torch.randn(1, 8000 * 11) * 0.1, "long")
+    token = served.store.put(bench)
+    answer = inpainting.score({"token": token, "prior": "toy"})
+    assert "clips of up to 10 s" in answer["error"]
+    served.store.drop(token)
+
+
+def test_an_undecided_cell_is_heard_as_the_quietest_codeword(codec, bench):
+    ids = bench.ids.clone()
+    ids[1, 2] = -1
+    heard, undecided = sampling.audible(codec, bench.codes, ids)
+    assert undecided.nonzero().tolist() == [[1, 2]]
+    norms = codec.rvq.vectors_of(torch.arange(32), 1).norm(dim=1)
+    assert int(heard.ids[0, 1, 2]) == int(norms.argmin())

@@ -1,0 +1,156 @@
+"""The endpoints of the priors for programs: /generate, /inpaint, /score."""
+
+import secrets
+from pathlib import Path
+
+import gradio as gr
+import numpy as np
+from gradio.utils import get_upload_folder
+
+from vqaudio.audio import to_int16
+from vqaudio.codes import Codes
+from vqaudio.errors import InputError
+from vqaudio.ui import inpainting, models, reading, sampling, wire
+from vqaudio.ui.sampling import Settings, Variation
+from vqaudio.ui.selection import Mask, mask_of
+from vqaudio.vqa import write_vqa
+
+SETTINGS = ("labels", "temperature", "top_k", "top_p", "steps", "guidance", "seed")
+
+
+def generate(
+    prior: str = "", labels: dict | None = None, seconds: float | None = None, temperature: float = 1.0,
+    top_k: int | None = None, top_p: float | None = None, steps: int | None = None, guidance: float = 1.0,
+    seed: int | None = None,
+) -> tuple[tuple[int, np.ndarray], str, dict]:
+    """Make a new clip.
+
+    Args:
+        prior: a prior of this app's model; empty for the first.
+        labels: what the clip is to be, such as {"digit": "7", "speaker": "theo"}; what is left out may be anything.
+        seconds: its length, 0.1 to 10; null has it drawn from the training lengths.
+        temperature: 0 (the likeliest) to 5; 1 samples as the prior believes.
+        top_k: draw from the k likeliest codewords only; null for all.
+        top_p: draw from the likeliest codewords that together have this probability; null for all.
+        steps: sampling steps; null for the prior's usual number.
+        guidance: how strongly the labels are insisted on; 1 is the prior itself.
+        seed: 0 to 4,294,967,295; null draws one, and the answer tells it.
+
+    Returns:
+        The sound, the codes as a .vqa file, and as JSON: prior, seed, kept and changed cells.
+    """
+    with reading.plain_errors():
+        found, settings = _prior(prior), _settings(labels, temperature, top_k, top_p, steps, guidance, seed)
+        sampling.check_labels(found, settings.labels)
+        seconds = wire.validated(inpainting.Length, {"seconds": seconds}).seconds
+        return _made(found, sampling.generate(found, settings, seconds, settings.seed))
+
+
+def inpaint(
+    audio: str, rectangles: list | None = None, prior: str = "", labels: dict | None = None, temperature: float = 1.0,
+    top_k: int | None = None, top_p: float | None = None, steps: int | None = None, guidance: float = 1.0,
+    seed: int | None = None,
+) -> tuple[tuple[int, np.ndarray], str, dict]:
+    """Have a prior write some cells of a sound's codes; all others stay as they are.
+
+    Args:
+        audio: a sound file, at most 10 s.
+        rectangles: the cells to write, such as [{"start_s": 0.2, "end_s": 0.35, "stages": "2-8"}]; without stages, all.
+        prior: a prior of this app's model; empty for the first.
+        labels: what is said and by whom, such as {"digit": "7"}; what is left out may be anything.
+        temperature: 0 (the likeliest) to 5; 1 samples as the prior believes.
+        top_k: draw from the k likeliest codewords only; null for all.
+        top_p: draw from the likeliest codewords that together have this probability; null for all.
+        steps: sampling steps; null for the prior's usual number.
+        guidance: how strongly the labels are insisted on; 1 is the prior itself.
+        seed: 0 to 4,294,967,295; null draws one, and the answer tells it.
+
+    Returns:
+        The sound, the codes as a .vqa file, and as JSON: prior, seed, kept and changed cells.
+    """
+    with reading.plain_errors():
+        found, settings = _prior(prior), _settings(labels, temperature, top_k, top_p, steps, guidance, seed)
+        sampling.check_labels(found, settings.labels)
+        codes = _codes(audio)
+        mask = mask_of(codes, wire.validated(Mask, {"rectangles": rectangles or []}).rectangles)
+        return _made(found, sampling.fill(found, codes, mask, settings, settings.seed))
+
+
+def score(audio: str, prior: str = "", labels: dict | None = None) -> dict:
+    """How surprised a prior is by each cell of a sound's codes.
+
+    Args:
+        audio: a sound file, at most 10 s.
+        prior: a prior of this app's model; empty for the first.
+        labels: what is said and by whom, such as {"digit": "7"}; what is left out may be anything.
+
+    Returns:
+        prior, likelihood (exact or pseudo), total_bits, and bits [K][T], each cell's -log2 probability.
+    """
+    with reading.plain_errors():
+        found, settings = _prior(prior), _settings(labels)
+        sampling.check_labels(found, settings.labels)
+        bits = inpainting.surprise(found, _codes(audio), settings.labels)
+        return {
+            "prior": found.name, "likelihood": found.likelihood, "total_bits": round(float(bits.sum()), 3),
+            "bits": [[round(value, 4) for value in row] for row in bits.tolist()],
+        }  # fmt: skip
+
+
+def _prior(name: str):
+    known = models.priors()
+    if not known:
+        raise InputError(inpainting.NO_PRIOR)
+    return models.prior(str(name)) if name else next(iter(known.values()))
+
+
+def _settings(labels, temperature=1.0, top_k=None, top_p=None, steps=None, guidance=1.0, seed=None) -> Settings:
+    """Checked settings; a seed is drawn where none is given. JSON's numbers have no types: 3.0 is a whole number."""
+    values = (labels or {}, temperature, top_k, top_p, steps, guidance, seed)
+    told = {name: int(v) if isinstance(v, float) and v.is_integer() else v for name, v in zip(SETTINGS, values)}
+    settings = wire.validated(Settings, told)
+    return settings if settings.seed is not None else settings.model_copy(update={"seed": sampling.new_seed()})
+
+
+def _codes(audio: str) -> Codes:
+    codec = models.codec()
+    codes = codec.encode(reading.sound(audio, codec)[0][None])
+    sampling.check_length(codes)
+    return codes
+
+
+def _made(prior, made: Variation) -> tuple[tuple[int, np.ndarray], str, dict]:
+    codec = models.codec()
+    folder = Path(get_upload_folder()) / secrets.token_hex(20)
+    folder.mkdir(parents=True)
+    write_vqa(folder / "codes.vqa", made.codes, codec)
+    told = {
+        "prior": prior.name, "seed": made.seed, "cells_kept": made.kept[0], "cells_outside_mask": made.kept[1],
+        "cells_changed": made.changed[0], "cells_in_mask": made.changed[1],
+    }  # fmt: skip
+    return (codec.sample_rate, to_int16(codec.decode(made.codes))), str(folder / "codes.vqa"), told
+
+
+def add_endpoints() -> None:
+    """Name the endpoints inside the current Blocks; their components are never shown."""
+    sound_in = reading.only_uploads(gr.Audio(type="filepath", visible=False, label="Sound"))
+    rectangles, labels = gr.JSON(visible=False, label="Rectangles"), gr.JSON(visible=False, label="Labels")
+    prior = gr.Textbox("", visible=False, label="Prior")
+
+    def numbers(**values) -> list:
+        return [gr.Number(value, visible=False, label=name.replace("_", " ").capitalize()) for name, value in values.items()]
+
+    seconds = numbers(seconds=None)
+    chosen = numbers(temperature=1.0, top_k=None, top_p=None, steps=None, guidance=1.0, seed=None)
+    out = [
+        gr.Audio(visible=False, format="wav", label="Sound"), gr.File(visible=False, label="Codes"),
+        gr.JSON(visible=False, label="Recipe"),
+    ]  # fmt: skip
+    settings = {"concurrency_id": "priors", "concurrency_limit": 1, "show_progress": "hidden"}
+    gr.Button(visible=False).click(generate, [prior, labels, *seconds, *chosen], out, api_name="generate", **settings)
+    gr.Button(visible=False).click(
+        inpaint, [sound_in, rectangles, prior, labels, *chosen], out, api_name="inpaint", **settings
+    )
+    gr.Button(visible=False).click(
+        score, [sound_in, prior, labels], gr.JSON(visible=False, label="Surprise"), api_name="score", **settings
+    )

@@ -1,0 +1,148 @@
+// Which cells a prior is to write. A cell here is one column of one band of a stage: 0 not selected, DRAWN by the person, or
+// FINER, selected because a coarser stage of its column is.
+
+const DRAWN = 1;
+const FINER = 2;
+
+class Selection {
+  constructor(geometry) {
+    this.geometry = geometry;
+    this.columns = geometry.columns;
+    let line = 0;
+    this.lines = geometry.stages.map((stage) => {
+      const first = line;
+      line += stage.bands;
+      return first;
+    });
+    this.cells = new Uint8Array(line * this.columns);
+  }
+
+  copy() {
+    const other = new Selection(this.geometry);
+    other.cells.set(this.cells);
+    return other;
+  }
+
+  at(stage, band, column) {
+    return this.cells[(this.lines[stage] + band) * this.columns + column];
+  }
+
+  set(stage, band, column, value) {
+    this.cells[(this.lines[stage] + band) * this.columns + column] = value;
+  }
+
+  // {first, last} columns, {top, bottom} stages, bands [low, high] or null for all; ends are inside.
+  each(block, visit) {
+    for (let stage = block.top; stage <= block.bottom; stage++) {
+      const most = this.geometry.stages[stage].bands - 1;
+      const [low, high] = block.bands || [0, most];
+      for (let band = low; band <= Math.min(high, most); band++) {
+        for (let column = Math.max(0, block.first); column <= Math.min(this.columns - 1, block.last); column++) visit(stage, band, column);
+      }
+    }
+  }
+
+  add(block, finer) {
+    this.each(block, (stage, band, column) => this.set(stage, band, column, DRAWN));
+    if (finer) this.addFiner(block);
+  }
+
+  addFiner(block) {
+    const rest = { ...block, top: block.top + 1, bottom: this.geometry.stages.length - 1, bands: null };
+    this.each(rest, (stage, band, column) => this.at(stage, band, column) || this.set(stage, band, column, FINER));
+  }
+
+  remove(block, finer) {
+    this.each(block, (stage, band, column) => this.set(stage, band, column, 0));
+    if (finer) this.each({ ...block, top: block.top + 1, bottom: this.geometry.stages.length - 1, bands: null }, (stage, band, column) => this.set(stage, band, column, 0));
+  }
+
+  setFiner(finer) {
+    this.cells.forEach((value, i) => { if (value === FINER) this.cells[i] = 0; });
+    if (!finer) return;
+    for (let column = 0; column < this.columns; column++) {
+      const top = this.geometry.stages.findIndex((stage) => upTo(stage.bands).some((band) => this.at(stage.number, band, column) === DRAWN));
+      if (top >= 0) this.addFiner({ first: column, last: column, top, bottom: top, bands: null });
+    }
+  }
+
+  get count() {
+    return this.geometry.stages.reduce((sum, stage) => sum + stage.steps * upTo(stage.bands).reduce((n, band) => n + this.runs(stage.number, band).reduce((m, [a, b]) => m + b - a + 1, 0), 0), 0);
+  }
+
+  // [first, last] columns selected in one line; with `value`, only cells of that value.
+  runs(stage, band, value) {
+    const found = [];
+    for (let column = 0; column < this.columns; column++) {
+      const cell = this.at(stage, band, column);
+      if (value ? cell !== value : !cell) continue;
+      const last = found[found.length - 1];
+      if (last && last[1] === column - 1) last[1] = column;
+      else found.push([column, column]);
+    }
+    return found;
+  }
+
+  // The smallest block around all that is selected, or null.
+  bounds() {
+    const blocks = this.blocks();
+    if (!blocks.length) return null;
+    const all = (key) => blocks.map((block) => block[key]);
+    return { first: Math.min(...all("first")), last: Math.max(...all("last")), top: Math.min(...all("top")), bottom: Math.max(...all("bottom")) };
+  }
+
+  // The selection as blocks that do not overlap: runs in time, joined over the stages below where those are the same.
+  blocks() {
+    const open = new Map();
+    const done = [];
+    for (const { number: stage, bands } of this.geometry.stages) {
+      const lines = upTo(bands).map((band) => this.runs(stage, band));
+      const same = lines.every((line) => JSON.stringify(line) === JSON.stringify(lines[0]));
+      const here = new Set();
+      const parts = same ? lines[0].map((run) => [run, null]) : lines.flatMap((line, band) => line.map((run) => [run, [band, band]]));
+      for (const [[first, last], only] of parts) {
+        const key = `${first}-${last}`;
+        const above = !only && open.get(key);
+        if (above) above.bottom = stage;
+        else done.push({ first, last, top: stage, bottom: stage, bands: only });
+        if (!only) {
+          if (!above) open.set(key, done[done.length - 1]);
+          here.add(key);
+        }
+      }
+      for (const key of [...open.keys()]) if (!here.has(key)) open.delete(key);
+    }
+    return done;
+  }
+
+  // As the server takes it: seconds, and stages and bands as people write them.
+  rectangles() {
+    const rate = this.geometry.frameRate;
+    const round = (x) => Number(x.toFixed(6));
+    return this.blocks().map((b) => ({ start_s: round(b.first / rate), end_s: round((b.last + 1) / rate), stages: `${b.top + 1}-${b.bottom + 1}`, bands: b.bands && `${b.bands[0] + 1}-${b.bands[1] + 1}` }));
+  }
+}
+
+// Seconds and stages -> a block, or a sentence that says what is wrong.
+function blockOf(geometry, start, end, stages) {
+  const seconds = geometry.columns / geometry.frameRate;
+  const text = String(stages).trim() || `1-${geometry.stages.length}`;
+  const match = text.match(/^(\d+)(?:\s*[-–]\s*(\d*))?$/);
+  const top = match ? Number(match[1]) : 0;
+  const bottom = match ? (match[2] === undefined ? top : Number(match[2] || geometry.stages.length)) : 0;
+  if (!(top >= 1 && top <= bottom && bottom <= geometry.stages.length)) return `Stages are a number or a span such as 2-${geometry.stages.length}; there are stages 1 to ${geometry.stages.length}.`;
+  if (!(start >= 0 && start < end && end <= seconds + 0.0051)) return `A selection starts before it ends and lies inside the clip, 0 to ${seconds.toFixed(2)} s.`;
+  const last = Math.min(geometry.columns, Math.ceil(end * geometry.frameRate - 1e-6)) - 1;
+  return { first: Math.min(last, Math.floor(start * geometry.frameRate + 1e-6)), last, top: top - 1, bottom: bottom - 1, bands: null };
+}
+
+// Columns in which the sound suddenly grows: 6 dB over the loudest of the two columns before, and not silent.
+function onsetColumns(samples, rate, geometry) {
+  const size = rate / geometry.frameRate;
+  const level = Array.from({ length: geometry.columns }, (_, t) => {
+    const part = samples.subarray(Math.floor(t * size), Math.floor((t + 1) * size));
+    return part.length ? 10 * Math.log10(part.reduce((sum, x) => sum + x * x, 0) / part.length + 1e-10) : -100;
+  });
+  const loudest = Math.max(...level);
+  return level.flatMap((x, t) => (x > loudest - 35 && x > Math.max(t > 0 ? level[t - 1] : -100, t > 1 ? level[t - 2] : -100) + 6 ? [t] : []));
+}

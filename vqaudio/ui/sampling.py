@@ -1,0 +1,133 @@
+"""How a person wants a prior to sample: the settings, checked, and what they make of a clip."""
+
+import secrets
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from vqaudio.codec import Codec
+from vqaudio.codes import Codes
+from vqaudio.errors import InputError
+from vqaudio.ui.wire import Message
+
+MAX_SECONDS = 10.0
+MAX_KEPT_STEPS = 32
+Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
+Labels = Annotated[dict[Annotated[str, Field(max_length=40)], Annotated[str, Field(max_length=80)]], Field(max_length=16)]
+
+
+class Settings(Message):
+    """See `vqaudio.prior`; None is the prior's own choice."""
+
+    temperature: Annotated[float, Field(ge=0, le=5)] = 1.0
+    top_k: Annotated[int, Field(ge=1, le=65_536)] | None = None
+    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
+    steps: Annotated[int, Field(ge=1, le=256)] | None = None
+    guidance: Annotated[float, Field(ge=0, le=10)] = 1.0
+    seed: Seed | None = None
+    labels: Labels = Field(default_factory=dict)
+
+    def sampling(self) -> dict:
+        """The arguments of `prior.fill` that these settings are."""
+        return self.model_dump(include={"temperature", "top_k", "top_p", "steps", "guidance"})
+
+
+@dataclass(frozen=True)
+class Variation:
+    """One result: its codes, the mask [K, T], the indices before [K, T], and those after some of the sampling steps."""
+
+    seed: int
+    codes: Codes
+    mask: Tensor
+    before: Tensor
+    labels: dict[str, str]
+    steps: list[Tensor] = field(default_factory=list)
+
+    @property
+    def ids(self) -> Tensor:
+        return self.codes.ids[0]
+
+    @property
+    def kept(self) -> tuple[int, int]:
+        """How many cells outside the mask are as they were, and how many there are: measured, not promised."""
+        same = (self.ids == self.before)[~self.mask]
+        return int(same.sum()), same.numel()
+
+    @property
+    def changed(self) -> tuple[int, int]:
+        """How many cells inside the mask differ from before, and how many there are."""
+        differ = (self.ids != self.before)[self.mask]
+        return int(differ.sum()), differ.numel()
+
+
+def new_seed() -> int:
+    return secrets.randbelow(2**31)
+
+
+def check_labels(prior, labels: dict[str, str]) -> None:
+    """Raises InputError, with the labels that the prior knows."""
+    for kind, value in labels.items():
+        if kind not in prior.labels:
+            raise InputError(f"{prior.name} knows no label {kind!r}; it knows {', '.join(prior.labels) or 'none'}.")
+        if value not in prior.labels[kind]:
+            raise InputError(f"There is no {kind} {value!r}; {prior.name} knows {', '.join(prior.labels[kind])}.")
+
+
+def check_length(codes: Codes) -> None:
+    """Raises InputError if a clip is too long to be sampled or scored while a person waits."""
+    seconds = codes.columns / codes.spec.frame_rate
+    if seconds > MAX_SECONDS + 1 / codes.spec.frame_rate:
+        raise InputError(f"Here a prior takes clips of up to {MAX_SECONDS:.0f} s; this one lasts {seconds:.1f} s.")
+
+
+def fill(prior, codes: Codes, mask: Tensor, settings: Settings, seed: int, on_step=None) -> Variation:
+    """One variation of a clip. `on_step(done, total)` may raise, to cancel."""
+    return _fill(prior, codes, mask, settings, seed, torch.Generator().manual_seed(seed), on_step)
+
+
+def _fill(prior, codes, mask, settings, seed, generator, on_step) -> Variation:
+    steps: list[Tensor] = []
+
+    def told(done: int, total: int, ids: Tensor) -> None:
+        if on_step:
+            on_step(done, total)
+        if total <= MAX_KEPT_STEPS or done == total or done * MAX_KEPT_STEPS // total > len(steps):
+            steps.append(ids[0].clone())
+
+    filled = prior.fill(
+        codes, mask, labels=settings.labels or None, generator=generator, on_step=told, **settings.sampling()
+    )
+    return Variation(seed, filled, mask[0], codes.ids[0], settings.labels, steps)
+
+
+def generate(prior, settings: Settings, seconds: float | None, seed: int, on_step=None) -> Variation:
+    """A new clip; without `seconds` its length is drawn from the training lengths given the labels."""
+    generator = torch.Generator().manual_seed(seed)
+    blank = prior.blank(settings.labels or None, seconds, generator)
+    check_length(blank)
+    return _fill(prior, blank, blank.valid[:, None].expand_as(blank.ids), settings, seed, generator, on_step)
+
+
+def audible(codec: Codec, codes: Codes, ids: Tensor) -> tuple[Codes, Tensor]:
+    """Indices [K, T] on their way, made decodable, and where they are undecided [K, T].
+
+    An undecided cell (outside its codebook) plays the codeword that adds least: the shortest vector of its stage.
+    """
+    vocab = torch.tensor(codes.spec.vocab_of_row)[:, None]
+    undecided = (ids < 0) | (ids >= vocab)
+    quiet = torch.tensor(_quietest(codec), dtype=ids.dtype)[:, None]
+    return Codes(torch.where(undecided, quiet, ids)[None], codes.spec, codes.lengths, codes.valid, codes.level_db), undecided
+
+
+def _quietest(codec: Codec) -> list[int]:
+    rvq, found = getattr(codec, "rvq", None), []
+    for j, stage in enumerate(codec.spec.stages):
+        index = 0
+        if rvq is not None:
+            with torch.inference_mode():
+                index = int(rvq.vectors_of(torch.arange(stage.vocab), j).norm(dim=1).argmin())
+        found += [index] * stage.rows
+    return found

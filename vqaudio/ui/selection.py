@@ -1,0 +1,47 @@
+"""The cells that a prior is to write, as rectangles: so they travel from the page, and so a program names them."""
+
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from vqaudio.codes import Codes, parse_stages
+from vqaudio.errors import InputError
+from vqaudio.ui.wire import Message
+
+MAX_RECTANGLES = 4096
+NOTHING_SELECTED = "No cell is selected: drag over the map, or press one of the mask buttons."
+Seconds = Annotated[float, Field(ge=0, le=3600)]
+
+
+class Rectangle(Message):
+    """Time x stages x bands. Stages and bands as people write them, from 1: "2-8", or None for all."""
+
+    start_s: Seconds
+    end_s: Seconds
+    stages: Annotated[str, Field(max_length=200)] | None = None
+    bands: Annotated[str, Field(max_length=200)] | None = None
+
+
+Rectangles = Annotated[list[Rectangle], Field(max_length=MAX_RECTANGLES)]
+
+
+class Mask(Message):
+    rectangles: Rectangles
+
+
+def mask_of(codes: Codes, rectangles: list[Rectangle]) -> Tensor:
+    """bool [B, K, T], True where a rectangle lies. Raises InputError: outside the clip, no such stage, or no cell at all."""
+    spec = codes.spec
+    end_s = codes.columns / spec.frame_rate
+    n_bands = max(stage.bands for stage in spec.stages)
+    mask = torch.zeros(codes.ids.shape, dtype=torch.bool)
+    for part in rectangles:
+        if part.end_s > end_s + 1e-3:
+            raise InputError(f"The mask reaches to {part.end_s:.2f} s, but the clip ends at {end_s:.2f} s.")
+        stages = parse_stages(part.stages, len(spec.stages))
+        mask |= codes.region(part.start_s, part.end_s, stages, parse_stages(part.bands, n_bands))
+    if not mask.any():
+        raise InputError(NOTHING_SELECTED)
+    return mask
