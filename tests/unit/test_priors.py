@@ -1,5 +1,7 @@
 """Naive Bayes against scikit-learn; a prior's training, its batches and cached codes; how priors are measured."""
 
+import json
+
 import torch
 
 from vqaudio.codes import Codes, CodeSpec, Stage
@@ -133,3 +135,15 @@ def test_the_hole_is_the_middle_and_the_last_column_is_repeated():
     assert hole[:, 0].sum(-1).tolist() == [3, 2] and hole[0, 0, 3:6].all() and hole[1, 0, 2:4].all()
     repeated = measure.repeat_last(codes, hole).ids
     assert repeated[0, 0].tolist() == [0, 1, 2, 2, 2, 2, 6, 7, 8, 9] and repeated[1, 0, :6].tolist() == [0, 1, 1, 1, 4, 5]
+
+
+def test_the_benchmark_of_priors(tmp_path, capsys):
+    from benchmarks import prior
+
+    threads = torch.get_num_threads()
+    with torch.random.fork_rng():
+        prior.main(None, None, lengths_s=(0.1,), repeats=1, json=tmp_path / "prior.json")
+    torch.set_num_threads(threads)
+    written = json.loads((tmp_path / "prior.json").read_text())
+    assert {"masked", "autoregressive", "autoregressive, no cache"} <= set(written["seconds_per_second"]["0.1"])
+    assert "| clip" in capsys.readouterr().out
