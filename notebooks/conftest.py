@@ -6,7 +6,9 @@ from pathlib import Path
 from vqaudio.data import fsdd
 from vqaudio.errors import InputError
 
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "fsdd"
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared" / "data" / "fsdd"
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))  # for the kernel
 if SHARED.is_dir():
     os.environ.setdefault("VQAUDIO_DATA", str(SHARED))
 try:
