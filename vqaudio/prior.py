@@ -101,6 +101,11 @@ class Prior(Model, tags=["audio", "codes", "inpainting"]):
         self.register_buffer("example_labels", torch.zeros(n, len(self.labels), dtype=torch.int16))
         self.register_buffer("example_levels_db", torch.zeros(n))
 
+    @property
+    def sample_rate(self) -> int:
+        """Hz of the codec's audio."""
+        return round(self.config.hop * self.spec.frame_rate)
+
     @torch.no_grad()
     def fill(
         self, codes: Codes, mask: Tensor, labels: Labels | None = None, *, temperature: float = 1.0, top_k: int | None = None,
@@ -157,10 +162,9 @@ class Prior(Model, tags=["audio", "codes", "inpainting"]):
         n = max([1, *(len(value) for value in (labels or {}).values() if not isinstance(value, str | None))])
         told, generator = self.label_ids(labels, n), generator or _fresh_generator()
         chosen = torch.tensor([self._example_like(row, generator) for row in told])
-        sample_rate = self.config.hop * self.spec.frame_rate
         lengths = self.example_lengths.cpu()[chosen].long()
         if seconds is not None:
-            lengths = torch.full((n,), max(1, round(seconds * sample_rate)))
+            lengths = torch.full((n,), max(1, round(seconds * self.sample_rate)))
         columns = (lengths + self.config.hop - 1) // self.config.hop
         valid = torch.arange(int(columns.max()))[None] < columns[:, None]
         levels = self.example_levels_db.cpu()[chosen] if self.config.has_level else None

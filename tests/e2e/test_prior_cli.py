@@ -78,6 +78,7 @@ def test_score_says_bits_and_writes_every_cell(command, models, example_clips, t
     code, out, _ = command("score", example_clips[0], "--output", tmp_path / "bits.csv", *models)
     assert code == 0 and "bits a cell" in out and "pseudo" in out
     rows = (tmp_path / "bits.csv").read_text().splitlines()
+    assert "priors.masked" in command("info", models[3])[1]
     assert len(rows) == 4 and all(float(cell) >= 0 for row in rows for cell in row.split(","))
 
 
