@@ -1,6 +1,6 @@
 """Recipes for `vqaudio train prior --recipe NAME`."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from vqaudio.priors.autoregressive import AutoregressivePriorConfig
 from vqaudio.priors.masked import MaskedPriorConfig
@@ -43,14 +43,15 @@ class NaiveBayesRecipe(PriorRecipe):
 
 
 _LOOP = LoopConfig(steps=1200, log_every=50, validate_every=200, checkpoint_every=200)
+_SHORTER = replace(_LOOP, steps=900)  # a causal prior learns from every cell of a batch
 
 PRIOR_RECIPES = {
     "fsdd-8khz-masked": MaskedRecipe(prior=MaskedPriorConfig(dropout=0.2), loop=_LOOP),
     "fsdd-8khz-masked-narrow": MaskedRecipe(prior=MaskedPriorConfig(dim=128, dropout=0.1), loop=_LOOP),
-    "fsdd-8khz-autoregressive": AutoregressiveRecipe(prior=AutoregressivePriorConfig(dropout=0.2), loop=_LOOP),
-    "fsdd-8khz-autoregressive-narrow": AutoregressiveRecipe(prior=AutoregressivePriorConfig(dim=128), loop=_LOOP),
+    "fsdd-8khz-autoregressive": AutoregressiveRecipe(prior=AutoregressivePriorConfig(dropout=0.2), loop=_SHORTER),
+    "fsdd-8khz-autoregressive-narrow": AutoregressiveRecipe(prior=AutoregressivePriorConfig(dim=128), loop=_SHORTER),
     "fsdd-8khz-lstm": AutoregressiveRecipe(
-        prior=AutoregressivePriorConfig(temporal="lstm", dim=192, layers=2, dropout=0.2), loop=_LOOP
+        prior=AutoregressivePriorConfig(temporal="lstm", dim=192, layers=2, dropout=0.2), loop=_SHORTER
     ),
     "fsdd-8khz-naive-bayes": NaiveBayesRecipe(loop=LoopConfig(log_every=1000, validate_every=10_000, checkpoint_every=10_000)),
 }
