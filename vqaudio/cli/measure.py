@@ -3,6 +3,7 @@
 import json
 import shutil
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -94,7 +95,7 @@ def evaluate_codec(
     rows.append(evaluation.score("original", 16 * clips.sample_rate, clips, originals, jury))
     print(evaluation.table(rows))
     if save:
-        record = {"command": " ".join(["vqaudio", *sys.argv[1:]]), "rows": json.loads(evaluation.as_json(rows))}
+        record = {"command": " ".join(["vqaudio", *sys.argv[1:]]), "rows": [asdict(row) for row in rows]}
         path = hub.folder_of(model) / "metrics.json"
         hub.replace_file(path, lambda temporary: temporary.write_text(json.dumps(record, indent=1) + "\n"))
 

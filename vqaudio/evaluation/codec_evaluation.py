@@ -1,7 +1,7 @@
 """What a codec keeps of a dataset's clips, at several numbers of stages, beside the decoded clips of others."""
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -107,7 +107,3 @@ def table(rows: list[Scores]) -> str:
             f"{row.mr_stft:.3f}", f"{row.si_sdr:.1f}", *(f"{100 * row.judged[target]:.1f}" for target in targets),
         ])
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-def as_json(rows: list[Scores]) -> str:
-    return json.dumps([asdict(row) for row in rows], indent=1) + "\n"
