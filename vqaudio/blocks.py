@@ -1,6 +1,7 @@
 """Layers that several models share. Every one keeps padding at zero, so that a clip gives the same result in any batch."""
 
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 
 class ChannelNorm(nn.LayerNorm):
@@ -14,13 +15,14 @@ class ConvNeXtBlock(nn.Module):
     """A depthwise convolution over time and a two-layer perceptron a column, added to the input [B, C, T].
 
     Liu et al. 2022, "A ConvNet for the 2020s", in one dimension as in Vocos (Siuzdak 2023). `valid` [B, 1, T] is 1 where a
-    column is real: the convolution sees zeros in the others, as it does beyond the ends of an unpadded clip.
+    column is real: the convolution sees zeros in the others, as it does beyond the ends of an unpadded clip. Of the `kernel`
+    columns that it sees, `look_ahead` come after the column itself.
     """
 
-    def __init__(self, channels: int, kernel: int = 7, expansion: int = 3, scale: float = 0.1):
+    def __init__(self, channels: int, kernel: int = 7, look_ahead: int = 3, expansion: int = 3, scale: float = 0.1):
         super().__init__()
-        self.reach = kernel // 2
-        self.depthwise = nn.Conv1d(channels, channels, kernel, padding=self.reach, groups=channels)
+        self.padding = kernel - 1 - look_ahead, look_ahead
+        self.depthwise = nn.Conv1d(channels, channels, kernel, groups=channels)
         self.norm = nn.LayerNorm(channels)
         self.expand = nn.Linear(channels, channels * expansion)
         self.contract = nn.Linear(channels * expansion, channels)
@@ -31,6 +33,6 @@ class ConvNeXtBlock(nn.Module):
         self.scale = nn.Parameter(scale * self.contract.bias.new_ones(channels))
 
     def forward(self, x: Tensor, valid: Tensor) -> Tensor:
-        y = self.depthwise(x * valid).transpose(1, 2)
+        y = self.depthwise(F.pad(x * valid, self.padding)).transpose(1, 2)
         y = self.contract(self.activation(self.expand(self.norm(y))))
         return x + (self.scale * y).transpose(1, 2)

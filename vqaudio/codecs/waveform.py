@@ -45,6 +45,8 @@ class WaveformConfig:
     """ConvNeXt blocks at the frame rate, before the head."""
     kernel: int = 7
     """Columns, or frames, that a block's convolution sees."""
+    look_ahead: int = 3
+    """Of those, how many lie after the one that it computes: what a live encoder or decoder has to wait for."""
     n_stages: int = 8
     vocab: int = 256
     """Codewords a stage."""
@@ -65,7 +67,11 @@ class WaveformConfig:
 
 
 class WaveformCodec(Codec):
-    """See the module. Time runs in columns of `hop` samples; a column holds `frames_per_column` STFT frames."""
+    """See the module. Time runs in columns of `hop` samples; a column holds `frames_per_column` STFT frames.
+
+    Attributes:
+        look_ahead: columns after a column that its ids (first) and its audio (second) depend on.
+    """
 
     def __init__(self, config: WaveformConfig):
         super().__init__()
@@ -77,24 +83,29 @@ class WaveformCodec(Codec):
         bins = c.n_fft // 2 + 1
         self.stem = nn.Conv1d(3 * bins * c.frames_per_column, c.encoder_channels, 1)
         self.stem_norm = ChannelNorm(c.encoder_channels)
-        self.encoder = nn.ModuleList(ConvNeXtBlock(c.encoder_channels, c.kernel) for _ in range(c.encoder_blocks))
+        self.encoder = nn.ModuleList(ConvNeXtBlock(c.encoder_channels, c.kernel, c.look_ahead) for _ in range(c.encoder_blocks))
         self.to_latent = nn.Sequential(ChannelNorm(c.encoder_channels), nn.Conv1d(c.encoder_channels, c.latent_dim, 1))
         self.rvq = ResidualVQ(
             c.latent_dim, c.n_stages, c.vocab, decay=c.decay, beta=c.beta, update=c.codebook_update,
             lookup_dim=c.lookup_dim, restart_below=c.restart_below, restart_every=c.restart_every,
         )
         self.from_latent = nn.Sequential(nn.Conv1d(c.latent_dim, c.decoder_channels, 1), ChannelNorm(c.decoder_channels))
-        self.decoder = nn.ModuleList(ConvNeXtBlock(c.decoder_channels, c.kernel) for _ in range(c.decoder_blocks))
+        self.decoder = nn.ModuleList(ConvNeXtBlock(c.decoder_channels, c.kernel, c.look_ahead) for _ in range(c.decoder_blocks))
         self.to_frames = nn.Sequential(
             ChannelNorm(c.decoder_channels), nn.Conv1d(c.decoder_channels, c.frame_channels * c.frames_per_column, 1)
         )
-        self.frames = nn.ModuleList(ConvNeXtBlock(c.frame_channels, c.kernel) for _ in range(c.frame_blocks))
+        self.frames = nn.ModuleList(ConvNeXtBlock(c.frame_channels, c.kernel, c.look_ahead) for _ in range(c.frame_blocks))
         self.head = nn.Sequential(ChannelNorm(c.frame_channels), nn.Conv1d(c.frame_channels, 2 * bins, 1))
         self.register_buffer("window", torch.hann_window(c.n_fft), persistent=False)
         overlap = -(-(c.n_fft - self.frame_hop) // (2 * c.hop))
-        reach_in = c.encoder_blocks * (c.kernel // 2)
-        reach_out = c.decoder_blocks * (c.kernel // 2) + -(-c.frame_blocks * (c.kernel // 2) // c.frames_per_column)
-        self.context = max(reach_in, reach_out) + 2 * overlap
+        self.look_ahead, past = (
+            (
+                c.encoder_blocks * reach + overlap,
+                c.decoder_blocks * reach + -(-c.frame_blocks * reach // c.frames_per_column) + overlap,
+            )
+            for reach in (c.look_ahead, c.kernel - 1 - c.look_ahead)
+        )
+        self.context = max(*self.look_ahead, *past)
 
     def forward(self, audio: Tensor, valid: Tensor, n_stages: Tensor | None = None) -> tuple[Tensor, Quantised]:
         """One training pass: level-normalised audio [B, 1, T * hop], valid [B, T] -> its reconstruction, what was quantised."""

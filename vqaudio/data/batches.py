@@ -1,5 +1,7 @@
 """Padded, masked batches of any dataset's clips, each a pure function of the step: a resumed run sees what it would have seen."""
 
+import functools
+import math
 import random
 from dataclasses import dataclass
 
@@ -19,7 +21,7 @@ class Batch:
     Attributes:
         audio: [B, 1, N] zero behind each clip's length; N is a multiple of `multiple`.
         lengths: [B] samples.
-        labels: for each kind of label, [B] positions in the dataset's list of values.
+        labels: for each kind of label, [B] of `Split.label_index`.
         names: of the clips.
     """
 
@@ -56,6 +58,12 @@ class Augmentation:
     """Up to so many dB louder or softer, after the level is normalised."""
     polarity: bool = True
     """Half of the clips are turned upside down."""
+    noise: float = 0.0
+    """Share of crops with light noise of a random colour, 10 to 40 dB below the crop."""
+    reverberation: float = 0.0
+    """Share of crops heard in a random room: noise that decays by 60 dB in 0.1 to 0.5 s, after the direct sound."""
+    band_limits: float = 0.0
+    """Share of crops without what lies above a random frequency from 3.4 kHz and below one up to 300 Hz, as in a codec."""
 
 
 class TrainingBatches:
@@ -79,7 +87,6 @@ class TrainingBatches:
         self.split, self.batch_size, self.crop, self.seed = split, batch_size, crop, seed
         self.augmentation, self.rank, self.world = augmentation, rank, world
         self.audio = [self._normalised(clip.audio, level_db) for clip in split.clips]
-        self._resampled: dict[tuple[int, float], Tensor] = {}
 
     def batch(self, step: int) -> Batch:
         """The batch of this step: audio [B, 1, crop]."""
@@ -99,19 +106,12 @@ class TrainingBatches:
         return self._order[place]
 
     def _crop(self, index: int, chance: random.Random) -> Tensor:
-        audio, a, gain = self.audio[index], self.augmentation, 1.0
-        if a:
-            audio = self._at_speed(index, chance.choice(a.speeds))
-            gain = 10 ** (chance.uniform(-a.gain_db, a.gain_db) / 20) * (chance.choice((1, -1)) if a.polarity else 1)
-        start = chance.randrange(max(1, len(audio) - self.crop + 1))
-        return audio[start : start + self.crop] * gain
-
-    def _at_speed(self, index: int, speed: float) -> Tensor:
-        if speed == 1.0:
-            return self.audio[index]
-        if (index, speed) not in self._resampled:
-            self._resampled[index, speed] = torchaudio.functional.resample(self.audio[index], round(100 * speed), 100)
-        return self._resampled[index, speed]
+        audio, a = self.audio[index], self.augmentation
+        speed = chance.choice(a.speeds) if a else 1.0
+        wanted = math.ceil(self.crop * speed)
+        start = chance.randrange(max(1, len(audio) - wanted + 1))
+        crop = _at_speed(audio[start : start + wanted], speed)[: self.crop]
+        return augmented(crop, a, self.split.sample_rate, chance) if a else crop
 
     def _normalised(self, audio: Tensor, level_db: float | None) -> Tensor:
         if level_db is None:
@@ -120,12 +120,54 @@ class TrainingBatches:
         return audio * 10 ** ((level_db - level) / 20)
 
 
+@functools.cache
+def _resampler(percent: int) -> torchaudio.transforms.Resample:
+    return torchaudio.transforms.Resample(percent, 100)
+
+
+def _at_speed(audio: Tensor, speed: float) -> Tensor:
+    return audio if speed == 1.0 else _resampler(round(100 * speed))(audio)
+
+
+def augmented(audio: Tensor, a: Augmentation, sample_rate: int, chance: random.Random) -> Tensor:
+    """The crop [n] with another gain and polarity, in another room, through a narrower band, with noise: each at random."""
+    generator = torch.Generator().manual_seed(chance.getrandbits(62))
+    if chance.random() < a.reverberation:
+        audio = _in_a_room(audio, sample_rate, chance, generator)
+    if chance.random() < a.band_limits:
+        audio = _through_a_band(audio, sample_rate, chance)
+    if chance.random() < a.noise:
+        audio = _with_noise(audio, chance, generator)
+    return audio * 10 ** (chance.uniform(-a.gain_db, a.gain_db) / 20) * (chance.choice((1, -1)) if a.polarity else 1)
+
+
+def _in_a_room(audio: Tensor, sample_rate: int, chance: random.Random, generator: torch.Generator) -> Tensor:
+    decay_s, level = chance.uniform(0.1, 0.5), chance.uniform(0.1, 0.6)
+    t = torch.arange(round(decay_s * sample_rate)) / sample_rate
+    tail = torch.randn(len(t), generator=generator) * torch.exp(-6.9 * t / decay_s)
+    room = torch.cat([torch.ones(1), level * tail / tail.norm()])
+    return torchaudio.functional.fftconvolve(audio, room)[: len(audio)]
+
+
+def _through_a_band(audio: Tensor, sample_rate: int, chance: random.Random) -> Tensor:
+    spectrum = torch.fft.rfft(audio)
+    hz = torch.linspace(0, sample_rate / 2, len(spectrum))
+    low, high = chance.uniform(0, 300), chance.uniform(3400, sample_rate / 2)
+    passed = torch.sigmoid((hz - low) / 20) * torch.sigmoid((high - hz) / 100)
+    return torch.fft.irfft(spectrum * passed, n=len(audio))
+
+
+def _with_noise(audio: Tensor, chance: random.Random, generator: torch.Generator) -> Tensor:
+    spectrum = torch.fft.rfft(torch.randn(len(audio), generator=generator))
+    colour = torch.arange(1, len(spectrum) + 1) ** -chance.uniform(0, 1)  # white to brown
+    noise = torch.fft.irfft(spectrum * colour, n=len(audio))
+    return audio + noise * audio.norm() / noise.norm().clamp_min(1e-9) * 10 ** (-chance.uniform(10, 40) / 20)
+
+
 def _batch(split: Split, clips, audio: list[Tensor], multiple: int) -> Batch:
     return _with_labels(split, clips, *pad(audio, multiple))
 
 
 def _with_labels(split: Split, clips, audio: Tensor, lengths: Tensor) -> Batch:
-    labels = {
-        kind: torch.tensor([values.index(clip.labels[kind]) for clip in clips]) for kind, values in split.labels.items()
-    }
+    labels = {kind: torch.tensor([split.label_index(clip, kind) for clip in clips]) for kind in split.labels}
     return Batch(audio, lengths, labels, [clip.name for clip in clips])

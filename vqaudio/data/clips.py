@@ -32,3 +32,8 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.clips)
+
+    def label_index(self, clip: Clip, kind: str) -> int:
+        """The position of the clip's label among its kind's values; their number where the clip has none of that kind."""
+        values = self.labels[kind]
+        return values.index(clip.labels[kind]) if kind in clip.labels else len(values)

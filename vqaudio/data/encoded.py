@@ -23,7 +23,7 @@ class EncodedSplit:
 
     Attributes:
         ids: [K, T] of each clip, in the split's order.
-        labels: [n, kinds] positions in the split's lists of values.
+        labels: [n, kinds] of `Split.label_index`.
         lengths: [n] samples.
         levels_db: [n], or None where the codec leaves the level in its codes.
     """
@@ -62,7 +62,7 @@ def encoded(codec, split: Split, part: str, shift: int = 0, speed: float = 1.0, 
         path.parent.mkdir(parents=True, exist_ok=True)
         kept = {"ids": ids.short(), "columns": columns, "lengths": lengths, "levels_db": levels}
         replace_file(path, lambda temporary: temporary.write_bytes(save(kept)))
-    labels = [[values.index(clip.labels[kind]) for kind, values in split.labels.items()] for clip in split.clips]
+    labels = [[split.label_index(clip, kind) for kind in split.labels] for clip in split.clips]
     parts = list(ids.short().split(columns.tolist(), dim=1))
     told = torch.tensor(labels).view(len(split), -1)
     return EncodedSplit(parts, told, lengths, None if codec.reference_level_db is None else levels)

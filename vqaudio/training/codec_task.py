@@ -30,7 +30,7 @@ class CodecTraining:
     linear: float = 3.0
     """Weight of the log-magnitude loss on all bins."""
     complex: float = 1.0
-    """Weight of the compressed complex STFT loss."""
+    """Weight of the compressed complex STFT loss; 0 leaves it out."""
     loudness: float = 1.0
     """Weight of the loudness loss, which is in points of PESQ."""
     quantiser: float = 1.0
@@ -60,7 +60,7 @@ class GeneratorObjective(nn.Module):
     def __init__(self, codec: Codec, settings: CodecTraining, adversary: nn.Module | None):
         super().__init__()
         self.codec, self.settings = codec, settings
-        self.spectral = SpectralLoss(codec.sample_rate)
+        self.spectral = SpectralLoss(codec.sample_rate, with_phase=settings.complex > 0)
         level_db = -20.0 if codec.reference_level_db is None else codec.reference_level_db
         self.loudness = LoudnessLoss(codec.sample_rate, level_db)
         self._adversary = [adversary]

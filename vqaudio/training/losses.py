@@ -24,9 +24,13 @@ class SpectralLoss(nn.Module):
     - complex: the L1 of the STFT compressed to |X|^0.3 e^{i phase} (Braun and Tashev 2021), through which phase is learned.
     """
 
-    def __init__(self, sample_rate: int, windows: tuple[int, ...] = (64, 128, 256, 512, 1024)):
+    WINDOWS_S = (0.008, 0.016, 0.032, 0.064, 0.128)
+
+    def __init__(self, sample_rate: int, with_phase: bool = True):
+        """`with_phase`: compute the complex term too."""
         super().__init__()
-        self.windows = windows
+        self.with_phase = with_phase
+        self.windows = windows = tuple(round(seconds * sample_rate) for seconds in self.WINDOWS_S)
         self.linear_windows = [window for window in windows if sample_rate / 64 <= window <= sample_rate / 12]
         for window in windows:
             bins, bands = window // 2 + 1, min(80, window // 8 + 8)
@@ -36,7 +40,7 @@ class SpectralLoss(nn.Module):
 
     def forward(self, audio: Tensor, reconstruction: Tensor, lengths: Tensor) -> dict[str, Tensor]:
         """Level-normalised audio [B, 1, N] twice, lengths [B] -> the terms "mel", "linear" and "complex"."""
-        terms: dict[str, list[Tensor]] = {"mel": [], "linear": [], "complex": []}
+        terms: dict[str, list[Tensor]] = {"mel": [], "linear": []} | ({"complex": []} if self.with_phase else {})
         for window in self.windows:
             spectra = [self._stft(part, window) for part in (audio, reconstruction)]
             mask = frame_mask(lengths, spectra[0].shape[-1], window // 4)
@@ -45,8 +49,9 @@ class SpectralLoss(nn.Module):
             terms["mel"].append(_log_difference(*(mel @ part for part in magnitudes), 1e-4, mask))
             if window in self.linear_windows:
                 terms["linear"].append(_log_difference(*magnitudes, 1e-3, mask))
-            a, b = (part * (magnitude + 1e-4) ** -0.7 for part, magnitude in zip(spectra, magnitudes))
-            terms["complex"].append(masked_mean((a - b).abs(), mask))
+            if self.with_phase:
+                a, b = (part * (magnitude + 1e-4) ** -0.7 for part, magnitude in zip(spectra, magnitudes))
+                terms["complex"].append(masked_mean((a - b).abs(), mask))
         return {name: torch.stack(values).mean() for name, values in terms.items()}
 
     def _stft(self, audio: Tensor, window: int) -> Tensor:

@@ -36,6 +36,11 @@ class JudgeRecipe:
     loop: LoopConfig = field(default_factory=LoopConfig)
 
 
+VOICE = WaveformConfig(
+    sample_rate=16_000, hop=320, n_fft=640, encoder_channels=216, latent_dim=48, look_ahead=1, n_stages=12, vocab=1024,
+)
+ROOMS = Augmentation(noise=0.15, reverberation=0.1, band_limits=0.1)
+
 CODEC_RECIPES = {
     "fsdd-8khz": CodecRecipe(
         training=CodecTraining(batch_size=20, crop_s=0.5, learning_rate=1e-3, adversary_from=None),
@@ -54,6 +59,14 @@ CODEC_RECIPES = {
             batch_size=16, crop_s=0.5, learning_rate=2e-4, adversary_from=0, discriminator_channels=16, decoder_only=True
         ),
         loop=LoopConfig(steps=2000, validate_every=250, checkpoint_every=250),
+    ),
+    "voice-16khz": CodecRecipe(
+        dataset="voice",
+        codec=VOICE,
+        training=CodecTraining(
+            batch_size=20, crop_s=0.6, learning_rate=1e-3, complex=0.0, loudness=1.5, adversary_from=None, augmentation=ROOMS
+        ),
+        loop=LoopConfig(steps=14_000, validate_every=1000, checkpoint_every=500),
     ),
 }
 
