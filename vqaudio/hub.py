@@ -9,6 +9,7 @@ import importlib
 import json
 import os
 import pkgutil
+from dataclasses import fields
 from pathlib import Path
 
 import torch
@@ -102,8 +103,14 @@ def push(name: str | os.PathLike, repo_id: str, private: bool = False) -> str:
 
 
 def fingerprint(model: nn.Module) -> str:
-    """32 hex digits of a SHA-256 over the configuration and the weights as they are saved (half precision)."""
-    digest = hashlib.sha256(json.dumps(vars(model.config), sort_keys=True).encode())
+    """32 hex digits of a SHA-256 over the configuration and the weights as they are saved (half precision).
+
+    A field of the configuration with `metadata={"later": True}` counts only where it differs from its default, so that weights
+    from before that field keep their fingerprint.
+    """
+    later = {field.name: field.default for field in fields(model.config) if field.metadata.get("later")}
+    settings = {name: value for name, value in vars(model.config).items() if name not in later or value != later[name]}
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for key, value in sorted(model.state_dict().items()):
         digest.update(key.encode())
         digest.update(value.detach().cpu().to(torch.float16 if value.is_floating_point() else value.dtype).numpy().tobytes())

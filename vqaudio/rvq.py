@@ -45,19 +45,20 @@ class Quantised:
 class Codebook(nn.Module):
     """One stage: `vocab` codewords of `dim` numbers, with the moving averages that move them.
 
-    Buffers: `codewords` e [V, D], `mass` N [V], `sums` m [V, D]; starts at m = e and N = 0.
+    Buffers: `codewords` e [V, D] and, with the moving average, `mass` N [V] and `sums` m [V, D]; starts at m = e and N = 0.
     """
 
-    def __init__(self, dim: int, vocab: int, decay: float, normalise: bool, trained_by_gradient: bool):
+    def __init__(self, dim: int, vocab: int, decay: float, normalise: bool, update: str):
         super().__init__()
         codewords = torch.randn(vocab, dim) / math.sqrt(dim)
         if normalise:
             codewords = F.normalize(codewords, dim=-1)
         self.decay, self.normalise = decay, normalise
-        if trained_by_gradient:
+        if update == "gradient":
             self.codewords = nn.Parameter(codewords)
         else:
             self.register_buffer("codewords", codewords)
+        if update == "ema":
             self.register_buffer("mass", torch.zeros(vocab))
             self.register_buffer("sums", codewords.clone())
 
@@ -109,7 +110,8 @@ class ResidualVQ(nn.Module):
         vocab: V, codewords in each.
         decay: g of the moving average, 0 < g < 1.
         beta: weight of the commitment loss in `loss`.
-        update: "ema", or "gradient" for the original objective (codebook loss + beta * commitment loss).
+        update: "ema"; "gradient" for the original objective (codebook loss + beta * commitment loss); or "fixed": the codewords
+            stay as they were loaded, without the moving averages, which take as much room again.
         lookup_dim: if given, each stage compares L2-normalised projections of that many dimensions.
         kmeans_steps: Lloyd iterations on the first training batch; 0 leaves the random codewords.
         restart_below: a codeword whose mass is under this share of the stage's mean mass is put onto a random vector.
@@ -121,14 +123,14 @@ class ResidualVQ(nn.Module):
         lookup_dim: int | None = None, kmeans_steps: int = 10, restart_below: float = 0.05, restart_every: int = 20,
     ):
         super().__init__()
-        if update not in ("ema", "gradient"):
-            raise ValueError(f"update is 'ema' or 'gradient', not {update!r}")
+        if update not in ("ema", "gradient", "fixed"):
+            raise ValueError(f"update is 'ema' or 'gradient', or 'fixed' for none; not {update!r}")
         self.dim, self.n_stages, self.vocab, self.beta = dim, n_stages, vocab, beta
-        self.trained_by_gradient = update == "gradient"
+        self.updated_by = update
         self.kmeans_steps, self.restart_below, self.restart_every = kmeans_steps, restart_below, restart_every
         projected = lookup_dim is not None
         self.codebooks = nn.ModuleList(
-            Codebook(lookup_dim or dim, vocab, decay, projected, self.trained_by_gradient) for _ in range(n_stages)
+            Codebook(lookup_dim or dim, vocab, decay, projected, update) for _ in range(n_stages)
         )
         project = (lambda i, o: nn.Linear(i, o)) if projected else (lambda i, o: nn.Identity())
         self.project_in = nn.ModuleList(project(dim, lookup_dim) for _ in range(n_stages))
@@ -240,7 +242,7 @@ class ResidualVQ(nn.Module):
             vectors = torch.where(valid.reshape(-1, 1), vectors, 0)  # not a product: NaN * 0 is NaN
         active = self._active(vectors, valid, n_stages, len(x))
         step = self._next_step() if self.training else 0
-        if step == 1 and self.kmeans_steps:
+        if step == 1 and self.kmeans_steps and self.updated_by != "fixed":
             self._initialise(vectors.detach() if valid is None else vectors.detach()[valid.flatten()])
         restart = step > 0 and self.restart_every > 0 and step % self.restart_every == 0
         residual, total = vectors, torch.zeros_like(vectors)
@@ -251,10 +253,10 @@ class ResidualVQ(nn.Module):
             ids.append(nearest(projected, table))
             words = F.embedding(ids[j], table)
             commitment.append((projected - words.detach()).square().mean(-1))
-            if self.trained_by_gradient:
+            if self.updated_by == "gradient":
                 codebook_loss.append((words - projected.detach()).square().mean(-1))
             counts.append(active.new_zeros(self.vocab).index_add_(0, ids[j], active[j]))
-            if self.training and not self.trained_by_gradient:
+            if self.training and self.updated_by == "ema":
                 self.codebooks[j].update(projected.detach() * active[j][:, None], ids[j], counts[j])
                 if restart:
                     self._restart(self.codebooks[j], projected.detach(), active[j])

@@ -41,6 +41,17 @@ def test_the_fingerprint_follows_every_weight_and_every_setting(model_folder, ot
     assert hub.load(folder).fingerprint != one
 
 
+def test_a_setting_that_came_later_changes_no_older_fingerprint(folder):
+    """The shipped priors name their codec by a fingerprint from before `look_ahead`."""
+    settings = json.loads((folder / "config.json").read_text())
+    one = hub.load(folder).fingerprint
+    del settings["look_ahead"]
+    (folder / "config.json").write_text(json.dumps(settings))
+    assert hub.load(folder).fingerprint == one
+    change_config(folder, look_ahead=1)
+    assert hub.load(folder).fingerprint != one
+
+
 def test_names_in_weights_are_found(model_folder, monkeypatch, tmp_path):
     monkeypatch.setattr(hub, "WEIGHTS", model_folder.parent)
     monkeypatch.chdir(tmp_path)

@@ -298,3 +298,12 @@ def test_two_processes_with_different_data_hold_the_codebooks_of_one_with_all_of
         assert all(torch.equal(state[name], same[name]) for name in state)
     for name, value in alone.state_dict().items():
         torch.testing.assert_close(first[0][name], value)
+
+
+def test_fixed_codewords_stay_and_carry_no_averages():
+    rvq = ResidualVQ(4, 2, 8, update="fixed")
+    before = {name: value.clone() for name, value in rvq.state_dict().items() if "codewords" in name}
+    rvq.train()(torch.randn(2, 4, 50))
+    after = rvq.state_dict()
+    assert all(torch.equal(value, after[name]) for name, value in before.items())
+    assert not [name for name in after if "mass" in name or "sums" in name]

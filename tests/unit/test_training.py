@@ -1,12 +1,18 @@
 """The losses are blind to padding and hear what they should; the adversary too; a judge learns."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
+from vqaudio import hub
+from vqaudio.cli.train import first_weights
+from vqaudio.errors import InputError
 from vqaudio.training.codec_task import CodecTraining, GeneratorObjective
 from vqaudio.training.discriminators import Discriminators
 from vqaudio.training.loop import schedule
 from vqaudio.training.losses import LoudnessLoss, SpectralLoss
+from vqaudio.training.recipes import CodecRecipe
 
 
 @pytest.fixture
@@ -77,6 +83,17 @@ def test_every_number_of_stages_is_trained(codec):
     assert set(objective._random_prefixes(200, torch.device("cpu")).tolist()) == {1, 2, 3, 4}
     objective = GeneratorObjective(codec, CodecTraining(prefix_share=0.0), None)
     assert set(objective._random_prefixes(20, torch.device("cpu")).tolist()) == {4}
+
+
+def test_a_decoder_may_start_from_a_codec_whose_codewords_then_stay(model_folder):
+    trained = hub.load(model_folder)
+    recipe = CodecRecipe(start_from=str(model_folder), codec=replace(trained.config, codebook_update="fixed"))
+    started = first_weights(recipe)
+    audio = torch.randn(1, 1, 4000, generator=torch.Generator().manual_seed(0))
+    codes = started.eval().encode(audio)
+    assert torch.equal(codes.ids, trained.encode(audio).ids) and torch.equal(started.decode(codes), trained.decode(codes))
+    with pytest.raises(InputError, match="another shape"):
+        first_weights(replace(recipe, codec=replace(recipe.codec, latent_dim=9)))
 
 
 def test_the_learning_rate_rises_then_falls():

@@ -50,21 +50,25 @@ def codec(args: list[str]) -> None:
     train, validation = (_dataset(settings.dataset).load_split(part, run.data) for part in ("train", "validation"))
     place = Place.join(settings.loop.device)
     torch.manual_seed(settings.loop.seed)  # the same first weights in every process and at every resumption
-    model = _first_weights(settings)
+    model = first_weights(settings)
     task = CodecTask(model, settings.training, train, validation, settings.loop.seed, place)
     report(fit(task, settings.loop, run.folder, place, run.resume), run, place)
 
 
-def _first_weights(settings):
+def first_weights(settings):
     """A new codec of the recipe's shape, or the one that it starts from."""
     if settings.start_from is None:
         return _class_for(settings.codec)(settings.codec)
     from vqaudio import hub
 
-    model = hub.load(settings.start_from)
-    if model.config != settings.codec:
+    model, wanted = hub.load(settings.start_from), settings.codec
+    if replace(model.config, codebook_update=wanted.codebook_update) != wanted:
         raise InputError(f"{settings.start_from} has another shape than this recipe's codec: give the same --codec options.")
-    return model
+    if model.config == wanted:
+        return model
+    started = _class_for(wanted)(wanted)
+    started.load_state_dict({name: value for name, value in model.state_dict().items() if name in started.state_dict()})
+    return started
 
 
 def judge(args: list[str]) -> None:

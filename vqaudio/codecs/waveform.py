@@ -5,7 +5,7 @@ vocoders", section 3.3): a log-magnitude and a phase a bin. All layers are convo
 clip decodes in blocks to the same sound.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -45,7 +45,7 @@ class WaveformConfig:
     """ConvNeXt blocks at the frame rate, before the head."""
     kernel: int = 7
     """Columns, or frames, that a block's convolution sees."""
-    look_ahead: int = 3
+    look_ahead: int = field(default=3, metadata={"later": True})
     """Of those, how many lie after the one that it computes: what a live encoder or decoder has to wait for."""
     n_stages: int = 8
     vocab: int = 256
@@ -55,7 +55,7 @@ class WaveformConfig:
     beta: float = 0.25
     """Weight of the commitment loss."""
     codebook_update: str = "ema"
-    """ema or gradient."""
+    """ema, gradient, or fixed: as they are, without the moving averages, for a codec whose decoder alone is trained on."""
     lookup_dim: int | None = None
     """Dimensions of an L2-normalised look-up; None compares the latents themselves."""
     restart_below: float = 0.05

@@ -1,6 +1,6 @@
 """Recipes: a name for a filled-in dataclass, for `vqaudio train codec --recipe NAME` and `vqaudio train judge --recipe NAME`."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from vqaudio.codecs.waveform import WaveformConfig
 from vqaudio.data.batches import Augmentation
@@ -67,6 +67,16 @@ CODEC_RECIPES = {
             batch_size=20, crop_s=0.6, learning_rate=1e-3, complex=0.0, loudness=1.5, adversary_from=None, augmentation=ROOMS
         ),
         loop=LoopConfig(steps=14_000, validate_every=1000, checkpoint_every=500),
+    ),
+    "voice-16khz-decoder": CodecRecipe(
+        dataset="voice",
+        start_from="runs/voice-16khz/last",
+        codec=replace(VOICE, codebook_update="fixed"),
+        training=CodecTraining(
+            batch_size=20, crop_s=0.6, learning_rate=5e-4, complex=0.0, loudness=2.0, adversary_from=None, augmentation=ROOMS,
+            decoder_only=True,
+        ),
+        loop=LoopConfig(steps=4000, validate_every=500, checkpoint_every=250),
     ),
 }
 
