@@ -33,7 +33,7 @@ def main(
     torch.set_num_threads(1)
     torch.manual_seed(seed)
     priors = {"masked": prior_of(masked, "masked"), "autoregressive": prior_of(autoregressive, "autoregressive")}
-    results, rows = {"repeats": repeats, "default_steps": priors["masked"].default_steps, "seconds_per_second": {}}, []
+    results, rows = {"repeats": repeats, "default_steps": priors["masked"].config.steps, "seconds_per_second": {}}, []
     for seconds in lengths_s:
         runs = {
             "masked": partial(generate, priors["masked"], seconds, seed),

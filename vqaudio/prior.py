@@ -41,6 +41,13 @@ class PriorConfig:
     """Training clips whose lengths, labels and levels are kept, to draw lengths from."""
     has_level: bool = True
     """Whether the codec keeps a level beside the codes."""
+    temperature: float = 1.0
+    """This and the next four: how the prior samples where nobody says otherwise, chosen on validation; see `Sampling`."""
+    hole_temperature: float = 1.0
+    """The temperature where some of the clip is known, as in inpainting."""
+    top_p: float = 1.0
+    steps: int | None = None
+    guidance: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -50,8 +57,8 @@ class Sampling:
     Attributes:
         temperature: the logits are divided by it; 0 takes the likeliest.
         top_k: only so many of the likeliest; None for all.
-        top_p: only the likeliest that together have this probability; None for all.
-        steps: a prior's own measure of effort; None for its default.
+        top_p: only the likeliest that together have this probability; None or 1 for all.
+        steps: a prior's own measure of effort; None where it has none.
         guidance: logits are u + guidance * (c - u), c with the labels and u without (Ho and Salimans 2022, equation 6).
     """
 
@@ -108,8 +115,8 @@ class Prior(Model, tags=["audio", "codes", "inpainting"]):
 
     @torch.no_grad()
     def fill(
-        self, codes: Codes, mask: Tensor, labels: Labels | None = None, *, temperature: float = 1.0, top_k: int | None = None,
-        top_p: float | None = None, steps: int | None = None, guidance: float = 1.0,
+        self, codes: Codes, mask: Tensor, labels: Labels | None = None, *, temperature: float | None = None,
+        top_k: int | None = None, top_p: float | None = None, steps: int | None = None, guidance: float | None = None,
         generator: torch.Generator | None = None, on_step: OnStep | None = None,
     ) -> Codes:
         """Write the cells where the mask is True; all others, and padding, stay as they are.
@@ -117,7 +124,7 @@ class Prior(Model, tags=["audio", "codes", "inpainting"]):
         Args:
             mask: bool [B, K, T]. With no cell selected the codes come back as they are.
             labels: for a kind of label its value, or one a clip; a kind that is missing is left open.
-            temperature, top_k, top_p, steps, guidance: see `Sampling`.
+            temperature, top_k, top_p, steps, guidance: see `Sampling`; None for the prior's own, `default_sampling`.
             generator: all randomness; None for a fresh one.
             on_step: called as on_step(done, total, ids [B, K, T]) after each step; a cell still to be written is -1. What
                 it raises ends the sampling; the codes given are never changed.
@@ -125,10 +132,11 @@ class Prior(Model, tags=["audio", "codes", "inpainting"]):
         Raises:
             InputError: codes of another codec, a mask of the wrong shape, an unknown label, or a setting out of range.
         """
-        sampling = Sampling(temperature, top_k, top_p, steps, guidance)
         self.check_codes(codes)
         if not isinstance(mask, Tensor) or mask.dtype != torch.bool or mask.shape != codes.ids.shape:
             raise InputError(f"The mask is a bool matrix of the codes' shape {list(codes.ids.shape)}.")
+        asked = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "steps": steps, "guidance": guidance}
+        sampling = self.sampling(covers(mask, codes), **asked)
         told = self.label_ids(labels, len(codes))
         mask = mask.to(codes.ids.device) & codes.valid[:, None]
         if not mask.any():
@@ -140,6 +148,20 @@ class Prior(Model, tags=["audio", "codes", "inpainting"]):
         filled = self._sample(ids, hole, valid, told.to(device), sampling, generator, report)
         filled = torch.where(mask, filled.to(codes.ids.device, codes.ids.dtype), codes.ids)
         return replace(codes, ids=filled)
+
+    def default_sampling(self, generating: bool = True) -> Sampling:
+        """How `fill` samples where it is not told otherwise, chosen on validation clips.
+
+        Args:
+            generating: from nothing; False where some of a clip is known.
+        """
+        c = self.config
+        temperature = c.temperature if generating else c.hole_temperature
+        return Sampling(temperature, None, c.top_p, c.steps, c.guidance)
+
+    def sampling(self, generating: bool = True, **settings) -> Sampling:
+        """The default sampling with these settings changed; one that is None stays. Raises InputError: out of range."""
+        return replace(self.default_sampling(generating), **{k: value for k, value in settings.items() if value is not None})
 
     @torch.no_grad()
     def log_prob(self, codes: Codes, labels: Labels | None = None) -> Tensor:
@@ -240,6 +262,11 @@ class Prior(Model, tags=["audio", "codes", "inpainting"]):
 
 
 LONGEST_S = 30.0
+
+
+def covers(mask: Tensor, codes: Codes) -> bool:
+    """Whether the mask [B, K, T] leaves no cell of the codes known."""
+    return bool((mask | ~codes.valid[:, None].to(mask.device)).all())
 
 
 def _fresh_generator() -> torch.Generator:

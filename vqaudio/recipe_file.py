@@ -7,6 +7,7 @@ matrix of 0 and 1, a row a line. Nothing is executed or unpickled.
 
 import hashlib
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -16,7 +17,7 @@ from vqaudio import audio, generate, hub, inpaint
 from vqaudio.codec import Codec
 from vqaudio.codes import Codes, parse_stages
 from vqaudio.errors import InputError
-from vqaudio.prior import Prior
+from vqaudio.prior import Prior, covers
 from vqaudio.training.loop import pick_device
 from vqaudio.vqa import read_vqa, write_vqa
 
@@ -39,10 +40,12 @@ def run(asked: dict, source: Path | None, target: Path, recipe: Path | None, dev
     prior.to(next(codec.parameters()).device)
     generator = torch.Generator().manual_seed(asked["seed"])
     if asked["verb"] == "generate":
+        asked = _settled(asked, prior, True)
         sound, codes = generate(codec, prior, asked["labels"], asked["seconds"], generator, **asked["settings"])
     else:
         given = _given(asked["verb"], source, codec)
         mask = mask_of(asked["mask"], given)
+        asked = _settled(asked, prior, covers(mask, given))
         sound, codes = inpaint(codec, prior, given, mask, asked["labels"], generator, **asked["settings"])
     if asked["verb"] == "fill":
         write_vqa(target, codes, codec)
@@ -51,6 +54,11 @@ def run(asked: dict, source: Path | None, target: Path, recipe: Path | None, dev
     if recipe is not None:
         write(recipe, asked, codec, prior, codes, source, target)
     return codes
+
+
+def _settled(asked: dict, prior: Prior, generating: bool) -> dict:
+    """With the prior's own settings in place of those that were not asked for, so that a recipe says what was used."""
+    return {**asked, "settings": asdict(prior.sampling(generating, **asked["settings"]))}
 
 
 def write(path: Path, asked: dict, codec: Codec, prior: Prior, codes: Codes, source: Path | None, target: Path) -> None:

@@ -1,12 +1,31 @@
 """Layers over columns of codes [B, K, T] that several priors share: embedding, positions, attention, the rows of a column."""
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vqaudio.codes import CodeSpec
+from vqaudio.prior import PriorConfig
+
+
+@dataclass(frozen=True)
+class NetworkConfig(PriorConfig):
+    """The shape of a prior that is made of these layers."""
+
+    guidance: float = 1.5
+    dim: int = 256
+    layers: int = 4
+    heads: int = 4
+    expansion: int = 3
+    """Width of a layer's perceptron, in dims."""
+    dropout: float = 0.1
+    label_dropout: float = 0.15
+    """Share of training clips that are not told a kind of label, each kind by itself."""
+    fine_weight: float = 0.7
+    """In training a cell counts this much of one in the next coarser stage: fine stages are close to noise."""
 
 
 class ColumnEmbedding(nn.Module):

@@ -269,3 +269,17 @@ def test_draw_follows_the_probabilities_and_its_limits():
     torch.testing.assert_close(share(top_p=0.6), torch.tensor([0.625, 0.375, 0, 0]), atol=0.02, rtol=0)
     torch.testing.assert_close(share(top_p=0.4), torch.tensor([1.0, 0, 0, 0]))
     torch.testing.assert_close(share(temperature=0.0), torch.tensor([1.0, 0, 0, 0]))
+
+
+def test_what_is_not_asked_for_is_the_prior_s_own(kind):
+    """The settings in the configuration are those of a call without any, from nothing and in a hole."""
+    prior = build(*kind, SPECS["rows"])
+    codes = some_codes(prior.spec)
+    prior.config = replace(prior.config, temperature=0.6, hole_temperature=0.3, top_p=0.9, guidance=2.0)
+    own = {"top_p": 0.9, "guidance": 2.0}
+    for mask, temperature in ((random_mask(codes, 1.0), 0.6), (random_mask(codes), 0.3)):
+        told = prior.fill(codes, mask, {"digit": "1"}, temperature=temperature, **own, generator=seeded()).ids
+        assert torch.equal(prior.fill(codes, mask, {"digit": "1"}, generator=seeded()).ids, told)
+        other = prior.fill(codes, mask, {"digit": "1"}, temperature=5.0, top_p=1.0, generator=seeded()).ids
+        assert not torch.equal(other, told)
+    assert prior.sampling(steps=3) == replace(prior.default_sampling(), steps=3)

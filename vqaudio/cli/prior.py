@@ -14,11 +14,13 @@ Codec = Annotated[str, tyro.conf.arg(help="The codec: a name in weights/, a fold
 Prior = Annotated[str, tyro.conf.arg(help="masked, autoregressive, naive-bayes, or a prior's name, folder or Hub id.")]
 Labels = Annotated[tuple[str, ...], tyro.conf.arg(help="What it should be, such as digit=7 speaker=theo.", metavar="KIND=VALUE")]
 Seed = Annotated[int | None, tyro.conf.arg(help="Of all randomness; by default a new one, which is printed.")]
-Temperature = Annotated[float, tyro.conf.arg(help="Above 1 bolder, below 1 safer, 0 the likeliest.")]
+Temperature = Annotated[float | None, tyro.conf.arg(help="Above 1 bolder, below 1 safer, 0 likeliest; by default the prior's.")]
 TopK = Annotated[int | None, tyro.conf.arg(help="Draw among so many of the likeliest only.")]
-TopP = Annotated[float | None, tyro.conf.arg(help="Draw among the likeliest that together have this probability.")]
-Steps = Annotated[int | None, tyro.conf.arg(help="Passes of the masked prior, or Gibbs sweeps; the prior's own default.")]
-Guidance = Annotated[float, tyro.conf.arg(help="How strongly the labels pull; 1 is as learned, more is clearer and less varied.")]
+TopP = Annotated[float | None, tyro.conf.arg(help="Draw among the likeliest that together have this probability; 1: all.")]
+Steps = Annotated[int | None, tyro.conf.arg(help="Passes of the masked prior, or Gibbs sweeps; by default the prior's.")]
+Guidance = Annotated[
+    float | None, tyro.conf.arg(help="How strongly the labels pull; 1 is as learned; by default the prior's.")
+]
 Recipe = Annotated[Path | None, tyro.conf.arg(help="Also write here how this came about; `vqaudio replay` repeats it.")]
 From = Annotated[float, tyro.conf.arg(name="from", help="Seconds where the hole begins.")]
 To = Annotated[float, tyro.conf.arg(help="Seconds where it ends.")]
@@ -28,8 +30,8 @@ Stages = Annotated[str | None, tyro.conf.arg(help="Which stages: 2- is the secon
 def generate(
     target: AudioOut, labels: Labels = (),
     seconds: Annotated[float | None, tyro.conf.arg(help="Length; by default that of a training clip with these labels.")] = None,
-    seed: Seed = None, prior: Prior = "masked", model: Codec = "fsdd-8khz", temperature: Temperature = 1.0, top_k: TopK = None,
-    top_p: TopP = None, steps: Steps = None, guidance: Guidance = 1.5, recipe: Recipe = None, device: Device = "auto",
+    seed: Seed = None, prior: Prior = "masked", model: Codec = "fsdd-8khz", temperature: Temperature = None, top_k: TopK = None,
+    top_p: TopP = None, steps: Steps = None, guidance: Guidance = None, recipe: Recipe = None, device: Device = "auto",
 ) -> None:
     """Make a new sound from labels."""
     from vqaudio.recipe_file import run
@@ -41,8 +43,8 @@ def generate(
 
 def inpaint(
     source: AudioIn, target: AudioOut, start: From, to: To, stages: Stages = None, labels: Labels = (), seed: Seed = None,
-    prior: Prior = "masked", model: Codec = "fsdd-8khz", temperature: Temperature = 1.0, top_k: TopK = None,
-    top_p: TopP = None, steps: Steps = None, guidance: Guidance = 1.5, recipe: Recipe = None, device: Device = "auto",
+    prior: Prior = "masked", model: Codec = "fsdd-8khz", temperature: Temperature = None, top_k: TopK = None,
+    top_p: TopP = None, steps: Steps = None, guidance: Guidance = None, recipe: Recipe = None, device: Device = "auto",
 ) -> None:
     """Write a part of a sound anew."""
     from vqaudio.cli.sound import _check_pair
@@ -59,7 +61,7 @@ def fill(
     source: VqaIn, target: VqaOut,
     mask: Annotated[Path, tyro.conf.arg(help='JSON: [{"start_s": 0.1, "end_s": 0.2, "stages": "2-"}], or a matrix of 0 and 1.')],
     labels: Labels = (), seed: Seed = None, prior: Prior = "masked", model: Codec = "fsdd-8khz",
-    temperature: Temperature = 1.0, top_k: TopK = None, top_p: TopP = None, steps: Steps = None, guidance: Guidance = 1.5,
+    temperature: Temperature = None, top_k: TopK = None, top_p: TopP = None, steps: Steps = None, guidance: Guidance = None,
     recipe: Recipe = None, device: Device = "auto",
 ) -> None:
     """Write the masked cells of a .vqa file anew."""
@@ -113,7 +115,7 @@ def evaluate_prior(
     split: Annotated[Literal["validation", "test"], tyro.conf.arg(help="Which part of the dataset to compare with.")] = "test",
     clips: Annotated[int, tyro.conf.arg(help="How many new clips to judge.")] = 1000,
     seed: Annotated[int, tyro.conf.arg(help="Of all randomness.")] = 0,
-    temperature: Temperature = 1.0, top_k: TopK = None, top_p: TopP = None, steps: Steps = None, guidance: Guidance = 1.5,
+    temperature: Temperature = None, top_k: TopK = None, top_p: TopP = None, steps: Steps = None, guidance: Guidance = None,
     told: Annotated[bool, tyro.conf.arg(help="Tell the labels when inpainting, too.")] = False,
     judges: Annotated[tuple[str, ...], tyro.conf.arg(help="Models that tell the labels.")] = JUDGES,
     save: Annotated[bool, tyro.conf.arg(help="Keep the numbers beside the weights, for the model card.")] = False,

@@ -1,6 +1,7 @@
 """All of a prior's numbers in one record, the record in words, and the model card written from it."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -30,7 +31,9 @@ def evaluate(
     real, known = measure.decoded(codec, split), measure.decoded(codec, train)
     found = {
         "prior": prior.name, "likelihood": prior.likelihood, "sees_right": prior.sees_right, "split": part, "clips": n,
-        "seed": seed, "settings": settings, "bits_per_code": sum(bits) / len(bits), "bits_per_row": bits, "judges": {},
+        "seed": seed, "settings": asdict(prior.sampling(True, **settings)),
+        "hole_settings": asdict(prior.sampling(False, **settings)),
+        "bits_per_code": sum(bits) / len(bits), "bits_per_row": bits, "judges": {},
     }
     share = torch.randperm(len(known.sounds), generator=generator)[:n]
     for judge in judges:
@@ -119,11 +122,12 @@ def write_prior_card(prior: Prior, folder: Path) -> None:
     found = _read(folder, "metrics.json")
     how = "Measured by `vqaudio evaluate prior`."
     if found:
-        used = json.dumps({key: value for key, value in found["settings"].items() if value is not None})
+        used, in_hole = (json.dumps({k: v for k, v in found[s].items() if v is not None}) for s in ("settings", "hole_settings"))
         told = "told" if found["inpainting_told_labels"] else "not told"
         how = (
-            f"{found['clips']} new clips, evenly over all combinations of labels, with the settings {used}; {told} the "
-            f"labels when inpainting. All sounds, the floor's too, went through the codec. Measured by `{found['command']}`."
+            f"{found['clips']} new clips, evenly over all combinations of labels, with the settings {used}. The {found['split']} "
+            f"clips were inpainted {told} their labels, with {in_hole}. All sounds, the floor's too, went through the codec. "
+            f"Measured by `{found['command']}`."
         )
     text = CARD.format(
         name=folder.resolve().name, summary=type(prior).summary, codec=prior.codec_name, fingerprint=prior.codec_fingerprint,

@@ -11,27 +11,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vqaudio.prior import Prior, PriorConfig, draw, guided
-from vqaudio.transformer import ColumnEmbedding, Conditions, Rows, Transformer, causal, weighted_mean
+from vqaudio.prior import Prior, draw, guided
+from vqaudio.transformer import ColumnEmbedding, Conditions, NetworkConfig, Rows, Transformer, causal, weighted_mean
 
 
 @dataclass(frozen=True)
-class AutoregressivePriorConfig(PriorConfig):
+class AutoregressivePriorConfig(NetworkConfig):
     """The shape of an autoregressive prior."""
 
     module: str = "priors.autoregressive"
     temporal: str = "transformer"
     """What reads the columns: transformer or lstm."""
-    dim: int = 256
-    layers: int = 4
-    heads: int = 4
-    expansion: int = 3
-    """Width of a layer's perceptron, in dims."""
-    dropout: float = 0.1
-    label_dropout: float = 0.15
-    """Share of training clips that are not told a kind of label, each kind by itself."""
-    fine_weight: float = 0.7
-    """In training a cell counts this much of one in the next coarser stage: fine stages are close to noise."""
 
 
 class CausalTransformer(nn.Module):

@@ -12,25 +12,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vqaudio.prior import Prior, PriorConfig, draw, guided, gumbel
-from vqaudio.transformer import ColumnEmbedding, Conditions, Rows, Transformer, weighted_mean
+from vqaudio.prior import Prior, draw, guided, gumbel
+from vqaudio.transformer import ColumnEmbedding, Conditions, NetworkConfig, Rows, Transformer, weighted_mean
 
 
 @dataclass(frozen=True)
-class MaskedPriorConfig(PriorConfig):
+class MaskedPriorConfig(NetworkConfig):
     """The shape of a masked prior."""
 
     module: str = "priors.masked"
-    dim: int = 256
-    layers: int = 4
-    heads: int = 4
-    expansion: int = 3
-    """Width of a layer's perceptron, in dims."""
-    dropout: float = 0.1
-    label_dropout: float = 0.15
-    """Share of training clips that are not told a kind of label, each kind by itself."""
-    fine_weight: float = 0.7
-    """In training a cell counts this much of one in the next coarser stage: fine stages are close to noise."""
+    steps: int = 16
+    """Passes of the transformer."""
     choice_noise: float = 10.0
     """Gumbel noise on the confidence that chooses which cells are kept; falls to 0 over a stage's steps. Little of it leads to
     clips that are nearer to the training clips."""
@@ -41,7 +33,6 @@ class MaskedPrior(Prior):
 
     summary = "A masked prior: a bidirectional transformer over code columns, sampled by iterative unmasking."
     likelihood, sees_right = "pseudo", True
-    default_steps = 16
     spread = 8  # columns between cells that `log_prob` hides at the same time
 
     def __init__(self, config: MaskedPriorConfig):
@@ -98,9 +89,8 @@ class MaskedPrior(Prior):
         return mask | (empty[:, None, None] & valid[:, None])
 
     def _sample(self, ids, hole, valid, labels, sampling, generator, report):
-        steps = sampling.steps or self.default_steps
         stages = [j for j in range(len(self.spec.stages)) if hole[:, self.stage_of_row == j].any()]
-        plan = [(rows, n) for rows, n in self._plan(stages, steps)]
+        plan = self._plan(stages, sampling.steps)
         total, done, hidden = sum(n for _, n in plan), 0, hole.clone()
         for rows, n in plan:
             pending = hole & rows[:, None]

@@ -19,6 +19,8 @@ class NaiveBayesPriorConfig(PriorConfig):
     """The shape of a naive Bayes prior."""
 
     module: str = "priors.naive_bayes"
+    steps: int = 8
+    """Gibbs sweeps."""
     smoothing: float = 16.0
     """Added to every count (Lidstone). Much of it tempers factors that are taken to be independent and are not."""
     reach: int = 1
@@ -33,7 +35,6 @@ class NaiveBayesPrior(Prior):
 
     summary = "A naive Bayes prior: counts of neighbouring codes, sampled by Gibbs sweeps; the plain baseline."
     likelihood, sees_right = "pseudo", True
-    default_steps = 8
 
     def __init__(self, config: NaiveBayesPriorConfig):
         super().__init__(config)
@@ -122,18 +123,17 @@ class NaiveBayesPrior(Prior):
 
     def _sample(self, ids, hole, valid, labels, sampling, generator, report):
         """The first sweep goes coarse to fine with what is known so far; each sweep draws every (reach + 1)-th column at once."""
-        sweeps = sampling.steps or self.default_steps
         ids, known = ids.clone(), valid[:, None] & ~hole
         stride = self.config.reach + 1
         phase = torch.arange(ids.shape[2], device=ids.device) % stride
-        for sweep in range(sweeps):
+        for sweep in range(sampling.steps):
             for row in hole.any(2).any(0).nonzero()[:, 0].tolist():
                 for turn in range(stride):
                     here = hole[:, row] & (phase == turn)
                     logits = self.cell_logits(ids, known, labels, row, sampling.guidance)
                     ids[:, row] = torch.where(here, draw(logits, sampling, generator), ids[:, row])
                     known[:, row] |= here
-            report(sweep + 1, sweeps, ids.clone())
+            report(sweep + 1, sampling.steps, ids.clone())
         return ids
 
 
