@@ -22,11 +22,11 @@ Labels = Annotated[dict[Annotated[str, Field(max_length=40)], Annotated[str, Fie
 class Settings(Message):
     """See `vqaudio.prior`; None is the prior's own choice."""
 
-    temperature: Annotated[float, Field(ge=0, le=5)] = 1.0
+    temperature: Annotated[float, Field(ge=0, le=5)] | None = None
     top_k: Annotated[int, Field(ge=1, le=65_536)] | None = None
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     steps: Annotated[int, Field(ge=1, le=256)] | None = None
-    guidance: Annotated[float, Field(ge=0, le=10)] = 1.0
+    guidance: Annotated[float, Field(ge=0, le=10)] | None = None
     seed: Seed | None = None
     labels: Labels = Field(default_factory=dict)
 
