@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import tyro
 
-from vqaudio.cli import measure, models, prior, sound, train
+from vqaudio.cli import data, measure, models, prior, sound, train
 from vqaudio.errors import InputError
 
 COMMANDS: dict[str, Callable] = {
@@ -24,7 +24,7 @@ COMMANDS: dict[str, Callable] = {
     "score": prior.score,
     "replay": prior.replay,
     "push": models.push,
-    "download": measure.download,
+    "download": data.download,
     "publish": measure.publish,
     "codebooks": measure.codebooks,
     "evaluate codec": measure.evaluate_codec,

@@ -1,4 +1,4 @@
-"""The commands that make a model public: fetch the data, publish a run's weights, measure them, write the card."""
+"""The commands that make a model public: publish a run's weights, measure them, write the card."""
 
 import json
 import shutil
@@ -16,13 +16,6 @@ Data = Annotated[
 ]
 Model = Annotated[str, tyro.conf.arg(help="A name in weights/, a folder, or a Hub id.")]
 JUDGES = ("fsdd-judge-digit", "fsdd-judge-speaker")
-
-
-def download(dataset: Annotated[Literal["fsdd"], tyro.conf.Positional]) -> None:
-    """Fetch a public dataset, check it, and keep it in the cache."""
-    from vqaudio.data import fsdd
-
-    print(fsdd.download())
 
 
 def publish(

@@ -1,0 +1,56 @@
+"""Recordings of a dataset that lie in files: where they are and what is known of them, before anything is read."""
+
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from vqaudio.data.clips import Clip
+from vqaudio.errors import InputError
+from vqaudio.progress import bar
+
+PARTS = ("train", "validation", "test")
+LISTED = 20  # skipped files that are named one by one
+
+
+@dataclass(frozen=True)
+class Source:
+    """A recording in a file.
+
+    Attributes:
+        path: of the file.
+        name: unlike all others of its dataset.
+        part: train, validation or test.
+        labels: kind -> value.
+    """
+
+    path: Path
+    name: str
+    part: str
+    labels: dict[str, str] = field(default_factory=dict)
+
+
+def read_all(
+    sources: list[Source], clips_of: Callable[[Source, int], Iterable[Clip]], sample_rate: int
+) -> tuple[list[Clip], list[tuple[str, str]]]:
+    """Every clip in memory, and the recordings that could not be read: (name, why), which are also told on stderr."""
+    clips, bad = [], []
+    with bar("reading", len(sources), " recordings") as progress:
+        for source in sources:
+            try:
+                clips += clips_of(source, sample_rate)
+            except InputError as error:
+                bad.append((source.name, str(error)))
+            progress.update(1)
+    tell_skipped(bad, len(sources))
+    return clips, bad
+
+
+def tell_skipped(bad: list[tuple[str, str]], of: int) -> None:
+    """Name on stderr the recordings that were skipped, and why."""
+    if bad:
+        print(f"skipped {len(bad):,} of {of:,} recordings:", file=sys.stderr)
+    for _, reason in bad[:LISTED]:
+        print(f"  {reason}", file=sys.stderr)
+    if len(bad) > LISTED:
+        print(f"  ... and {len(bad) - LISTED:,} more", file=sys.stderr)
