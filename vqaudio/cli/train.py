@@ -4,6 +4,7 @@ Every field of a recipe is an option with the recipe's value as its default, e.g
 """
 
 import importlib
+import inspect
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Generic, TypeVar
@@ -47,7 +48,7 @@ def codec(args: list[str]) -> None:
 
     run = parse(args, CODEC_RECIPES, "fsdd-8khz", "vqaudio train codec")
     settings = run.settings
-    train, validation = (_dataset(settings.dataset).load_split(part, run.data) for part in ("train", "validation"))
+    train, validation = load_parts(settings.dataset, run.data, settings.codec.sample_rate)
     place = Place.join(settings.loop.device)
     torch.manual_seed(settings.loop.seed)  # the same first weights in every process and at every resumption
     model = first_weights(settings)
@@ -107,9 +108,9 @@ def prior(args: list[str]) -> None:
     args = [f"--recipe={new}" if arg.startswith("--recipe=") else new for arg, new in zip(args, named)]
     run = parse(args, PRIOR_RECIPES, "fsdd-8khz-masked", "vqaudio train prior")
     settings = run.settings
-    train, validation = (_dataset(settings.dataset).load_split(part, run.data) for part in ("train", "validation"))
     place = Place.join(settings.loop.device)
     codec = hub.load(settings.codec).to(place.device)
+    train, validation = load_parts(settings.dataset, run.data, codec.sample_rate)
     clips, unseen = variants(codec, train, settings.training), encoded(codec, validation, "validation")
     config = config_for(settings.prior, codec, codec.name, train)
     torch.manual_seed(settings.loop.seed)
@@ -149,13 +150,26 @@ def _value_of(option: str, args: list[str]) -> str | None:
     return None
 
 
+def load_parts(name: str, data: Path | None, sample_rate: int):
+    """A dataset's training and validation part at the codec's rate; raises InputError where it has another rate only."""
+    load = _dataset(name).load_split
+    options = {"sample_rate": sample_rate} if "sample_rate" in inspect.signature(load).parameters else {}
+    parts = [load(part, data, **options) for part in ("train", "validation")]
+    if parts[0].sample_rate != sample_rate:
+        raise InputError(
+            f"{name} is a dataset at {parts[0].sample_rate:,} Hz, and this codec works at {sample_rate:,} Hz."
+        )
+    return parts
+
+
 def _dataset(name: str):
     """The module of vqaudio.data that reads a dataset."""
     from vqaudio.hub import modules_of
 
-    if name not in modules_of("data"):
+    module = importlib.import_module(f"vqaudio.data.{name}") if name in modules_of("data") else None
+    if not hasattr(module, "load_split"):
         raise InputError(f"There is no dataset {name!r} in vqaudio/data.")
-    return importlib.import_module(f"vqaudio.data.{name}")
+    return module
 
 
 def _class_for(config):

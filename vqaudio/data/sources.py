@@ -10,6 +10,7 @@ from vqaudio.errors import InputError
 from vqaudio.progress import bar
 
 PARTS = ("train", "validation", "test")
+MOST_CLASSES = 10_000
 LISTED = 20  # skipped files that are named one by one
 
 
@@ -44,6 +45,25 @@ def read_all(
             progress.update(1)
     tell_skipped(bad, len(sources))
     return clips, bad
+
+
+def label_lists(sources: Iterable[Source]) -> dict[str, tuple[str, ...]]:
+    """For each kind of label that tells recordings apart, its values in order.
+
+    A kind with one value says nothing, and one with a value for nearly every recording (a transcript, an id) is no class.
+    """
+    values: dict[str, set[str]] = {}
+    n = 0
+    for source in sources:
+        n += 1
+        for kind, value in source.labels.items():
+            values.setdefault(kind, set()).add(value)
+    return {kind: tuple(sorted(found)) for kind, found in values.items() if tells_apart(len(found), n)}
+
+
+def tells_apart(values: int, recordings: int) -> bool:
+    """Whether so many values are classes of so many recordings."""
+    return 2 <= values <= min(recordings / 2, MOST_CLASSES)
 
 
 def tell_skipped(bad: list[tuple[str, str]], of: int) -> None:

@@ -54,5 +54,9 @@ PRIOR_RECIPES = {
         prior=AutoregressivePriorConfig(temporal="lstm", dim=192, layers=2, dropout=0.2), loop=_SHORTER
     ),
     "fsdd-8khz-naive-bayes": NaiveBayesRecipe(loop=LoopConfig(log_every=1000, validate_every=10_000, checkpoint_every=10_000)),
+    "folder-masked": MaskedRecipe(dataset="folder", codec="runs/folder/best", prior=MaskedPriorConfig(dropout=0.2), loop=_LOOP),
+    "folder-autoregressive": AutoregressiveRecipe(
+        dataset="folder", codec="runs/folder/best", prior=AutoregressivePriorConfig(dropout=0.2), loop=_SHORTER
+    ),
 }
 ALIASES = {name.removeprefix("fsdd-8khz-"): name for name in PRIOR_RECIPES}

@@ -41,6 +41,8 @@ VOICE = WaveformConfig(
 )
 ROOMS = Augmentation(noise=0.15, reverberation=0.1, band_limits=0.1)
 
+FOLDER = replace(VOICE, encoder_channels=256, latent_dim=64, look_ahead=3, n_stages=8, vocab=256)
+
 CODEC_RECIPES = {
     "fsdd-8khz": CodecRecipe(
         training=CodecTraining(batch_size=20, crop_s=0.5, learning_rate=1e-3, adversary_from=None),
@@ -77,6 +79,12 @@ CODEC_RECIPES = {
             decoder_only=True,
         ),
         loop=LoopConfig(steps=4000, validate_every=500, checkpoint_every=250),
+    ),
+    "folder": CodecRecipe(
+        dataset="folder",
+        codec=FOLDER,
+        training=CodecTraining(batch_size=20, crop_s=0.6, learning_rate=1e-3, complex=0.0, loudness=1.5, adversary_from=None),
+        loop=LoopConfig(steps=10_000, validate_every=500, checkpoint_every=500),
     ),
 }
 
