@@ -246,8 +246,12 @@ class Prior(Model, tags=["audio", "codes", "inpainting"]):
         fits = fits if len(fits) else torch.arange(len(self.example_lengths))
         return int(fits[torch.randint(len(fits), (1,), generator=generator)])
 
-    def loss(self, ids: Tensor, valid: Tensor, labels: Tensor) -> Tensor:
-        """Mean negative log-likelihood in nats a cell, for training: ids [B, K, T], valid [B, T], labels [B, kinds]."""
+    def loss(self, ids: Tensor, valid: Tensor, labels: Tensor, cut: Tensor | None = None) -> Tensor:
+        """Mean negative log-likelihood in nats a cell, for training: ids [B, K, T], valid [B, T], labels [B, kinds].
+
+        Args:
+            cut: [B, 2] how many columns of each clip were cut off before and behind these; None for whole clips.
+        """
         raise NotImplementedError
 
     def _sample(

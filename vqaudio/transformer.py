@@ -26,6 +26,16 @@ class NetworkConfig(PriorConfig):
     """Share of training clips that are not told a kind of label, each kind by itself."""
     fine_weight: float = 0.7
     """In training a cell counts this much of one in the next coarser stage: fine stages are close to noise."""
+    table_dim: int | None = None
+    """Width of the tables of ids, between which and dim a matrix turns; None for dim. With large codebooks the tables are most
+    of the model, and the codewords' own dimension is enough for them."""
+    attention_s: float | None = None
+    """Seconds on either side that a layer's attention sees; None for all. What is trained on crops needs it for longer clips."""
+
+    @property
+    def attention_columns(self) -> int | None:
+        """Columns on either side that a layer's attention sees."""
+        return None if self.attention_s is None else max(1, round(self.attention_s * self.frame_rate))
 
 
 class ColumnEmbedding(nn.Module):
@@ -34,12 +44,13 @@ class ColumnEmbedding(nn.Module):
     `row_sums` gives the running sums that the rows of a column see: only coarser rows.
     """
 
-    def __init__(self, spec: CodeSpec, dim: int):
+    def __init__(self, spec: CodeSpec, dim: int, table_dim: int | None = None):
         super().__init__()
         starts = [0]
         for vocab in spec.vocab_of_row:
             starts.append(starts[-1] + vocab + 1)  # one more for MASK, which is the last
-        self.table = nn.Embedding(starts[-1], dim)
+        self.table = nn.Embedding(starts[-1], table_dim or dim)
+        self.turn = nn.Linear(table_dim, dim, bias=False) if table_dim else nn.Identity()
         nn.init.normal_(self.table.weight, std=1 / math.sqrt(spec.rows))
         self.register_buffer("starts", torch.tensor(starts[:-1]), persistent=False)
         self.register_buffer("masks", torch.tensor(spec.vocab_of_row), persistent=False)
@@ -47,7 +58,7 @@ class ColumnEmbedding(nn.Module):
     @torch.no_grad()
     def start_from(self, codewords: list[Tensor]) -> None:
         """Begin with the codec's codewords, [V, D] of each row, turned at random: ids that sound alike lie close together."""
-        turn = torch.randn(codewords[0].shape[1], self.table.embedding_dim) / math.sqrt(codewords[0].shape[1])
+        turn = turned_at_random(codewords[0].shape[1], self.table.embedding_dim)
         for start, words in zip(self.starts.tolist(), standardised(codewords)):
             self.table.weight[start : start + len(words)] = words @ turn
 
@@ -55,11 +66,20 @@ class ColumnEmbedding(nn.Module):
         """Ids [B, K, T], hidden bool [B, K, T] (shown as MASK) -> [B, T, K, dim]."""
         if hidden is not None:
             ids = torch.where(hidden, self.masks[:, None], ids)
-        return self.table((ids + self.starts[:, None]).transpose(1, 2))
+        return self.turn(self.table((ids + self.starts[:, None]).transpose(1, 2)))
+
+    def row(self, number: int, ids: Tensor) -> Tensor:
+        """Ids [...] of one row -> [..., dim]."""
+        return self.turn(self.table(ids + self.starts[number]))
 
     def forward(self, ids: Tensor, hidden: Tensor | None = None) -> Tensor:
         """-> [B, T, dim]."""
         return self.rows(ids, hidden).sum(2)
+
+
+def turned_at_random(before: int, after: int) -> Tensor:
+    """A matrix [before, after] that keeps distances as far as it can: of random directions, or nothing where it need not turn."""
+    return torch.eye(before) if before == after else torch.randn(before, after) / math.sqrt(before)
 
 
 def standardised(codewords: list[Tensor]) -> list[Tensor]:
@@ -79,15 +99,19 @@ class Conditions(nn.Module):
         for embedding in self.labels:
             nn.init.normal_(embedding.weight, std=0.5)
 
-    def forward(self, labels: Tensor, valid: Tensor) -> Tensor:
-        """Labels [B, kinds], valid [B, T] -> [B, T, dim]."""
+    def forward(self, labels: Tensor, valid: Tensor, cut: Tensor | None = None) -> Tensor:
+        """Labels [B, kinds], valid [B, T], cut [B, 2] columns of the clip before and behind these -> [B, T, dim]."""
         after = valid.sum(-1, keepdim=True) - 1
         before = torch.arange(valid.shape[1], device=valid.device).expand(valid.shape)
-        places = self.places(torch.cat([waves(before), waves((after - before).clamp_min(0))], dim=-1))
+        after = (after - before).clamp_min(0)
+        if cut is not None:
+            before, after = before + cut[:, :1], after + cut[:, 1:]
+        places = self.places(torch.cat([waves(before.clamp_max(FAR)), waves(after.clamp_max(FAR))], dim=-1))
         return places + sum(embedding(labels[:, i])[:, None] for i, embedding in enumerate(self.labels))
 
 
 PERIODS = 8
+FAR = 150  # columns; what is farther from an end is told no more than that
 
 
 def waves(position: Tensor) -> Tensor:
@@ -146,9 +170,23 @@ class Transformer(nn.Module):
         return self.norm(x), present
 
 
-def causal(n: int, device: torch.device) -> Tensor:
-    """bool [n, n]: column i may look at columns up to i."""
-    return torch.ones(n, n, dtype=torch.bool, device=device).tril()
+def causal(n: int, reach: int | None, device: torch.device) -> Tensor:
+    """bool [n, n]: column i may look at columns up to i, `reach` of them behind it at the most."""
+    allowed = torch.ones(n, n, dtype=torch.bool, device=device).tril()
+    return allowed if reach is None else allowed.triu(-reach)
+
+
+def around(valid: Tensor, reach: int | None) -> Tensor:
+    """bool [B, 1, T or 1, T]: what each column may look at: the clip [B, T], or so many columns of it on either side.
+
+    A column of padding may look at itself, since the attention of one that may look at nothing is not a number.
+    """
+    clip = valid[:, None, None]
+    if reach is None:
+        return clip
+    n = valid.shape[1]
+    near = torch.ones(n, n, dtype=torch.bool, device=valid.device).tril(reach).triu(-reach)
+    return (clip & near) | torch.eye(n, dtype=torch.bool, device=valid.device)
 
 
 class Rows(nn.Module):
@@ -157,14 +195,16 @@ class Rows(nn.Module):
     A residual quantiser adds its stages' vectors up, so what matters of the coarser rows is their sum; a perceptron reads it.
     """
 
-    def __init__(self, spec: CodeSpec, dim: int, dropout: float):
+    def __init__(self, spec: CodeSpec, dim: int, dropout: float, table_dim: int | None = None):
         super().__init__()
         self.vocabs, width = spec.vocab_of_row, max(spec.vocab_of_row)
         self.place = nn.Parameter(0.02 * torch.randn(spec.rows, dim))
         self.norms = nn.ModuleList(nn.LayerNorm(dim) for _ in range(2))
         self.widen, self.narrow = nn.Linear(2 * dim, 2 * dim), nn.Linear(2 * dim, dim)
         self.dropout = nn.Dropout(dropout)
-        self.heads = nn.Parameter(0.2 * torch.randn(spec.rows, dim, width) / math.sqrt(dim))
+        inner = table_dim or dim
+        self.turn = nn.Parameter(torch.randn(spec.rows, dim, table_dim) / math.sqrt(dim)) if table_dim else None
+        self.heads = nn.Parameter(0.2 * torch.randn(spec.rows, inner, width) / math.sqrt(inner))
         self.bias = nn.Parameter(torch.zeros(spec.rows, width))
         outside = torch.arange(width)[None] >= torch.tensor(spec.vocab_of_row)[:, None]
         self.register_buffer("outside", outside, persistent=False)
@@ -172,26 +212,40 @@ class Rows(nn.Module):
     @torch.no_grad()
     def start_from(self, codewords: list[Tensor]) -> None:
         """Begin with logits that are inner products with the codewords, [V, D] of each row, turned at random."""
-        turn = torch.randn(self.heads.shape[1], codewords[0].shape[1]) / math.sqrt(self.heads.shape[1])
+        turn = turned_at_random(self.heads.shape[1], codewords[0].shape[1])
         for head, words in zip(self.heads, standardised(codewords)):
             size = words.square().mean().sqrt() + 1e-9
             head[:, : len(words)] = 0.5 * turn @ (words / size).T / math.sqrt(words.shape[1])
 
-    def forward(self, context: Tensor, embedded: Tensor) -> Tensor:
-        """Context [B, T, dim], the rows' own vectors [B, T, K, dim] -> logits [B, K, T, V]; -inf beyond a row's vocabulary."""
-        coarser = embedded.cumsum(2) - embedded
-        return self._logits(context[:, :, None], coarser, slice(None))
-
     def one(self, row: int, context: Tensor, coarser: Tensor) -> Tensor:
-        """Context [B, T, dim] and the sum of the coarser rows' vectors [B, T, dim] -> logits of one row [B, T, V]."""
-        return self._logits(context[:, :, None], coarser[:, :, None], slice(row, row + 1))[:, 0]
+        """Context [B, T, dim] and the sum of the coarser rows' vectors [B, T, dim] -> logits of one row [B, T, V].
 
-    def _logits(self, context: Tensor, coarser: Tensor, rows: slice) -> Tensor:
+        They are -inf beyond the row's vocabulary.
+        """
+        x = self._inner(context[:, :, None], coarser[:, :, None], slice(row, row + 1))[:, :, 0]
+        return (x @ self.heads[row] + self.bias[row]).float().masked_fill(self.outside[row], -torch.inf)
+
+    def losses(self, context: Tensor, embedded: Tensor, ids: Tensor, cells: Tensor) -> Tensor:
+        """Of all rows at once: the negative log-probabilities [B, K, T] of the ids in these cells, in nats; 0 elsewhere.
+
+        Args:
+            embedded: the rows' own vectors [B, T, K, dim].
+            cells: bool [B, K, T].
+        """
+        x = self._inner(context[:, :, None], embedded.cumsum(2) - embedded, slice(None))
+        found = torch.zeros(ids.shape, device=ids.device)
+        for row, vocab in enumerate(self.vocabs):  # one after the other: all logits at once would fill the memory
+            here = cells[:, row]
+            logits = x[:, :, row][here] @ self.heads[row, :, :vocab] + self.bias[row, :vocab]
+            found[:, row][here] = F.cross_entropy(logits.float(), ids[:, row][here], reduction="none")
+        return found
+
+    def _inner(self, context: Tensor, coarser: Tensor, rows: slice) -> Tensor:
+        """What the tables of logits read: [B, T, K, table_dim]."""
         x = context + coarser + self.place[rows]
         inside = torch.cat([self.norms[0](x), context.expand_as(x)], dim=-1)
         x = self.norms[1](x + self.dropout(self.narrow(F.gelu(self.widen(inside)))))
-        logits = torch.einsum("btkd,kdv->bktv", x, self.heads[rows]).float() + self.bias[rows][:, None]
-        return logits.masked_fill(self.outside[rows][:, None], -torch.inf)
+        return x if self.turn is None else torch.einsum("btkd,kde->btke", x, self.turn[rows])
 
 
 def weighted_mean(losses: Tensor, counted: Tensor, row_weight: Tensor | None) -> Tensor:

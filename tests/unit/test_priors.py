@@ -1,6 +1,9 @@
 """Naive Bayes against scikit-learn; a prior's training, its batches and cached codes; how priors are measured."""
 
+import importlib
 import json
+import math
+from dataclasses import replace
 
 import torch
 
@@ -12,6 +15,7 @@ from vqaudio.priors.autoregressive import AutoregressivePrior, AutoregressivePri
 from vqaudio.priors.naive_bayes import NaiveBayesPrior, NaiveBayesPriorConfig, neighbours
 from vqaudio.training.loop import LoopConfig, Place, fit
 from vqaudio.training.prior_task import PriorBatches, PriorTask, PriorTraining, codewords, config_for, variants
+from vqaudio.transformer import Conditions
 
 
 def test_naive_bayes_is_scikit_learns():
@@ -147,3 +151,51 @@ def test_the_benchmark_of_priors(tmp_path, capsys):
     written = json.loads((tmp_path / "prior.json").read_text())
     assert {"masked", "autoregressive", "autoregressive, no cache"} <= set(written["seconds_per_second"]["0.1"])
     assert "| clip" in capsys.readouterr().out
+
+
+def test_a_clip_without_a_label_is_one_that_is_not_told(codec, tiny_dataset, tmp_path):
+    """Some clips carry a digit, some do not: every prior learns from both, and lengths come from those that carry it."""
+    told = fsdd.load_split("train", tiny_dataset)
+    only_speaker = [replace(clip, labels={"speaker": clip.labels["speaker"]}) for clip in told.clips]
+    clips = tuple(clip if i % 2 else other for i, (clip, other) in enumerate(zip(told.clips, only_speaker)))
+    split = replace(told, clips=clips)
+    data = encoded(codec, split, "train", cache=tmp_path)
+    assert data.labels[::2, 0].tolist() == [10] * len(data.labels[::2]) and data.labels[1::2, 0].max() < 10
+    for name, small in (("masked", {"dim": 16}), ("autoregressive", {"dim": 16}), ("naive_bayes", {})):
+        home = importlib.import_module(f"vqaudio.priors.{name}")
+        prior = home.MODEL(config_for(home.CONFIG(**small), codec, "small", split))
+        task = PriorTask(prior, PriorTraining(batch_size=4), [data], data, 0, Place(torch.device("cpu")))
+        scalars = [float(value.detach()) for value in task.train_step(0).values()] + list(task.validate().values())
+        assert all(math.isfinite(value) for value in scalars)
+        i = len(clips) - 1 - len(clips) % 2  # one that carries a digit
+        digit = clips[i].labels["digit"]
+        like = [int(n) for clip, n in zip(clips, data.lengths) if clip.labels.get("digit") == digit]
+        assert int(prior.blank({"digit": digit}, generator=torch.Generator()).lengths) in like
+        assert len(measure.bits_per_code(prior.eval(), data, split.labels)) == 4
+    counted = prior.label_counts[:, :10].sum()
+    assert 0 < counted < prior.label_counts[:, 10:].sum()
+
+
+def test_crops_are_parts_of_their_clips_and_say_from_where(codec, tiny_dataset, tmp_path):
+    train = fsdd.load_split("train", tiny_dataset)
+    data = variants(codec, train, PriorTraining(shifts=(0,), speeds=(1.0,)), tmp_path)
+    batches, seen = PriorBatches(data, 3, seed=1, crop=7), set()
+    for step in range(6):
+        ids, valid, _, cut = batches.batch(step)
+        assert ids.shape == (3, 4, 7) and valid.all()
+        for b, (before, behind) in enumerate(cut.tolist()):
+            whole = [clip for clip in data[0].ids if clip.shape[1] == before + 7 + behind]
+            assert any(torch.equal(clip[:, before : before + 7].long(), ids[b]) for clip in whole)
+            seen.add(before)
+    assert len(seen) > 3
+    both, one, other = (PriorBatches(data, 6, 1, *share, crop=7).batch(0) for share in ((0, 1), (0, 2), (1, 2)))
+    assert torch.equal(both[0][::2], one[0]) and torch.equal(both[3][1::2], other[3])
+    assert not PriorBatches(data, 3, seed=1).batch(0)[3].any()
+
+
+def test_a_crop_is_told_where_it_lies():
+    """With no attention beyond a column, a column of a crop is what it is in the whole clip."""
+    conditions = Conditions((3,), 8)
+    labels, valid = torch.tensor([[1]]), torch.ones(1, 20, dtype=torch.bool)
+    part = conditions(labels, valid[:, 5:12], torch.tensor([[5, 8]]))
+    torch.testing.assert_close(part, conditions(labels, valid)[:, 5:12])

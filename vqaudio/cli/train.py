@@ -115,12 +115,27 @@ def prior(args: list[str]) -> None:
     config = config_for(settings.prior, codec, codec.name, train)
     torch.manual_seed(settings.loop.seed)
     model = _class_for(config)(config)
-    model.start_from(codewords(codec))
+    if settings.start_from:
+        _take_weights(model, settings.start_from)
+    else:
+        model.start_from(codewords(codec))
     task = PriorTask(model, settings.training, clips, unseen, settings.loop.seed, place)
     loop = settings.loop
     if task.counts:
         loop = changed(loop, steps=task.batches.per_epoch * len(clips))
     report(fit(task, loop, run.folder, place, run.resume), run, place)
+
+
+def _take_weights(model, name: str) -> None:
+    """Give a new prior the weights of a trained one."""
+    from vqaudio import hub
+
+    trained = hub.load(name)
+    same = getattr(trained, "codec_fingerprint", None) == model.codec_fingerprint and trained.labels == model.labels
+    try:
+        model.load_state_dict(trained.state_dict() if same else {})
+    except RuntimeError:
+        raise InputError(f"{name} has another shape, codec or labels than this recipe's prior.") from None
 
 
 def parse(args: list[str], recipes: dict[str, Recipe], default: str, prog: str) -> Run[Recipe]:

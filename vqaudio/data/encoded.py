@@ -1,6 +1,7 @@
 """A dataset's clips as codes, computed once and kept on disk for as long as the codec's encoder is the same."""
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,14 +83,21 @@ def _changed(audio: Tensor, shift: int, speed: float) -> Tensor:
     return audio if speed == 1 else torchaudio.functional.resample(audio, round(100 * speed), 100)
 
 
+def _batches(order: list[int], lengths: list[int]) -> Iterator[list[int]]:
+    """Clips in this order, shortest first, at most 50 and about 2 million samples at a time."""
+    while order:
+        n = next((i for i in range(1, min(50, len(order))) if (i + 1) * lengths[order[i]] > 2_000_000), min(50, len(order)))
+        yield order[:n]
+        order = order[n:]
+
+
 @torch.no_grad()
 def _encode(codec, clips: list[Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Ids [K, all columns in a row], columns [n], lengths [n] and levels [n], on the CPU."""
     order = sorted(range(len(clips)), key=lambda i: len(clips[i]))
     found, levels = {}, torch.zeros(len(clips))
     with bar("encoding", len(clips), " clips") as progress:
-        for start in range(0, len(order), 50):
-            chosen = order[start : start + 50]
+        for chosen in _batches(order, [len(clip) for clip in clips]):
             codes = codec.encode(*pad([clips[i] for i in chosen]))
             for b, i in enumerate(chosen):
                 found[i] = codes.ids[b][:, codes.valid[b]].cpu()

@@ -51,7 +51,7 @@ def _code_batches(prior: Prior, clips: EncodedSplit, labels) -> Iterator[tuple[C
             chosen = order[start : start + BATCH]
             ids, valid, told = clips.batch(chosen)
             levels = None if clips.levels_db is None else clips.levels_db[chosen]
-            words = {kind: [values[i] for i in told[:, n]] for n, (kind, values) in enumerate(labels.items())}
+            words = {kind: [(*values, None)[i] for i in told[:, n]] for n, (kind, values) in enumerate(labels.items())}
             yield Codes(ids, prior.spec, clips.lengths[chosen].long(), valid, levels), words
             progress.update(len(chosen))
 
@@ -173,7 +173,7 @@ def inpainting(codec: Codec, priors: list[Prior], clips: EncodedSplit, judges: l
         mask = middle_hole(codes)
         inside = mask[:, 0].repeat_interleave(codec.hop, dim=-1)
         holes += [tuple(h.nonzero()[[0, -1], 0].tolist()) for h in inside]
-        wanted.append(torch.tensor([[values.index(w) for w in words[kind]] for kind, values in labels.items()]).T)
+        wanted.append(priors[0].label_ids(words, len(codes)))
         original = codec.decode(codes)
         silent = original * ~inside[:, None, : original.shape[-1]]
         versions = {"original": original, "silence": silent, "last column": codec.decode(repeat_last(codes, mask))}
@@ -187,8 +187,9 @@ def inpainting(codec: Codec, priors: list[Prior], clips: EncodedSplit, judges: l
     for name, heard in sounds.items():
         row = {"name": name}
         for judge in judges:
-            right = embeddings(judge, heard)[1].argmax(-1) == wanted[:, list(labels).index(judge.config.target)]
-            row[judge.config.target] = float(right.float().mean())
+            asked = wanted[:, list(labels).index(judge.config.target)]
+            told = asked < len(labels[judge.config.target])
+            row[judge.config.target] = float((embeddings(judge, heard)[1].argmax(-1) == asked)[told].float().mean())
         scores = [_hole_scores(a, b, hole, codec.sample_rate) for a, b, hole in zip(sounds["original"], heard, holes)]
         row["mel_l1"], row["seam"] = (sum(values) / len(values) for values in zip(*scores))
         rows.append(row)

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from vqaudio.prior import Prior, draw, guided
 from vqaudio.transformer import ColumnEmbedding, Conditions, NetworkConfig, Rows, Transformer, causal, weighted_mean
@@ -29,11 +28,11 @@ class CausalTransformer(nn.Module):
 
     def __init__(self, c: AutoregressivePriorConfig):
         super().__init__()
-        self.layers = Transformer(c.dim, c.layers, c.heads, c.expansion, c.dropout)
+        self.layers, self.reach = Transformer(c.dim, c.layers, c.heads, c.expansion, c.dropout), c.attention_columns
 
     def forward(self, x: Tensor, state=None):
         seen, new = state[0][0].shape[2] if state else 0, x.shape[1]
-        return self.layers(x, causal(seen + new, x.device)[seen:], state)
+        return self.layers(x, causal(seen + new, self.reach, x.device)[seen:], state)
 
 
 class CausalLSTM(nn.Module):
@@ -64,38 +63,34 @@ class AutoregressivePrior(Prior):
         c = config
         if c.temporal not in TEMPORAL:
             raise ValueError(f"temporal is {' or '.join(TEMPORAL)}, not {c.temporal!r}")
-        self.embedding = ColumnEmbedding(self.spec, c.dim)
+        self.embedding = ColumnEmbedding(self.spec, c.dim, c.table_dim)
         self.conditions = Conditions(tuple(map(len, self.labels.values())), c.dim)
         self.start = nn.Parameter(torch.zeros(c.dim))
         self.temporal = TEMPORAL[c.temporal](c)
-        self.rows = Rows(self.spec, c.dim, c.dropout)
+        self.rows = Rows(self.spec, c.dim, c.dropout, c.table_dim)
         stage_of_row = [j for j, stage in enumerate(self.spec.stages) for _ in range(stage.rows)]
         self.register_buffer("row_weight", c.fine_weight ** torch.tensor(stage_of_row), persistent=False)
         self.register_buffer("untold", torch.tensor([len(v) for v in self.labels.values()], dtype=torch.long), persistent=False)
 
-    def logits(self, ids: Tensor, valid: Tensor, labels: Tensor) -> Tensor:
-        """Ids [B, K, T] -> [B, K, T, V], each cell's given all columns before and the coarser rows of its own."""
+    def losses(self, ids: Tensor, valid: Tensor, labels: Tensor, cut: Tensor | None = None) -> Tensor:
+        """-log p [B, K, T] of each cell given all columns before and the coarser rows of its own, in nats; 0 in padding."""
         embedded = self.embedding.rows(ids)
-        context, _ = self.temporal(self._inputs(embedded.sum(2), valid, labels))
-        return self.rows(context, embedded)
-
-    def _inputs(self, columns: Tensor, valid: Tensor, labels: Tensor) -> Tensor:
-        """Column vectors [B, T, dim] -> what the temporal model reads at each place: the column before, and the conditions."""
+        columns = embedded.sum(2)
         before = torch.cat([self.start.expand(len(columns), 1, -1), columns[:, :-1]], dim=1)
-        return before + self.conditions(labels, valid)
+        context, _ = self.temporal(before + self.conditions(labels, valid, cut))
+        return self.rows.losses(context, embedded, ids, valid[:, None].expand(ids.shape))
 
     def start_from(self, codewords: list[Tensor]) -> None:
         self.embedding.start_from(codewords)
         self.rows.start_from(codewords)
 
-    def loss(self, ids: Tensor, valid: Tensor, labels: Tensor) -> Tensor:
+    def loss(self, ids: Tensor, valid: Tensor, labels: Tensor, cut: Tensor | None = None) -> Tensor:
         dropped = torch.rand(labels.shape, device=labels.device) < self.config.label_dropout * self.training
-        logits = self.logits(ids, valid, torch.where(dropped, self.untold, labels))
-        losses = F.cross_entropy(logits.flatten(0, 2), ids.flatten(), reduction="none").view(ids.shape)
+        losses = self.losses(ids, valid, torch.where(dropped, self.untold, labels), cut)
         return weighted_mean(losses, valid[:, None].expand(ids.shape), self.row_weight if self.training else None)
 
     def _log_prob(self, ids, valid, labels):
-        return self.logits(ids, valid, labels).log_softmax(-1).gather(-1, ids[..., None])[..., 0]
+        return -self.losses(ids, valid, labels)
 
     def _sample(self, ids, hole, valid, labels, sampling, generator, report):
         columns = hole.any(1).any(0).nonzero()[:, 0]
@@ -107,7 +102,7 @@ class AutoregressivePrior(Prior):
             for row in range(self.spec.rows):
                 drawn = draw(reader.row_logits(row, contexts, coarser), sampling, generator)[:, 0]
                 ids[:, row, t] = torch.where(hole[:, row, t], drawn, ids[:, row, t])
-                coarser = coarser + self.embedding.table(ids[:, row, t] + self.embedding.starts[row])[:, None]
+                coarser = coarser + self.embedding.row(row, ids[:, row, t])[:, None]
             pending[..., t] = False
             report(t - first + 1, last - first + 1, ids.masked_fill(pending, -1))
         return ids

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from vqaudio.prior import Prior, draw, guided, gumbel
-from vqaudio.transformer import ColumnEmbedding, Conditions, NetworkConfig, Rows, Transformer, weighted_mean
+from vqaudio.transformer import ColumnEmbedding, Conditions, NetworkConfig, Rows, Transformer, around, weighted_mean
 
 
 @dataclass(frozen=True)
@@ -38,30 +37,29 @@ class MaskedPrior(Prior):
     def __init__(self, config: MaskedPriorConfig):
         super().__init__(config)
         c = config
-        self.embedding = ColumnEmbedding(self.spec, c.dim)
+        self.embedding = ColumnEmbedding(self.spec, c.dim, c.table_dim)
         self.conditions = Conditions(tuple(map(len, self.labels.values())), c.dim)
         self.transformer = Transformer(c.dim, c.layers, c.heads, c.expansion, c.dropout)
-        self.rows = Rows(self.spec, c.dim, c.dropout)
+        self.rows = Rows(self.spec, c.dim, c.dropout, c.table_dim)
         stage_of_row = [j for j, stage in enumerate(self.spec.stages) for _ in range(stage.rows)]
         self.register_buffer("stage_of_row", torch.tensor(stage_of_row), persistent=False)
         self.register_buffer("row_weight", c.fine_weight**self.stage_of_row, persistent=False)
         self.register_buffer("untold", torch.tensor([len(v) for v in self.labels.values()], dtype=torch.long), persistent=False)
 
-    def context(self, ids: Tensor, hidden: Tensor, valid: Tensor, labels: Tensor) -> Tensor:
+    def context(self, ids: Tensor, hidden: Tensor, valid: Tensor, labels: Tensor, cut: Tensor | None = None) -> Tensor:
         """Ids [B, K, T], the cells that are not shown [B, K, T], valid [B, T], labels [B, kinds] -> [B, T, dim]."""
-        x = self.embedding(ids, hidden) + self.conditions(labels, valid)
-        return self.transformer(x, valid[:, None, None])[0]
+        x = self.embedding(ids, hidden) + self.conditions(labels, valid, cut)
+        return self.transformer(x, around(valid, self.config.attention_columns))[0]
 
     def start_from(self, codewords: list[Tensor]) -> None:
         self.embedding.start_from(codewords)
         self.rows.start_from(codewords)
 
-    def loss(self, ids: Tensor, valid: Tensor, labels: Tensor) -> Tensor:
+    def loss(self, ids: Tensor, valid: Tensor, labels: Tensor, cut: Tensor | None = None) -> Tensor:
         dropped = torch.rand(labels.shape, device=labels.device) < self.config.label_dropout * self.training
         labels = torch.where(dropped, self.untold, labels)
         hidden = self._random_mask(valid)
-        logits = self.rows(self.context(ids, hidden, valid, labels), self.embedding.rows(ids))
-        losses = F.cross_entropy(logits.flatten(0, 2), ids.flatten(), reduction="none").view(ids.shape)
+        losses = self.rows.losses(self.context(ids, hidden, valid, labels, cut), self.embedding.rows(ids), ids, hidden)
         return weighted_mean(losses, hidden, self.row_weight if self.training else None)
 
     def _random_mask(self, valid: Tensor) -> Tensor:

@@ -48,7 +48,7 @@ class NaiveBayesPrior(Prior):
 
     @torch.no_grad()
     def count(self, ids: Tensor, valid: Tensor, labels: Tensor) -> None:
-        """Add clips to the counts: ids [B, K, T], valid [B, T], labels [B, kinds] (all told)."""
+        """Add clips to the counts: ids [B, K, T], valid [B, T], labels [B, kinds]; a label that is not told is not counted."""
         self._tables = None
         vocab, columns = self.row_counts.shape[1], ids.shape[2]
         for row in range(self.spec.rows):
@@ -56,9 +56,9 @@ class NaiveBayesPrior(Prior):
             self.row_counts[row] += torch.bincount(here, minlength=vocab).int()
             first = 0
             for kind, values in enumerate(self.labels.values()):
-                value = labels[:, kind, None].expand(valid.shape)[valid]
-                counts = torch.bincount(value * vocab + here, minlength=len(values) * vocab).view(len(values), vocab)
-                self.label_counts[row, first : first + len(values)] += counts.int()
+                value = labels[:, kind, None].expand(valid.shape)[valid]  # the last row of counts is for those not told
+                counts = torch.bincount(value * vocab + here, minlength=(len(values) + 1) * vocab).view(-1, vocab)
+                self.label_counts[row, first : first + len(values)] += counts[:-1].int()
                 first += len(values)
         for n, (a, b, dt) in enumerate(self.pairs):
             met = valid[:, : columns - dt] & valid[:, dt:]
@@ -66,7 +66,7 @@ class NaiveBayesPrior(Prior):
                 joint = ids[:, a, : columns - dt][met] * vocab + ids[:, b, dt:][met]
                 self.pair_counts[n] += torch.bincount(joint, minlength=vocab * vocab).view(vocab, vocab).int()
 
-    def loss(self, ids: Tensor, valid: Tensor, labels: Tensor) -> Tensor:
+    def loss(self, ids: Tensor, valid: Tensor, labels: Tensor, cut: Tensor | None = None) -> Tensor:
         cells = valid[:, None].expand(ids.shape)
         return -self._log_prob(ids, valid, labels)[cells].mean()
 

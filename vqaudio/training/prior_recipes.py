@@ -17,6 +17,8 @@ class PriorRecipe:
     """The module of vqaudio.data that reads it."""
     codec: str = "fsdd-8khz"
     """A name in weights/, a folder, or a Hub id."""
+    start_from: str | None = None
+    """A prior of the same shape and codec whose weights to begin with."""
     training: PriorTraining = field(default_factory=PriorTraining)
     loop: LoopConfig = field(default_factory=LoopConfig)
 
@@ -45,6 +47,9 @@ class NaiveBayesRecipe(PriorRecipe):
 _LOOP = LoopConfig(steps=1200, log_every=50, validate_every=200, checkpoint_every=200)
 _SHORTER = replace(_LOOP, steps=900)  # a causal prior learns from every cell of a batch
 
+_VOICE = PriorTraining(batch_size=16, crop_s=2.0, shifts=(0, 107, 213), speeds=(1.0,))
+_LARGE_CODEBOOKS = {"table_dim": 48, "attention_s": 1.0, "dropout": 0.1}  # the codewords' own dimension; half a crop
+
 PRIOR_RECIPES = {
     "fsdd-8khz-masked": MaskedRecipe(prior=MaskedPriorConfig(dropout=0.2), loop=_LOOP),
     "fsdd-8khz-masked-narrow": MaskedRecipe(prior=MaskedPriorConfig(dim=128, dropout=0.1), loop=_LOOP),
@@ -57,6 +62,14 @@ PRIOR_RECIPES = {
     "folder-masked": MaskedRecipe(dataset="folder", codec="runs/folder/best", prior=MaskedPriorConfig(dropout=0.2), loop=_LOOP),
     "folder-autoregressive": AutoregressiveRecipe(
         dataset="folder", codec="runs/folder/best", prior=AutoregressivePriorConfig(dropout=0.2), loop=_SHORTER
+    ),
+    "voice-16khz-masked": MaskedRecipe(
+        dataset="voice", codec="voice-16khz", training=_VOICE, prior=MaskedPriorConfig(dim=224, **_LARGE_CODEBOOKS),
+        loop=replace(_LOOP, steps=2000),
+    ),
+    "voice-16khz-autoregressive": AutoregressiveRecipe(
+        dataset="voice", codec="voice-16khz", training=_VOICE, prior=AutoregressivePriorConfig(dim=192, **_LARGE_CODEBOOKS),
+        loop=replace(_LOOP, steps=2000),
     ),
 }
 ALIASES = {name.removeprefix("fsdd-8khz-"): name for name in PRIOR_RECIPES}

@@ -30,6 +30,8 @@ class PriorTraining:
     """Each training clip is encoded with so many samples cut off its beginning: the same sound in other columns."""
     speeds: tuple[float, ...] = (1.0, 0.97, 1.03)
     """And played so many times as fast."""
+    crop_s: float | None = None
+    """Seconds of a clip that a step sees at the most, at a random place; None for all of it."""
     precision: str = "bfloat16"
     """Of the networks' matrix products in training: bfloat16 or float32."""
 
@@ -39,13 +41,16 @@ class PriorBatches:
 
     Args:
         variants: the same clips, encoded in different ways.
+        crop: columns of a clip at the most, at a random place; None for all.
         rank, world: this process's share of a batch is its items rank, rank + world, ...
     """
 
-    def __init__(self, variants: list[EncodedSplit], batch_size: int, seed: int, rank: int = 0, world: int = 1):
+    def __init__(
+        self, variants: list[EncodedSplit], batch_size: int, seed: int, rank: int = 0, world: int = 1, crop: int | None = None
+    ):
         if batch_size % world:
             raise InputError(f"The batch size {batch_size} is not a multiple of the {world} processes.")
-        self.variants, self.seed, self.rank, self.world = variants, seed, rank, world
+        self.variants, self.seed, self.rank, self.world, self.crop = variants, seed, rank, world, crop
         self.batch_size = batch_size if batch_size <= len(variants[0]) else max(world, len(variants[0]) // world * world)
         self.epoch, self.order = -1, []
 
@@ -53,18 +58,32 @@ class PriorBatches:
     def per_epoch(self) -> int:
         return len(self.variants[0]) // self.batch_size
 
-    def batch(self, step: int) -> tuple[Tensor, Tensor, Tensor]:
-        """As `EncodedSplit.batch`, of this step."""
+    def batch(self, step: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """As `EncodedSplit.batch`, of this step; and [B, 2] the columns that were cut off before and behind."""
         epoch, place = divmod(step, self.per_epoch)
         if epoch != self.epoch:
             self.epoch, self.order = epoch, self._epoch_order(random.Random(hash((self.seed, epoch))))
         chance = random.Random(hash((self.seed, step, -1)))
         variant = chance.choice(self.variants)
-        return variant.batch(self.order[place][self.rank :: self.world])
+        chosen = self.order[place]
+        starts = [chance.random() for _ in chosen]
+        mine = slice(self.rank, None, self.world)
+        return self._cropped(*variant.batch(chosen[mine]), torch.tensor(starts[mine]))
+
+    def _cropped(self, ids: Tensor, valid: Tensor, labels: Tensor, starts: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The crops that begin at these shares of where they can."""
+        columns = valid.sum(-1)
+        kept = columns.clamp_max(self.crop or ids.shape[2])
+        first = (starts * (columns - kept + 1)).long()
+        at = torch.arange(int(kept.max()))
+        valid = at < kept[:, None]
+        ids = ids.gather(2, (first[:, None] + at).clamp_max(ids.shape[2] - 1)[:, None].expand(-1, ids.shape[1], -1))
+        return ids * valid[:, None], valid, labels, torch.stack([first, columns - kept - first], 1)
 
     def _epoch_order(self, chance: random.Random) -> list[list[int]]:
         """Clips in batches of about equal length, so that little is padding; the batches are shuffled."""
-        columns = [ids.shape[1] * chance.uniform(0.8, 1.25) for ids in self.variants[0].ids]
+        lengths = [min(ids.shape[1], self.crop or ids.shape[1]) for ids in self.variants[0].ids]
+        columns = [length * chance.uniform(0.8, 1.25) for length in lengths]
         order = sorted(range(len(columns)), key=columns.__getitem__)
         spare = chance.randrange(len(order) % self.batch_size + 1)
         batches = [order[spare + i * self.batch_size :][: self.batch_size] for i in range(self.per_epoch)]
@@ -79,10 +98,10 @@ class PriorObjective(nn.Module):
         super().__init__()
         self.prior, self.precision = prior, precision
 
-    def forward(self, ids: Tensor, valid: Tensor, labels: Tensor) -> Tensor:
+    def forward(self, ids: Tensor, valid: Tensor, labels: Tensor, cut: Tensor) -> Tensor:
         """Nats a cell."""
         with reduced_precision(self.precision, ids.device):
-            return self.prior.loss(ids, valid, labels)
+            return self.prior.loss(ids, valid, labels, cut)
 
 
 class PriorTask:
@@ -93,8 +112,9 @@ class PriorTask:
     ):
         self.prior, self.settings, self.validation, self.place = prior, settings, validation, place
         self.counts = hasattr(prior, "count")
-        share = (0, 1) if self.counts else (place.rank, place.world)  # every process counts all clips
-        self.batches = PriorBatches(train, settings.batch_size, seed, *share)
+        share = (0, 1) if self.counts else (place.rank, place.world)  # every process counts all clips, and all of them
+        crop = None if self.counts or settings.crop_s is None else max(1, round(settings.crop_s * prior.spec.frame_rate))
+        self.batches = PriorBatches(train, settings.batch_size, seed, *share, crop)
         prior.remember(train[0].lengths, train[0].labels, train[0].levels_db)
         self.modules, self.optimisers, self.learning_rates = {"prior": prior.to(place.device)}, {}, {}
         if not self.counts:
@@ -108,7 +128,7 @@ class PriorTask:
     def train_step(self, step: int) -> dict[str, Tensor]:
         batch = [part.to(self.place.device) for part in self.batches.batch(step)]
         if self.counts:
-            self.prior.count(*batch)
+            self.prior.count(*batch[:3])
             return {"clips": torch.tensor(float(len(batch[0])))}
         self.prior.train()
         loss = self.objective(*batch)
