@@ -179,23 +179,27 @@ class Codes:
         return mask.to(self.ids.device)
 
 
-def parse_stages(text: str | None, n: int) -> tuple[int, ...] | None:
+def parse_stages(text: str | None, n: int, alone: str = "count") -> tuple[int, ...] | None:
     """What a person says of stages, counted from 1, as stages counted from 0, each in range(n).
 
-    "3" -> (0, 1, 2); "1-4,7" -> (0, 1, 2, 3, 6); "2-2" -> (1,); None -> None.
+    "3" -> (0, 1, 2), or (2,) where a number alone is a stage; "1-4,7" -> (0, 1, 2, 3, 6); "2-" -> (1, ..., n - 1);
+    None -> None.
+
+    Args:
+        alone: what a single number is: a "count", as of the stages to decode, or the "stage" itself, as in a mask.
     """
     if text is None:
         return None
     text = text.replace(" ", "")
-    if not re.fullmatch(r"[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*", text):
-        raise InputError(f"Stages are a count such as 3, or a list such as 1-4,7; not {text!r}.")
-    spans = [(1, int(text))] if text.isdigit() else [_span(part) for part in text.split(",")]
+    if not re.fullmatch(r"[0-9]+(-[0-9]*)?(,[0-9]+(-[0-9]*)?)*", text):
+        raise InputError(f"Stages are a {alone} such as 3, a span such as 2-, or a list such as 1-4,7; not {text!r}.")
+    spans = [(1, int(text))] if alone == "count" and text.isdigit() else [_span(part, n) for part in text.split(",")]
     for first, last in spans:
         if not 1 <= first <= last <= n:
             raise InputError(f"There are stages 1 to {n} here; {text} cannot be taken.")
     return tuple(sorted({stage - 1 for first, last in spans for stage in range(first, last + 1)}))
 
 
-def _span(part: str) -> tuple[int, int]:
-    first, _, last = part.partition("-")
-    return int(first), int(last or first)
+def _span(part: str, n: int) -> tuple[int, int]:
+    first, dash, last = part.partition("-")
+    return int(first), int(last) if last else n if dash else int(first)

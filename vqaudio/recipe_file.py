@@ -142,9 +142,9 @@ def mask_of(said, codes: Codes) -> Tensor:
 
 
 def _stages_of(said, n: int):
-    """"2-" -> from the second on; other words as `parse_stages`; a list counts from 0."""
+    """Words as `parse_stages` takes them, a number alone being that stage; a list counts from 0."""
     if isinstance(said, str):
-        return parse_stages(f"{said}{n}" if said.endswith("-") else said, n)
+        return parse_stages(said, n, alone="stage")
     if said is None or (isinstance(said, list) and all(isinstance(stage, int) for stage in said)):
         return said
     raise InputError(f'Stages are words such as "2-" or a list of numbers from 0; not {said!r}.')

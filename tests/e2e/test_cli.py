@@ -66,7 +66,9 @@ def test_stages_are_parsed():
     assert parse_stages("8", 8) == tuple(range(8))
     assert parse_stages("1-4,7", 8) == (0, 1, 2, 3, 6)
     assert parse_stages(" 7, 1 - 2,2", 8) == (0, 1, 6)
-    for text in ("", "0", "9", "1-9", "0-1", "4-1", "a", "1,,2", "-1", "1-", "1.5", "1-999999999999", "٣"):
+    assert parse_stages("7-", 8) == (6, 7) and parse_stages("1,5-", 8) == (0, 4, 5, 6, 7)
+    assert parse_stages("3", 8, alone="stage") == (2,) and parse_stages("3", 8) == (0, 1, 2)
+    for text in ("", "0", "9", "1-9", "0-1", "4-1", "a", "1,,2", "-1", "9-", "1.5", "1-999999999999", "٣"):
         with pytest.raises(InputError):
             parse_stages(text, 8)
 

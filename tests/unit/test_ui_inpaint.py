@@ -61,7 +61,7 @@ def rectangles(*values) -> list[Rectangle]:
 
 
 def test_a_mask_is_the_union_of_its_rectangles(codes):
-    mask = mask_of(codes, rectangles((0.1, 0.3, "1-1", "2-3"), (0.5, 0.6, "2-2"), (1.1, 1.2)))
+    mask = mask_of(codes, rectangles((0.1, 0.3, "1", "2-3"), (0.5, 0.6, "2-"), (1.1, 1.2, "1,2")))
     wanted = torch.zeros_like(mask)
     wanted[0, 1:3, 1:3] = wanted[0, 4:7, 5] = wanted[0, :, 11] = True
     assert torch.equal(mask, wanted)
@@ -73,7 +73,7 @@ def test_a_mask_is_the_union_of_its_rectangles(codes):
         ([], "No cell is selected"),
         ([(0.5, 1.3)], r"reaches to 1.30 s, but the clip ends at 1.20 s"),
         ([(0.0, 0.1, "3-3")], "There are stages 1 to 2"),
-        ([(0.0, 0.1, "x")], "Stages are a count"),
+        ([(0.0, 0.1, "x")], "Stages are a stage such as 3"),
         ([(0.2, 0.1)], "start < end"),
         ([(0.0, 0.1, "2-2", "2-2")], "No cell is selected"),
     ],
@@ -122,15 +122,15 @@ def test_a_variation_writes_only_its_hole(bench, toy, token):
     request = {"token": token, "prior": "toy", "rectangles": [hole], "settings": {"seed": 5}}
     started = inpainting.fill(request)
     answer = finished(started["job"])
-    assert [v["seed"] for v in answer["variations"]] == [5, 6, 7, 8]
-    for variation in answer["variations"]:
+    assert [v["seed"] for v in answer["results"]] == [5, 6, 7, 8]
+    for variation in answer["results"]:
         assert variation["kept"][0] == variation["kept"][1] == bench.ids.numel() - 15
     bench.swap(0, 0, (int(bench.ids[0, 0]) + 1) % 32)
     swapped = bench.ids.clone()
     assert inpainting.use({"token": token, "job": started["job"], "variation": 1})["edits"] == 2
     mask = mask_of(bench.codes, [Rectangle(**hole)])[0]
     assert torch.equal(bench.ids[~mask], swapped[~mask]), "what was changed since stays"
-    assert np.array_equal(bench.ids[mask], decoded(answer["variations"][1]["ids"], bench)[mask])
+    assert np.array_equal(bench.ids[mask], decoded(answer["results"][1]["ids"], bench)[mask])
 
 
 def decoded(text: str, bench) -> np.ndarray:
@@ -140,6 +140,7 @@ def decoded(text: str, bench) -> np.ndarray:
 def finished(job: str) -> dict:
     for _ in range(400):
         answer = inpainting.progress({"job": job, "seen": 0})
+        assert answer["ok"], answer
         if answer["state"] not in ("waiting", "running"):
             return answer
         time.sleep(0.02)
@@ -150,7 +151,7 @@ def test_the_kept_cells_are_measured_not_promised(codes):
     ids = codes.ids.clone()
     ids[0, 0, 0] += 1
     mask = torch.zeros_like(ids[0], dtype=torch.bool)
-    assert sampling.Variation(0, replace(codes, ids=ids), mask, codes.ids[0], {}).kept == (SPEC.rows * 12 - 1, SPEC.rows * 12)
+    assert sampling.Variation(0, replace(codes, ids=ids), mask, codes.ids[0]).kept == (SPEC.rows * 12 - 1, SPEC.rows * 12)
 
 
 # --- jobs ---------------------------------------------------------------------------------------------------------------
@@ -161,7 +162,8 @@ def test_a_cancelled_job_leaves_the_clip_and_a_second_press_is_refused(bench, to
     before = bench.ids.clone()
     request = {"token": token, "prior": "toy", "rectangles": [{"start_s": 0.0, "end_s": 0.1}], "settings": {"steps": 50}}
     started = inpainting.fill(request)
-    assert "filled already" in inpainting.fill(request)["error"]
+    again = request | {"token": "".join(token)}  # equal, as from another request, and not the same object
+    assert "filled already" in inpainting.fill(again)["error"]
     inpainting.cancel({"job": started["job"]})
     assert finished(started["job"])["state"] == "cancelled"
     assert torch.equal(bench.ids, before)
@@ -208,7 +210,42 @@ def test_long_clips_are_refused(codec, toy):
     token = served.store.put(bench)
     answer = inpainting.score({"token": token, "prior": "toy"})
     assert "clips of up to 10 s" in answer["error"]
+    answer = inpainting.fill({"token": token, "prior": "toy", "rectangles": [{"start_s": 0, "end_s": 10.5}], "settings": {}})
+    assert "fills up to 10 s at a time; this selection reaches over 10.5 s" in answer["error"]
     served.store.drop(token)
+
+
+def test_of_a_long_clip_a_prior_is_shown_what_lies_around_the_hole(codec, toy, monkeypatch):
+    bench = Workbench.from_audio(codec, torch.randn(1, 8000 * 30) * 0.1, "long")
+    mask = mask_of(bench.codes, rectangles((12.0, 13.0, "2-")))
+    shown, fill = [], toy.fill
+
+    def watched(codes, hole, **settings):
+        shown.append(codes.ids.clone())
+        return fill(codes, hole, **settings)
+
+    monkeypatch.setattr(toy, "fill", watched)
+    made = sampling.fill(toy, bench.codes, mask, Settings(), seed=1)
+    assert torch.equal(shown[0], bench.codes.ids[..., 375:875]), "4.5 s on either side of the second to fill"
+    assert made.kept == (1500 * 4 - 150, 1500 * 4 - 150) and made.changed[0] > 100
+    assert torch.equal(made.after(len(made.steps) - 1), made.ids)
+    assert int((made.after(0) == -1).sum()) > 0
+
+
+def test_the_prior_is_seen_at_work(bench, toy, token):
+    toy.pause_s = 0.05
+    request = {"token": token, "prior": "toy", "rectangles": [{"start_s": 0.1, "end_s": 0.3}], "settings": {"steps": 8}}
+    job, seen, step = inpainting.fill(request)["job"], [], 0
+    while (answer := inpainting.progress({"job": job, "seen": 0, "step": step}))["state"] in ("waiting", "running"):
+        if answer["now"]:
+            step = answer["step"]
+            seen.append(decoded(answer["now"], bench))
+        time.sleep(0.01)
+    undecided = [int((ids == inpainting.UNDECIDED).sum()) for ids in seen]
+    assert len(seen) > 8 and max(undecided) > 0, "the cells are told while they are being drawn"
+    kept = np.ones(bench.ids.shape, dtype=bool)
+    kept[:, 5:15] = False
+    assert all(np.array_equal(ids[kept], bench.ids.numpy()[kept]) for ids in seen)
 
 
 def test_an_undecided_cell_is_heard_as_the_quietest_codeword(codec, bench):

@@ -61,6 +61,7 @@ def finished(started: dict) -> dict:
     assert started["ok"], started
     for _ in range(600):
         answer = inpainting.progress({"job": started["job"], "seen": 0})
+        assert answer["ok"], answer
         if answer["state"] not in ("waiting", "running"):
             assert answer["state"] == "done", answer
             return answer
@@ -79,39 +80,40 @@ def test_a_clip_is_filled_scored_and_its_steps_are_heard(name, bench):
     settings = {"seed": 3, "labels": {"digit": "1"}, "temperature": 0.9, "top_k": 8, "guidance": 1.5}
     request = {"token": token, "prior": name, "rectangles": [AREA], "settings": settings}
     answer, again = (finished(inpainting.fill(request)) for _ in range(2))
-    assert [v["ids"] for v in answer["variations"]] == [v["ids"] for v in again["variations"]]
+    assert [v["ids"] for v in answer["results"]] == [v["ids"] for v in again["results"]]
     hole = np.zeros(bench.ids.shape, dtype=bool)
     hole[1:, 5:10] = True
-    for variation in answer["variations"]:
+    for variation in answer["results"]:
         assert np.array_equal(ids_of(variation["ids"], bench)[~hole], bench.ids.numpy()[~hole])
         assert variation["kept"][0] == variation["kept"][1] == (~hole).sum()
-    assert all(1 <= v["steps"] <= 32 for v in answer["variations"])
-    score = inpainting.score({"token": token, "prior": name, "labels": {"speaker": "ann"}})
-    assert score["ok"] and np.isfinite(score["total"]) and score["total"] > 0
+    assert all(1 <= v["steps"] <= 32 for v in answer["results"])
+    score = finished(inpainting.score({"token": token, "prior": name, "labels": {"speaker": "ann"}}))["results"][0]
+    assert np.isfinite(score["total"]) and score["total"] > 0 and score["version"] == bench.version
     served.store.drop(token)
 
 
 def test_the_steps_end_at_the_result(name, bench):
     token = served.store.put(bench)
     started = inpainting.fill({"token": token, "prior": name, "rectangles": [AREA], "settings": {"seed": 1, "steps": 6}})
-    variation = finished(started)["variations"][0]
+    variation = finished(started)["results"][0]
     last = inpainting.step({"token": token, "job": started["job"], "variation": 0, "step": variation["steps"] - 1})
     first = inpainting.step({"token": token, "job": started["job"], "variation": 0, "step": 0})
     assert last["ids"] == variation["ids"] and last["undecided"] == 0 <= first["undecided"]
     served.store.drop(token)
 
 
-def test_a_new_clip_is_what_the_package_generates(name):
-    settings = {"seed": 9, "labels": {"digit": "2", "speaker": "ann"}}
-    started = inpainting.new_clip({"prior": name, "settings": settings})
-    finished(started)
-    value = inpainting.open_clip({"job": started["job"]})["value"]
-    assert value["title"] == "2 ann, seed 9"
-    bench = served.store.get(value["token"])
-    _, codes = generate(
-        models.codec(), models.prior(name), {"digit": "2", "speaker": "ann"}, generator=torch.Generator().manual_seed(9)
-    )
-    assert torch.equal(bench.codes.ids, codes.ids)
+def test_new_clips_are_what_the_package_generates(name):
+    labels = {"digit": "2", "speaker": "ann"}
+    settings = {"seed": 9, "labels": labels, "guidance": 1.5}
+    answer = finished(inpainting.new_clip({"prior": name, "settings": settings}))
+    assert [value["title"] for value in answer["opened"]] == [f"2 ann, seed {seed}" for seed in range(9, 13)]
+    for seed, value, told in zip(range(9, 13), answer["opened"], answer["results"]):
+        bench = served.store.get(value["token"])
+        generator = torch.Generator().manual_seed(seed)
+        sound, codes = generate(models.codec(), models.prior(name), labels, generator=generator, guidance=1.5)
+        assert torch.equal(bench.codes.ids, codes.ids) and np.array_equal(ids_of(told["ids"], bench), codes.ids[0].numpy())
+        assert told["version"] == bench.version and told["kept"] == (0, 0) and told["changed"][1] == bench.ids.numel()
+        assert torch.allclose(bench.sound((0, 1, 2, 3)), sound[0, 0], atol=1e-5) and value["samples"] == sound.shape[-1]
 
 
 def test_a_prior_of_another_codec_is_not_offered(folders, other_folder, monkeypatch):

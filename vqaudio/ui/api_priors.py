@@ -12,32 +12,43 @@ from vqaudio.codes import Codes
 from vqaudio.errors import InputError
 from vqaudio.ui import inpainting, models, reading, sampling, wire
 from vqaudio.ui.sampling import Settings, Variation
-from vqaudio.ui.selection import Mask, mask_of
+from vqaudio.ui.selection import Mask, Rectangle, mask_of
 from vqaudio.vqa import write_vqa
 
 SETTINGS = ("labels", "temperature", "top_k", "top_p", "steps", "guidance", "seed")
+PRIOR = "a prior of this app's model; empty for the first."
+SAMPLING = """temperature: 0 (the likeliest) to 5; 1 samples as the prior believes, null as is usual for it.
+        top_k: draw from the k likeliest codewords only; null for all.
+        top_p: draw from the likeliest codewords that together have this probability; null for all.
+        steps: sampling steps; null for the prior's usual number.
+        guidance: how strongly the labels are insisted on; 1 is the prior itself, null what is usual for it.
+        seed: 0 to 4,294,967,295; null draws one, and the answer tells it."""
+NO_CELL = 'No cell is selected: give start_s and end_s in seconds, and stages such as "2-" if not all are meant.'
+MADE = "The sound, the codes as a .vqa file, and as JSON: prior, seed, kept and changed cells."
 
 
+def described(f):
+    """Fill in what the docstrings of several endpoints say; Gradio tells programs what stands in them."""
+    f.__doc__ = f.__doc__.format(prior=PRIOR, sampling=SAMPLING, made=MADE)
+    return f
+
+
+@described
 def generate(
-    prior: str = "", labels: dict | None = None, seconds: float | None = None, temperature: float = 1.0,
-    top_k: int | None = None, top_p: float | None = None, steps: int | None = None, guidance: float = 1.0,
+    prior: str = "", labels: dict | None = None, seconds: float | None = None, temperature: float | None = None,
+    top_k: int | None = None, top_p: float | None = None, steps: int | None = None, guidance: float | None = None,
     seed: int | None = None,
 ) -> tuple[tuple[int, np.ndarray], str, dict]:
     """Make a new clip.
 
     Args:
-        prior: a prior of this app's model; empty for the first.
-        labels: what the clip is to be, such as {"digit": "7", "speaker": "theo"}; what is left out may be anything.
+        prior: {prior}
+        labels: what the clip is to be, such as digit "7", speaker "theo"; what is left out may be anything.
         seconds: its length, 0.1 to 10; null has it drawn from the training lengths.
-        temperature: 0 (the likeliest) to 5; 1 samples as the prior believes.
-        top_k: draw from the k likeliest codewords only; null for all.
-        top_p: draw from the likeliest codewords that together have this probability; null for all.
-        steps: sampling steps; null for the prior's usual number.
-        guidance: how strongly the labels are insisted on; 1 is the prior itself.
-        seed: 0 to 4,294,967,295; null draws one, and the answer tells it.
+        {sampling}
 
     Returns:
-        The sound, the codes as a .vqa file, and as JSON: prior, seed, kept and changed cells.
+        {made}
     """
     with reading.plain_errors():
         found, settings = _prior(prior), _settings(labels, temperature, top_k, top_p, steps, guidance, seed)
@@ -46,43 +57,44 @@ def generate(
         return _made(found, sampling.generate(found, settings, seconds, settings.seed))
 
 
+@described
 def inpaint(
-    audio: str, rectangles: list | None = None, prior: str = "", labels: dict | None = None, temperature: float = 1.0,
-    top_k: int | None = None, top_p: float | None = None, steps: int | None = None, guidance: float = 1.0,
-    seed: int | None = None,
+    audio: str, start_s: float | None = None, end_s: float | None = None, stages: str = "", prior: str = "",
+    labels: dict | None = None, temperature: float | None = None, top_k: int | None = None, top_p: float | None = None,
+    steps: int | None = None, guidance: float | None = None, seed: int | None = None, rectangles: list | None = None,
 ) -> tuple[tuple[int, np.ndarray], str, dict]:
     """Have a prior write some cells of a sound's codes; all others stay as they are.
 
     Args:
-        audio: a sound file, at most 10 s.
-        rectangles: the cells to write, such as [{"start_s": 0.2, "end_s": 0.35, "stages": "2-8"}]; without stages, all.
-        prior: a prior of this app's model; empty for the first.
-        labels: what is said and by whom, such as {"digit": "7"}; what is left out may be anything.
-        temperature: 0 (the likeliest) to 5; 1 samples as the prior believes.
-        top_k: draw from the k likeliest codewords only; null for all.
-        top_p: draw from the likeliest codewords that together have this probability; null for all.
-        steps: sampling steps; null for the prior's usual number.
-        guidance: how strongly the labels are insisted on; 1 is the prior itself.
-        seed: 0 to 4,294,967,295; null draws one, and the answer tells it.
+        audio: a sound file, at most 60 s.
+        start_s: where the cells to write begin, seconds; null for the clip's beginning.
+        end_s: where they end; null for the clip's end. At most 10 s after start_s.
+        stages: which stages of them: "2-" is the second and finer, "1,3" those two, "4" the fourth; empty for all.
+        prior: {prior}
+        labels: what is said and by whom, such as digit "7"; what is left out may be anything.
+        {sampling}
+        rectangles: more cells to write, or others where no start, end and stages are given: a list of objects, each with
+            start_s, end_s, stages and bands.
 
     Returns:
-        The sound, the codes as a .vqa file, and as JSON: prior, seed, kept and changed cells.
+        {made}
     """
     with reading.plain_errors():
         found, settings = _prior(prior), _settings(labels, temperature, top_k, top_p, steps, guidance, seed)
         sampling.check_labels(found, settings.labels)
         codes = _codes(audio)
-        mask = mask_of(codes, wire.validated(Mask, {"rectangles": rectangles or []}).rectangles)
+        mask = mask_of(codes, _rectangles(codes, start_s, end_s, stages, rectangles))
         return _made(found, sampling.fill(found, codes, mask, settings, settings.seed))
 
 
+@described
 def score(audio: str, prior: str = "", labels: dict | None = None) -> dict:
     """How surprised a prior is by each cell of a sound's codes.
 
     Args:
         audio: a sound file, at most 10 s.
-        prior: a prior of this app's model; empty for the first.
-        labels: what is said and by whom, such as {"digit": "7"}; what is left out may be anything.
+        prior: {prior}
+        labels: what is said and by whom, such as digit "7"; what is left out may be anything.
 
     Returns:
         prior, likelihood (exact or pseudo), total_bits, and bits [K][T], each cell's -log2 probability.
@@ -104,7 +116,7 @@ def _prior(name: str):
     return models.prior(str(name)) if name else next(iter(known.values()))
 
 
-def _settings(labels, temperature=1.0, top_k=None, top_p=None, steps=None, guidance=1.0, seed=None) -> Settings:
+def _settings(labels, temperature=None, top_k=None, top_p=None, steps=None, guidance=None, seed=None) -> Settings:
     """Checked settings; a seed is drawn where none is given. JSON's numbers have no types: 3.0 is a whole number."""
     values = (labels or {}, temperature, top_k, top_p, steps, guidance, seed)
     told = {name: int(v) if isinstance(v, float) and v.is_integer() else v for name, v in zip(SETTINGS, values)}
@@ -114,9 +126,19 @@ def _settings(labels, temperature=1.0, top_k=None, top_p=None, steps=None, guida
 
 def _codes(audio: str) -> Codes:
     codec = models.codec()
-    codes = codec.encode(reading.sound(audio, codec)[0][None])
-    sampling.check_length(codes)
-    return codes
+    return codec.encode(reading.sound(audio, codec)[0][None])
+
+
+def _rectangles(codes: Codes, start_s, end_s, stages, rectangles) -> list[Rectangle]:
+    """What a program says of the cells to write. Raises InputError: nothing, or what cannot be read."""
+    parts = wire.validated(Mask, {"rectangles": rectangles or []}).rectangles
+    if (start_s, end_s, stages or None) == (None, None, None):
+        if not parts:
+            raise InputError(NO_CELL)
+        return parts
+    whole = codes.columns / codes.spec.frame_rate
+    one = {"start_s": 0.0 if start_s is None else start_s, "end_s": whole if end_s is None else end_s}
+    return [*parts, wire.validated(Rectangle, one | {"stages": str(stages)[:200] if stages else None})]
 
 
 def _made(prior, made: Variation) -> tuple[tuple[int, np.ndarray], str, dict]:
@@ -141,7 +163,8 @@ def add_endpoints() -> None:
         return [gr.Number(value, visible=False, label=name.replace("_", " ").capitalize()) for name, value in values.items()]
 
     seconds = numbers(seconds=None)
-    chosen = numbers(temperature=1.0, top_k=None, top_p=None, steps=None, guidance=1.0, seed=None)
+    chosen = numbers(temperature=None, top_k=None, top_p=None, steps=None, guidance=None, seed=None)
+    place = [*numbers(start_s=None, end_s=None), gr.Textbox("", visible=False, label="Stages")]
     out = [
         gr.Audio(visible=False, format="wav", label="Sound"), gr.File(visible=False, label="Codes"),
         gr.JSON(visible=False, label="Recipe"),
@@ -149,7 +172,7 @@ def add_endpoints() -> None:
     settings = {"concurrency_id": "priors", "concurrency_limit": 1, "show_progress": "hidden"}
     gr.Button(visible=False).click(generate, [prior, labels, *seconds, *chosen], out, api_name="generate", **settings)
     gr.Button(visible=False).click(
-        inpaint, [sound_in, rectangles, prior, labels, *chosen], out, api_name="inpaint", **settings
+        inpaint, [sound_in, *place, prior, labels, *chosen, rectangles], out, api_name="inpaint", **settings
     )
     gr.Button(visible=False).click(
         score, [sound_in, prior, labels], gr.JSON(visible=False, label="Surprise"), api_name="score", **settings

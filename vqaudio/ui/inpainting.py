@@ -1,11 +1,14 @@
 """What the page may ask of the priors. Each takes one JSON object and gives one back (see `wire`)."""
 
 import math
+import time
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
 
+from vqaudio.codes import Codes
 from vqaudio.errors import InputError
 from vqaudio.ui import jobs, models, sampling, wire
 from vqaudio.ui.sampling import Settings
@@ -45,7 +48,11 @@ class JobRequest(wire.Message):
 
 
 class ProgressRequest(JobRequest):
+    """How many results and opened clips the page has, and the step that it last saw."""
+
     seen: Number
+    opened: Number = 0
+    step: Annotated[int, Field(ge=0, le=10**9)] = 0
 
 
 class StepRequest(wire.Request):
@@ -65,7 +72,7 @@ def priors(request: wire.Message) -> dict:
     found = [
         {
             "name": name, "labels": {kind: list(values) for kind, values in prior.labels.items()},
-            "exact": prior.likelihood == "exact", "sees_right": prior.sees_right,
+            "exact": prior.likelihood == "exact", "sees_right": prior.sees_right, "usual": sampling.usual(prior),
         }
         for name, prior in models.priors().items()
     ]
@@ -78,41 +85,92 @@ def fill(request: FillRequest) -> dict:
     bench, prior = store.get(request.token), models.prior(request.prior)
     sampling.check_labels(prior, request.settings.labels)
     codes, mask = bench.codes, mask_of(bench.codes, request.rectangles)
-    sampling.check_length(codes)
-    first = sampling.new_seed() if request.settings.seed is None else request.settings.seed
+    sampling.check_span(codes, mask)
+    first = _seed(request.settings)
 
     def work(job: jobs.Job) -> None:
         for seed in range(first, first + VARIATIONS):
-            job.add(sampling.fill(prior, codes, mask, request.settings, seed, job.step))
+            job.add(Made(sampling.fill(prior, codes, mask, request.settings, seed, job.step)))
 
-    return {"job": jobs.start(jobs.Job(work, VARIATIONS, owner=request.token)), "seed": first}
+    return {"job": jobs.start(jobs.Job(work, VARIATIONS, owner=request.token)), "seed": first, "total": VARIATIONS}
 
 
 @wire.serves(NewClipRequest)
 def new_clip(request: NewClipRequest) -> dict:
-    """Start one new clip with the labels given."""
-    prior = models.prior(request.prior)
+    """Start four new clips with the labels given, each on a workbench of its own, which is opened before it is filled."""
+    prior, codec = models.prior(request.prior), models.codec()
     sampling.check_labels(prior, request.settings.labels)
-    seed = sampling.new_seed() if request.settings.seed is None else request.settings.seed
+    first, told = _seed(request.settings), " ".join(request.settings.labels.values()) or "new clip"
 
     def work(job: jobs.Job) -> None:
-        job.add(sampling.generate(prior, request.settings, request.seconds, seed, job.step))
+        for seed in range(first, first + VARIATIONS):
+            made = []
 
-    return {"job": jobs.start(jobs.Job(work, 1)), "seed": seed}
+            def opened(blank: Codes, title=f"{told}, seed {seed}", made=made) -> None:
+                made.append(Workbench(codec, blank, title))
+                job.opened.append(describe(store.put(made[0]), made[0]))
+
+            variation = sampling.generate(prior, request.settings, request.seconds, seed, opened, job.step)
+            made[0].codes = variation.codes
+            job.add(Made(variation, made[0].version))
+
+    return {"job": jobs.start(jobs.Job(work, VARIATIONS)), "seed": first, "total": VARIATIONS}
+
+
+def _seed(settings: Settings) -> int:
+    """The first of the seeds, drawn where none is given."""
+    return sampling.new_seed() if settings.seed is None else settings.seed
+
+
+@dataclass(frozen=True)
+class Made:
+    """A variation, as a job keeps it; the version of a new clip's indices."""
+
+    variation: sampling.Variation
+    version: str = ""
+
+    @property
+    def n_bytes(self) -> int:
+        return self.variation.n_bytes
+
+    def told(self) -> dict:
+        v = self.variation
+        return {
+            "seed": v.seed, "ids": wire.integers(v.ids), "kept": v.kept, "changed": v.changed, "steps": len(v.steps),
+            "version": self.version,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Surprise:
+    """How surprised a prior is by each cell of one version of a clip's indices: bits [K, T]."""
+
+    bits: torch.Tensor
+    version: str
+    exact: bool
+
+    @property
+    def n_bytes(self) -> int:
+        return 4 * self.bits.numel()
+
+    def told(self) -> dict:
+        hundredths = (self.bits * 100).round().clamp(0, 2**16 - 1).int()
+        return {
+            "version": self.version, "bits": wire.integers(hundredths), "total": float(self.bits.sum()), "exact": self.exact
+        }
 
 
 @wire.serves(ProgressRequest)
 def progress(request: ProgressRequest) -> dict:
-    """How far a job is, and the variations that the page has not seen."""
+    """How far a job is, what the page has not seen of its results, and the cells as they stand after its latest step."""
     job = jobs.store.get(request.job)
-    state = job.state
-    fresh = list(job.variations)[request.seen :]
+    job.asked_at = time.monotonic()
+    state, (step, ids) = job.state, job.now
+    fresh, opened = list(job.results)[request.seen :], list(job.opened)[request.opened :]
     return {
-        "state": state, "share": job.share, "waiting": job.before, "error_text": job.error,
-        "variations": [
-            {"seed": v.seed, "ids": wire.integers(v.ids), "kept": v.kept, "changed": v.changed, "steps": len(v.steps)}
-            for v in fresh
-        ],
+        "state": state, "share": job.share, "waiting": job.before, "error_text": job.error, "opened": opened,
+        "results": [result.told() for result in fresh], "step": step,
+        "now": None if ids is None or step == request.step else wire.integers(torch.where(ids < 0, UNDECIDED, ids)),
     }  # fmt: skip
 
 
@@ -131,10 +189,7 @@ def step(request: StepRequest) -> dict:
     """
     variation = _variation(request.job, request.variation)
     codec = models.codec()
-    ids = variation.ids
-    if request.step >= 0:
-        ids = variation.steps[min(request.step, len(variation.steps) - 1)] if variation.steps else ids
-    codes, undecided = sampling.audible(codec, variation.codes, ids)
+    codes, undecided = sampling.audible(codec, variation.codes, variation.after(request.step))
     bench = Workbench(codec, codes, "a step")
     bench.top_db = store.get(request.token).top_db
     return {
@@ -153,26 +208,18 @@ def use(request: UseRequest) -> dict:
     return written(bench)
 
 
-@wire.serves(JobRequest)
-def open_clip(request: JobRequest) -> dict:
-    """The new clip that a job made, on a workbench of its own: what `describe` tells."""
-    variation = _variation(request.job, 0)
-    told = " ".join(variation.labels.values()) or "new clip"
-    bench = Workbench(models.codec(), variation.codes, f"{told}, seed {variation.seed}")
-    return {"value": describe(store.put(bench), bench)}
-
-
 @wire.serves(ScoreRequest)
 def score(request: ScoreRequest) -> dict:
-    """How surprised a prior is by each cell: -log2 of its probability, in hundredths of a bit, and the sum in bits."""
+    """Start scoring: how surprised a prior is by each cell, -log2 of its probability; `progress` gives hundredths of a bit."""
     bench, prior = store.get(request.token), models.prior(request.prior)
     sampling.check_labels(prior, request.labels)
-    bits = surprise(prior, bench.codes, request.labels)
-    hundredths = (bits * 100).round().clamp(0, 2**16 - 1).int()
-    return {
-        "version": bench.version, "bits": wire.integers(hundredths), "total": float(bits.sum()),
-        "exact": prior.likelihood == "exact",
-    }  # fmt: skip
+    sampling.check_length(bench.codes)
+    codes, version = bench.codes, bench.version
+
+    def work(job: jobs.Job) -> None:
+        job.add(Surprise(surprise(prior, codes, request.labels), version, prior.likelihood == "exact"))
+
+    return {"job": jobs.start(jobs.Job(work, 1))}
 
 
 def surprise(prior, codes, labels: dict[str, str]) -> torch.Tensor:
@@ -182,10 +229,10 @@ def surprise(prior, codes, labels: dict[str, str]) -> torch.Tensor:
 
 
 def _variation(job: str, number: int) -> sampling.Variation:
-    variations = jobs.store.get(job).variations
-    if number >= len(variations):
+    made = [result for result in jobs.store.get(job).results if isinstance(result, Made)]
+    if number >= len(made):
         raise InputError("There is no such variation: fill again.")
-    return variations[number]
+    return made[number].variation
 
 
-FUNCTIONS = (priors, fill, new_clip, progress, cancel, step, use, open_clip, score)
+FUNCTIONS = (priors, fill, new_clip, progress, cancel, step, use, score)

@@ -6,15 +6,18 @@ its own. Two jobs run at a time; the others wait their turn, first come, first s
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+from torch import Tensor
+
 from vqaudio.errors import InputError
-from vqaudio.ui.sampling import Variation
 from vqaudio.ui.store import Store
 
 AT_ONCE = 2
 MAX_WAITING = 12
+FORGOTTEN_S = 120.0  # a browser lets a page in the background run once a minute
 _log = logging.getLogger(__name__)
 _workers = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="prior")
 _waiting: list["Job"] = []
@@ -32,19 +35,29 @@ class Job:
     Args:
         work: called in a thread with the job; it calls `step` as it goes and `add` for each result.
         total: how many results are to come.
+        owner: of whom only one job is to be at work at a time; None for nobody.
+
+    Attributes:
+        state: waiting, running, done, cancelled or failed.
+        share: of the work that is done, 0 to 1.
+        results: those that are there, each with `n_bytes` and `told()`, what the page is told of it.
+        opened: what the page is told of each result before anything of it is there.
+        asked_at: when the page last asked how far it is, on the clock `time.monotonic`.
+        now: the number of steps made so far, and the indices [K, T] after the last of them; -1 is not decided yet.
     """
 
     def __init__(self, work: Callable[["Job"], None], total: int, owner=None):
         self._work, self.total, self.owner = work, total, owner
-        self.state = "waiting"  # running, done, cancelled, failed
-        self.share = 0.0
-        self.error = ""
-        self.variations: list[Variation] = []
+        self.state, self.share, self.error = "waiting", 0.0, ""
+        self.results: list = []
+        self.opened: list[dict] = []
+        self.now: tuple[int, Tensor | None] = (0, None)
+        self.asked_at = time.monotonic()
         self._stop = threading.Event()
 
     @property
     def n_bytes(self) -> int:
-        return sum(8 * v.ids.numel() * (3 + len(v.steps)) for v in list(self.variations))
+        return sum(result.n_bytes for result in list(self.results))
 
     @property
     def busy(self) -> bool:
@@ -56,15 +69,21 @@ class Job:
         with _lock:
             return _waiting.index(self) if self in _waiting else 0
 
-    def step(self, done: int, total: int) -> None:
+    def step(self, done: int, total: int, ids: Tensor) -> None:
         """Some of the present result is there. Raises Cancelled if the job was cancelled."""
-        if self._stop.is_set():
-            raise Cancelled
-        self.share = (len(self.variations) + done / max(1, total)) / self.total
+        self.check()
+        self.share = (len(self.results) + done / max(1, total)) / self.total
+        self.now = (self.now[0] + 1, ids)
 
-    def add(self, variation: Variation) -> None:
-        self.variations.append(variation)
-        self.share = len(self.variations) / self.total
+    def check(self) -> None:
+        """Raises Cancelled if the job was cancelled, or the page that asked for it was closed."""
+        if self._stop.is_set() or time.monotonic() - self.asked_at > FORGOTTEN_S:
+            raise Cancelled
+
+    def add(self, result) -> None:
+        self.now = (self.now[0], None)
+        self.results.append(result)
+        self.share = len(self.results) / self.total
 
     def cancel(self) -> None:
         self._stop.set()
@@ -95,7 +114,7 @@ def start(job: Job) -> str:
     """Put a job to work; returns its token. Raises InputError: its owner has one at work, or too many wait."""
     with _lock:
         running = [other for _, other in store.things() if other.busy]
-        if job.owner is not None and any(other.owner is job.owner for other in running):
+        if job.owner is not None and any(other.owner == job.owner for other in running):
             raise InputError("This clip is being filled already: wait until it is done, or cancel it.")
         if len(_waiting) >= MAX_WAITING:
             raise InputError("Too many people are filling clips at this moment: try again in a minute.")

@@ -1,7 +1,8 @@
 """How a person wants a prior to sample: the settings, checked, and what they make of a clip."""
 
+import math
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated
 
 import torch
@@ -15,6 +16,7 @@ from vqaudio.ui.wire import Message
 
 MAX_SECONDS = 10.0
 MAX_KEPT_STEPS = 32
+USUAL = {"temperature": 1.0, "guidance": 1.5}
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 Labels = Annotated[dict[Annotated[str, Field(max_length=40)], Annotated[str, Field(max_length=80)]], Field(max_length=16)]
 
@@ -30,25 +32,42 @@ class Settings(Message):
     seed: Seed | None = None
     labels: Labels = Field(default_factory=dict)
 
-    def sampling(self) -> dict:
+    def sampling(self, prior) -> dict:
         """The arguments of `prior.fill` that these settings are."""
-        return self.model_dump(include={"temperature", "top_k", "top_p", "steps", "guidance"})
+        told = self.model_dump(include={"temperature", "top_k", "top_p", "steps", "guidance"}, exclude_none=True)
+        return usual(prior) | told
+
+
+def usual(prior) -> dict:
+    """The settings with which a prior is sampled where a person says nothing."""
+    return dict(USUAL)
 
 
 @dataclass(frozen=True)
 class Variation:
-    """One result: its codes, the mask [K, T], the indices before [K, T], and those after some of the sampling steps."""
+    """One result.
+
+    Attributes:
+        seed: that it was drawn with.
+        codes: of one clip.
+        mask: [K, T] the cells that were written.
+        before: [K, T] the indices before.
+        steps: for some of the sampling steps the indices of the masked cells; -1 is not decided yet.
+    """
 
     seed: int
     codes: Codes
     mask: Tensor
     before: Tensor
-    labels: dict[str, str]
     steps: list[Tensor] = field(default_factory=list)
 
     @property
     def ids(self) -> Tensor:
         return self.codes.ids[0]
+
+    @property
+    def n_bytes(self) -> int:
+        return 17 * self.mask.numel() + sum(4 * len(cells) for cells in self.steps)
 
     @property
     def kept(self) -> tuple[int, int]:
@@ -61,6 +80,14 @@ class Variation:
         """How many cells inside the mask differ from before, and how many there are."""
         differ = (self.ids != self.before)[self.mask]
         return int(differ.sum()), differ.numel()
+
+    def after(self, step: int) -> Tensor:
+        """The indices [K, T] after one of the steps kept; -1 is the result, and so is any step of a prior without steps."""
+        if step < 0 or not self.steps:
+            return self.ids
+        ids = self.ids.clone()
+        ids[self.mask] = self.steps[min(step, len(self.steps) - 1)].to(ids.dtype)
+        return ids
 
 
 def new_seed() -> int:
@@ -77,37 +104,65 @@ def check_labels(prior, labels: dict[str, str]) -> None:
 
 
 def check_length(codes: Codes) -> None:
-    """Raises InputError if a clip is too long to be sampled or scored while a person waits."""
+    """Raises InputError if a clip is too long to be made or scored while a person waits."""
     seconds = codes.columns / codes.spec.frame_rate
     if seconds > MAX_SECONDS + 1 / codes.spec.frame_rate:
         raise InputError(f"Here a prior takes clips of up to {MAX_SECONDS:.0f} s; this one lasts {seconds:.1f} s.")
 
 
+def check_span(codes: Codes, mask: Tensor) -> None:
+    """Raises InputError if the cells to write [1, K, T] reach over too much time."""
+    _view(codes, mask)
+
+
+def _view(codes: Codes, mask: Tensor) -> slice:
+    """The columns that a prior is shown of a long clip: those to be written and as many around them as MAX_SECONDS hold."""
+    columns = mask[0].any(0).nonzero()[:, 0]
+    first, last = int(columns[0]), int(columns[-1]) + 1
+    most = math.ceil(MAX_SECONDS * codes.spec.frame_rate)
+    if last - first > most:
+        told = f"{(last - first) / codes.spec.frame_rate:.1f} s"
+        raise InputError(f"Here a prior fills up to {MAX_SECONDS:.0f} s at a time; this selection reaches over {told}.")
+    start = max(0, min(first - (most - last + first) // 2, codes.columns - most))
+    return slice(start, start + most)
+
+
 def fill(prior, codes: Codes, mask: Tensor, settings: Settings, seed: int, on_step=None) -> Variation:
-    """One variation of a clip. `on_step(done, total)` may raise, to cancel."""
+    """One variation of a clip. `on_step(done, total, ids [K, T])` may raise, to cancel; a cell not decided yet is -1."""
     return _fill(prior, codes, mask, settings, seed, torch.Generator().manual_seed(seed), on_step)
 
 
 def _fill(prior, codes, mask, settings, seed, generator, on_step) -> Variation:
     steps: list[Tensor] = []
+    view = _view(codes, mask)
+
+    def whole(ids: Tensor) -> Tensor:
+        return torch.cat([codes.ids[0, :, : view.start], ids[0].to(codes.ids.dtype), codes.ids[0, :, view.stop :]], dim=1)
 
     def told(done: int, total: int, ids: Tensor) -> None:
+        now = whole(ids)
         if on_step:
-            on_step(done, total)
+            on_step(done, total, now)
         if total <= MAX_KEPT_STEPS or done == total or done * MAX_KEPT_STEPS // total > len(steps):
-            steps.append(ids[0].clone())
+            steps.append(now[mask[0]].int())
 
+    part = replace(codes, ids=codes.ids[..., view], valid=codes.valid[:, view])
     filled = prior.fill(
-        codes, mask, labels=settings.labels or None, generator=generator, on_step=told, **settings.sampling()
+        part, mask[..., view], labels=settings.labels or None, generator=generator, on_step=told, **settings.sampling(prior)
     )
-    return Variation(seed, filled, mask[0], codes.ids[0], settings.labels, steps)
+    return Variation(seed, replace(codes, ids=whole(filled.ids)[None]), mask[0], codes.ids[0], steps)
 
 
-def generate(prior, settings: Settings, seconds: float | None, seed: int, on_step=None) -> Variation:
-    """A new clip; without `seconds` its length is drawn from the training lengths given the labels."""
+def generate(prior, settings: Settings, seconds: float | None, seed: int, on_blank=None, on_step=None) -> Variation:
+    """A new clip; without `seconds` its length is drawn from the training lengths given the labels.
+
+    `on_blank(codes)` is told how long it is to be before anything is sampled; `on_step` as for `fill`.
+    """
     generator = torch.Generator().manual_seed(seed)
     blank = prior.blank(settings.labels or None, seconds, generator)
     check_length(blank)
+    if on_blank:
+        on_blank(blank)
     return _fill(prior, blank, blank.valid[:, None].expand_as(blank.ids), settings, seed, generator, on_step)
 
 

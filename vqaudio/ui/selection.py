@@ -10,13 +10,13 @@ from vqaudio.codes import Codes, parse_stages
 from vqaudio.errors import InputError
 from vqaudio.ui.wire import Message
 
-MAX_RECTANGLES = 4096
+MAX_RECTANGLES = 20_000  # a random half of the cells of a minute, 12 stages
 NOTHING_SELECTED = "No cell is selected: drag over the map, or press one of the mask buttons."
 Seconds = Annotated[float, Field(ge=0, le=3600)]
 
 
 class Rectangle(Message):
-    """Time x stages x bands. Stages and bands as people write them, from 1: "2-8", or None for all."""
+    """Time x stages x bands. Stages and bands as people write them, from 1: "2-", "1,3", or None for all."""
 
     start_s: Seconds
     end_s: Seconds
@@ -40,8 +40,8 @@ def mask_of(codes: Codes, rectangles: list[Rectangle]) -> Tensor:
     for part in rectangles:
         if part.end_s > end_s + 1e-3:
             raise InputError(f"The mask reaches to {part.end_s:.2f} s, but the clip ends at {end_s:.2f} s.")
-        stages = parse_stages(part.stages, len(spec.stages))
-        mask |= codes.region(part.start_s, part.end_s, stages, parse_stages(part.bands, n_bands))
+        stages = parse_stages(part.stages, len(spec.stages), alone="stage")
+        mask |= codes.region(part.start_s, part.end_s, stages, parse_stages(part.bands, n_bands, alone="stage"))
     if not mask.any():
         raise InputError(NOTHING_SELECTED)
     return mask

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from vqaudio.errors import InputError
 
 KEEP_S = 45 * 60.0
-MAX_CLIPS = 64
+MAX_CLIPS = 256
 MAX_BYTES = 512 * 2**20
 
 

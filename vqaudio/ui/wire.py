@@ -76,7 +76,9 @@ TELLS = {
     "seed": "The seed is a whole number from 0 to 4,294,967,295.",
     "seconds": "A new clip lasts from 0.1 to 10 s; leave it empty to have the length drawn.",
     "labels": "Labels are names with a value each, such as digit: 7; leave out what may be anything.",
-    "rectangles": 'A mask is a list of rectangles, each with start_s, end_s (seconds) and stages such as "2-8"; at most 4,096.',
+    "rectangles": 'A mask is a list of at most 20,000 rectangles, each with start_s, end_s (seconds) and stages such as "2-".',
+    "start_s": "A selection starts at a number of seconds from 0.",
+    "end_s": "A selection ends at a number of seconds, inside the clip.",
 }
 
 
