@@ -43,6 +43,44 @@ def browser():
         browser.close()
 
 
+@pytest.fixture
+def windows(browser, app):
+    """Opens pages of people who know nothing of each other; fails the test on any script error."""
+    contexts, faults = [], []
+
+    def new(width: int = 1440, query: str = "", timeout_s: float = 60, **settings):
+        context = browser.new_context(viewport={"width": width, "height": 1000}, accept_downloads=True, **settings)
+        contexts.append(context)
+        context.add_init_script(EAR)
+        page = context.new_page()
+        page.set_default_timeout(1000 * timeout_s)
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.goto(f"{app}/?{query}")
+        page.wait_for_selector("#codemap .cm", state="attached")
+        return page
+
+    yield new
+    for context in contexts:
+        context.close()
+    assert not faults
+
+
+def upload(page, path: Path) -> None:
+    """Open a sound, and wait until all of its prefixes are decoded."""
+    choose(page, path)
+    page.wait_for_selector("#codemap .cm[data-state=open]")
+    settle(page)
+
+
+def choose(page, path: Path) -> None:
+    """Give the sound input a file, in place of the one that it has."""
+    clear = page.locator("#sound [aria-label='Clear']")
+    if clear.count():
+        clear.click()
+        page.wait_for_selector("#codemap .cm[data-state=empty]", state="attached")
+    page.locator("#sound input[type=file]").first.set_input_files(str(path))
+
+
 def settle(page) -> None:
     """Wait until every stage's level is known, so all prefixes are here."""
     page.wait_for_function("[...document.querySelectorAll('.cm-level')].every((n) => n.textContent && n.textContent !== '…')")

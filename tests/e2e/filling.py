@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browsing import EAR, browser, download, lane, settle, shows  # noqa: F401
+from browsing import browser, download, lane, shows, upload, windows  # noqa: F401
 from toy_prior import ToyPrior
 
 
@@ -31,43 +31,23 @@ def app(model_folder, tmp_path_factory):
 
 
 @pytest.fixture
-def pages(browser, app, example_clips):  # noqa: F811
-    """Opens pages with a clip in Select mode; fails the test on any script error."""
-    contexts, faults = [], []
+def pages(windows, example_clips):  # noqa: F811
+    """Opens pages with a clip in Select mode."""
 
     def new(clip: Path | None = example_clips[0], width: int = 1440, query: str = "", **settings):
-        context = browser.new_context(viewport={"width": width, "height": 1000}, accept_downloads=True, **settings)
-        contexts.append(context)
-        context.add_init_script(EAR)
-        page = context.new_page()
-        page.set_default_timeout(30_000)
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.goto(f"{app}/?{query}")
+        page = windows(width, query, 30, **settings)
         page.wait_for_selector("#codemap .cm[data-priors]", state="attached")
         if clip:
             upload(page, clip)
             page.locator("[data-mode-is=select]").click()
         return page
 
-    yield new
-    for context in contexts:
-        context.close()
-    assert not faults
+    return new
 
 
 @pytest.fixture
 def page(pages):
     return pages()
-
-
-def upload(page, clip: Path) -> None:
-    clear = page.locator("#sound [aria-label='Clear']")
-    if clear.count():
-        clear.click()
-        page.wait_for_selector("#codemap .cm[data-state=empty]", state="attached")
-    page.locator("#sound input[type=file]").first.set_input_files(str(clip))
-    page.wait_for_selector("#codemap .cm[data-state=open]")
-    settle(page)
 
 
 def columns(page) -> int:
@@ -105,6 +85,6 @@ def ids(page, folder: Path) -> np.ndarray:
     return np.array(json.loads(download(page, "json", folder).read_text())["ids"])
 
 
-def done(page) -> None:
-    page.wait_for_function("document.querySelectorAll('.cm-card').length === 4")
-    shows(page, ".cm-status", "Filled 4 times")
+def done(page, told: str = "Filled 4 times") -> None:
+    page.wait_for_function("document.querySelectorAll('.cm-card[data-state=done]').length === 4")
+    shows(page, ".cm-status", told)

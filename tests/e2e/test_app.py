@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from browsing import EAR, ask_server, browser, download, lane, listen, n_stages, settle, shows  # noqa: F401
+from browsing import ask_server, browser, choose, download, lane, listen, n_stages, settle, shows, upload, windows  # noqa: F401
 
 from vqaudio import hub
 from vqaudio.audio import load as load_audio
@@ -72,25 +72,8 @@ def _wait_for(address: str, process: subprocess.Popen, log: Path) -> None:
 
 
 @pytest.fixture
-def pages(browser, app):  # noqa: F811
-    """Opens pages of people who know nothing of each other; fails the test on any script error."""
-    contexts, faults = [], []
-
-    def new(width: int = 1440, theme: str = "light"):
-        context = browser.new_context(viewport={"width": width, "height": 1000}, accept_downloads=True)
-        contexts.append(context)
-        context.add_init_script(EAR)
-        page = context.new_page()
-        page.set_default_timeout(60_000)
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.goto(f"{app}/?__theme={theme}")
-        page.wait_for_selector("#codemap .cm", state="attached")
-        return page
-
-    yield new
-    for context in contexts:
-        context.close()
-    assert not faults
+def pages(windows):  # noqa: F811
+    return lambda width=1440, theme="light": windows(width, f"__theme={theme}")
 
 
 @pytest.fixture
@@ -99,21 +82,6 @@ def page(pages, clip):
     page = pages()
     upload(page, clip)
     return page
-
-
-def upload(page, path: Path) -> None:
-    choose(page, path)
-    page.wait_for_selector("#codemap .cm[data-state=open]")
-    settle(page)
-
-
-def choose(page, path: Path) -> None:
-    """Give the sound input a file, in place of the one that it has."""
-    clear = page.locator("#sound [aria-label='Clear']")
-    if clear.count():
-        clear.click()
-        page.wait_for_selector("#codemap .cm[data-state=empty]", state="attached")
-    page.locator("#sound input[type=file]").first.set_input_files(str(path))
 
 
 def choose_codes(page, path: Path) -> None:
@@ -231,7 +199,7 @@ def test_a_cell_is_opened_swapped_and_put_back(page, tmp_path):
     assert distances == sorted(distances) and "is here" in page.locator(".cm-words tbody tr").first.inner_text()
     page.locator(".cm-put").last.click()
     page.wait_for_selector(".cm-undo")
-    shows(page, ".cm-status", "1 changed by hand")
+    shows(page, ".cm-status", "1 change in all")
     settle(page)
     after = json.loads(download(page, "json", tmp_path).read_text())["ids"]
     changed = [(k, t) for k, row in enumerate(before) for t, index in enumerate(row) if after[k][t] != index]

@@ -4,42 +4,19 @@ import os
 from pathlib import Path
 
 import pytest
-import torch
 from browsing import EAR, browser, lane, settle, shows  # noqa: F401
+from tones import Tones
 
-from vqaudio.codec import Codec
-from vqaudio.codes import Codes, CodeSpec, Stage
+from vqaudio.codes import CodeSpec, Stage
 
 ARTIFACTS = Path(os.environ.get("VQAUDIO_ARTIFACTS", Path(__file__).resolve().parents[2] / "artifacts"))
 SPEC = CodeSpec((Stage(6, 1, 32), Stage(1, 4, 16), Stage(2, 2, 8)), 10.0)
 COLUMNS = 15
 
 
-class Tones(Codec):
-    """A made-up codec: each stage is a tone, as loud in a column as the mean of its indices there."""
-
-    spec, sample_rate, hop, context, reference_level_db, name = SPEC, 8000, 800, 0, None, "tones"
-    fingerprint = "0" * 32
-
-    def __init__(self):
-        super().__init__()
-        self.anchor = torch.nn.Parameter(torch.zeros(1))
-
-    def synthesise(self, ids, valid, stages):
-        time = torch.arange(ids.shape[-1] * self.hop) / self.sample_rate
-        sound = torch.zeros_like(time)[None]
-        for j in stages:
-            loudness = ids[:, SPEC.rows_of(j)].float().mean(1) / SPEC.stages[j].vocab
-            tone = torch.sin(2 * torch.pi * 400 * (j + 1) * time)
-            sound = sound + 0.2 * loudness.repeat_interleave(self.hop, -1) * tone
-        return sound[:, None]
-
-
 @pytest.fixture(scope="module")
 def codes():
-    vocab = torch.tensor(SPEC.vocab_of_row)[None, :, None]
-    ids = (torch.arange(SPEC.rows)[None, :, None] * 5 + torch.arange(COLUMNS)[None, None] * 3) % vocab
-    return Codes(ids, SPEC, torch.tensor([COLUMNS * 800 - 300]), torch.ones(1, COLUMNS, dtype=torch.bool))
+    return Tones(SPEC, 8000).ramp(COLUMNS, missing=300)
 
 
 @pytest.fixture
@@ -50,7 +27,7 @@ def page(browser, codes):  # noqa: F811
     from vqaudio.ui.codemap import CodeMap
     from vqaudio.ui.workbench import Workbench
 
-    bench = Workbench(Tones(), codes, "tones")
+    bench = Workbench(Tones(SPEC, 8000), codes, "tones")
     token = served.store.put(bench)
     with gr.Blocks(analytics_enabled=False) as demo:
         codemap = CodeMap(server_functions=[*served.FUNCTIONS, *inpainting.FUNCTIONS], elem_id="codemap")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from browsing import ask_server, browser, listen, shows  # noqa: F401
+from browsing import ask_server, browser, listen, shows, windows  # noqa: F401
 from filling import app, done, drag, field, ids, page, pages, selected  # noqa: F401
 
 ARTIFACTS = Path(os.environ.get("VQAUDIO_ARTIFACTS", Path(__file__).resolve().parents[2] / "artifacts"))
@@ -90,13 +90,40 @@ def test_the_steps_can_be_seen_and_heard(page):
     page.locator(".cm-do-fill").click()
     done(page)
     page.locator(".cm-step").fill("1")
-    shows(page, ".cm-step-text", "Step 1 of 6:")
+    shows(page, ".cm-step-text", "Variation 1, step 1 of 6:")
     shows(page, ".cm-step-text", "not decided yet")
     page.wait_for_selector(".cm:not(.cm-playing)")
     page.locator(".cm-play").click()
     shows(page, ".cm-status", "Playing variation 1 after step 1.")
     page.locator(".cm-step").fill("6")
     shows(page, ".cm-step-text", "all cells decided")
+
+
+GREYS = """(stage) => {
+  const canvas = document.querySelectorAll(".cm-lane-stage canvas")[stage - 1];
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  let greys = 0;
+  for (let i = 0; i < data.length; i += 4) greys += data[i] === 128 && data[i + 1] === 128 && data[i + 2] === 128;
+  return greys;
+}"""
+
+
+def test_the_prior_is_seen_at_work_in_the_lanes(page):
+    page.locator(".cm-prior").select_option("slow")
+    drag(page, (2, 0.3), (2, 0.8))
+    assert page.evaluate(GREYS, 3) == 0
+    page.locator(".cm-steps").fill("12")
+    page.locator(".cm-do-fill").click()
+    page.wait_for_selector(".cm-card[data-state=live]")
+    shows(page, "[data-which=decoded] .cm-note", "Being drawn")
+    seen = []
+    while page.locator(".cm-card[data-state=done]").count() == 0:
+        seen.append(page.evaluate(GREYS, 3))
+    assert len(set(seen)) > 2 and max(seen) > 0, "the grey cells give way, step by step"
+    page.locator(".cm-cancel").click()
+    shows(page, ".cm-status", "Cancelled. What was finished is kept:")
+    assert page.locator(".cm-card").count() == page.locator(".cm-card[data-state=done]").count() < 4
+    assert page.evaluate(GREYS, 3) == 0
 
 
 # --- bad input, other people ------------------------------------------------------------------------------------------------
@@ -170,7 +197,7 @@ def test_what_no_page_would_send_gets_a_sentence(app, page):
     assert "trained on the codes of x" in told(prior="foreign")
     assert "Known here: toy, slow" in told(prior="nobody")
     assert "no longer kept" in told(token="A" * 32)
-    for name in ("progress", "step", "use", "cancel", "open_clip", "put"):
+    for name in ("progress", "step", "use", "cancel", "new_clip", "put"):
         assert "does not know" in ask_server(app, good | {"fn_name": name, "data": {"token": 5}})["error"]
 
 
@@ -194,17 +221,27 @@ def test_the_endpoints_of_the_priors(app, example_clips, codec):
     assert soundfile.info(sound).frames == 4000 and told["seed"] == 3
     whole, _ = client.predict(clip, api_name="/encode")
     area = [{"start_s": 0.1, "end_s": 0.2, "stages": "2-4"}]
-    _, vqa, told = client.predict(clip, area, seed=5, api_name="/inpaint")
+    _, vqa, told = client.predict(clip, 0.1, 0.2, "2-", seed=5, api_name="/inpaint")
     before, after = read_vqa(whole, codec), read_vqa(vqa, codec)
     mask = before.region(0.1, 0.2, (1, 2, 3))
     assert torch.equal(before.ids[~mask], after.ids[~mask]) and not torch.equal(before.ids, after.ids)
     assert told["cells_kept"] == told["cells_outside_mask"] == int((~mask).sum())
+    _, same, _ = client.predict(clip, rectangles=area, seed=5, api_name="/inpaint")
+    assert torch.equal(read_vqa(same, codec).ids, after.ids)
+    _, listed, told = client.predict(clip, end_s=0.1, stages="1,3", seed=5, api_name="/inpaint")
+    assert told["cells_in_mask"] == 10 and torch.equal(read_vqa(listed, codec).ids[:, 1], before.ids[:, 1])
     score = client.predict(clip, api_name="/score")
     assert score["total_bits"] == pytest.approx(5 * before.ids.numel()) and score["likelihood"] == "exact"
-    for changes, sentence in (({"labels": {"digit": "12"}}, "knows 0, 1, 2"), ({"temperature": 9}, "from 0 to 5"),
-                              ({"prior": "foreign"}, "trained on the codes of x"), ({"rectangles": []}, "No cell is selected")):
+    for changes, sentence in (
+        ({"labels": {"digit": "12"}}, "knows 0, 1, 2"), ({"labels": {"mood": "good"}}, "it knows digit, speaker"),
+        ({"temperature": 9}, "from 0 to 5"), ({"top_p": 0}, "Top-p is a number above 0"), ({"top_k": -1}, "Top-k is a whole"),
+        ({"prior": "foreign"}, "trained on the codes of x"), ({"prior": "nobody"}, "Known here: toy, slow"),
+        ({"start_s": None, "end_s": None}, "No cell is selected"), ({"start_s": 0.3}, "start < end"),
+        ({"end_s": 50}, "the clip ends at"), ({"stages": "9"}, "There are stages 1 to 4"), ({"stages": "x"}, "a stage such as 3"),
+        ({"rectangles": [[0, 1]]}, "A mask is a list of at most"), ({"seed": -1}, "The seed is a whole number"),
+    ):
         with pytest.raises(Exception, match=sentence):
-            client.predict(clip, **({"rectangles": area} | changes), api_name="/inpaint")
+            client.predict(clip, **({"start_s": 0.1, "end_s": 0.2} | changes), api_name="/inpaint")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

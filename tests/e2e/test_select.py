@@ -4,8 +4,8 @@
 import re
 
 import numpy as np
-from browsing import browser, lane, shows  # noqa: F401
-from filling import app, columns, drag, field, ids, page, pages, selected, upload  # noqa: F401
+from browsing import browser, lane, shows, upload, windows  # noqa: F401
+from filling import app, columns, done, drag, field, ids, page, pages, selected  # noqa: F401
 
 # --- selecting --------------------------------------------------------------------------------------------------------------
 
@@ -40,6 +40,10 @@ def test_the_spectrogram_selects_that_time_over_all_stages_and_the_fields_keep_s
     page.locator(".cm-stages").fill("9")
     page.locator(".cm-stages").press("Tab")
     shows(page, ".cm-status", "there are stages 1 to 4")
+    for stages, cells, shown in (("1,3", 10, "1,3"), ("2-", 15, "2-4"), ("4", 5, "4"), ("2-3", 10, "2-3")):
+        page.locator(".cm-stages").fill(stages)
+        page.locator(".cm-stages").press("Tab")
+        assert (selected(page), field(page, "stages")) == (cells, shown)
     page.locator(".cm-stages").fill("2-3")
     page.locator(".cm-to").fill("99")
     page.locator(".cm-to").press("Tab")
@@ -107,18 +111,55 @@ def test_the_surprise_of_a_clip(page):
     shows(page, ".cm-scale-text", "a colour is a codeword")
 
 
-def test_a_new_clip_needs_no_clip(pages):
+def test_new_clips_need_no_clip(pages, tmp_path):
     page = pages(None)
     page.locator("[data-label=digit]").select_option("7")
     page.locator(".cm-seconds").fill("0.4")
     page.locator(".cm-new").click()
-    shows(page, ".cm-status", "Made 7, seed")
-    shows(page, ".cm-step-text", "Step 4 of 4")
+    done(page, "Made 4 clips with toy")
+    shows(page, ".cm-step-text", "Variation 1, step 4 of 4")
     assert page.locator(".cm-length").inner_text() == "0.40"
+    assert page.locator(".cm-kept").all_inner_texts() == ["kept cells identical: 0 of 0"] * 4
+    assert page.locator(".cm-changed").first.inner_text() == f"all {4 * 20} cells are new"
+    first = ids(page, tmp_path)
+    page.locator("[data-ab=b]").click()
+    shows(page, "[data-which=decoded] .cm-name", "Variation 2")
+    page.wait_for_selector(".cm:not(.cm-waiting)")
+    assert page.evaluate("window.ear.at(-1).gain") == 1 and not np.array_equal(ids(page, tmp_path), first)
+    page.get_by_label("Use variation 2 as input").click()
+    shows(page, ".cm-status", "Variation 2 is the clip now")
     page.locator(".cm-seconds").fill("99")
     page.locator(".cm-new").click()
     shows(page, ".cm-status", "A new clip lasts from 0.1 to 10 s")
     assert page.locator(".cm-length").inner_text() == "0.40"
+
+
+def test_a_new_clip_takes_the_place_of_the_clip_and_undo_gives_it_back(page, tmp_path):
+    before, length = ids(page, tmp_path), page.locator(".cm-length").inner_text()
+    page.locator(".cm-seconds").fill("0.4")
+    page.locator(".cm-new").click()
+    done(page, "Made 4 clips with toy")
+    page.locator("[data-ab=a]").click()
+    assert page.locator(".cm-length").inner_text() == length and np.array_equal(ids(page, tmp_path), before)
+    page.get_by_label("Use variation 3 as input").click()
+    shows(page, ".cm-status", "Variation 3 is the clip now; undo goes back to")
+    made = ids(page, tmp_path)
+    drag(page, (2, 0.2), (2, 0.6))
+    page.keyboard.press("Enter")
+    done(page)
+    page.get_by_label("Use variation 1 as input").click()
+    shows(page, ".cm-status", "Variation 1 is the clip now")
+    assert np.array_equal(ids(page, tmp_path)[0], made[0]) and not np.array_equal(ids(page, tmp_path), made)
+    page.locator(".cm-lanes").focus()
+    page.keyboard.press("Control+z")
+    shows(page, ".cm-status", "Undone. As it was.")
+    assert np.array_equal(ids(page, tmp_path), made)
+    page.keyboard.press("Control+z")
+    shows(page, ".cm-status", "Undone: the clip is")
+    assert np.array_equal(ids(page, tmp_path), before) and page.locator(".cm-length").inner_text() == length
+    page.keyboard.press("Control+y")
+    shows(page, ".cm-status", "Done again: the clip is")
+    assert np.array_equal(ids(page, tmp_path), made)
 
 
 def test_a_block_is_pasted_into_another_clip(page, example_clips, tmp_path):
@@ -142,6 +183,64 @@ def test_a_block_is_pasted_into_another_clip(page, example_clips, tmp_path):
     assert np.array_equal(after[:2, 2:7], donor[:2, 5:10])
     before[:2, 2:7] = after[:2, 2:7]
     assert np.array_equal(after, before)
+
+
+def test_keys_play_copy_paste_and_take_back(page, example_clips, tmp_path):
+    before = ids(page, tmp_path)
+    page.locator(".cm-finer").uncheck()
+    drag(page, (2, 0.2), (2, 0.3))
+    n = selected(page)
+    page.keyboard.press("Space")
+    shows(page, ".cm-status", "Playing the sound of all stages")
+    page.wait_for_selector(".cm.cm-playing")
+    page.keyboard.press("Space")
+    shows(page, ".cm-status", "Stopped.")
+    page.keyboard.press("Control+c")
+    shows(page, ".cm-status", f"Copied {n} cells")
+    first, far = round(float(field(page, "from")) * 50), 2 * n
+    page.locator(".cm-lanes").focus()
+    for _ in range(far - first):
+        page.keyboard.press("ArrowRight")
+    page.keyboard.press("Control+v")
+    shows(page, ".cm-status", f"Pasted {n} cells at")
+    to = round(float(field(page, "from")) * 50)
+    after = ids(page, tmp_path)
+    assert to != first and np.array_equal(after[1, to : to + n], before[1, first : first + n])
+    page.locator(".cm-lanes").focus()
+    page.keyboard.press("Control+z")
+    shows(page, ".cm-status", "Undone.")
+    assert np.array_equal(ids(page, tmp_path), before)
+    page.locator(".cm-lanes").focus()
+    page.keyboard.press("Control+Shift+z")
+    shows(page, ".cm-status", "Done again.")
+    assert np.array_equal(ids(page, tmp_path), after)
+    upload(page, example_clips[1])
+    other = ids(page, tmp_path)
+    page.locator(".cm-lanes").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Control+v")
+    shows(page, ".cm-status", f"Pasted {n} cells at")
+    assert not np.array_equal(ids(page, tmp_path), other), "a block of the other clip"
+    page.locator(".cm-lanes").focus()
+    page.keyboard.press("Control+z")
+    shows(page, ".cm-status", "Undone. As it was encoded.")
+    page.keyboard.press("Control+z")
+    shows(page, ".cm-status", "There is nothing to undo.")
+
+
+def test_escape_ends_a_drag_with_what_was_selected_before(page):
+    drag(page, (2, 0.1), (2, 0.2))
+    before = selected(page)
+    box = lane(page, 1).locator(".cm-track").bounding_box()
+    page.mouse.move(box["x"] + 300, box["y"] + 10)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 500, box["y"] + 10)
+    assert selected(page) != before
+    page.keyboard.press("Escape")
+    assert selected(page) == before
+    page.mouse.move(box["x"] + 700, box["y"] + 10)
+    page.mouse.up()
+    assert selected(page) == before
 
 
 def test_a_link_restores_labels_mask_seed_and_settings(page, pages):

@@ -11,6 +11,7 @@ import torch
 
 from vqaudio.codes import Codes
 from vqaudio.errors import InputError
+from vqaudio.prior import Sampling
 
 
 class ToyPrior:
@@ -24,6 +25,9 @@ class ToyPrior:
     def check_codec(self, codec):
         if codec.name != self.codec_name:
             raise InputError("another codec")
+
+    def default_sampling(self, generating=True):
+        return Sampling(temperature=1.0 if generating else 0.9, top_p=1.0, steps=4, guidance=1.5)
 
     def fill(self, codes, mask, labels=None, *, temperature=1.0, top_k=None, top_p=None, steps=None, guidance=1.0,
              generator=None, on_step=None):

@@ -104,13 +104,13 @@ def test_the_steps_end_at_the_result(name, bench):
 
 def test_new_clips_are_what_the_package_generates(name):
     labels = {"digit": "2", "speaker": "ann"}
-    settings = {"seed": 9, "labels": labels, "guidance": 1.5}
+    settings = {"seed": 9, "labels": labels}
     answer = finished(inpainting.new_clip({"prior": name, "settings": settings}))
     assert [value["title"] for value in answer["opened"]] == [f"2 ann, seed {seed}" for seed in range(9, 13)]
     for seed, value, told in zip(range(9, 13), answer["opened"], answer["results"]):
         bench = served.store.get(value["token"])
         generator = torch.Generator().manual_seed(seed)
-        sound, codes = generate(models.codec(), models.prior(name), labels, generator=generator, guidance=1.5)
+        sound, codes = generate(models.codec(), models.prior(name), labels, generator=generator)
         assert torch.equal(bench.codes.ids, codes.ids) and np.array_equal(ids_of(told["ids"], bench), codes.ids[0].numpy())
         assert told["version"] == bench.version and told["kept"] == (0, 0) and told["changed"][1] == bench.ids.numel()
         assert torch.allclose(bench.sound((0, 1, 2, 3)), sound[0, 0], atol=1e-5) and value["samples"] == sound.shape[-1]

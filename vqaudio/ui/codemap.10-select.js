@@ -24,16 +24,16 @@ function toldSelection() {
   if (!b) return "Nothing is selected.";
   const rate = clip.geometry.frameRate;
   const n = selection.count;
-  return `${n} ${n === 1 ? "cell" : "cells"} selected: ${number(b.first / rate, 2)} to ${number((b.last + 1) / rate, 2)} s, stage${b.top === b.bottom ? "" : "s"} ${spoken(upTo(b.bottom + 1).slice(b.top))}.`;
+  return `${n} ${n === 1 ? "cell" : "cells"} selected: ${number(b.first / rate, 2)} to ${number((b.last + 1) / rate, 2)} s, stage${b.top === b.bottom ? "" : "s"} ${spoken(selection.stages)}.`;
 }
 
 function select(next, aloud = true) {
-  selection = next;
+  selection = clip.selection = next;
   const b = selection.bounds();
   const rate = clip.geometry.frameRate;
   $(".cm-from").value = b ? Number((b.first / rate).toFixed(3)) : "";
   $(".cm-to").value = b ? Number(((b.last + 1) / rate).toFixed(3)) : "";
-  $(".cm-stages").value = b ? (b.top === b.bottom ? b.top + 1 : `${b.top + 1}-${b.bottom + 1}`) : "";
+  $(".cm-stages").value = stagesText(selection.stages);
   $(".cm-count").textContent = `${selection.count} of ${clip.geometry.rows * clip.geometry.columns} cells`;
   if (aloud) say(toldSelection());
   show();
@@ -101,10 +101,12 @@ lanesNode.addEventListener("pointerup", (event) => {
   say(toldSelection());
 });
 
-lanesNode.addEventListener("pointercancel", () => {
+lanesNode.addEventListener("pointercancel", dropDrag);
+
+function dropDrag() {
   if (drag) select(drag.before);
   drag = null;
-});
+}
 
 function cellOf(place) {
   const stage = clip.geometry.stages[place.stage];
@@ -179,10 +181,10 @@ for (const field of root.querySelectorAll(".cm-from, .cm-to, .cm-stages")) {
   field.addEventListener("change", () => {
     const [from, to] = [$(".cm-from").value, $(".cm-to").value];
     if (from === "" || to === "") return;
-    const block = blockOf(clip.geometry, Number(from), Number(to), $(".cm-stages").value);
-    if (typeof block === "string") return say(block);
+    const blocks = blocksOf(clip.geometry, Number(from), Number(to), $(".cm-stages").value);
+    if (typeof blocks === "string") return say(blocks);
     const next = new Selection(clip.geometry);
-    next.add(block, false);
+    for (const block of blocks) next.add(block, false);
     select(next);
   });
 }

@@ -1,8 +1,10 @@
 // The prior: which one, how it samples, and the job that runs on the server.
 
 const POLL_MS = 120;
+const MANY_CELLS = 8000; // of a clip with more of them the lanes are redrawn less often
 let priors = null; // null: not asked yet
-let job = null; // the token of the one at work
+let job = null; // the token of the one at work; "starting" while it has none
+let cancelSoon = false;
 const numberIn = (selector) => ($(selector).value.trim() === "" ? null : Number($(selector).value));
 
 async function loadPriors() {
@@ -39,8 +41,19 @@ function showPrior() {
     return field;
   });
   $(".cm-labels").replaceChildren(...fields);
+  showUsual(chosenPrior.usual);
   $(".cm-prior-note").textContent = chosenPrior.sees_right ? "It sees what stands on both sides of the hole."
     : "It works from the left and does not see what stands to the right of the hole.";
+}
+
+// An empty field stands for the prior's own setting, which is shown in it.
+function showUsual({ new: fresh, hole }) {
+  for (const name of ["temperature", "steps", "guidance"]) {
+    const [forNew, forHole] = [fresh[name] ?? "none", hole[name] ?? "none"];
+    $(`.cm-${name}`).placeholder = forNew === forHole ? forNew : `${forHole}, ${forNew}`;
+    $(`.cm-${name}`).title = `Empty: as is usual for this prior, ${forNew === forHole ? forNew : `${forHole} for a hole and ${forNew} for a new clip`}`;
+  }
+  $(".cm-cut").options[0].textContent = (fresh.top_p ?? 1) < 1 ? `the likeliest ${fresh.top_p}` : "all codewords";
 }
 
 function labels() {
@@ -50,99 +63,116 @@ function labels() {
 function settings() {
   const cut = $(".cm-cut").value;
   return {
-    temperature: numberIn(".cm-temperature") ?? 1, guidance: numberIn(".cm-guidance") ?? 1, steps: numberIn(".cm-steps"), labels: labels(),
+    temperature: numberIn(".cm-temperature"), guidance: numberIn(".cm-guidance"), steps: numberIn(".cm-steps"), labels: labels(),
     top_k: cut === "top_k" ? numberIn(".cm-cut-value") : null, top_p: cut === "top_p" ? numberIn(".cm-cut-value") : null,
     seed: $(".cm-keep-seed").checked ? numberIn(".cm-seed") : null,
   };
 }
 
-// Starts a job and follows it. `take` gets each variation when it is there. Returns {state, job}, or null where it did not start.
-async function follows(starting, doing, take) {
-  if (job) return refuseSecond();
+// --- a job ----------------------------------------------------------------------------------------------------------------
+
+// Starts a job and shows how far it is. `react` is told of what comes: started, opened, now, result. True: it is done.
+async function follows(starting, react) {
+  if (job) return say("A prior is at work already: wait until it is done, or press Cancel.");
   job = "starting";
-  showJob(doing, 0, 0);
+  cancelSoon = false;
+  showJob(0, 0, 0, 1);
   const started = await call(...starting);
   if (!started.ok) return endJob(started.error);
   job = started.job;
   $(".cm-seed").value = started.seed;
-  let seen = 0;
+  react.started(started);
+  if (cancelSoon) cancelJob();
+  return watchJob(started, react);
+}
+
+async function watchJob({ job: token, total }, react) {
+  const got = { seen: 0, opened: 0, step: 0 };
   while (root.isConnected) {
-    const answer = await call(server.progress, { job: started.job, seen });
+    const answer = await call(server.progress, { job: token, ...got });
     if (!answer.ok) return endJob(answer.error);
-    for (const variation of answer.variations) take(variation, started.job, seen++);
-    showJob(doing, answer.share, answer.waiting);
+    for (const value of answer.opened) react.opened(value, got.opened++);
+    for (const result of answer.results) react.result(result, got.seen++);
+    if (answer.now && answer.number >= got.seen) react.now(idsOf(answer.now), answer.number);
+    got.step = answer.step;
+    showJob(answer.share, answer.waiting, got.seen, total);
+    if (answer.state === "done") return endJob("", true);
     if (answer.state === "failed") return endJob(answer.error_text);
-    if (answer.state === "cancelled") return endJob(seen ? `Cancelled. What was finished is kept: ${seen} of 4.` : "Cancelled. The clip is as it was.");
-    if (answer.state === "done") {
-      endJob("");
-      return started.job;
-    }
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    if (answer.state === "cancelled") return endJob(got.seen ? `Cancelled. What was finished is kept: ${got.seen} of ${total}.` : "Cancelled. The clip is as it was.");
+    await new Promise((resolve) => setTimeout(resolve, clip && clip.ids.length > MANY_CELLS ? 3 * POLL_MS : POLL_MS));
   }
-  return null;
+  return false;
 }
 
-function refuseSecond() {
-  say("A prior is at work already: wait until it is done, or press Cancel.");
-  return null;
+function idsOf(text) {
+  return new Uint16Array(bytesOf(text).buffer);
 }
 
-function showJob(doing, share, waiting) {
+function showJob(share, waiting, made, total) {
   root.classList.add("cm-busy");
   $(".cm-progress progress").value = share;
-  $(".cm-progress-text").textContent = waiting ? `Waiting: ${waiting} before you` : `${doing} ${Math.round(100 * share)} %`;
+  $(".cm-progress-text").textContent = waiting ? `Waiting: ${waiting} before you` : `Variation ${Math.min(total, made + 1)} of ${total}, ${Math.round(100 * share)} %`;
 }
 
-function endJob(sentence) {
+function endJob(sentence, done = false) {
   job = null;
   root.classList.remove("cm-busy");
+  endGallery();
   if (sentence) say(sentence);
-  return null;
+  return done;
 }
 
 async function cancelJob() {
+  if (job === "starting") cancelSoon = true;
   if (!job || job === "starting") return;
   const answer = await call(server.cancel, { job });
   if (!answer.ok) say(answer.error);
 }
 
+// What keeps a prior from starting, as a sentence, or "".
+function hindrance() {
+  if (!prior()) return $(".cm-noprior").textContent || "The priors are still being loaded: press again in a moment.";
+  return job ? "A prior is at work already: wait until it is done, or press Cancel." : "";
+}
+
 async function fill() {
   if (!clip) return;
-  if (!prior()) return say($(".cm-noprior").textContent || "The priors are still being loaded: press again in a moment.");
-  if (!selection.count) return say("No cell is selected: drag over the map, or press one of the mask buttons.");
-  if (job) return refuseSecond();
+  const reason = hindrance() || (selection.count ? "" : "No cell is selected: drag over the map, or press one of the mask buttons.");
+  if (reason) return say(reason);
   player.wake();
+  adopt();
   const mine = clip;
   const bounds = selection.bounds();
   const request = { token: clip.token, prior: prior().name, rectangles: selection.rectangles(), settings: settings() };
-  let first = true;
-  const done = await follows([server.fill, request], "Filling…", (variation, token, n) => {
-    if (clip !== mine) return;
-    if (first) startGallery(token, bounds);
-    first = false;
-    addVariation(variation, n);
-  });
-  if (done && gallery) await gallery.first;
-  if (done && clip === mine && gallery) say(`Filled ${gallery.variations.length} times with ${request.prior}, seeds ${gallery.variations[0].seed} to ${gallery.variations.at(-1).seed}. You hear variation ${shownVariation() + 1}.`);
+  const done = await follows([server.fill, request], forGallery((started) => clip === mine && startGallery(started, { base: clip, bounds, made: false })));
+  if (!done || clip !== mine || !gallery) return;
+  await gallery.first;
+  say(`Filled ${gallery.variations.length} times with ${request.prior}, seeds ${gallery.variations[0].seed} to ${gallery.variations.at(-1).seed}. You hear variation ${gallery.b + 1}.`);
 }
 
-async function newClip() {
-  if (!prior()) return say($(".cm-noprior").textContent || "The priors are still being loaded: press again in a moment.");
-  if (job) return refuseSecond();
+async function newClips() {
+  const reason = hindrance();
+  if (reason) return say(reason);
   player.wake();
+  adopt();
   const request = { prior: prior().name, settings: settings(), seconds: numberIn(".cm-seconds") };
-  const made = [];
-  const done = await follows([server.new_clip, request], "Making a clip…", (variation) => made.push(variation));
-  if (!done) return;
-  const answer = await call(server.open_clip, { job: done });
-  if (!answer.ok) return say(answer.error);
-  open(answer.value);
-  setMode("select");
-  startGallery(done, null);
-  gallery.made = true;
-  addVariation(made[0], 0);
-  if (await decoded.ask(clip, upTo(on.length))) play();
-  say(`Made ${clip.title}: ${number(clip.seconds, 2)} s. Press New clip again for another one.`);
+  const done = await follows([server.new_clip, request], forGallery((started) => startGallery(started, { base: clip, bounds: null, made: true })));
+  if (!done || !gallery || !gallery.made) return;
+  await gallery.first;
+  say(`Made ${gallery.variations.length} clips with ${request.prior}, seeds ${gallery.variations[0].seed} to ${gallery.variations.at(-1).seed}. You hear variation ${gallery.b + 1}: ${number(clip.seconds, 2)} s.`);
+}
+
+// What a job tells, for the gallery that it fills, as long as that one is shown.
+function forGallery(start) {
+  let mine = null;
+  const here = (react) => (...told) => gallery && gallery === mine && react(...told);
+  return {
+    started(started) {
+      start(started);
+      mine = gallery;
+    },
+    opened: here(openVariation), now: here(liveVariation), result: here(addVariation),
+  };
 }
 
 $(".cm-prior").addEventListener("change", showPrior);
@@ -153,5 +183,5 @@ $(".cm-cut").addEventListener("change", (event) => {
 });
 $(".cm-settings").addEventListener("submit", (event) => event.preventDefault());
 $(".cm-do-fill").addEventListener("click", fill);
-$(".cm-new").addEventListener("click", newClip);
+$(".cm-new").addEventListener("click", newClips);
 $(".cm-cancel").addEventListener("click", cancelJob);

@@ -13,22 +13,42 @@ async function showSurprise() {
   const mine = ++scoreNumber;
   if (!name || !clip) {
     surprise = null;
+    root.classList.remove("cm-scoring");
     return tellScale();
   }
+  if (clip.drafted) return;
   const token = clip.token;
-  $(".cm-scale-text").textContent = "Scoring…";
-  const answer = await call(server.score, { token, prior: name, labels: labels() });
-  if (mine !== scoreNumber || !clip || clip.token !== token) return;
+  const wanted = () => mine === scoreNumber && clip && clip.token === token;
+  $(".cm-scale-text").textContent = `Scoring under ${name}…`;
+  root.classList.add("cm-scoring");
+  const answer = await scored({ token, prior: name, labels: labels() }, wanted);
+  if (!wanted()) return;
+  root.classList.remove("cm-scoring");
   if (!answer.ok) {
     $(".cm-colour").value = "";
     surprise = null;
     say(answer.error);
     return tellScale();
   }
-  const bits = new Uint16Array(bytesOf(answer.bits).buffer);
+  const bits = idsOf(answer.bits);
   surprise = { token, version: answer.version, bits, top: Math.max(1, ...bits) / 100, total: answer.total, exact: answer.exact, prior: name };
   tellScale();
   say(toldSurprise());
+}
+
+// The answer of a job that scores, or what went wrong; nobody wants it any more when `wanted` says so.
+async function scored(request, wanted) {
+  const started = await call(server.score, request);
+  if (!started.ok) return started;
+  while (wanted()) {
+    const answer = await call(server.progress, { job: started.job, seen: 0 });
+    if (!answer.ok) return answer;
+    if (answer.state === "failed") return { ok: false, error: answer.error_text };
+    if (answer.state === "done") return { ok: true, ...answer.results[0] };
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+  call(server.cancel, { job: started.job });
+  return { ok: false, error: "" };
 }
 
 function toldSurprise() {

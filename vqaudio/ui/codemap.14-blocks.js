@@ -17,7 +17,7 @@ function copyBlock() {
 }
 
 function pasteBlock() {
-  if (!clip) return;
+  if (!clip || clip.drafted) return;
   if (!block) return say("Nothing was copied yet: select some cells and press Copy.");
   if (block.spec !== JSON.stringify(clip.spec)) return say("What was copied has another shape: it is from another codec.");
   const bounds = selection.bounds();
@@ -30,14 +30,22 @@ function pasteBlock() {
 
 function undoChange() {
   if (!clip) return;
-  if (!edits) return say("There is nothing to undo.");
-  return write(call(server.undo, { token: clip.token }), "Undone.");
+  if (clip.edits) return write(call(server.undo, { token: clip.token }), "Undone.");
+  return clip.former ? goTo(clip.former, "Undone") : say("There is nothing to undo.");
 }
 
 function redoChange() {
   if (!clip) return;
-  if (!redos) return say("There is nothing to redo.");
-  return write(call(server.redo, { token: clip.token }), "Done again.");
+  if (clip.redos) return write(call(server.redo, { token: clip.token }), "Done again.");
+  return clip.later ? goTo(clip.later, "Done again") : say("There is nothing to redo.");
+}
+
+// The clip before or after a new one was taken for it.
+function goTo(other, told) {
+  if (gallery && gallery.made) gallery.base = other;
+  enter(other);
+  hear("decoded");
+  say(`${told}: the clip is ${other.title}.`);
 }
 
 for (const [name, action] of Object.entries({ copy: copyBlock, paste: pasteBlock, undo: undoChange, redo: redoChange })) {
@@ -57,7 +65,7 @@ function selectKey(event) {
   else if (held && key === "v") pasteBlock();
   else if (held && key === "a") masks.all();
   else if (event.key === "Enter") fill();
-  else if (event.key === "Escape") drag || job ? cancelJob() : masks.clear();
+  else if (event.key === "Escape") drag ? dropDrag() : job ? cancelJob() : masks.clear();
   else return false;
   return true;
 }

@@ -64,11 +64,11 @@ function restoreMask() {
   if (!recipeMask) return;
   const next = new Selection(clip.geometry);
   let wrong = "";
-  for (const text of recipeMask.split("~").slice(0, 4096)) {
+  for (const text of recipeMask.split("~").slice(0, 20000)) {
     const [start, end, stages, bands] = text.split("_");
-    const part = blockOf(clip.geometry, Number(start), Number(end), stages || "");
-    if (typeof part === "string") wrong = part;
-    else next.add({ ...part, bands: /^\d+-\d+$/.test(bands || "") ? bands.split("-").map((n) => Number(n) - 1) : null }, false);
+    const parts = blocksOf(clip.geometry, Number(start), Number(end), stages || "");
+    if (typeof parts === "string") wrong = parts;
+    else for (const part of parts) next.add({ ...part, bands: /^\d+-\d+$/.test(bands || "") ? bands.split("-").map((n) => Number(n) - 1) : null }, false);
   }
   recipeMask = "";
   setMode("select");

@@ -127,7 +127,7 @@ function zoom(factor) {
 
 for (const button of root.querySelectorAll("[data-kind]")) {
   button.addEventListener("click", async () => {
-    if (!clip) return;
+    if (!clip || clip.drafted) return;
     button.disabled = true;
     const answer = await call(server.export, { token: clip.token, kind: button.dataset.kind, stages: chosen(on) });
     button.disabled = false;
@@ -143,28 +143,40 @@ for (const button of root.querySelectorAll("[data-kind]")) {
 function open(value) {
   player.stop();
   player.seek(0);
-  decoded.clear();
-  images.clear();
-  focus = picked = beforeSolo = null;
-  edits = redos = 0;
-  drag = anchor = null;
   if (job) cancelJob();
-  heardKey = "";
-  clip = value && value.token ? opened(value) : null;
-  root.dataset.state = clip ? "open" : "empty";
   closeGallery();
-  if (!clip) return;
-  source = "decoded";
+  decoded.clear();
+  heardKey = "";
   addedStage = 0;
-  on = clip.geometry.stages.map(() => true);
-  buildLanes();
-  describe();
-  select(new Selection(clip.geometry), false);
-  setView(0, clip.span);
-  fetchPrefixes();
-  if ($(".cm-colour").value) showSurprise();
+  on = [];
+  if (!value || !value.token) return leave();
+  enter(opened(value));
   say(`Opened ${clip.title}: ${number(clip.seconds, 2)} s, ${clip.geometry.columns} columns. Space plays; arrow keys move over the cells.`);
   restoreMask();
+}
+
+// Put a clip in the lanes: the one that was opened, or a new one. What was decoded of others stays, and so does the place.
+function enter(next) {
+  leavePreview();
+  clip = next;
+  images.clear();
+  focus = picked = beforeSolo = drag = anchor = null;
+  source = "decoded";
+  if (on.length !== clip.geometry.stages.length) on = clip.geometry.stages.map(() => true);
+  root.dataset.state = "open";
+  buildLanes();
+  describe();
+  select(clip.selection || new Selection(clip.geometry), false);
+  setView(0, clip.span);
+  if (!clip.drafted) fetchPrefixes();
+  if ($(".cm-colour").value) showSurprise();
+}
+
+function leave() {
+  player.stop();
+  images.clear();
+  clip = null;
+  root.dataset.state = "empty";
 }
 
 function buildLanes() {

@@ -47,7 +47,9 @@ class Player {
 
   // Keep the position, change the sound.
   change(samples, rate, gain) {
-    if (this.playing) this.start(samples, rate, gain, this.position());
+    if (!this.playing) return;
+    const at = this.position();
+    this.start(samples, rate, gain, at < samples.length / rate ? at : 0);
   }
 
   fadeOut() {

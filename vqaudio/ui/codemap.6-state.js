@@ -64,6 +64,7 @@ function opened(value) {
   const clip = { ...value, geometry: geometryOf(value.spec, value.columns), seconds: value.samples / value.sample_rate };
   clip.ids = new Uint16Array(bytesOf(value.ids).buffer);
   clip.firstIds = clip.ids.slice();
+  clip.edits = clip.redos = 0;
   clip.original = value.original && heard(value.original);
   clip.span = Math.max(clip.seconds, clip.geometry.columns / clip.geometry.frameRate);
   return clip;

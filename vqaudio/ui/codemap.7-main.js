@@ -14,8 +14,6 @@ let boost = false;
 let view = [0, 1];
 let focus = null; // {row, column}
 let picked = null;
-let edits = 0;
-let redos = 0;
 let images = new Map();
 let drawRequested = false;
 let pendingTimer = null;
@@ -71,7 +69,7 @@ function changeSound() {
 // Ask for what is to be heard: at once if it is a prefix or one stage, a little later if more clicks may follow.
 function want() {
   clearTimeout(pendingTimer);
-  if (source !== "original" && source !== "variation" && !current()) {
+  if (source !== "original" && source !== "variation" && !clip.drafted && !current()) {
     pendingTimer = setTimeout(() => decoded.ask(clip, currentStages()), isPrefix(currentStages()) ? 0 : PENDING_AFTER_MS);
   }
   changeSound();
@@ -170,6 +168,7 @@ function setFocus(cell, aloud) {
 }
 
 async function pick(cell, aloud = true) {
+  if (clip.drafted) return;
   picked = cell;
   setFocus(cell, aloud);
   trigger("pick_cell", cell);
@@ -194,19 +193,20 @@ const cellActions = {
 
 // After a change on the server: take its indices, and hear them.
 async function write(promise, told) {
+  const mine = clip;
   const answer = await promise;
   if (!answer.ok) return say(answer.error);
-  edits = answer.edits;
-  redos = answer.redo;
-  clip.version = answer.version;
-  clip.ids = new Uint16Array(bytesOf(answer.ids).buffer);
+  Object.assign(mine, { edits: answer.edits, redos: answer.redo, version: answer.version, ids: idsOf(answer.ids) });
+  if (mine !== clip) return;
+  if (clip.edits) clip.later = null;
+  adopt();
   preview = clip.preview = null;
   images.clear();
   source = "decoded";
   want();
   if (gallery) showGallery();
   if (surprise) showSurprise();
-  const changes = edits ? `${edits} changed by hand.` : "As it was encoded.";
+  const changes = clip.edits ? `${clip.edits} ${clip.edits === 1 ? "change" : "changes"} in all.` : clip.original ? "As it was encoded." : "As it was.";
   const cell = answer.row === undefined ? null : { row: answer.row, column: answer.column };
   say(told ? `${told} ${changes}` : cell ? `${textOf(cell)} ${changes}` : changes);
   if (cell && mode === "look") await pick(cell, false);
@@ -214,5 +214,5 @@ async function write(promise, told) {
 }
 
 function showUndo() {
-  if (edits) $(".cm-cell").append(el("button", { type: "button", class: "cm-small cm-undo", text: `Undo the last of ${edits} change${edits > 1 ? "s" : ""}`, onclick: cellActions.undo }));
+  if (clip.edits) $(".cm-cell").append(el("button", { type: "button", class: "cm-small cm-undo", text: `Undo the last of ${clip.edits} change${clip.edits > 1 ? "s" : ""}`, onclick: cellActions.undo }));
 }

@@ -26,6 +26,12 @@ function draw() {
   showCurves($(".cm-curves"), points, here);
 }
 
+// The indices are others than before; the spectrograms are not.
+function redrawStages() {
+  for (const key of [...images.keys()]) if (typeof key === "string") images.delete(key);
+  show();
+}
+
 function kept(key, make) {
   if (!images.has(key)) images.set(key, make());
   return images.get(key);
@@ -62,7 +68,7 @@ function drawMarks(lane, context, width, height, colours) {
     drawFrame(context, clip, place, view, width, height, thick === 3 ? colours.now : colours.ink, thick);
   }
   const [now, before] = clip.preview ? [clip.preview, clip.ids] : [clip.ids, clip.firstIds];
-  if (clip.preview ? preview.step >= 0 : !edits) return;
+  if (clip.preview ? !preview || preview.step >= 0 || gallery.made : !clip.edits) return;
   for (let row = lane.stage.row; row < lane.stage.row + lane.stage.bands * lane.stage.steps; row++) {
     for (let column = 0; column < clip.geometry.columns; column++) {
       const i = row * clip.geometry.columns + column;
@@ -83,8 +89,8 @@ function drawControls() {
     button.setAttribute("aria-checked", String(button.dataset.source === source));
     button.disabled = button.dataset.source === "original" && !clip.original;
   }
-  for (const button of root.querySelectorAll("[data-edit=undo]")) button.disabled = !edits;
-  for (const button of root.querySelectorAll("[data-edit=redo]")) button.disabled = !redos;
+  for (const button of root.querySelectorAll("[data-edit=undo]")) button.disabled = !(clip.edits || clip.former);
+  for (const button of root.querySelectorAll("[data-edit=redo]")) button.disabled = !(clip.redos || clip.later);
   $(".cm-added-n").textContent = addedStage + 1;
   $(".cm-boost-label").hidden = source !== "added";
   $(".cm-boost-db").textContent = `+${number(boostDb(), 1)} dB`;
@@ -113,8 +119,10 @@ function drawGutter(lane, stages) {
 function drawDecodedName(waiting) {
   const lane = lanes.find((l) => l.which === "decoded");
   const listed = chosen(on);
-  lane.name.textContent = preview ? (gallery.made ? "New clip" : `Variation ${preview.number + 1}`) : source === "added" ? `Added by stage ${addedStage + 1}` : "Decoded";
+  const shown = shownVariation();
+  lane.name.textContent = shown !== null && source !== "added" ? `Variation ${shown + 1}` : source === "added" ? `Added by stage ${addedStage + 1}` : "Decoded";
   if (preview) lane.note.textContent = preview.step < 0 ? (gallery.made ? "All stages." : "All stages. Outlined cells differ from the clip.") : `After step ${preview.step + 1}. Grey cells are not decided yet; they play the codeword that adds least.`;
+  else if (clip.preview) lane.note.textContent = "Being drawn: grey cells are not decided yet.";
   else if (waiting) lane.note.textContent = "Decoding…";
   else if (source === "added") lane.note.textContent = addedStage ? `Stages 1–${addedStage + 1} less stages 1–${addedStage}.` : "The first stage starts from silence.";
   else lane.note.textContent = `What the decoder makes of ${listed.length === on.length ? "all stages" : `stage${listed.length > 1 ? "s" : ""} ${spoken(listed)}`}.`;

@@ -67,7 +67,12 @@ class Selection {
   }
 
   get count() {
-    return this.geometry.stages.reduce((sum, stage) => sum + stage.steps * upTo(stage.bands).reduce((n, band) => n + this.runs(stage.number, band).reduce((m, [a, b]) => m + b - a + 1, 0), 0), 0);
+    return this.geometry.stages.reduce((sum, stage) => sum + stage.steps * this.cells.subarray(this.lines[stage.number] * this.columns, (this.lines[stage.number] + stage.bands) * this.columns).reduce((n, value) => n + (value ? 1 : 0), 0), 0);
+  }
+
+  // The stages in which anything is selected.
+  get stages() {
+    return this.geometry.stages.filter((stage) => upTo(stage.bands).some((band) => this.runs(stage.number, band).length)).map((stage) => stage.number);
   }
 
   // [first, last] columns selected in one line; with `value`, only cells of that value.
@@ -123,17 +128,34 @@ class Selection {
   }
 }
 
-// Seconds and stages -> a block, or a sentence that says what is wrong.
-function blockOf(geometry, start, end, stages) {
+// "2-4", "3", "1,3" or "2-" -> stages from 0, in order; null where it is none of these.
+function stagesOf(text, n) {
+  const found = new Set();
+  for (const part of text.split(",")) {
+    const match = part.trim().match(/^(\d+)(?:\s*([-–])\s*(\d*))?$/);
+    const first = match ? Number(match[1]) : 0;
+    const last = match && match[2] ? Number(match[3] || n) : first;
+    if (!(first >= 1 && first <= last && last <= n)) return null;
+    for (let j = first; j <= last; j++) found.add(j - 1);
+  }
+  return [...found].sort((a, b) => a - b);
+}
+
+// [0, 1, 3] -> "1-2,4"
+function stagesText(stages) {
+  return spoken(stages).replaceAll("–", "-").replaceAll(" ", "");
+}
+
+// Seconds and stages -> blocks, or a sentence that says what is wrong.
+function blocksOf(geometry, start, end, text) {
   const seconds = geometry.columns / geometry.frameRate;
-  const text = String(stages).trim() || `1-${geometry.stages.length}`;
-  const match = text.match(/^(\d+)(?:\s*[-–]\s*(\d*))?$/);
-  const top = match ? Number(match[1]) : 0;
-  const bottom = match ? (match[2] === undefined ? top : Number(match[2] || geometry.stages.length)) : 0;
-  if (!(top >= 1 && top <= bottom && bottom <= geometry.stages.length)) return `Stages are a number or a span such as 2-${geometry.stages.length}; there are stages 1 to ${geometry.stages.length}.`;
+  const n = geometry.stages.length;
+  const stages = stagesOf(String(text).trim() || "1-", n);
+  if (!stages) return `Stages are a number, a span such as 2-, or a list such as 1,3; there are stages 1 to ${n}.`;
   if (!(start >= 0 && start < end && end <= seconds + 0.0051)) return `A selection starts before it ends and lies inside the clip, 0 to ${seconds.toFixed(2)} s.`;
   const last = Math.min(geometry.columns, Math.ceil(end * geometry.frameRate - 1e-6)) - 1;
-  return { first: Math.min(last, Math.floor(start * geometry.frameRate + 1e-6)), last, top: top - 1, bottom: bottom - 1, bands: null };
+  const first = Math.min(last, Math.floor(start * geometry.frameRate + 1e-6));
+  return stages.map((stage) => ({ first, last, top: stage, bottom: stage, bands: null }));
 }
 
 // Columns in which the sound suddenly grows: 6 dB over the loudest of the two columns before, and not silent.

@@ -165,12 +165,12 @@ def progress(request: ProgressRequest) -> dict:
     """How far a job is, what the page has not seen of its results, and the cells as they stand after its latest step."""
     job = jobs.store.get(request.job)
     job.asked_at = time.monotonic()
-    state, (step, ids) = job.state, job.now
+    state, (step, number, ids) = job.state, job.now
     fresh, opened = list(job.results)[request.seen :], list(job.opened)[request.opened :]
     return {
         "state": state, "share": job.share, "waiting": job.before, "error_text": job.error, "opened": opened,
         "results": [result.told() for result in fresh], "step": step,
-        "now": None if ids is None or step == request.step else wire.integers(torch.where(ids < 0, UNDECIDED, ids)),
+        "number": number, "now": None if ids is None or step == request.step else wire.integers(torch.where(ids < 0, UNDECIDED, ids)),
     }  # fmt: skip
 
 

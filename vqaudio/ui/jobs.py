@@ -43,7 +43,8 @@ class Job:
         results: those that are there, each with `n_bytes` and `told()`, what the page is told of it.
         opened: what the page is told of each result before anything of it is there.
         asked_at: when the page last asked how far it is, on the clock `time.monotonic`.
-        now: the number of steps made so far, and the indices [K, T] after the last of them; -1 is not decided yet.
+        now: the number of steps made so far, the number of the result at work, and the indices [K, T] after the last step;
+            -1 is not decided yet.
     """
 
     def __init__(self, work: Callable[["Job"], None], total: int, owner=None):
@@ -51,7 +52,7 @@ class Job:
         self.state, self.share, self.error = "waiting", 0.0, ""
         self.results: list = []
         self.opened: list[dict] = []
-        self.now: tuple[int, Tensor | None] = (0, None)
+        self.now: tuple[int, int, Tensor | None] = (0, 0, None)
         self.asked_at = time.monotonic()
         self._stop = threading.Event()
 
@@ -73,7 +74,7 @@ class Job:
         """Some of the present result is there. Raises Cancelled if the job was cancelled."""
         self.check()
         self.share = (len(self.results) + done / max(1, total)) / self.total
-        self.now = (self.now[0] + 1, ids)
+        self.now = (self.now[0] + 1, len(self.results), ids)
 
     def check(self) -> None:
         """Raises Cancelled if the job was cancelled, or the page that asked for it was closed."""
@@ -81,7 +82,7 @@ class Job:
             raise Cancelled
 
     def add(self, result) -> None:
-        self.now = (self.now[0], None)
+        self.now = (self.now[0], len(self.results), None)
         self.results.append(result)
         self.share = len(self.results) / self.total
 

@@ -2,7 +2,7 @@
 
 import math
 import secrets
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Annotated
 
 import torch
@@ -16,7 +16,6 @@ from vqaudio.ui.wire import Message
 
 MAX_SECONDS = 10.0
 MAX_KEPT_STEPS = 32
-USUAL = {"temperature": 1.0, "guidance": 1.5}
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 Labels = Annotated[dict[Annotated[str, Field(max_length=40)], Annotated[str, Field(max_length=80)]], Field(max_length=16)]
 
@@ -32,15 +31,14 @@ class Settings(Message):
     seed: Seed | None = None
     labels: Labels = Field(default_factory=dict)
 
-    def sampling(self, prior) -> dict:
+    def sampling(self) -> dict:
         """The arguments of `prior.fill` that these settings are."""
-        told = self.model_dump(include={"temperature", "top_k", "top_p", "steps", "guidance"}, exclude_none=True)
-        return usual(prior) | told
+        return self.model_dump(include={"temperature", "top_k", "top_p", "steps", "guidance"})
 
 
 def usual(prior) -> dict:
-    """The settings with which a prior is sampled where a person says nothing."""
-    return dict(USUAL)
+    """How a prior samples where a person says nothing, for new clips and for holes."""
+    return {kind: asdict(prior.default_sampling(kind == "new")) for kind in ("new", "hole")}
 
 
 @dataclass(frozen=True)
@@ -148,7 +146,7 @@ def _fill(prior, codes, mask, settings, seed, generator, on_step) -> Variation:
 
     part = replace(codes, ids=codes.ids[..., view], valid=codes.valid[:, view])
     filled = prior.fill(
-        part, mask[..., view], labels=settings.labels or None, generator=generator, on_step=told, **settings.sampling(prior)
+        part, mask[..., view], labels=settings.labels or None, generator=generator, on_step=told, **settings.sampling()
     )
     return Variation(seed, replace(codes, ids=whole(filled.ids)[None]), mask[0], codes.ids[0], steps)
 
