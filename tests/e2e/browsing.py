@@ -116,7 +116,7 @@ def lane(page, stage: int):
 def shows(page, selector: str, text: str) -> None:
     from playwright.sync_api import expect
 
-    expect(page.locator(selector)).to_contain_text(text)
+    expect(page.locator(selector)).to_contain_text(text, timeout=30_000)  # the machine may be busy
 
 
 def n_stages(page) -> int:

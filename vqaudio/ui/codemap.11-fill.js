@@ -98,6 +98,7 @@ async function watchJob({ job: token, total }, react) {
     showJob(answer.share, answer.waiting, got.seen, total);
     if (answer.state === "done") return endJob("", true);
     if (answer.state === "failed") return endJob(answer.error_text);
+    if (gallery && answer.state === "cancelled") await gallery.first;
     if (answer.state === "cancelled") return endJob(got.seen ? `Cancelled. What was finished is kept: ${got.seen} of ${total}.` : "Cancelled. The clip is as it was.");
     await new Promise((resolve) => setTimeout(resolve, clip && clip.ids.length > MANY_CELLS ? 3 * POLL_MS : POLL_MS));
   }
