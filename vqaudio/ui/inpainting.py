@@ -167,10 +167,11 @@ def progress(request: ProgressRequest) -> dict:
     job.asked_at = time.monotonic()
     state, (step, number, ids) = job.state, job.now
     fresh, opened = list(job.results)[request.seen :], list(job.opened)[request.opened :]
+    unseen = ids is not None and step != request.step
     return {
         "state": state, "share": job.share, "waiting": job.before, "error_text": job.error, "opened": opened,
         "results": [result.told() for result in fresh], "step": step,
-        "number": number, "now": None if ids is None or step == request.step else wire.integers(torch.where(ids < 0, UNDECIDED, ids)),
+        "number": number, "now": wire.integers(torch.where(ids < 0, UNDECIDED, ids)) if unseen else None,
     }  # fmt: skip
 
 
