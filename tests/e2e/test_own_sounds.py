@@ -1,5 +1,6 @@
 """Your own sounds, from end to end: a folder of recordings, a codec and a prior of it in two commands, and a new sound."""
 
+import resource
 import shutil
 
 import pytest
@@ -47,6 +48,15 @@ def test_two_commands_make_a_codec_and_a_prior_of_a_folder(command, sounds, othe
     assert abs(soundfile.info("filled.wav").duration - soundfile.info(source).duration) < 1e-3
     code, _, err = command("generate", "another.wav", "--model", other_folder, *models[2:])
     assert code == 2 and err.count("\n") == 1 and "is another codec" in err
+
+
+def test_a_disk_that_fills_during_training_leaves_no_half_written_checkpoint(shell, command, sounds, tmp_path):
+    """A limit on file sizes stands for the full disk."""
+    arguments = ("train", "codec", "--recipe", "folder", "--data", sounds, "--out", tmp_path / "run", *SMALL_CODEC, *STEPS)
+    done = shell(*arguments, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000)))
+    assert done.returncode == 2 and "checkpoint.pt: the disk is full" in done.stderr and "Traceback" not in done.stderr
+    assert not list((tmp_path / "run").glob("*checkpoint*"))
+    assert command(*arguments)[0] == 0 and (tmp_path / "run" / "checkpoint.pt").stat().st_size > 200_000
 
 
 def test_bad_folders_get_one_line(command, sounds, tmp_path):

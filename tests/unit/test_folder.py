@@ -1,5 +1,6 @@
 """Any folder of audio as a dataset: layouts, labels, a split that stays, and what bad folders get."""
 
+import os
 import shutil
 
 import pytest
@@ -45,6 +46,11 @@ def test_the_split_stays_when_files_come_and_accents_are_written_in_another_way(
     assert folder.part_of("ha\u0308user.wav") == folder.part_of("häuser.wav")
     shares = [folder.part_of(f"{i}.wav") for i in range(5000)]
     assert abs(shares.count("validation") / 5000 - 0.1) < 0.02 and abs(shares.count("test") / 5000 - 0.1) < 0.02
+
+
+def test_a_name_whose_bytes_are_no_text_is_read(clips, example_clips):
+    shutil.copy(example_clips[0], os.fsencode(clips) + b"/latin-\xe9.wav")
+    assert any("latin-\\xe9.wav" in names(clips, part) for part in ("train", "validation", "test"))
 
 
 def test_three_files_are_enough_and_long_ones_are_cut(example_clips, tmp_path, monkeypatch):

@@ -227,3 +227,16 @@ def test_an_archive_of_too_many_files_or_cut_short_is_refused(layout, tmp_path):
     (tmp_path / "b.tar.gz").write_bytes(packed(layout)[:-2000])
     with pytest.raises(InputError, match="damaged"):
         unpack(tmp_path / "b.tar.gz", tmp_path / "out2", sc._limit, max_files=100, max_bytes=10**9)
+
+
+def test_the_recipe_trains_on_the_300_clips(command, real, tmp_path):
+    """A smaller network than the recipe's; everything else is as it would be on the whole set."""
+    small = (
+        *("--codec.encoder-channels", "16", "--codec.encoder-blocks", "1", "--codec.decoder-channels", "16"),
+        *("--codec.decoder-blocks", "1", "--codec.frame-channels", "16", "--codec.frame-blocks", "1", "--codec.vocab", "16"),
+        *("--codec.n-stages", "2", "--loop.device", "cpu", "--training.batch-size", "4"),
+    )
+    where = ("--data", real, "--out", tmp_path / "run")
+    code, out, _ = command("train", "codec", "--recipe", "speech-commands-16khz", *where, *small, "--loop.steps", 3)
+    assert code == 0 and "the last validation gave mel_l1" in out
+    assert (tmp_path / "run" / "last" / "model.safetensors").stat().st_size > 1000

@@ -25,6 +25,8 @@ COMMANDS: dict[str, Callable] = {
     "replay": prior.replay,
     "push": models.push,
     "download": data.download,
+    "prepare": data.prepare,
+    "tokenize": data.tokenize,
     "publish": measure.publish,
     "codebooks": measure.codebooks,
     "evaluate codec": measure.evaluate_codec,

@@ -1,8 +1,18 @@
-"""The commands of datasets: fetch one."""
+"""The commands of datasets: fetch one, pack one into shards, turn one into codes."""
 
+import os
+from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
+
+from vqaudio.cli.sound import Device, FirstStages, Model
+
+Dataset = Literal["folder", "fsdd", "speech-commands"]
+Out = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(help="The folder of shards: a new one, or one to go on with.")]
+Processes = Annotated[int | None, tyro.conf.arg(help="That work side by side; by default as many as there are processors.")]
+Ray = Annotated[bool, tyro.conf.arg(help="Work on a Ray cluster: the one that RAY_ADDRESS names, else one on this machine.")]
+PerShard = Annotated[int, tyro.conf.arg(help="Recordings a shard.")]
 
 
 def download(
@@ -21,3 +31,59 @@ def download(
         print(fsdd.download())
     else:
         print(speech_commands.download(version=version or "0.02"))
+
+
+def prepare(
+    dataset: Annotated[Dataset, tyro.conf.Positional, tyro.conf.arg(help="How the recordings lie: folder is any layout.")],
+    out: Out,
+    data: Annotated[Path | None, tyro.conf.arg(help="The folder of recordings; see `vqaudio train codec`.")] = None,
+    sample_rate: Annotated[int, tyro.conf.arg(help="Hz: that of the codec which is to learn from them.")] = 16_000,
+    per_shard: PerShard = 1000, processes: Processes = None, ray: Ray = False,
+) -> None:
+    """Decode, resample and pack recordings into shards, which training streams: `--dataset shards --data OUT`."""
+    from vqaudio.data import shards
+
+    workers = _workers(processes)
+    done = shards.prepare(dataset.replace("-", "_"), out, data, sample_rate, per_shard, workers, ray)
+    _report(out, done, "packed")
+
+
+def tokenize(
+    data: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(help="The folder of recordings.", metavar="DIR")],
+    out: Out,
+    model: Model = "fsdd-8khz",
+    stages: FirstStages = None,
+    dataset: Annotated[Dataset, tyro.conf.arg(help="How the recordings lie: folder is any layout.")] = "folder",
+    per_shard: PerShard = 1000,
+    batch_s: Annotated[float, tyro.conf.arg(help="Seconds of audio that are encoded at once, padding included.")] = 40.0,
+    processes: Processes = None, ray: Ray = False, device: Device = "cpu",
+) -> None:
+    """Encode a whole corpus into Parquet shards of codes; under torchrun, every process does its share."""
+    from vqaudio.data import tokens
+    from vqaudio.recipe_file import load_codec
+
+    codec = load_codec(model, device)
+    done = tokens.tokenize(
+        codec, model, out, data, dataset.replace("-", "_"), stages, per_shard, batch_s, str(next(codec.parameters()).device),
+        _workers(processes), ray,
+    )
+    _report(out, done, "encoded")
+
+
+def _workers(processes: int | None) -> int:
+    from vqaudio.errors import InputError
+
+    if processes is not None and processes < 1:
+        raise InputError(f"It takes at least 1 process; not {processes}.")
+    return processes or (1 if "RANK" in os.environ else os.cpu_count() or 1)
+
+
+def _report(out: Path, done, verb: str) -> None:
+    """What this process did, and whether all is there."""
+    from vqaudio.data.packing import SKIPPED, SUMMARY
+
+    hours = f"{done.audio_s / 3600:.2f} hours of audio"
+    speed = f", {done.audio_s / done.cpu_s:.0f} times real time a core" if done.cpu_s else ""
+    skipped = f"; {done.skipped:,} could not be read ({out / SKIPPED})" if done.skipped else ""
+    rest = "" if (out / SUMMARY).exists() else "; other processes are not done yet"
+    print(f"{out}: {verb} {done.recordings - done.skipped:,} recordings, {hours}{speed}{skipped}{rest}")

@@ -10,7 +10,7 @@ import torchaudio
 from torch import Tensor
 
 from vqaudio.audio import active_level_db
-from vqaudio.data.clips import Split
+from vqaudio.data.clips import Clip, Split
 from vqaudio.errors import InputError
 
 
@@ -95,7 +95,11 @@ class TrainingBatches:
         for i, index in enumerate(chosen):
             crops.append(self._crop(index, random.Random(hash((self.seed, step, self.rank + i * self.world)))))
         audio, lengths = pad(crops, self.crop)
-        return _with_labels(self.split, [self.split.clips[i] for i in chosen], audio, lengths)
+        return _with_labels(self.split, [self._told(i) for i in chosen], audio, lengths)
+
+    def _told(self, index: int) -> Clip:
+        """The clip, for its name and labels."""
+        return self.split.clips[index]
 
     def _index(self, position: int) -> int:
         """Which clip stands at this position of the endless sequence of shuffled epochs."""
@@ -118,6 +122,11 @@ class TrainingBatches:
             return audio
         level = active_level_db(audio[None, None], torch.tensor([len(audio)]), self.split.sample_rate)
         return audio * 10 ** ((level_db - level) / 20)
+
+
+def training_batches(split: Split, *settings, **more) -> TrainingBatches:
+    """Batches of a split: those for clips in memory, or the kind that its clips ask for."""
+    return getattr(split.clips, "batches", TrainingBatches)(split, *settings, **more)
 
 
 @functools.cache

@@ -103,7 +103,7 @@ def part_of(name: str) -> str:
 
 def _place(name: str) -> float:
     """A hash of the name, from 0 to 1. Systems write accents in different ways: here they are one."""
-    digest = hashlib.sha1(unicodedata.normalize("NFC", name).encode("utf-8", "surrogateescape")).digest()
+    digest = hashlib.sha1(unicodedata.normalize("NFC", name).encode()).digest()
     return int.from_bytes(digest[:6], "big") / 2**48
 
 
@@ -120,12 +120,17 @@ def _every_part(few: list[Source]) -> list[Source]:
 def _from_folders(base: Path) -> Iterator[Source]:
     for folder, inside, files in os.walk(base):
         inside[:] = sorted(name for name in inside if not name.startswith("."))
-        label = {} if Path(folder) == base else {"label": Path(folder).name}
+        label = {} if Path(folder) == base else {"label": _readable(Path(folder).name)}
         for file in sorted(files):
             if Path(file).suffix.lower() in ENDINGS and not file.startswith("."):
                 path = Path(folder, file)
-                name = path.relative_to(base).as_posix()
+                name = _readable(path.relative_to(base).as_posix())
                 yield Source(path, name, part_of(name), label)
+
+
+def _readable(name: str) -> str:
+    """A name whose bytes are not UTF-8, as text."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _from_table(base: Path, table: Path) -> Iterator[Source]:

@@ -10,13 +10,16 @@ import re
 import shutil
 import tarfile
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import soundfile
 import torch
 
+from vqaudio import audio
 from vqaudio.data.clips import Clip, Split
 from vqaudio.data.download import fetch
+from vqaudio.data.sources import PARTS, Source
 from vqaudio.errors import InputError
 
 SAMPLE_RATE = 8000
@@ -41,14 +44,25 @@ def load_split(split: str, root: str | os.PathLike | None = None) -> Split:
     """
     if split not in TAKES:
         raise InputError(f"FSDD has the splits {', '.join(TAKES)}; not {split!r}.")
-    clips = []
-    for path in sorted(recordings(root).glob("*.wav")):
-        match = _NAME.match(path.name)
-        if match and int(match[3]) in TAKES[split]:
-            clips.append(Clip(_read(path), path.stem, {"digit": match[1], "speaker": match[2]}))
+    chosen = (source for source in sources(root) if int(source.name.rpartition("_")[2]) in TAKES[split])
+    clips = [Clip(_read(source.path), source.name, source.labels) for source in chosen]
     if not clips:
         raise InputError(f"{recordings(root)} holds no clip of FSDD's {split} split.")
     return Split(tuple(clips), SAMPLE_RATE, {"digit": DIGITS, "speaker": SPEAKERS}, _utterances(clips))
+
+
+def sources(root: str | os.PathLike | None = None) -> Iterator[Source]:
+    """Every recording with its part."""
+    for path in sorted(recordings(root).glob("*.wav")):
+        match = _NAME.match(path.name)
+        part = next((part for part in PARTS if match and int(match[3]) in TAKES[part]), None)
+        if part:
+            yield Source(path, path.stem, part, {"digit": match[1], "speaker": match[2]})
+
+
+def clips_of(source: Source, sample_rate: int) -> list[Clip]:
+    """The recording."""
+    return [Clip(audio.load(source.path, sample_rate)[0][0], source.name, source.labels)]
 
 
 def _utterances(clips: list[Clip]) -> tuple[tuple[int, ...], ...]:
@@ -122,9 +136,9 @@ def _unpack(archive: Path, folder: Path) -> None:
 
 def _read(path: Path) -> torch.Tensor:
     try:
-        audio, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        sound, rate = soundfile.read(path, dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:
         raise InputError(f"{path} cannot be read as audio: {error.error_string}") from None
-    if rate != SAMPLE_RATE or len(audio) == 0:
-        raise InputError(f"{path} is not FSDD's: {len(audio)} samples at {rate} Hz.")
-    return torch.from_numpy(audio.mean(-1))
+    if rate != SAMPLE_RATE or len(sound) == 0:
+        raise InputError(f"{path} is not FSDD's: {len(sound)} samples at {rate} Hz.")
+    return torch.from_numpy(sound.mean(-1))

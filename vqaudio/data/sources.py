@@ -9,6 +9,7 @@ from vqaudio.data.clips import Clip
 from vqaudio.errors import InputError
 from vqaudio.progress import bar
 
+UNREADABLE = (InputError, OSError)
 PARTS = ("train", "validation", "test")
 MOST_CLASSES = 10_000
 LISTED = 20  # skipped files that are named one by one
@@ -40,7 +41,7 @@ def read_all(
         for source in sources:
             try:
                 clips += clips_of(source, sample_rate)
-            except InputError as error:
+            except UNREADABLE as error:
                 bad.append((source.name, str(error)))
             progress.update(1)
     tell_skipped(bad, len(sources))

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from vqaudio.codec import Codec
-from vqaudio.data.batches import Augmentation, TrainingBatches, in_order
+from vqaudio.data.batches import Augmentation, in_order, training_batches
 from vqaudio.data.clips import Split
 from vqaudio.evaluation.metrics import mel_l1, si_sdr
 from vqaudio.training.discriminators import Discriminators
@@ -97,7 +97,7 @@ class CodecTask:
     def __init__(self, codec: Codec, settings: CodecTraining, train: Split, validation: Split, seed: int, place: Place):
         self.codec, self.settings, self.validation, self.place = codec, settings, validation, place
         crop = round(settings.crop_s * codec.spec.frame_rate) * codec.hop
-        self.batches = TrainingBatches(
+        self.batches = training_batches(
             train, settings.batch_size, crop, seed, settings.augmentation, codec.reference_level_db, place.rank, place.world
         )
         torch.manual_seed(seed)

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from vqaudio.data.batches import Augmentation, TrainingBatches, in_order
+from vqaudio.data.batches import Augmentation, in_order, training_batches
 from vqaudio.data.clips import Split
 from vqaudio.evaluation.judges import Judge
 from vqaudio.training.loop import Place
@@ -50,7 +50,7 @@ class JudgeTask:
     def __init__(self, judge: Judge, settings: JudgeTraining, train: Split, validation: Split, seed: int, place: Place):
         self.judge, self.validation, self.place = judge, validation, place
         crop = round(settings.crop_s * train.sample_rate)
-        self.batches = TrainingBatches(
+        self.batches = training_batches(
             train, settings.batch_size, crop, seed, settings.augmentation, -20.0, place.rank, place.world
         )
         self.objective = place.wrap(JudgeObjective(judge, settings))

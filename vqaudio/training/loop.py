@@ -5,6 +5,7 @@ weights, optimisers and the step, and a resumed run is the same to the bit.
 """
 
 import csv
+import errno
 import json
 import math
 import os
@@ -228,7 +229,14 @@ def _save(task: Task, config: LoopConfig, path: Path, step: int, best: float) ->
         "modules": {name: module.state_dict() for name, module in task.modules.items()},
         "optimisers": {name: optimiser.state_dict() for name, optimiser in task.optimisers.items()},
     }
-    replace_file(path, lambda temporary: torch.save(state, temporary))
+    replace_file(path, lambda temporary: _write_state(state, temporary))
+
+
+def _write_state(state: dict, path: Path) -> None:
+    try:
+        torch.save(state, path)
+    except RuntimeError:  # what torch says where a write fails, whatever the reason
+        raise OSError(errno.ENOSPC, "the disk is full, or writing failed in another way", str(path)) from None
 
 
 def _restore(task: Task, config: LoopConfig, path: Path, place: Place) -> tuple[int, float]:

@@ -80,6 +80,14 @@ CODEC_RECIPES = {
         ),
         loop=LoopConfig(steps=4000, validate_every=500, checkpoint_every=250),
     ),
+    "speech-commands-16khz": CodecRecipe(
+        dataset="speech_commands",
+        codec=VOICE,
+        training=CodecTraining(
+            batch_size=64, crop_s=1.0, learning_rate=1e-3, complex=0.0, loudness=1.5, adversary_from=None, augmentation=ROOMS
+        ),
+        loop=LoopConfig(steps=100_000, validate_every=5000, checkpoint_every=1000),
+    ),
     "folder": CodecRecipe(
         dataset="folder",
         codec=FOLDER,

@@ -1,0 +1,173 @@
+"""A whole corpus as codes: Parquet shards, a row a recording, which any reader of Parquet opens (pandas, datasets, Ray, Spark).
+
+| column | what |
+| --- | --- |
+| name | the recording, relative to its folder |
+| ids | its codes, column after column: `ids[t * K + k]` is row k of column t, with K rows |
+| columns, samples | how many columns, and how many samples of audio |
+| level_db | the level that decoding gives back; null where the codec leaves it in the codes |
+| (others) | the recording's labels |
+
+`dataset.json` says of which model the codes are, what the rows mean, and what is in which file.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vqaudio import audio
+from vqaudio.codes import Codes, CodeSpec, Stage
+from vqaudio.data.batches import pad
+from vqaudio.data.packing import Done, Packer, arrow, pack, plan, summary
+from vqaudio.data.shards import with_files
+from vqaudio.data.sources import PARTS, UNREADABLE, Source
+from vqaudio.errors import InputError
+
+KIND = "codes"
+READ_S = 600.0  # seconds of audio that are read before they are sorted by length and encoded
+
+
+def tokenize(
+    codec, name: str, out: Path, data: Path | None, dataset: str = "folder", n_stages: int | None = None,
+    per_shard: int = 1000, batch_s: float = 40.0, device: str = "cpu", processes: int = 1, ray: bool = False,
+) -> Done:
+    """Encode every recording of a dataset into `out`; what was interrupted is gone on with.
+
+    Args:
+        codec: the model, and `name`, by which other processes load the same.
+        data: the dataset's folder; `dataset`: the module of vqaudio.data that lists it.
+        n_stages: keep the first ones only.
+        per_shard: recordings a shard.
+        batch_s: seconds of audio, padding included, that are encoded at once; a longer recording is a batch of its own.
+
+    Raises:
+        InputError: those of `packing.plan` and `packing.pack`; more stages than there are.
+    """
+    arrow()
+    spec = codec.spec if n_stages is None else codec.spec.first(n_stages)
+    settings = {
+        "kind": KIND, "dataset": dataset, "data": str(data and Path(data).resolve()), "model": codec.fingerprint,
+        "number of stages": len(spec.stages), "number of recordings a shard": per_shard,
+    }
+    module = with_files(dataset)
+    plan(out, lambda: module.sources(data), settings)
+    packer = CodesPacker(out, per_shard, dataset, name, codec.fingerprint, len(spec.stages), batch_s, device)
+    return pack(packer, "encoding", processes, ray)
+
+
+@dataclass(frozen=True)
+class CodesPacker(Packer):
+    """Encodes."""
+
+    dataset: str
+    model: str
+    fingerprint: str
+    n_stages: int
+    batch_s: float
+    device: str
+
+    @cached_property
+    def codec(self):
+        from vqaudio.hub import load
+
+        codec = load(self.model)
+        if codec.fingerprint != self.fingerprint:
+            raise InputError(f"The model {self.model!r} is not the same for all processes.")
+        return codec.to(self.device)
+
+    @cached_property
+    def spec(self) -> CodeSpec:
+        return self.codec.spec.first(self.n_stages)
+
+    def facts(self) -> dict:
+        stages = [[stage.bands, stage.steps, stage.vocab] for stage in self.spec.stages]
+        codec = {"model": self.codec.name, "fingerprint": self.fingerprint, "sample_rate": self.codec.sample_rate}
+        return {"kind": KIND, **codec, "stages": stages, "frame_rate": self.spec.frame_rate}
+
+    def columns(self) -> list[tuple]:
+        pa, _ = arrow()
+        word = pa.uint16() if max(self.spec.vocab_of_row) <= 2**16 else pa.int32()
+        counts = [("columns", pa.int32()), ("samples", pa.int64()), ("level_db", pa.float32())]
+        return [("name", pa.string()), ("ids", pa.list_(word)), *counts]
+
+    def rows(self, sources: list[Source], bad: list[tuple[str, str]]) -> Iterator[tuple[dict, Source, float]]:
+        held, held_s = [], 0.0
+        for source in sources:
+            try:
+                sound = audio.load(source.path, self.codec.sample_rate)[0][0]
+            except UNREADABLE as error:
+                bad.append((source.name, str(error)))
+                continue
+            held.append((source, sound))
+            held_s += len(sound) / self.codec.sample_rate
+            if held_s >= READ_S:
+                yield from self._encoded(held)
+                held, held_s = [], 0.0
+        yield from self._encoded(held)
+
+    def _encoded(self, held: list[tuple[Source, Tensor]]) -> Iterator[tuple[dict, Source, float]]:
+        """Rows of the recordings in their order; they are encoded in batches of about equal length."""
+        rows: dict[int, dict] = {}
+        for batch in batches_of([len(sound) for _, sound in held], self.batch_s * self.codec.sample_rate):
+            codes = self.codec.encode(*pad([held[i][1] for i in batch])).first(self.n_stages)
+            for b, i in enumerate(batch):
+                ids = codes.ids[b][:, codes.valid[b]].T.cpu().numpy()
+                rows[i] = {"name": held[i][0].name, "ids": ids.ravel(), "columns": len(ids), "samples": len(held[i][1])}
+                rows[i]["level_db"] = None if codes.level_db is None else float(codes.level_db[b])
+        for i, (source, sound) in enumerate(held):
+            yield rows[i], source, len(sound) / self.codec.sample_rate
+
+
+def batches_of(lengths: list[int], room: float) -> list[list[int]]:
+    """Positions of recordings with these lengths in batches, the longest first; a batch with its padding is at most `room`
+    samples, or one recording."""
+    batches: list[list[int]] = []
+    for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+        if batches and (len(batches[-1]) + 1) * lengths[batches[-1][0]] <= room:
+            batches[-1].append(i)
+        else:
+            batches.append([i])
+    return batches
+
+
+def read(root: Path, part: str | None = None, codec=None) -> Iterator[tuple[str, Codes, dict[str, str]]]:
+    """(name, codes of one clip, labels) of every recording in a folder that `tokenize` made, row group by row group.
+
+    Args:
+        part: train, validation or test; None for all.
+        codec: if given, the codes must be of this very model.
+
+    Raises:
+        InputError: those of `packing.summary`, or codes of another model.
+    """
+    told = summary(Path(root))
+    if told.get("kind") != KIND:
+        raise InputError(f"{root} holds shards of {told.get('kind')}, and not of codes: `vqaudio tokenize` makes those.")
+    if codec is not None and codec.fingerprint != told["fingerprint"]:
+        raise InputError(f"The codes in {root} were made by the model {told['model']!r}, not by {codec.name!r}: load that one.")
+    spec = CodeSpec(tuple(Stage(*stage) for stage in told["stages"]), told["frame_rate"])
+    for one in PARTS if part is None else (part,):
+        for shard in told["parts"][one]:
+            yield from _read_shard(Path(root) / shard["file"], spec, told["columns"])
+
+
+def _read_shard(path: Path, spec: CodeSpec, columns: dict[str, str]) -> Iterator[tuple[str, Codes, dict[str, str]]]:
+    try:
+        with arrow()[1].ParquetFile(path) as file:
+            for batch in file.iter_batches(256, use_threads=False):
+                for row in batch.to_pylist():
+                    labels = {kind: row[column] for kind, column in columns.items() if row[column] is not None}
+                    yield row["name"], _codes(row, spec), labels
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} is damaged: {str(error).splitlines()[0]}") from None
+
+
+def _codes(row: dict, spec: CodeSpec) -> Codes:
+    ids = torch.from_numpy(np.array(row["ids"], np.int64).reshape(1, row["columns"], spec.rows)).transpose(1, 2)
+    level = None if row["level_db"] is None else torch.tensor([row["level_db"]])
+    return Codes(ids, spec, torch.tensor([row["samples"]]), torch.ones(1, row["columns"], dtype=torch.bool), level)
