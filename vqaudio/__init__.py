@@ -15,11 +15,12 @@ __version__ = "0.1.0"
 # PyTorch takes seconds to import; so that `vqaudio --help` does not wait for it, names are imported when first used.
 _HOMES = {
     "load": "hub", "push": "hub", "Codes": "codes", "CodeSpec": "codes", "Stage": "codes", "read_vqa": "vqa",
-    "write_vqa": "vqa", "InputError": "errors",
+    "write_vqa": "vqa", "InputError": "errors", "StreamingEncoder": "streaming", "StreamingDecoder": "streaming",
 }
-_SUBMODULES = ("audio", "codes", "codec", "errors", "hub", "prior", "rvq", "vqa")
+_SUBMODULES = ("audio", "codes", "codec", "errors", "hub", "prior", "rvq", "streaming", "vqa")
 __all__ = [
-    "CodeSpec", "Codes", "InputError", "Stage", "generate", "inpaint", "load", "push", "read_vqa", "reconstruct", "write_vqa",
+    "CodeSpec", "Codes", "InputError", "Stage", "StreamingDecoder", "StreamingEncoder", "generate", "inpaint", "load", "push",
+    "read_vqa", "reconstruct", "write_vqa",
 ]
 
 

@@ -1,8 +1,12 @@
 """What every codec must do: audio [B, 1, N] -> `Codes` -> audio of the same length.
 
 A codec names its shape (`spec`, `sample_rate`, `hop`) and its reach (`context`), and turns a whole block of audio into
-latents, latents into ids, and back. Long clips are done here, in overlapping blocks, once for all codecs.
+latents, latents into ids, and back. Long clips are done here, in overlapping blocks, once for all codecs; endless ones in
+`streaming`.
 """
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +17,25 @@ from vqaudio.errors import InputError
 from vqaudio.model import Model
 from vqaudio.progress import bar
 
+LEVELS_DB = (-120.0, 40.0)  # what may be given as a clip's level, dB re full scale
+
+
+@dataclass(frozen=True)
+class Step:
+    """A part of encoding or decoding that sees a bounded time: what `streaming` computes block by block.
+
+    Attributes:
+        run: (x [B, ..., T * width], columns [B, 1, T], 1 where a column is real) -> [B, ..., T * any width].
+        before, after: columns before and after a column that its result depends on. What lies beyond the ends of x counts
+            as the ends of the clip.
+        width: numbers along the last axis of x that make one column.
+    """
+
+    run: Callable[[Tensor, Tensor], Tensor]
+    before: int
+    after: int
+    width: int = 1
+
 
 class Codec(Model, tags=["audio", "residual-vector-quantization"]):
     """Base of all codecs.
@@ -22,14 +45,17 @@ class Codec(Model, tags=["audio", "residual-vector-quantization"]):
         sample_rate: Hz.
         hop: audio samples a column.
         context: columns on either side that a column's ids or audio can depend on.
+        look_ahead: of those, how many come after it: for its ids, and for its audio.
         reference_level_db: the level that clips are brought to before encoding, or None to leave the level in the codes.
-    and implements `latents`, `quantise` and `synthesise`.
+    and implements `latents`, `quantise` and `synthesise`. One that can tell of the steps in these (`encoder_steps`,
+    `decoder_steps`) streams in a fraction of the time.
     """
 
     spec: CodeSpec
     sample_rate: int
     hop: int
     context: int
+    look_ahead: tuple[int, int]
     reference_level_db: float | None
     block = 512  # columns encoded or decoded at a time
 
@@ -45,37 +71,61 @@ class Codec(Model, tags=["audio", "residual-vector-quantization"]):
         """Ids [B, K, T] and the stages in use -> level-normalised audio [B, 1, T * hop]."""
         raise NotImplementedError
 
+    def encoder_steps(self) -> list[Step]:
+        """Steps from level-normalised audio [B, 1, T * hop] to latents [B, D, T], one after the other."""
+        return [Step(lambda x, columns: self.latents(x, columns[:, 0] > 0), self.context, self.look_ahead[0], self.hop)]
+
+    def decoder_steps(self, stages: tuple[int, ...]) -> list[Step]:
+        """Steps from ids [B, K, T] and the stages in use to level-normalised audio [B, 1, T * hop]."""
+        return [Step(lambda x, columns: self.synthesise(x, columns[:, 0] > 0, stages), self.context, self.look_ahead[1])]
+
+    @property
+    def delay_s(self) -> float:
+        """Seconds by which a live decoder behind a live encoder lags: the look-ahead of both, and the column that is filling."""
+        return (sum(self.look_ahead) + 1) / self.spec.frame_rate
+
     @property
     def encoder_fingerprint(self) -> str:
         """A hash of what determines the codes: it stays when only the decoder is trained on. Priors refer to it."""
         return self.fingerprint
 
     @torch.no_grad()
-    def encode(self, audio: Tensor, lengths: Tensor | None = None, beam: int = 1) -> Codes:
+    def encode(
+        self, audio: Tensor, lengths: Tensor | None = None, beam: int = 1, level_db: Tensor | float | None = None
+    ) -> Codes:
         """Encode audio [B, 1, N] in [-1, 1] at `sample_rate`.
 
         Args:
             lengths: [B] samples of each clip; what lies behind is padding. None: all N.
             beam: paths kept by the search for codewords; 1 is greedy.
+            level_db: [B], or one number for all: the active level of each clip, dB re full scale, where it is known or
+                was settled before the end could be heard, as in a stream. None: measured over the whole clip. A codec
+                that leaves the level in the codes does not need it.
 
         Returns:
             Codes with T = ceil(max(lengths) / hop) columns.
 
         Raises:
-            InputError: the shape is not [B, 1, N], the audio is empty, or it holds NaN or infinite samples.
+            InputError: the shape is not [B, 1, N], the audio is empty, or it holds NaN or infinite samples;
+                a level outside -120 to 40 dB.
         """
-        return self.encode_with_latents(audio, lengths, beam)[0]
+        return self.encode_with_latents(audio, lengths, beam, level_db)[0]
 
     @torch.no_grad()
-    def encode_with_latents(self, audio: Tensor, lengths: Tensor | None = None, beam: int = 1) -> tuple[Codes, Tensor]:
+    def encode_with_latents(
+        self, audio: Tensor, lengths: Tensor | None = None, beam: int = 1, level_db: Tensor | float | None = None
+    ) -> tuple[Codes, Tensor]:
         """As `encode`, and the latents [B, D, T] that were quantised."""
-        audio, lengths = self._checked(audio, lengths)
+        audio, lengths = self.checked(audio, lengths)
         valid = self.valid_columns(lengths)
-        level_db = None
-        if self.reference_level_db is not None:
+        if self.reference_level_db is None:
+            level_db = None
+        elif level_db is None:
             level_db = active_level_db(audio, lengths, self.sample_rate)
+        else:
+            level_db = self.checked_level(level_db, len(audio))
         normal = nn.functional.pad(audio, (0, valid.shape[1] * self.hop - audio.shape[-1]))
-        normal = self._zeroed_behind(normal * self._gain(level_db, -1), lengths)
+        normal = self._zeroed_behind(normal * self.gain(level_db, -1), lengths)
         ids, latents = [], []
         for block, before, after in self._blocks(valid.shape[1]):
             part = self.latents(normal[..., block.start * self.hop : block.stop * self.hop], valid[:, block])
@@ -96,9 +146,7 @@ class Codec(Model, tags=["audio", "residual-vector-quantization"]):
             InputError: codes of another shape, an index out of range, or a stage that is not there.
         """
         self.check_codes(codes)
-        chosen = tuple(range(len(codes.spec.stages))) if stages is None else tuple(sorted(set(stages)))
-        if not chosen or not 0 <= chosen[0] <= chosen[-1] < len(codes.spec.stages):
-            raise InputError(f"Choose at least one of the stages 1 to {len(codes.spec.stages)}.")
+        chosen = self.checked_stages(stages, len(codes.spec.stages))
         device = next(self.parameters()).device
         ids, valid, lengths = codes.ids.to(device), codes.valid.to(device), codes.lengths.to(device)
         parts = []
@@ -106,7 +154,7 @@ class Codec(Model, tags=["audio", "residual-vector-quantization"]):
             sound = self.synthesise(ids[..., block], valid[:, block], chosen)
             parts.append(sound[..., before * self.hop : sound.shape[-1] - after * self.hop])
         audio = torch.cat(parts, dim=-1)[..., : int(lengths.max())]
-        return self._zeroed_behind(audio * self._gain(codes.level_db, 1), lengths)
+        return self._zeroed_behind(audio * self.gain(codes.level_db, 1), lengths)
 
     def check_codes(self, codes: Codes) -> None:
         """Raise InputError unless these codes have this codec's shape, whole or a prefix of its stages."""
@@ -123,7 +171,8 @@ class Codec(Model, tags=["audio", "residual-vector-quantization"]):
         columns = (lengths + self.hop - 1) // self.hop
         return torch.arange(int(columns.max()), device=lengths.device)[None] < columns[:, None]
 
-    def _checked(self, audio: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
+    def checked(self, audio: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Audio float32 [B, 1, N] and lengths [B] on the codec's device, or the InputErrors of `encode`."""
         audio = torch.as_tensor(audio, dtype=torch.float32, device=next(self.parameters()).device)
         if audio.ndim != 3 or audio.shape[1] != 1:
             raise InputError(f"Audio is [batch, 1, samples] at {self.sample_rate} Hz; this is {list(audio.shape)}.")
@@ -136,6 +185,28 @@ class Codec(Model, tags=["audio", "residual-vector-quantization"]):
             raise InputError("Give one length a clip, from 1 to the number of samples.")
         return audio, lengths.to(audio.device)
 
+    def checked_level(self, level_db: Tensor | float, batch: int) -> Tensor:
+        """[B] on the codec's device, or InputError."""
+        level_db = torch.as_tensor(level_db, dtype=torch.float32, device=next(self.parameters()).device).reshape(-1)
+        if len(level_db) not in (1, batch) or not ((level_db >= LEVELS_DB[0]) & (level_db <= LEVELS_DB[1])).all():
+            raise InputError(f"Give one level, or one a clip, from {LEVELS_DB[0]:g} to {LEVELS_DB[1]:g} dB re full scale.")
+        return level_db.expand(batch)
+
+    @staticmethod
+    def checked_stages(stages, n: int) -> tuple[int, ...]:
+        """The stages in use, in order, counted from 0; None stands for all n. InputError if one is not there."""
+        chosen = tuple(range(n)) if stages is None else tuple(sorted(set(stages)))
+        if not chosen or not 0 <= chosen[0] <= chosen[-1] < n:
+            raise InputError(f"Choose at least one of the stages 1 to {n}.")
+        return chosen
+
+    def gain(self, level_db: Tensor | None, sign: int) -> Tensor | float:
+        """The factor [B, 1, 1] that takes a clip to the reference level (sign -1) or back (sign 1)."""
+        if level_db is None or self.reference_level_db is None:
+            return 1.0
+        level_db = level_db.to(next(self.parameters()).device)
+        return 10 ** (sign * (level_db - self.reference_level_db) / 20)[:, None, None]
+
     def _blocks(self, columns: int):
         """Slices of columns with their context, and how many columns of context lie before and after."""
         with bar("coding", columns, " columns") as progress:
@@ -144,13 +215,6 @@ class Codec(Model, tags=["audio", "residual-vector-quantization"]):
                 first, last = max(0, start - self.context), min(columns, stop + self.context)
                 yield slice(first, last), start - first, last - stop
                 progress.update(stop - start)
-
-    def _gain(self, level_db: Tensor | None, sign: int) -> Tensor | float:
-        """The factor [B, 1, 1] that takes a clip to the reference level (sign -1) or back (sign 1)."""
-        if level_db is None or self.reference_level_db is None:
-            return 1.0
-        level_db = level_db.to(next(self.parameters()).device)
-        return 10 ** (sign * (level_db - self.reference_level_db) / 20)[:, None, None]
 
     @staticmethod
     def _zeroed_behind(audio: Tensor, lengths: Tensor) -> Tensor:

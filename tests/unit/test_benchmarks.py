@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from benchmarks import codec, rvq
+from benchmarks import codec, rvq, streaming
 from vqaudio.codecs.waveform import WaveformCodec, WaveformConfig
 from vqaudio.hub import save_compact
 
@@ -41,3 +41,13 @@ def test_the_codec_benchmark(tmp_path, capsys):
     assert set(written["times_real_time"]) == {"0.1", "0.5"}
     assert all(speed > 0 for speed in written["times_real_time"]["0.5"].values())
     assert "| decode 0.5 s" in capsys.readouterr().out
+
+
+def test_the_streaming_benchmark(tmp_path, capsys):
+    config = WaveformConfig(encoder_channels=8, latent_dim=4, decoder_channels=8, frame_channels=8, vocab=16)
+    save_compact(WaveformCodec(config), tmp_path / "tiny")
+    streaming.main(str(tmp_path / "tiny"), blocks_ms=(100.0,), seconds=0.3, repeats=1, json=tmp_path / "streaming.json")
+    written = json.loads((tmp_path / "streaming.json").read_text())
+    contestants = {f"{name} {verb}" for name in ("whole file", "stream 100 ms", "window 100 ms") for verb in ("encode", "decode")}
+    assert set(written["times_real_time"]) == contestants and min(written["times_real_time"].values()) > 0
+    assert written["delay_ms"] == 600 and "| stream 100 ms" in capsys.readouterr().out

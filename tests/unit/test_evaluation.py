@@ -128,3 +128,5 @@ def test_the_card_says_what_was_not_measured(codec, model_folder):
     write_codec_card(codec, model_folder)
     text = (model_folder / "README.md").read_text()
     assert text.count("Not measured.") == 2 and "Not recorded." in text
+    encoder, decoder = codec.look_ahead
+    assert f"{20 * (encoder + decoder + 1)} ms of delay: ids wait for {encoder} columns, their sound for {decoder} more" in text

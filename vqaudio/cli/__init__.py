@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import tyro
 
-from vqaudio.cli import data, measure, models, prior, sound, train
+from vqaudio.cli import data, live, measure, models, prior, sound, train
 from vqaudio.errors import InputError
 
 COMMANDS: dict[str, Callable] = {
@@ -18,6 +18,7 @@ COMMANDS: dict[str, Callable] = {
     "encode": sound.encode,
     "decode": sound.decode,
     "info": sound.info,
+    "listen": live.listen,
     "generate": prior.generate,
     "inpaint": prior.inpaint,
     "fill": prior.fill,

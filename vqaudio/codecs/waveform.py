@@ -2,7 +2,7 @@
 
 The decoder's head is that of Vocos (Siuzdak 2023, "Vocos: Closing the gap between time-domain and Fourier-based neural
 vocoders", section 3.3): a log-magnitude and a phase a bin. All layers are convolutions over a bounded time, so that a long
-clip decodes in blocks to the same sound.
+clip decodes in blocks to the same sound, and a live one as it comes.
 """
 
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vqaudio.blocks import ChannelNorm, ConvNeXtBlock
-from vqaudio.codec import Codec
+from vqaudio.codec import Codec, Step
 from vqaudio.codes import CodeSpec, Stage
 from vqaudio.hub import fingerprint
 from vqaudio.rvq import Quantised, ResidualVQ
@@ -97,22 +97,16 @@ class WaveformCodec(Codec):
         self.frames = nn.ModuleList(ConvNeXtBlock(c.frame_channels, c.kernel, c.look_ahead) for _ in range(c.frame_blocks))
         self.head = nn.Sequential(ChannelNorm(c.frame_channels), nn.Conv1d(c.frame_channels, 2 * bins, 1))
         self.register_buffer("window", torch.hann_window(c.n_fft), persistent=False)
-        overlap = -(-(c.n_fft - self.frame_hop) // (2 * c.hop))
-        self.look_ahead, past = (
-            (
-                c.encoder_blocks * reach + overlap,
-                c.decoder_blocks * reach + -(-c.frame_blocks * reach // c.frames_per_column) + overlap,
-            )
-            for reach in (c.look_ahead, c.kernel - 1 - c.look_ahead)
-        )
-        self.context = max(*self.look_ahead, *past)
+        both = self.encoder_steps(), self.decoder_steps(())
+        self.look_ahead = tuple(sum(step.after for step in steps) for steps in both)
+        self.context = max(*self.look_ahead, *(sum(step.before for step in steps) for steps in both))
 
     def forward(self, audio: Tensor, valid: Tensor, n_stages: Tensor | None = None) -> tuple[Tensor, Quantised]:
         """One training pass: level-normalised audio [B, 1, T * hop], valid [B, T] -> its reconstruction, what was quantised."""
         latents = self.latents(audio, valid)
         with torch.autocast(audio.device.type, enabled=False):
             quantised = self.rvq(latents.float(), valid, n_stages)
-        return self._decode_latents(quantised.quantised, valid), quantised
+        return _through(self._sound_steps(), quantised.quantised, valid), quantised
 
     @property
     def encoder_fingerprint(self) -> str:
@@ -126,17 +120,42 @@ class WaveformCodec(Codec):
             part.requires_grad_(False)
 
     def latents(self, audio: Tensor, valid: Tensor) -> Tensor:
-        x = self.stem_norm(self.stem(self._features(audio)))
-        columns = valid[:, None].to(x.dtype)
-        for block in self.encoder:
-            x = block(x, columns)
-        return self.to_latent(x) * columns
+        return _through(self.encoder_steps(), audio, valid)
 
     def quantise(self, latents: Tensor, beam: int) -> Tensor:
         return self.rvq.encode(latents, beam=beam)
 
     def synthesise(self, ids: Tensor, valid: Tensor, stages: tuple[int, ...]) -> Tensor:
-        return self._decode_latents(self.rvq.decode(ids, stages), valid)
+        return _through(self.decoder_steps(stages), ids, valid)
+
+    def encoder_steps(self) -> list[Step]:
+        return [
+            Step(self._stemmed, self._overlap, self._overlap, self.hop),
+            *(Step(block, *block.padding) for block in self.encoder),
+            Step(lambda x, columns: self.to_latent(x) * columns, 0, 0),
+        ]
+
+    def decoder_steps(self, stages: tuple[int, ...]) -> list[Step]:
+        return [Step(lambda ids, _: self.rvq.decode(ids, stages), 0, 0), *self._sound_steps()]
+
+    def _sound_steps(self) -> list[Step]:
+        """From latents [B, D, T] to audio [B, 1, T * hop]."""
+        c = self.config
+        reaches = c.kernel - 1 - c.look_ahead, c.look_ahead
+        before, after = (-(-c.frame_blocks * reach // c.frames_per_column) + self._overlap for reach in reaches)
+        return [
+            Step(lambda latents, _: self.from_latent(latents), 0, 0),
+            *(Step(block, *block.padding) for block in self.decoder),
+            Step(self._sound, before, after),
+        ]
+
+    @property
+    def _overlap(self) -> int:
+        """Columns on either side that the STFT windows of a column reach into."""
+        return -(-(self.config.n_fft - self.frame_hop) // (2 * self.hop))
+
+    def _stemmed(self, audio: Tensor, _: Tensor) -> Tensor:
+        return self.stem_norm(self.stem(self._features(audio)))
 
     def _features(self, audio: Tensor) -> Tensor:
         """[B, 1, T * hop] -> [B, 3 * bins * frames_per_column, T]: log magnitude, and the complex STFT compressed to |X|^0.3."""
@@ -152,11 +171,8 @@ class WaveformCodec(Codec):
         folded = features.view(batch, channels, frames // self.config.frames_per_column, self.config.frames_per_column)
         return folded.transpose(2, 3).flatten(1, 2)
 
-    def _decode_latents(self, latents: Tensor, valid: Tensor) -> Tensor:
-        x = self.from_latent(latents)
-        columns = valid[:, None].to(x.dtype)
-        for block in self.decoder:
-            x = block(x, columns)
+    def _sound(self, x: Tensor, columns: Tensor) -> Tensor:
+        """What the decoder's blocks made of the columns [B, C, T] -> audio [B, 1, T * hop]."""
         x = self.to_frames(x)
         batch, _, n = x.shape
         per_column = self.config.frames_per_column
@@ -181,5 +197,13 @@ class WaveformCodec(Codec):
         margin = (self.config.n_fft - self.frame_hop) // 2
         summed = F.fold(waves, (1, n + 2 * margin), (1, self.config.n_fft), stride=(1, self.frame_hop))
         return summed[:, :, 0, margin : margin + n]
+
+
+def _through(steps: list[Step], x: Tensor, valid: Tensor) -> Tensor:
+    columns = valid[:, None].float()
+    for step in steps:
+        x = step.run(x, columns)
+    return x
+
 
 MODEL, CONFIG = WaveformCodec, WaveformConfig

@@ -26,6 +26,7 @@ A residual vector-quantised autoencoder for {rate} Hz mono sound, trained on the
 | level | {level} |
 | size | {parameters:.1f} M parameters; {megabytes:.1f} MB in half precision |
 | reach | a column's sound depends on {context} columns ({context_s:.2f} s) on either side at the most |
+| live | {delay_ms:.0f} ms of delay: ids wait for {ahead[0]} columns, their sound for {ahead[1]} more, and a column has to fill |
 
 ## Training
 
@@ -71,7 +72,8 @@ def write_codec_card(codec: Codec, folder: Path) -> None:
         per_stage=spec.bits_per_second / len(spec.stages), level=level,
         parameters=sum(p.numel() for p in codec.parameters()) / 1e6,
         megabytes=(folder / "model.safetensors").stat().st_size / 1e6, context=codec.context,
-        context_s=codec.context / spec.frame_rate, training=_training(training), scores=_scores(metrics),
+        context_s=codec.context / spec.frame_rate, delay_ms=1000 * codec.delay_s, ahead=codec.look_ahead,
+        training=_training(training), scores=_scores(metrics),
         evaluation_command=metrics["command"] if metrics else "vqaudio evaluate codec", health=_health(folder),
     )
     replace_file(folder / "README.md", lambda path: path.write_text(text))
