@@ -1,17 +1,18 @@
 """Streaming equals the whole file, however the sound is cut into blocks."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.streaming import Opaque
-from tests.conftest import SMALL
 from vqaudio import hub
-from vqaudio.codecs.waveform import WaveformCodec
+from vqaudio.codecs.waveform import WaveformCodec, WaveformConfig
 from vqaudio.streaming import StreamingDecoder, StreamingEncoder, joined
 
-HOP = SMALL.hop
+HOP = WaveformConfig().hop
 
 
 @pytest.fixture(scope="module", params=[3, 1, 0, "opaque"])
@@ -20,7 +21,7 @@ def codec(request, model_folder):
     whole = hub.load(model_folder)
     if request.param == "opaque":
         return Opaque(whole)
-    changed = WaveformCodec(type(SMALL)(**vars(SMALL) | {"look_ahead": request.param})).eval()
+    changed = WaveformCodec(replace(whole.config, look_ahead=request.param)).eval()
     changed.load_state_dict(whole.state_dict())
     return changed
 

@@ -20,7 +20,7 @@ from vqaudio.errors import InputError
 
 RATES_HZ = (48_000, 44_100, 32_000, 16_000)  # tried where a sound card does not take the codec's own
 HEADROOM = 2  # columns that wait to be played, against a computer that stutters
-TOO_FAR_BEHIND = 10  # columns waiting to be played beyond which the oldest are left out, so that the delay stays
+HEADROOM_CONVERTED = 8  # the same where the sample rate is converted, which gives its sound in bursts
 WAITING = 50  # blocks that wait for the codec before some are lost
 LOST_S = 2.0  # a sound card that gives nothing for so long is gone
 LISTEN_S, NOTHING_S = 2.0, 10.0  # of sound for the level; how long to wait for it
@@ -121,6 +121,7 @@ class Pipe:
     Args:
         rate: Hz, of the sound card.
         block: samples that it gives and takes at a time: one column.
+        headroom: blocks that wait to be played; where it grows to the threefold, the oldest are left out, so that the delay stays.
 
     Attributes:
         gaps: how often there was nothing to play in time.
@@ -128,8 +129,8 @@ class Pipe:
         delays_s: what passed between a sample's coming in and its going out, as the sound card's clock tells; the last minute.
     """
 
-    def __init__(self, rate: int, block: int):
-        self.rate, self.block = rate, block
+    def __init__(self, rate: int, block: int, headroom: int = HEADROOM):
+        self.rate, self.block, self.headroom = rate, block, headroom
         self.heard, self.ready = queue.Queue(WAITING), queue.SimpleQueue()
         self.gaps = self.lost = 0
         self.delays_s = deque(maxlen=60 * rate // block)
@@ -178,12 +179,13 @@ class Pipe:
         """What is to be played: `frames` samples, or none while the headroom fills."""
         while not self.ready.empty():
             self._buffer = np.concatenate([self._buffer, self.ready.get()])
-        if len(self._buffer) > TOO_FAR_BEHIND * self.block + frames:
-            left_out = len(self._buffer) - HEADROOM * self.block - frames
+        enough = frames + self.headroom * self.block
+        if len(self._buffer) > 3 * enough:
+            left_out = len(self._buffer) - enough
             self._buffer = self._buffer[left_out:]
             self.lost += 1
             self.skip(left_out)
-        if self._filling and len(self._buffer) < frames + HEADROOM * self.block:
+        if self._filling and len(self._buffer) < enough:
             return self._buffer[:0]
         self._filling = len(self._buffer) < frames
         if self._filling:
@@ -203,7 +205,8 @@ class Session:
 
         torch.set_num_threads(1)  # a column is too little to share
         self.codec, self.record = codec, record
-        self.pipe = Pipe(rate, round(codec.hop * rate / codec.sample_rate))
+        headroom = HEADROOM if rate == codec.sample_rate else HEADROOM_CONVERTED
+        self.pipe = Pipe(rate, round(codec.hop * rate / codec.sample_rate), headroom)
         self.to_codec, self.from_codec = resampler(rate, codec.sample_rate), resampler(codec.sample_rate, rate)
         self.encoder, self.decoder = None, StreamingDecoder(codec, stages)
         self.codes, self.seconds, self.computed_s = [], 0.0, 0.0
@@ -312,7 +315,7 @@ def resampler(rate: int, wanted: int):
         return lambda block: block
     import soxr
 
-    stream = soxr.ResampleStream(rate, wanted, 1, dtype="float32")
+    stream = soxr.ResampleStream(rate, wanted, 1, dtype="float32", quality="MQ")  # the next better one waits for longer
     return lambda block: stream.resample_chunk(np.ascontiguousarray(block))
 
 
