@@ -121,7 +121,7 @@ class Pipe:
     Args:
         rate: Hz, of the sound card.
         block: samples that it gives and takes at a time: one column.
-        headroom: blocks that wait to be played; where it grows to the threefold, the oldest are left out, so that the delay stays.
+        headroom: blocks that wait to be played; where it triples, the oldest are left out, so that the delay stays.
 
     Attributes:
         gaps: how often there was nothing to play in time.
