@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import hypothesis
@@ -18,6 +19,7 @@ SMALL = WaveformConfig(
     encoder_channels=16, encoder_blocks=1, decoder_channels=16, decoder_blocks=1, frame_channels=16, frame_blocks=1,
     latent_dim=8, n_stages=4, vocab=32,
 )
+SMALL_WITH_WAVE = replace(SMALL, phase="vector", wave_dims=6, look_ahead=1)
 
 hypothesis.settings.register_profile("vqaudio", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("vqaudio")
@@ -35,14 +37,20 @@ def other_folder(tmp_path_factory) -> Path:
     return save_small(tmp_path_factory.mktemp("models") / "other", seed=1)
 
 
+@pytest.fixture(scope="session")
+def wave_folder(tmp_path_factory) -> Path:
+    """One whose latents also take the wave itself."""
+    return save_small(tmp_path_factory.mktemp("models") / "wave", seed=2, config=SMALL_WITH_WAVE)
+
+
 @pytest.fixture
 def codec(model_folder):
     return hub.load(model_folder)
 
 
-def save_small(folder: Path, seed: int) -> Path:
+def save_small(folder: Path, seed: int, config: WaveformConfig = SMALL) -> Path:
     torch.manual_seed(seed)
-    codec = WaveformCodec(SMALL)
+    codec = WaveformCodec(config)
     for buffer in codec.rvq.buffers():
         if buffer.is_floating_point() and buffer.ndim >= 2:  # codebooks that spread the ids, as trained ones do
             buffer.copy_(torch.randn_like(buffer) * 0.3)

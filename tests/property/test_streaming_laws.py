@@ -15,9 +15,11 @@ from vqaudio.streaming import StreamingDecoder, StreamingEncoder, joined
 HOP = WaveformConfig().hop
 
 
-@pytest.fixture(scope="module", params=[3, 1, 0, "opaque"])
-def codec(request, model_folder):
-    """Small codecs that look so many columns ahead in each block; the opaque one tells nothing of its steps."""
+@pytest.fixture(scope="module", params=[3, 1, 0, "opaque", "wave"])
+def codec(request, model_folder, wave_folder):
+    """Small codecs that look so many columns ahead in each block; one tells nothing of its steps, one takes the wave too."""
+    if request.param == "wave":
+        return hub.load(wave_folder)
     whole = hub.load(model_folder)
     if request.param == "opaque":
         return Opaque(whole)

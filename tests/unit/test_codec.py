@@ -6,7 +6,15 @@ import pytest
 import torch
 
 import vqaudio
+from vqaudio import hub
+from vqaudio.codecs.waveform import wave_path
 from vqaudio.errors import InputError
+
+
+@pytest.fixture(params=["model_folder", "wave_folder"])
+def codec(request):
+    """The small codec, and one whose latents also take the wave itself."""
+    return hub.load(request.getfixturevalue(request.param))
 
 
 def noise(*shape: int) -> torch.Tensor:
@@ -92,3 +100,18 @@ def test_codes_that_cannot_be_decoded(codec):
     codes.ids[0, 3, 2] = 32
     with pytest.raises(InputError, match="Index 32 in stage 4, column 2 is outside 0 to 31"):
         codec.decode(codes)
+
+
+def test_the_wave_path_begins_as_an_mdct():
+    """With all coefficients it gives the wave back; with some, what lies below them."""
+    time = torch.arange(1600) / 8000
+    low, high = (torch.sin(2 * torch.pi * hz * time)[None, None] for hz in (300, 3000))
+
+    def through(wave, dims):
+        analysis, synthesis = wave_path(160, dims, 160)
+        with torch.no_grad():
+            return synthesis(analysis(torch.nn.functional.pad(wave, (80, 80))))[..., 80:-80]
+
+    inner = slice(160, -160)
+    torch.testing.assert_close(through(low + high, 160)[..., inner], (low + high)[..., inner], atol=1e-3, rtol=0)
+    torch.testing.assert_close(through(low + high, 40)[..., inner], low[..., inner], atol=0.03, rtol=0)

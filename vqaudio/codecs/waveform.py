@@ -5,6 +5,7 @@ vocoders", section 3.3): a log-magnitude and a phase a bin. All layers are convo
 clip decodes in blocks to the same sound, and a live one as it comes.
 """
 
+import math
 from dataclasses import dataclass, field
 
 import torch
@@ -16,6 +17,10 @@ from vqaudio.codec import Codec, Step
 from vqaudio.codes import CodeSpec, Stage
 from vqaudio.hub import fingerprint
 from vqaudio.rvq import Quantised, ResidualVQ
+
+COMPANDING = 0.7  # the wave's latents are divided by the column's RMS to this power; the decoder multiplies them by it again
+TYPICAL_RMS = 0.1
+WAVE_SCALE = 0.25 * TYPICAL_RMS**COMPANDING  # of the wave's latents, so that they are no larger than the network's
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,12 @@ class WaveformConfig:
     frame_channels: int = 192
     frame_blocks: int = 2
     """ConvNeXt blocks at the frame rate, before the head."""
+    phase: str = field(default="angle", metadata={"later": True})
+    """How the head gives a bin's phase: "angle" (as Vocos), or "vector": a complex number that the magnitude multiplies. That
+    can follow the wave itself; the angle, which wraps, never learned to."""
+    wave_dims: int = field(default=0, metadata={"later": True})
+    """Numbers of the latent vector that begin as the lowest MDCT coefficients of the column, which a linear path takes from the
+    wave to the latents and from the latents to the sound; 0 for no such path."""
     kernel: int = 7
     """Columns, or frames, that a block's convolution sees."""
     look_ahead: int = field(default=3, metadata={"later": True})
@@ -95,29 +106,54 @@ class WaveformCodec(Codec):
             ChannelNorm(c.decoder_channels), nn.Conv1d(c.decoder_channels, c.frame_channels * c.frames_per_column, 1)
         )
         self.frames = nn.ModuleList(ConvNeXtBlock(c.frame_channels, c.kernel, c.look_ahead) for _ in range(c.frame_blocks))
-        self.head = nn.Sequential(ChannelNorm(c.frame_channels), nn.Conv1d(c.frame_channels, 2 * bins, 1))
+        per_bin = 3 if c.phase == "vector" else 2
+        self.head = nn.Sequential(ChannelNorm(c.frame_channels), nn.Conv1d(c.frame_channels, per_bin * bins, 1))
+        if c.wave_dims:
+            self._add_wave_path(c, bins)
         self.register_buffer("window", torch.hann_window(c.n_fft), persistent=False)
         both = self.encoder_steps(), self.decoder_steps(())
         self.look_ahead = tuple(sum(step.after for step in steps) for steps in both)
         self.context = max(*self.look_ahead, *(sum(step.before for step in steps) for steps in both))
 
+    def _add_wave_path(self, c: WaveformConfig, bins: int) -> None:
+        """The linear path; at first the network leaves it its numbers, and adds next to no sound of its own."""
+        self.wave_in, self.wave_out = wave_path(c.latent_dim, c.wave_dims, c.hop)
+        self.wave_gain = nn.Conv1d(c.decoder_channels, 1, 1)
+        with torch.no_grad():
+            self.to_latent[1].weight[: c.wave_dims] = 0
+            self.to_latent[1].bias[: c.wave_dims] = 0
+            self.wave_gain.weight.zero_()
+            self.wave_gain.bias.fill_(math.log(TYPICAL_RMS**COMPANDING))
+            self.head[1].bias[:bins] = -2
+
     def forward(self, audio: Tensor, valid: Tensor, n_stages: Tensor | None = None) -> tuple[Tensor, Quantised]:
-        """One training pass: level-normalised audio [B, 1, T * hop], valid [B, T] -> its reconstruction, what was quantised."""
+        """One training pass: level-normalised audio [B, 1, T * hop], valid [B, T] -> its reconstruction, what was quantised.
+
+        Clip b is decoded from its first n_stages[b] stages, or from its latents as they are where that is 0; None for all stages.
+        """
         latents = self.latents(audio, valid)
         with torch.autocast(audio.device.type, enabled=False):
-            quantised = self.rvq(latents.float(), valid, n_stages)
-        return _through(self._sound_steps(), quantised.quantised, valid), quantised
+            used = None if n_stages is None else torch.where(n_stages == 0, self.config.n_stages, n_stages)
+            quantised = self.rvq(latents.float(), valid, used)
+        heard = quantised.quantised
+        if n_stages is not None:
+            heard = torch.where((n_stages == 0)[:, None, None], latents, heard)
+        return _through(self._sound_steps(), heard, valid), quantised
 
     @property
     def encoder_fingerprint(self) -> str:
-        parts = nn.ModuleList([self.stem, self.stem_norm, self.encoder, self.to_latent, self.rvq])
+        parts = nn.ModuleList(self._encoding_parts())
         parts.config = self.config
         return fingerprint(parts)
 
     def freeze_encoder(self) -> None:
         """Let no gradient reach the encoder or the quantiser."""
-        for part in (self.stem, self.stem_norm, self.encoder, self.to_latent, self.rvq):
+        for part in self._encoding_parts():
             part.requires_grad_(False)
+
+    def _encoding_parts(self) -> list[nn.Module]:
+        wave = [self.wave_in] if self.config.wave_dims else []
+        return [self.stem, self.stem_norm, self.encoder, self.to_latent, self.rvq, *wave]
 
     def latents(self, audio: Tensor, valid: Tensor) -> Tensor:
         return _through(self.encoder_steps(), audio, valid)
@@ -129,10 +165,11 @@ class WaveformCodec(Codec):
         return _through(self.decoder_steps(stages), ids, valid)
 
     def encoder_steps(self) -> list[Step]:
+        channels = self.config.encoder_channels
         return [
             Step(self._stemmed, self._overlap, self._overlap, self.hop),
-            *(Step(block, *block.padding) for block in self.encoder),
-            Step(lambda x, columns: self.to_latent(x) * columns, 0, 0),
+            *(Step(self._beside(block, channels), *block.padding) for block in self.encoder),
+            Step(self._finished_latents, 0, 0),
         ]
 
     def decoder_steps(self, stages: tuple[int, ...]) -> list[Step]:
@@ -144,10 +181,16 @@ class WaveformCodec(Codec):
         reaches = c.kernel - 1 - c.look_ahead, c.look_ahead
         before, after = (-(-c.frame_blocks * reach // c.frames_per_column) + self._overlap for reach in reaches)
         return [
-            Step(lambda latents, _: self.from_latent(latents), 0, 0),
-            *(Step(block, *block.padding) for block in self.decoder),
+            Step(self._begun_sound, 0, 0),
+            *(Step(self._beside(block, c.decoder_channels), *block.padding) for block in self.decoder),
             Step(self._sound, before, after),
         ]
+
+    def _beside(self, block: nn.Module, channels: int):
+        """The block on the first channels; behind them travels what takes the linear path."""
+        if not self.config.wave_dims:
+            return block
+        return lambda x, columns: torch.cat([block(x[:, :channels], columns), x[:, channels:]], dim=1)
 
     @property
     def _overlap(self) -> int:
@@ -155,7 +198,23 @@ class WaveformCodec(Codec):
         return -(-(self.config.n_fft - self.frame_hop) // (2 * self.hop))
 
     def _stemmed(self, audio: Tensor, _: Tensor) -> Tensor:
-        return self.stem_norm(self.stem(self._features(audio)))
+        """Audio [B, 1, T * hop] -> the encoder's input [B, C, T], and the wave's own latents behind it."""
+        x = self.stem_norm(self.stem(self._features(audio)))
+        if not self.config.wave_dims:
+            return x
+        wave = F.pad(audio, (self.hop // 2, self.hop // 2))
+        power = F.avg_pool1d(wave.square(), 2 * self.hop, self.hop)
+        return torch.cat([x, self.wave_in(wave) * (power + 1e-8) ** (-COMPANDING / 2)], dim=1)
+
+    def _finished_latents(self, x: Tensor, columns: Tensor) -> Tensor:
+        latents = self.to_latent(x[:, : self.config.encoder_channels])
+        if self.config.wave_dims:
+            latents = latents + x[:, self.config.encoder_channels :]
+        return latents * columns
+
+    def _begun_sound(self, latents: Tensor, _: Tensor) -> Tensor:
+        x = self.from_latent(latents)
+        return torch.cat([x, latents], dim=1) if self.config.wave_dims else x
 
     def _features(self, audio: Tensor) -> Tensor:
         """[B, 1, T * hop] -> [B, 3 * bins * frames_per_column, T]: log magnitude, and the complex STFT compressed to |X|^0.3."""
@@ -173,6 +232,8 @@ class WaveformCodec(Codec):
 
     def _sound(self, x: Tensor, columns: Tensor) -> Tensor:
         """What the decoder's blocks made of the columns [B, C, T] -> audio [B, 1, T * hop]."""
+        x, latents = x[:, : self.config.decoder_channels], x[:, self.config.decoder_channels :]
+        gain = self.wave_gain(x).float().clamp(max=4.0).exp() if self.config.wave_dims else None
         x = self.to_frames(x)
         batch, _, n = x.shape
         per_column = self.config.frames_per_column
@@ -181,13 +242,17 @@ class WaveformCodec(Codec):
         for block in self.frames:
             x = block(x, frames)
         with torch.autocast(x.device.type, enabled=False):
-            return self._inverse_stft(self.head(x.float()) * frames, frames)
+            sound = self._inverse_stft(self.head(x.float()) * frames, frames)
+            if self.config.wave_dims:
+                sound = sound + self.wave_out(latents.float() * gain * columns)[..., self.hop // 2 : -self.hop // 2]
+            return sound
 
     def _inverse_stft(self, head: Tensor, frames: Tensor) -> Tensor:
-        """[B, 2 * bins, F] -> [B, 1, F * frame_hop] by windowed overlap-add, divided by the windows' summed squares."""
-        log_magnitude, phase = head.chunk(2, dim=1)
+        """[B, 2 or 3 * bins, F] -> [B, 1, F * frame_hop] by windowed overlap-add, divided by the windows' summed squares."""
+        log_magnitude, *phase = head.chunk(head.shape[1] // (self.config.n_fft // 2 + 1), dim=1)
         magnitude = log_magnitude.clamp(max=6.0).exp()
-        waves = torch.fft.irfft(torch.polar(magnitude, phase), n=self.config.n_fft, dim=1) * frames
+        spectrum = magnitude * torch.complex(*phase) if self.config.phase == "vector" else torch.polar(magnitude, *phase)
+        waves = torch.fft.irfft(spectrum, n=self.config.n_fft, dim=1) * frames
         squares = (self.window.square()[None, :, None] * frames).expand_as(waves)
         sound, weight = (self._overlap_add(part) for part in (waves * self.window[None, :, None], squares))
         return sound / weight.clamp_min(0.1)
@@ -204,6 +269,24 @@ def _through(steps: list[Step], x: Tensor, valid: Tensor) -> Tensor:
     for step in steps:
         x = step.run(x, columns)
     return x
+
+
+def wave_path(latent_dim: int, wave_dims: int, hop: int) -> tuple[nn.Conv1d, nn.ConvTranspose1d]:
+    """Linear maps from a wave [B, 1, T * hop + hop] to latents [B, latent_dim, T], and back.
+
+    The first `wave_dims` latents begin as the lowest coefficients of an MDCT with a sine window (Princen and Bradley 1986):
+    without quantiser and network, the two would give back what lies below wave_dims / (2 * hop) of the sampling rate. All of it
+    is trained on. From a random beginning, networks of this size did not come to follow the wave at all.
+    """
+    analysis = nn.Conv1d(1, latent_dim, 2 * hop, stride=hop, bias=False)
+    synthesis = nn.ConvTranspose1d(latent_dim, 1, 2 * hop, stride=hop, bias=False)
+    n, k = torch.arange(2 * hop) + 0.5, torch.arange(wave_dims)[:, None] + 0.5
+    basis = torch.sin(torch.pi * n / (2 * hop)) * torch.cos(torch.pi / hop * (n + hop / 2) * k)
+    with torch.no_grad():
+        for layer, scale in ((analysis, WAVE_SCALE), (synthesis, 2 / hop / WAVE_SCALE)):
+            layer.weight.zero_()
+            layer.weight.view(latent_dim, -1)[:wave_dims] = scale * basis
+    return analysis, synthesis
 
 
 MODEL, CONFIG = WaveformCodec, WaveformConfig

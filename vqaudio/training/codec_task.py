@@ -12,7 +12,7 @@ from vqaudio.data.clips import Split
 from vqaudio.evaluation.metrics import mel_l1, si_sdr
 from vqaudio.training.discriminators import Discriminators
 from vqaudio.training.loop import Place
-from vqaudio.training.losses import LoudnessLoss, SpectralLoss
+from vqaudio.training.losses import LoudnessLoss, SpectralLoss, WaveformLoss
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,8 @@ class CodecTraining:
     """Weight of the log-magnitude loss on all bins."""
     complex: float = 1.0
     """Weight of the compressed complex STFT loss; 0 leaves it out."""
+    waveform: float = 0.0
+    """Weight of the waveform loss, in full for a clip that is given all stages and none for one that is given a quarter."""
     loudness: float = 1.0
     """Weight of the loudness loss, which is in points of PESQ."""
     quantiser: float = 1.0
@@ -46,6 +48,11 @@ class CodecTraining:
     """Leave the encoder and the codebooks as they are: the codes, and any prior over them, stay valid."""
     prefix_share: float = 0.5
     """Share of clips in a batch that are trained on a random prefix of the stages: quantiser dropout."""
+    unquantised_share: float = 0.0
+    """Share of clips in a batch whose latents reach the decoder as they are (Défossez et al. 2024, "Moshi", section 3.3.2).
+    Without it the encoder keeps to a few dimensions: what lies below the quantiser's noise teaches nobody."""
+    unquantised_steps: int = 0
+    """Steps at the beginning in which that is so for all clips."""
     augmentation: Augmentation = field(default_factory=Augmentation)
 
 
@@ -60,20 +67,33 @@ class GeneratorObjective(nn.Module):
     def __init__(self, codec: Codec, settings: CodecTraining, adversary: nn.Module | None):
         super().__init__()
         self.codec, self.settings = codec, settings
-        self.spectral = SpectralLoss(codec.sample_rate, with_phase=settings.complex > 0)
+        self.spectral = SpectralLoss(
+            codec.sample_rate, tuple(name for name in ("mel", "linear", "complex") if getattr(settings, name) > 0)
+        )
         level_db = -20.0 if codec.reference_level_db is None else codec.reference_level_db
         self.loudness = LoudnessLoss(codec.sample_rate, level_db)
+        self.waveform = WaveformLoss(codec.sample_rate)
         self._adversary = [adversary]
 
-    def forward(self, audio: Tensor, lengths: Tensor, adversarial: bool) -> tuple[Tensor, dict[str, Tensor], Tensor]:
-        """Audio [B, 1, T * hop] -> (loss, its terms, the reconstruction cut to each clip's length)."""
+    def forward(
+        self, audio: Tensor, lengths: Tensor, adversarial: bool, unquantised: float = 0.0
+    ) -> tuple[Tensor, dict[str, Tensor], Tensor]:
+        """Audio [B, 1, T * hop] -> (loss, its terms, the reconstruction cut to each clip's length).
+
+        `unquantised` is the share of clips that are not quantised.
+        """
         s, codec = self.settings, self.codec
         columns = torch.arange(audio.shape[-1] // codec.hop, device=audio.device)[None] * codec.hop
         valid = columns < lengths[:, None]
+        prefixes = self._random_prefixes(len(audio), audio.device)
+        prefixes = torch.where(torch.rand(len(audio), device=audio.device) < unquantised, 0, prefixes)
         with reduced_precision(s.precision, audio.device):
-            decoded, quantised = codec(audio, valid, self._random_prefixes(len(audio), audio.device))
+            decoded, quantised = codec(audio, valid, prefixes)
         decoded = decoded * (torch.arange(audio.shape[-1], device=audio.device)[None] < lengths[:, None])[:, None]
         terms = self.spectral(audio, decoded, lengths) | {"loudness": self.loudness(audio, decoded, lengths)}
+        if s.waveform > 0:
+            share = torch.where(prefixes == 0, 1.0, prefixes / len(codec.spec.stages))
+            terms["waveform"] = self.waveform(audio, decoded, ((share - 0.25) / 0.75).clamp_min(0))
         loss = sum(getattr(s, name) * value for name, value in terms.items()) + s.quantiser * codec.rvq.loss(quantised)
         terms["commitment"] = quantised.commitment_loss
         terms |= {f"perplexity_{j + 1}": value for j, value in enumerate(quantised.perplexity)}
@@ -128,7 +148,8 @@ class CodecTask:
         adversarial = self.discriminator is not None and step >= self.settings.adversary_from
         if self.discriminator is not None:
             self.modules["discriminators"].requires_grad_(False)
-        loss, terms, decoded = self.generator(audio, lengths, adversarial)
+        unquantised = 1.0 if step < self.settings.unquantised_steps else self.settings.unquantised_share
+        loss, terms, decoded = self.generator(audio, lengths, adversarial, unquantised)
         terms["gradient_norm"] = self._descend("codec", loss)
         terms["discriminator"] = loss.new_zeros(())
         if adversarial:

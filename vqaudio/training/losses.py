@@ -21,15 +21,14 @@ class SpectralLoss(nn.Module):
     - mel: the L1 of log10 mel magnitudes (Kumar et al. 2023, "DAC", section 3.4).
     - linear: the L1 of log10 magnitudes of every bin, for the windows that resolve harmonics: mel bands are wide at high
       frequencies and do not hear noise between the harmonics.
-    - complex: the L1 of the STFT compressed to |X|^0.3 e^{i phase} (Braun and Tashev 2021), through which phase is learned.
+    - complex: the L1 of the STFT compressed to |X|^0.3 e^{i phase} (Braun and Tashev 2021).
     """
 
     WINDOWS_S = (0.008, 0.016, 0.032, 0.064, 0.128)
 
-    def __init__(self, sample_rate: int, with_phase: bool = True):
-        """`with_phase`: compute the complex term too."""
+    def __init__(self, sample_rate: int, terms: tuple[str, ...] = ("mel", "linear", "complex")):
         super().__init__()
-        self.with_phase = with_phase
+        self.terms = terms
         self.windows = windows = tuple(round(seconds * sample_rate) for seconds in self.WINDOWS_S)
         self.linear_windows = [window for window in windows if sample_rate / 64 <= window <= sample_rate / 12]
         for window in windows:
@@ -39,8 +38,8 @@ class SpectralLoss(nn.Module):
             self.register_buffer(f"window_{window}", torch.hann_window(window), persistent=False)
 
     def forward(self, audio: Tensor, reconstruction: Tensor, lengths: Tensor) -> dict[str, Tensor]:
-        """Level-normalised audio [B, 1, N] twice, lengths [B] -> the terms "mel", "linear" and "complex"."""
-        terms: dict[str, list[Tensor]] = {"mel": [], "linear": []} | ({"complex": []} if self.with_phase else {})
+        """Level-normalised audio [B, 1, N] twice, lengths [B] -> the terms that were asked for."""
+        terms: dict[str, list[Tensor]] = {name: [] for name in self.terms}
         for window in self.windows:
             spectra = [self._stft(part, window) for part in (audio, reconstruction)]
             mask = frame_mask(lengths, spectra[0].shape[-1], window // 4)
@@ -49,7 +48,7 @@ class SpectralLoss(nn.Module):
             terms["mel"].append(_log_difference(*(mel @ part for part in magnitudes), 1e-4, mask))
             if window in self.linear_windows:
                 terms["linear"].append(_log_difference(*magnitudes, 1e-3, mask))
-            if self.with_phase:
+            if "complex" in terms:
                 a, b = (part * (magnitude + 1e-4) ** -0.7 for part, magnitude in zip(spectra, magnitudes))
                 terms["complex"].append(masked_mean((a - b).abs(), mask))
         return {name: torch.stack(values).mean() for name, values in terms.items()}
@@ -63,6 +62,30 @@ class SpectralLoss(nn.Module):
 
 def _log_difference(a: Tensor, b: Tensor, floor: float, mask: Tensor) -> Tensor:
     return masked_mean((a.clamp_min(floor).log10() - b.clamp_min(floor).log10()).abs(), mask)
+
+
+class WaveformLoss(nn.Module):
+    """The L1 of the difference of two sounds over the L1 of the first, both below HIGHEST_HZ.
+
+    Low harmonics are what a codec can afford to follow wave by wave; above, the loss would only ask for silence.
+    """
+
+    HIGHEST_HZ = 1500.0
+
+    def __init__(self, sample_rate: int):
+        super().__init__()
+        self.sample_rate = sample_rate
+
+    def forward(self, audio: Tensor, reconstruction: Tensor, weight: Tensor) -> Tensor:
+        """Level-normalised audio [B, 1, N] twice, the weight of each clip [B] -> 0 for equal sounds."""
+        ratio = self._low(audio - reconstruction).abs().mean(-1) / self._low(audio).abs().mean(-1).clamp_min(1e-3)
+        return (ratio * weight).sum() / weight.sum().clamp_min(1)
+
+    def _low(self, audio: Tensor) -> Tensor:
+        """[B, 1, N] -> [B, N] without what lies above HIGHEST_HZ."""
+        spectrum = torch.fft.rfft(audio[:, 0])
+        hz = torch.linspace(0, self.sample_rate / 2, spectrum.shape[-1], device=audio.device)
+        return torch.fft.irfft(spectrum * torch.sigmoid((self.HIGHEST_HZ - hz) / 50), n=audio.shape[-1])
 
 
 class LoudnessLoss(nn.Module):

@@ -37,7 +37,8 @@ class JudgeRecipe:
 
 
 VOICE = WaveformConfig(
-    sample_rate=16_000, hop=320, n_fft=640, encoder_channels=216, latent_dim=48, look_ahead=1, n_stages=12, vocab=1024,
+    sample_rate=16_000, hop=320, n_fft=640, encoder_channels=192, latent_dim=64, phase="vector", wave_dims=40, look_ahead=1,
+    n_stages=12, vocab=1024,
 )
 ROOMS = Augmentation(noise=0.15, reverberation=0.1, band_limits=0.1)
 
@@ -66,9 +67,10 @@ CODEC_RECIPES = {
         dataset="voice",
         codec=VOICE,
         training=CodecTraining(
-            batch_size=20, crop_s=0.6, learning_rate=1e-3, complex=0.0, loudness=1.5, adversary_from=None, augmentation=ROOMS
+            batch_size=20, crop_s=0.6, learning_rate=1e-3, complex=0.0, waveform=5.0, loudness=1.5,
+            unquantised_share=0.3, adversary_from=None, augmentation=ROOMS
         ),
-        loop=LoopConfig(steps=14_000, validate_every=1000, checkpoint_every=500),
+        loop=LoopConfig(steps=9000, validate_every=1000, checkpoint_every=500),
     ),
     "voice-16khz-decoder": CodecRecipe(
         dataset="voice",
