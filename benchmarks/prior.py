@@ -36,9 +36,9 @@ def main(
     results, rows = {"repeats": repeats, "default_steps": priors["masked"].config.steps, "seconds_per_second": {}}, []
     for seconds in lengths_s:
         runs = {
-            "masked": partial(generate, priors["masked"], seconds, seed),
+            "masked": partial(generate, priors["masked"], seconds, seed, guidance=1.0),
             "masked, guided": partial(generate, priors["masked"], seconds, seed, guidance=2.0),
-            "autoregressive": partial(generate, priors["autoregressive"], seconds, seed),
+            "autoregressive": partial(generate, priors["autoregressive"], seconds, seed, guidance=1.0),
             "autoregressive, no cache": partial(without_cache, priors["autoregressive"], seconds, seed),
         }
         taken = {name: time / seconds for name, time in cpu_times(runs, repeats).items()}
@@ -75,7 +75,7 @@ def generate(prior: Prior, seconds: float, seed: int, **sampling) -> None:
 def without_cache(prior: Prior, seconds: float, seed: int) -> None:
     prior.use_cache = False
     try:
-        generate(prior, seconds, seed)
+        generate(prior, seconds, seed, guidance=1.0)
     finally:
         prior.use_cache = True
 

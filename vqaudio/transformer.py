@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -121,14 +122,37 @@ def waves(position: Tensor) -> Tensor:
     return torch.cat([angle.sin(), angle.cos()], dim=-1)
 
 
-def rotated(x: Tensor, first: int) -> Tensor:
-    """Rotary position embedding (Su et al. 2021, equation 34) of [B, heads, T, d], whose first column is number `first`."""
-    half = x.shape[-1] // 2
-    rates = 10000.0 ** (-torch.arange(half, device=x.device) / half)
-    angle = (first + torch.arange(x.shape[2], device=x.device))[:, None] * rates
-    cos, sin = angle.cos().to(x.dtype), angle.sin().to(x.dtype)
-    a, b = x[..., :half], x[..., half:]
+def turns(first: int, n: int, d: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Cosines and sines [n, d / 2] of the rotary position embedding of n columns, of which the first is number `first`."""
+    rates = 10000.0 ** (-torch.arange(d // 2, device=device) / (d // 2))
+    angle = (first + torch.arange(n, device=device))[:, None] * rates
+    return angle.cos(), angle.sin()
+
+
+def rotated(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Rotary position embedding (Su et al. 2021, equation 34) of [..., T, d]."""
+    (a, b), cos, sin = x.chunk(2, dim=-1), cos.to(x.dtype), sin.to(x.dtype)
     return torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1)
+
+
+class Past:
+    """Every layer's keys and values of the columns so far, in room that doubles when it is full."""
+
+    def __init__(self):
+        self.columns, self._rooms = 0, {}
+
+    def add(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Keep those of new columns [B, heads, n, d]; returns all so far. Who adds to every layer then counts the columns."""
+        new = torch.stack([keys, values])
+        end = self.columns + keys.shape[2]
+        room = self._rooms.get(layer)
+        if room is None or room.shape[3] < end:
+            self._rooms[layer] = new.new_empty(*new.shape[:3], max(64, 2 * end), new.shape[4])
+            if room is not None:
+                self._rooms[layer][:, :, :, : self.columns] = room[:, :, :, : self.columns]
+            room = self._rooms[layer]
+        room[:, :, :, self.columns : end] = new
+        return room[0, :, :, :end], room[1, :, :, :end]
 
 
 class Layer(nn.Module):
@@ -141,39 +165,47 @@ class Layer(nn.Module):
         self.to_qkv, self.from_heads = nn.Linear(dim, 3 * dim, bias=False), nn.Linear(dim, dim, bias=False)
         self.widen, self.narrow = nn.Linear(dim, expansion * dim), nn.Linear(expansion * dim, dim)
 
-    def forward(self, x: Tensor, allowed: Tensor | None, past: tuple[Tensor, Tensor] | None):
-        """x [B, T, dim]; allowed: bool, broadcast to [B, heads, T, T_past + T]; -> (x, (keys, values) with the past's)."""
+    def forward(self, x: Tensor, allowed: Tensor | None, cos: Tensor, sin: Tensor, remember=None) -> Tensor:
+        """x [B, T, dim] -> the same.
+
+        Args:
+            allowed: bool, broadcast to [B, heads, T, T_past + T]; None: all.
+            cos, sin: see `turns`.
+            remember: takes the columns' keys and values, and returns them with those of the past before them.
+        """
         batch, n, dim = x.shape
         parts = self.to_qkv(self.norms[0](x)).view(batch, n, 3, self.heads, dim // self.heads).permute(2, 0, 3, 1, 4)
-        first = past[0].shape[2] if past else 0
-        q, k, v = rotated(parts[0], first), rotated(parts[1], first), parts[2]
-        if past:
-            k, v = torch.cat([past[0], k], 2), torch.cat([past[1], v], 2)
+        (q, k), v = rotated(parts[:2], cos, sin), parts[2]
+        if remember:
+            k, v = remember(k, v)
         y = F.scaled_dot_product_attention(q, k, v, attn_mask=allowed)
         x = x + self.dropout(self.from_heads(y.transpose(1, 2).reshape(batch, n, dim)))
-        return x + self.dropout(self.narrow(F.gelu(self.widen(self.norms[1](x))))), (k, v)
+        return x + self.dropout(self.narrow(F.gelu(self.widen(self.norms[1](x)))))
 
 
 class Transformer(nn.Module):
-    """Layers in a row. Causal use: `past` holds every layer's keys and values so far, None or [] at the start."""
+    """Layers in a row. `past`, if there is one, holds the columns before these, and then these too."""
 
     def __init__(self, dim: int, layers: int, heads: int, expansion: int, dropout: float):
         super().__init__()
         self.layers = nn.ModuleList(Layer(dim, heads, expansion, dropout) for _ in range(layers))
-        self.norm = nn.LayerNorm(dim)
+        self.norm, self.head_dim = nn.LayerNorm(dim), dim // heads
 
-    def forward(self, x: Tensor, allowed: Tensor | None = None, past: list | None = None) -> tuple[Tensor, list]:
-        present = []
+    def forward(self, x: Tensor, allowed: Tensor | None = None, past: Past | None = None) -> Tensor:
+        cos, sin = turns(past.columns if past else 0, x.shape[1], self.head_dim, x.device)
         for i, layer in enumerate(self.layers):
-            x, kept = layer(x, allowed, past[i] if past else None)
-            present.append(kept)
-        return self.norm(x), present
+            x = layer(x, allowed, cos, sin, partial(past.add, i) if past else None)
+        if past:
+            past.columns += x.shape[1]
+        return self.norm(x)
 
 
-def causal(n: int, reach: int | None, device: torch.device) -> Tensor:
-    """bool [n, n]: column i may look at columns up to i, `reach` of them behind it at the most."""
-    allowed = torch.ones(n, n, dtype=torch.bool, device=device).tril()
-    return allowed if reach is None else allowed.triu(-reach)
+def causal(seen: int, new: int, reach: int | None, device: torch.device) -> Tensor | None:
+    """bool [new, seen + new]: a column may look at itself and at columns before it, so many at the most; None: at all."""
+    if new == 1 and (reach is None or seen <= reach):
+        return None
+    allowed = torch.ones(new, seen + new, dtype=torch.bool, device=device).tril(seen)
+    return allowed if reach is None else allowed.triu(seen - reach)
 
 
 def around(valid: Tensor, reach: int | None) -> Tensor:
@@ -217,13 +249,18 @@ class Rows(nn.Module):
             size = words.square().mean().sqrt() + 1e-9
             head[:, : len(words)] = 0.5 * turn @ (words / size).T / math.sqrt(words.shape[1])
 
-    def one(self, row: int, context: Tensor, coarser: Tensor) -> Tensor:
-        """Context [B, T, dim] and the sum of the coarser rows' vectors [B, T, dim] -> logits of one row [B, T, V].
+    def read(self, context: Tensor) -> tuple[Tensor, Tensor]:
+        """What every row of a column needs of its context [..., dim], once for all of them."""
+        return context, F.linear(context, self.widen.weight[:, context.shape[-1] :], self.widen.bias)
+
+    def one(self, row: int, context: tuple[Tensor, Tensor], coarser: Tensor) -> Tensor:
+        """What `read` gave, and the sum of the coarser rows' vectors [B, T, dim] -> logits of one row [B, T, V].
 
         They are -inf beyond the row's vocabulary.
         """
-        x = self._inner(context[:, :, None], coarser[:, :, None], slice(row, row + 1))[:, :, 0]
-        return (x @ self.heads[row] + self.bias[row]).float().masked_fill(self.outside[row], -torch.inf)
+        logits = self._logits(row, self._inner(context, coarser, self.place[row])).float()
+        vocab = self.vocabs[row]
+        return logits if vocab == logits.shape[-1] else logits.masked_fill(self.outside[row], -torch.inf)
 
     def losses(self, context: Tensor, embedded: Tensor, ids: Tensor, cells: Tensor) -> Tensor:
         """Of all rows at once: the negative log-probabilities [B, K, T] of the ids in these cells, in nats; 0 elsewhere.
@@ -232,20 +269,25 @@ class Rows(nn.Module):
             embedded: the rows' own vectors [B, T, K, dim].
             cells: bool [B, K, T].
         """
-        x = self._inner(context[:, :, None], embedded.cumsum(2) - embedded, slice(None))
+        x = self._inner(self.read(context[:, :, None]), embedded.cumsum(2) - embedded, self.place)
         found = torch.zeros(ids.shape, device=ids.device)
         for row, vocab in enumerate(self.vocabs):  # one after the other: all logits at once would fill the memory
             here = cells[:, row]
-            logits = x[:, :, row][here] @ self.heads[row, :, :vocab] + self.bias[row, :vocab]
+            logits = self._logits(row, x[:, :, row][here])[:, :vocab]
             found[:, row][here] = F.cross_entropy(logits.float(), ids[:, row][here], reduction="none")
         return found
 
-    def _inner(self, context: Tensor, coarser: Tensor, rows: slice) -> Tensor:
-        """What the tables of logits read: [B, T, K, table_dim]."""
-        x = context + coarser + self.place[rows]
-        inside = torch.cat([self.norms[0](x), context.expand_as(x)], dim=-1)
-        x = self.norms[1](x + self.dropout(self.narrow(F.gelu(self.widen(inside)))))
-        return x if self.turn is None else torch.einsum("btkd,kde->btke", x, self.turn[rows])
+    def _inner(self, context: tuple[Tensor, Tensor], coarser: Tensor, place: Tensor) -> Tensor:
+        """The vectors [..., dim] that the logits are read from."""
+        x = context[0] + coarser + place
+        hidden = F.linear(self.norms[0](x), self.widen.weight[:, : x.shape[-1]]) + context[1]
+        return self.norms[1](x + self.dropout(self.narrow(F.gelu(hidden))))
+
+    def _logits(self, row: int, x: Tensor) -> Tensor:
+        """[..., dim] -> [..., V], beyond the row's vocabulary too."""
+        if self.turn is not None:
+            x = x @ self.turn[row]
+        return x @ self.heads[row] + self.bias[row]
 
 
 def weighted_mean(losses: Tensor, counted: Tensor, row_weight: Tensor | None) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from vqaudio.prior import Prior, draw, guided
-from vqaudio.transformer import ColumnEmbedding, Conditions, NetworkConfig, Rows, Transformer, causal, weighted_mean
+from vqaudio.transformer import ColumnEmbedding, Conditions, NetworkConfig, Past, Rows, Transformer, causal, weighted_mean
 
 
 @dataclass(frozen=True)
@@ -24,15 +24,19 @@ class AutoregressivePriorConfig(NetworkConfig):
 
 
 class CausalTransformer(nn.Module):
-    """forward(x, state): x [B, T, dim] follows what the state holds; returns (y, state) with x in it."""
+    """forward(x, state): x [B, T, dim] follows what the state holds; returns (y, state) with x in it. None: nothing is kept."""
 
     def __init__(self, c: AutoregressivePriorConfig):
         super().__init__()
         self.layers, self.reach = Transformer(c.dim, c.layers, c.heads, c.expansion, c.dropout), c.attention_columns
 
     def forward(self, x: Tensor, state=None):
-        seen, new = state[0][0].shape[2] if state else 0, x.shape[1]
-        return self.layers(x, causal(seen + new, self.reach, x.device)[seen:], state)
+        seen = state.columns if state else 0
+        return self.layers(x, causal(seen, x.shape[1], self.reach, x.device), state), state
+
+    def empty(self) -> Past:
+        """The state before the first column."""
+        return Past()
 
 
 class CausalLSTM(nn.Module):
@@ -46,6 +50,9 @@ class CausalLSTM(nn.Module):
     def forward(self, x: Tensor, state=None):
         y, state = self.lstm(x, state)
         return self.norm(x + y), state
+
+    def empty(self) -> None:
+        """The state before the first column."""
 
 
 TEMPORAL = {"transformer": CausalTransformer, "lstm": CausalLSTM}
@@ -98,7 +105,7 @@ class AutoregressivePrior(Prior):
         ids, pending, reader = ids.clone(), hole.clone(), _Reader(self, valid, labels, sampling.guidance)
         for t in range(first, last + 1):
             contexts = reader.context(ids, t)
-            coarser = 0
+            coarser = self.start.new_zeros(len(ids), 1, self.config.dim)
             for row in range(self.spec.rows):
                 drawn = draw(reader.row_logits(row, contexts, coarser), sampling, generator)[:, 0]
                 ids[:, row, t] = torch.where(hole[:, row, t], drawn, ids[:, row, t])
@@ -116,10 +123,10 @@ class _Reader:
         self.states, self.read, self.conditions = {}, {}, {}
 
     def context(self, ids: Tensor, t: int):
-        """A function from labels to the context [B, 1, dim] of column t."""
+        """A function from labels to what the rows of column t need of their context."""
         kept = {}
 
-        def of(told: Tensor) -> Tensor:
+        def of(told: Tensor):
             name = len(told), told is self.labels
             if name not in kept:
                 kept[name] = self._advance(name, ids, told, t)
@@ -127,7 +134,7 @@ class _Reader:
 
         return of
 
-    def _advance(self, name, ids: Tensor, told: Tensor, t: int) -> Tensor:
+    def _advance(self, name, ids: Tensor, told: Tensor, t: int):
         times, prior = len(told) // len(ids), self.prior
         if name not in self.conditions:
             self.conditions[name] = prior.conditions(told, self.valid.repeat(times, 1))
@@ -136,18 +143,18 @@ class _Reader:
         if read == 0:
             before = torch.cat([prior.start.expand(len(ids), 1, -1), before], dim=1)
         inputs = before.repeat(times, 1, 1) + self.conditions[name][:, read : t + 1]
-        y, self.states[name] = prior.temporal(inputs, self.states.get(name) if read else None)
+        if read == 0:
+            self.states[name] = prior.temporal.empty() if prior.use_cache else None
+        y, self.states[name] = prior.temporal(inputs, self.states[name])
         self.read[name] = t + 1
-        return y[:, -1:]
+        return prior.rows.read(y[:, -1:])
 
     def row_logits(self, row: int, contexts, coarser) -> Tensor:
         """[B, 1, V] of one row, guided."""
 
         def logits(told: Tensor) -> Tensor:
-            context = contexts(told)
-            if not isinstance(coarser, Tensor):
-                return self.prior.rows.one(row, context, torch.zeros_like(context))
-            return self.prior.rows.one(row, context, coarser.repeat(len(told) // len(self.labels), 1, 1))
+            times = len(told) // len(self.labels)
+            return self.prior.rows.one(row, contexts(told), coarser.repeat(times, 1, 1) if times > 1 else coarser)
 
         return guided(logits, self.labels, self.prior.untold, self.guidance)
 

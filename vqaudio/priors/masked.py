@@ -49,7 +49,7 @@ class MaskedPrior(Prior):
     def context(self, ids: Tensor, hidden: Tensor, valid: Tensor, labels: Tensor, cut: Tensor | None = None) -> Tensor:
         """Ids [B, K, T], the cells that are not shown [B, K, T], valid [B, T], labels [B, kinds] -> [B, T, dim]."""
         x = self.embedding(ids, hidden) + self.conditions(labels, valid, cut)
-        return self.transformer(x, around(valid, self.config.attention_columns))[0]
+        return self.transformer(x, around(valid, self.config.attention_columns))
 
     def start_from(self, codewords: list[Tensor]) -> None:
         self.embedding.start_from(codewords)
@@ -123,7 +123,7 @@ class MaskedPrior(Prior):
             def logits(told: Tensor) -> Tensor:
                 key = len(told), told is labels
                 if key not in contexts:
-                    contexts[key] = self.context(*(repeated(x, told) for x in (ids, hidden, valid)), told)
+                    contexts[key] = self.rows.read(self.context(*(repeated(x, told) for x in (ids, hidden, valid)), told))
                 return self.rows.one(row, contexts[key], repeated(coarser, told))
 
             return guided(logits, labels, self.untold, sampling.guidance)
@@ -154,7 +154,7 @@ class MaskedPrior(Prior):
             for turn in range(min(self.spread, ids.shape[2])):
                 hidden = torch.zeros_like(ids, dtype=torch.bool)
                 hidden[:, row] = phase == turn
-                logits = self.rows.one(row, self.context(ids, hidden, valid, labels), coarser)
+                logits = self.rows.one(row, self.rows.read(self.context(ids, hidden, valid, labels)), coarser)
                 found = logits.log_softmax(-1).gather(-1, ids[:, row, :, None])[..., 0]
                 result[:, row] = torch.where(hidden[:, row], found, result[:, row])
         return result
