@@ -45,6 +45,7 @@ def listen(
 ) -> None:
     """Hear yourself through the codec, live, from the microphone."""
     sound = sounddevice()
+    check_devices(sound)
     if list_devices:
         print(sound.query_devices())
         return
@@ -87,12 +88,16 @@ def check_record(path: Path) -> None:
     check_folder(path)
 
 
-def pick_rate(sound, wanted: int, devices: tuple) -> int:
-    """A sample rate, Hz, that both devices take: the codec's own if possible."""
+def check_devices(sound) -> None:
+    """InputError if there is no microphone or no loudspeaker."""
     found = list(sound.query_devices())
     for kind, name in (("input", "microphone"), ("output", "loudspeaker")):
         if not any(device[f"max_{kind}_channels"] > 0 for device in found):
             raise InputError(f"There is no {name} here, as far as PortAudio sees: plug one in, or listen on another computer.")
+
+
+def pick_rate(sound, wanted: int, devices: tuple) -> int:
+    """A sample rate, Hz, that both devices take: the codec's own if possible."""
     reason = ""
     for rate in (wanted, *RATES_HZ):
         try:
