@@ -273,7 +273,7 @@ def test_the_codebooks_view_says_something(pages):
         assert re.search(r"Perplexity\s+\d+ of 256", page.locator(".vq-book").first.inner_text())
 
 
-def test_the_shipped_prior_fills_a_hole(page, model):
+def test_the_shipped_prior_fills_a_hole(page, model, tmp_path):
     if model != "fsdd-8khz" or "fsdd-8khz-masked" not in hub.installed():
         pytest.skip("the masked prior is not shipped yet")
     page.wait_for_selector(".cm[data-priors=some]")
@@ -289,6 +289,14 @@ def test_the_shipped_prior_fills_a_hole(page, model):
     for text in page.locator(".cm-kept").all_inner_texts():
         kept, of = map(int, re.findall(r"\d+", text))
         assert kept == of == total - 5 * n_stages(page)
+    before, _ = soundfile.read(download(page, "wav", tmp_path))
+    for n in (1, 2, 3, 4):
+        page.get_by_label(f"Use variation {n} as input").click()
+        shows(page, ".cm-status", f"Variation {n} is the clip now")
+        after, rate = soundfile.read(download(page, "wav", tmp_path))
+        hole, around = slice(int(0.12 * rate), int(0.18 * rate)), slice(int(0.02 * rate), int(0.28 * rate))
+        assert len(after) == len(before) and not np.array_equal(after, before)
+        assert abs(level_db(after[hole]) - level_db(after[around])) < 15, "neither silent nor a bang"
 
 
 # --- other people, bad input ------------------------------------------------------------------------------------------------

@@ -108,7 +108,7 @@ def test_the_surprise_of_a_clip(page):
     lane(page, 2).locator("canvas").hover(position={"x": 60, "y": 15})
     shows(page, ".cm-tip", "5.00 bits of surprise")
     page.locator(".cm-colour").select_option("")
-    shows(page, ".cm-scale-text", "a colour is a codeword")
+    shows(page, ".cm-scale-text", "alike codewords have alike colours")
 
 
 def test_new_clips_need_no_clip(pages, tmp_path):

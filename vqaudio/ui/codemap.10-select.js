@@ -196,7 +196,7 @@ function hatch(context, colour) {
   tile.width = tile.height = 8;
   const pen = tile.getContext("2d");
   pen.strokeStyle = colour;
-  pen.lineWidth = 1.6;
+  pen.lineWidth = 1.2;
   pen.beginPath();
   for (const x of [-8, 0, 8]) {
     pen.moveTo(x, 8);
@@ -222,7 +222,7 @@ function drawSelection(lane, context, width, height, colours) {
         context.globalAlpha = clip.preview ? 0 : lane.stage ? (value === DRAWN ? 0.42 : 0.1) : 0.16;
         context.fillStyle = value === DRAWN ? colours.now : colours.paper;
         context.fillRect(left, top, wide, high);
-        context.globalAlpha = value === FINER ? 0.85 : 1;
+        context.globalAlpha = value === FINER ? 0.6 : 1;
         if (value === FINER && !clip.preview) {
           context.fillStyle = stripes;
           context.fillRect(left, top, wide, high);

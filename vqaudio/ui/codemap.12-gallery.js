@@ -92,9 +92,9 @@ async function hearVariation(n, step = -1) {
   if (n !== mine.a) mine.b = n;
   if (mine.made && clip !== mine.clips[n]) enter(mine.clips[n]);
   if (mine.made && step < 0) {
-    wanted = "";
     hear("decoded");
-    return decoded.ask(clip, currentStages());
+    await decoded.ask(clip, currentStages());
+    return fetchPrefixes();
   }
   const key = `${mine.job}/${n}/${step}`;
   wanted = key;
@@ -199,7 +199,7 @@ function showCard(one, n) {
   one.keptText.textContent = `kept cells identical: ${number(kept)} of ${number(all)}`;
   one.changedText.textContent = gallery.made ? `all ${number(hole)} cells are new` : `${number(changed)} of ${number(hole)} selected cells differ`;
   one.canvas.setAttribute("aria-label", one.changedText.textContent);
-  drawMini(one.canvas, n, variation.ids, gallery.before);
+  drawMini(one.canvas, n, inLanes && preview ? preview.ids : variation.ids, gallery.before);
 }
 
 // The columns around the hole, all rows; the cells that differ from the clip are outlined together.
@@ -216,10 +216,14 @@ function drawMini(canvas, n, ids, before = null) {
   const at = (row, column) => row * shape.columns + first + column;
   context.drawImage(offscreen(columns, shape.rows, (x, y) => colourOf(gallery.base || clip, stageOf[y], ids[at(y, x)])), 0, 0, width, height);
   if (!gallery.variations[n] || gallery.made) return;
-  context.strokeStyle = inks().now;
-  context.lineWidth = 1.6 * ratio;
-  const differs = (row, column) => row >= 0 && row < shape.rows && column >= 0 && column < columns && ids[at(row, column)] !== before[at(row, column)];
-  strokeContour(context, differs, shape.rows, columns, width, height);
+  const inside = (row, column) => row >= 0 && row < shape.rows && column >= 0 && column < columns;
+  const differs = (row, column) => inside(row, column) && ids[at(row, column)] !== UNDECIDED && ids[at(row, column)] !== before[at(row, column)];
+  const colours = inks();
+  for (const [colour, thick] of [[colours.paper, 3.4], [colours.now, 1.8]]) {
+    context.strokeStyle = colour;
+    context.lineWidth = thick * ratio;
+    strokeContour(context, differs, shape.rows, columns, width, height);
+  }
 }
 
 // The edges between cells for which `inside(row, column)` holds and those for which it does not.

@@ -31,7 +31,7 @@ async function showSurprise() {
     return tellScale();
   }
   const bits = idsOf(answer.bits);
-  surprise = { token, version: answer.version, bits, top: Math.max(1, ...bits) / 100, total: answer.total, exact: answer.exact, prior: name };
+  surprise = { token, version: answer.version, bits, top: bits.reduce((most, x) => Math.max(most, x), 1) / 100, total: answer.total, exact: answer.exact, prior: name };
   tellScale();
   say(toldSurprise());
 }
@@ -57,7 +57,7 @@ function toldSurprise() {
 }
 
 function tellScale() {
-  $(".cm-scale-text").textContent = surprise ? `0 to ${number(surprise.top, 1)} bits a cell; ${number(surprise.total)} bits in all` : "a colour is a codeword; alike codewords have alike colours, as far as one scale can tell";
+  $(".cm-scale-text").textContent = surprise ? `0 to ${number(surprise.top, 1)} bits a cell; ${number(surprise.total)} bits in all` : "alike codewords have alike colours, as far as one scale can tell";
   images.clear();
   show();
 }
