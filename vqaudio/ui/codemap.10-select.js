@@ -219,6 +219,7 @@ function drawSelection(lane, context, width, height, colours) {
       const runs = lane.stage ? selection.runs(lane.stage.number, band, value) : columnRuns();
       for (const [first, last] of runs) {
         const [left, wide] = [x(first), x(last + 1) - x(first)];
+        if (left > width || left + wide < 0) continue;
         context.globalAlpha = clip.preview ? 0 : lane.stage ? (value === DRAWN ? 0.42 : 0.1) : 0.16;
         context.fillStyle = value === DRAWN ? colours.now : colours.paper;
         context.fillRect(left, top, wide, high);
@@ -230,7 +231,7 @@ function drawSelection(lane, context, width, height, colours) {
         context.globalAlpha = 1;
         context.strokeStyle = colours.now;
         context.lineWidth = lane.stage ? 2 : 1;
-        if (!clip.preview || !lane.stage) context.strokeRect(left + 1, top + 1, Math.max(1, wide - 2), high - 2);
+        if (wide >= 4 && (!clip.preview || !lane.stage)) context.strokeRect(left + 1, top + 1, Math.max(1, wide - 2), high - 2);
       }
     }
   }
