@@ -43,3 +43,30 @@ def listen_figure(
     figure.suptitle(title, fontsize=11)
     return figure
 
+
+
+def experiments_figure(
+    curves: dict[str, list[tuple[str, list[int], list[float]]]], header: tuple[str, ...], rows: list[tuple[str, ...]]
+) -> Figure:
+    """One panel of curves for each thing that was measured, over a table.
+
+    Args:
+        curves: for each measure, of every run its name, its steps and its scores there.
+        header, rows: the table in words; without rows there is none.
+    """
+    heights = [4.0] * len(curves) + ([0.3 * (len(rows) + 2)] if rows else [])
+    figure = Figure(figsize=(9, sum(heights)), layout="constrained")
+    axes = figure.subplots(len(heights), 1, squeeze=False, gridspec_kw={"height_ratios": heights})[:, 0]
+    for axis, (measure, runs) in zip(axes, curves.items()):
+        for name, steps, scores in runs:
+            axis.plot(steps, scores, marker=".", label=name)
+        axis.set(title=f"{measure} on the validation part", xlabel="steps", ylabel=measure)
+        axis.grid(alpha=0.3)
+        axis.legend(fontsize=8)
+    if rows:
+        axes[-1].axis("off")
+        drawn = axes[-1].table(rows, colLabels=header, loc="center", cellLoc="left")
+        drawn.auto_set_font_size(False)
+        drawn.set_fontsize(8)
+        drawn.auto_set_column_width(range(len(header)))
+    return figure
