@@ -1,6 +1,8 @@
 """The priors' commands from end to end: train, generate, inpaint, fill, score, replay; and what bad input gets."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 import soundfile
@@ -158,3 +160,69 @@ def test_every_recipe_trains_and_goes_on(command, model_folder, tiny_dataset, tm
     prior = vqaudio.load(tmp_path / "run" / "best")
     sound, codes = vqaudio.generate(vqaudio.load(model_folder), prior, {"digit": None}, generator=torch.Generator())
     assert torch.isfinite(sound).all() and len(codes) == 1
+
+
+def test_a_fill_is_replayed_to_the_same_ids(command, models, codec, example_clips, tmp_path):
+    assert command("encode", example_clips[0], tmp_path / "a.vqa", *models[:2], *CPU)[0] == 0
+    (tmp_path / "m.json").write_text(json.dumps([{"start_s": 0.04, "end_s": 0.12, "stages": "2-"}]))
+    arguments = ("--mask", tmp_path / "m.json", "--seed", "2", "--labels", "digit=7", "--recipe", tmp_path / "r.json")
+    assert command("fill", tmp_path / "a.vqa", tmp_path / "b.vqa", *arguments, *models)[0] == 0
+    recipe = json.loads((tmp_path / "r.json").read_text())
+    assert recipe["settings"] == {"temperature": 1.0, "top_k": None, "top_p": 1.0, "steps": 16, "guidance": 1.5}
+    (tmp_path / "m.json").unlink()
+    code, out, _ = command("replay", tmp_path / "r.json", "--target", tmp_path / "c.vqa", *CPU)
+    assert code == 0 and "the same ids" in out
+    one, other = (vqa.read_vqa(tmp_path / name, codec).ids for name in ("b.vqa", "c.vqa"))
+    assert torch.equal(one, other)
+    (tmp_path / "a.vqa").write_bytes((tmp_path / "b.vqa").read_bytes())
+    code, _, err = command("replay", tmp_path / "r.json", "--target", tmp_path / "c.vqa", *CPU)
+    assert code == 2 and "is not the input" in err
+
+
+TINY_RUN = (
+    "--training.batch-size", "4", "--training.shifts", "0", "--training.speeds", "1.0", "--loop.device", "cpu",
+    "--loop.log-every", "1", "--loop.checkpoint-every", "2", "--loop.validate-every", "2",
+)  # fmt: skip
+TINY_MASKED = ("--recipe", "masked", "--prior.dim", "16", "--prior.layers", "1", "--prior.heads", "2", "--loop.steps", "2")
+
+
+def test_two_processes_train_one_prior(environment, model_folder, tiny_dataset, tmp_path):
+    """The command line under torchrun for two steps; each process keeps its prior at the end."""
+    script = tmp_path / "ranks.py"
+    script.write_text("""if True:
+        import sys, torch
+        from vqaudio.cli import main
+        from vqaudio.training import loop
+        fit = loop.fit
+        def keeping_fit(task, config, folder, place, resume=False):
+            torch.save(task.modules["prior"].state_dict(), folder.parent / f"before{place.rank}.pt")
+            result = fit(task, config, folder, place, resume)
+            torch.save((place.world, task.modules["prior"].state_dict()), folder / f"rank{place.rank}.pt")
+            return result
+        loop.fit = keeping_fit
+        sys.exit(main(sys.argv[1:]))
+    """)
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(script)]
+    models = ("--codec", model_folder, "--data", tiny_dataset, "--out", tmp_path / "run")
+    arguments = ("train", "prior", *models, *TINY_MASKED, *TINY_RUN)
+    done = subprocess.run(
+        [*launch, *map(str, arguments)], env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=600
+    )
+    assert done.returncode == 0, done.stderr
+    (world, one), (_, other) = (torch.load(tmp_path / "run" / f"rank{n}.pt", weights_only=True) for n in (0, 1))
+    before = torch.load(tmp_path / "before0.pt", weights_only=True)
+    assert world == 2 and one.keys() == other.keys()
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert not torch.equal(before["embedding.table.weight"], one["embedding.table.weight"])
+    exported = hub.load(tmp_path / "run" / "last").state_dict()
+    assert torch.equal(exported["rows.heads"], one["rows.heads"].half().float())
+
+
+def test_a_run_begins_with_another_s_weights(command, model_folder, tiny_dataset, prior_folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    arguments = ("train", "prior", "--codec", model_folder, "--data", tiny_dataset, *TINY_RUN, "--start-from", prior_folder)
+    assert command(*arguments, *TINY_MASKED, "--training.learning-rate", "0", "--out", "a")[0] == 0
+    trained, first = (vqaudio.load(folder).state_dict() for folder in (tmp_path / "a" / "last", prior_folder))
+    assert all(torch.equal(trained[name], first[name]) for name in first if not name.startswith("example_"))
+    code, _, err = command(*arguments, *TINY_MASKED, "--prior.dim", "8", "--out", "b")
+    assert code == 2 and "another shape" in err
