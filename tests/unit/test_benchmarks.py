@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from benchmarks import codec, rvq, streaming
+from benchmarks import codec, rvq, streaming, training
 from vqaudio.codecs.waveform import WaveformCodec, WaveformConfig
 from vqaudio.hub import save_compact
 
@@ -51,3 +51,10 @@ def test_the_streaming_benchmark(tmp_path, capsys):
     contestants = {f"{name} {verb}" for name in ("whole file", "stream 100 ms", "window 100 ms") for verb in ("encode", "decode")}
     assert set(written["times_real_time"]) == contestants and min(written["times_real_time"].values()) > 0
     assert written["delay_ms"] == 600 and "| stream 100 ms" in capsys.readouterr().out
+
+
+def test_the_training_benchmark(tiny_dataset, tmp_path, capsys):
+    training.main("fsdd-8khz", tiny_dataset, steps=1, batch_size=2, json=tmp_path / "training.json")
+    written = json.loads((tmp_path / "training.json").read_text())
+    assert written["core_seconds_a_step"] > written["of_which_the_batch"] > 0 and written["flop_a_step"] > 1e9
+    assert "estimated:" in (told := capsys.readouterr().out) and "measured:" in told

@@ -60,6 +60,13 @@ def test_shards_hold_what_the_folder_holds(recordings, packed):
     assert json.loads((packed / "dataset.json").read_text())["skipped"] == 1
 
 
+def test_info_says_what_is_in_them(command, packed):
+    code, out, _ = command("info", packed)
+    assert code == 0 and "shards of audio" in out and "8000 Hz" in out and "label (2 values)" in out and "1 recordings" in out
+    clips = len(shards.load_split("train", packed))
+    assert f"{clips} clips, 0.0" in out
+
+
 def test_an_interrupted_packing_goes_on_to_the_same_files(recordings, packed, tmp_path, monkeypatch):
     out, asked = tmp_path / "out", []
     original = shards.AudioPacker.__call__

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import resource
 import shutil
 import tarfile
 import threading
@@ -12,6 +13,7 @@ import pytest
 import soundfile
 import torch
 
+from vqaudio.data import shards
 from vqaudio.data import speech_commands as sc
 from vqaudio.data.download import fetch_checked, unpack
 from vqaudio.errors import InputError
@@ -92,6 +94,16 @@ def test_longer_clips_are_cut_and_noise_is_read_whole(layout, example_clips):
     shutil.rmtree(layout / sc.NOISE_FOLDER)
     with pytest.raises(InputError, match="no recordings of noise"):
         sc.background_noise(layout)
+
+
+def test_it_is_packed_into_shards(command, layout, tmp_path):
+    arguments = ("--data", layout, "--sample-rate", 8000, "--processes", 1)
+    assert command("prepare", "speech-commands", tmp_path / "out", *arguments)[0] == 0
+    for part in ("train", "validation", "test"):
+        streamed, direct = shards.load_split(part, tmp_path / "out"), sc.load_split(part, layout, 8000)
+        assert {clip.name for clip in streamed.clips} == {clip.name for clip in direct.clips}
+        assert streamed.labels == direct.labels == {"word": ("no", "yes")}
+        assert {clip.labels["speaker"] for clip in streamed.clips} == {clip.labels["speaker"] for clip in direct.clips}
 
 
 def test_missing_data_and_unreadable_clips_are_told(layout, tmp_path, monkeypatch, capsys):
@@ -218,6 +230,22 @@ def test_a_hostile_archive_is_refused_and_leaves_nothing(web, layout, tmp_path, 
         sc.download(tmp_path / "cache", url=url)
     assert [path.name for path in (tmp_path / "cache").iterdir()] == ["speech_commands_v0.02.tar.gz"]
     assert not list(tmp_path.glob("**/*escaped*"))
+
+
+def test_a_disk_that_fills_during_a_download_is_told(web, layout, tmp_path, monkeypatch):
+    """A limit on file sizes stands for the full disk."""
+    server, url = web
+    server.body = packed(layout)
+    monkeypatch.setitem(sc.CHECKSUMS, "0.02", hashlib.sha256(server.body).hexdigest())
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (5000, hard))
+        with pytest.raises(OSError, match="File too large") as caught:
+            sc.download(tmp_path / "cache", url=url)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert Path(caught.value.filename).parent == tmp_path / "cache"
+    assert names(sc.download(tmp_path / "cache", url=url), "train")  # with room again, it goes on
 
 
 def test_an_archive_of_too_many_files_or_cut_short_is_refused(layout, tmp_path):

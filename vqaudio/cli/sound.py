@@ -69,12 +69,17 @@ def decode(
         audio.save(path, codec.decode(codes.clip(b), chosen)[0], codec.sample_rate)
 
 
-def info(what: Annotated[str, tyro.conf.Positional, tyro.conf.arg(help="An audio file, a .vqa file, or a model.")]) -> None:
-    """Say what an audio file, a .vqa file or a model is."""
+def info(
+    what: Annotated[str, tyro.conf.Positional, tyro.conf.arg(help="An audio file, a .vqa file, a folder of shards, or a model.")],
+) -> None:
+    """Say what an audio file, a .vqa file, a folder of shards or a model is."""
     from vqaudio import audio, hub, vqa
+    from vqaudio.data.packing import SUMMARY, facts_of
 
     if Path(what).is_file():
         facts = _vqa_facts(vqa.read_header(what)) if vqa.is_vqa(what) else _audio_facts(audio.load(what, 8000)[1])
+    elif (Path(what) / SUMMARY).is_file():
+        facts = facts_of(Path(what))
     elif Path(what).is_dir() or what in hub.installed():
         facts = _model_facts(hub.load(what))
     else:

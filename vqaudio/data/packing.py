@@ -190,6 +190,19 @@ def summary(out: Path) -> dict:
     return told
 
 
+def facts_of(out: Path) -> dict[str, str]:
+    """A folder of shards in words; raises the InputErrors of `summary`."""
+    told = summary(out)
+    facts = {"kind": f"shards of {told['kind']}", "sample rate": f"{told['sample_rate']} Hz"}
+    if "model" in told:
+        facts["model"] = f"{told['model']} {told['fingerprint']}, {len(told['stages'])} stages"
+    for part, shards in told["parts"].items():
+        clips, hours = (sum(sum(shard["groups"]) for shard in shards), sum(shard["audio_s"] for shard in shards) / 3600)
+        facts[part] = f"{clips:,} clips, {hours:.2f} hours, in {len(shards)} files"
+    facts["labels"] = ", ".join(f"{kind} ({len(values)} values)" for kind, values in told["labels"].items()) or "none"
+    return facts | {"skipped": f"{told['skipped']:,} recordings"}
+
+
 def _write_shard(path: Path, columns, labels: dict[str, str], rows, bad: list, facts: dict) -> float:
     """Write rows, group by group, and only so many in memory; returns the seconds of audio."""
     pa, parquet = arrow()

@@ -3,6 +3,7 @@
 In a shard, a clip is a row: its name, its samples as FLAC (16 bit), how many they are, and its labels. A chunk is a row group:
 what is read at once. Training shuffles the chunks, and the clips of WINDOW neighbouring chunks among each other; so memory holds
 that many chunks (some 64 MB) however many clips there are, and the batch of a step is a function of the step all the same.
+(That is for codecs and judges: a prior's training holds the codes of all clips, and their samples while they are encoded.)
 """
 
 import importlib

@@ -48,6 +48,7 @@ _LOOP = LoopConfig(steps=1200, log_every=50, validate_every=200, checkpoint_ever
 _SHORTER = replace(_LOOP, steps=900)  # a causal prior learns from every cell of a batch
 
 _VOICE = PriorTraining(batch_size=16, crop_s=2.0, shifts=(0, 107, 213), speeds=(1.0,))
+_FOLDER = replace(_VOICE, batch_size=32)
 _LARGE_CODEBOOKS = {"table_dim": 48, "attention_s": 1.0, "dropout": 0.1}  # the codewords' own dimension; half a crop
 
 PRIOR_RECIPES = {
@@ -59,9 +60,11 @@ PRIOR_RECIPES = {
         prior=AutoregressivePriorConfig(temporal="lstm", dim=192, layers=2, dropout=0.2), loop=_SHORTER
     ),
     "fsdd-8khz-naive-bayes": NaiveBayesRecipe(loop=LoopConfig(log_every=1000, validate_every=10_000, checkpoint_every=10_000)),
-    "folder-masked": MaskedRecipe(dataset="folder", codec="runs/folder/best", prior=MaskedPriorConfig(dropout=0.2), loop=_LOOP),
+    "folder-masked": MaskedRecipe(
+        dataset="folder", codec="runs/folder/best", training=_FOLDER, prior=MaskedPriorConfig(dropout=0.2), loop=_LOOP
+    ),
     "folder-autoregressive": AutoregressiveRecipe(
-        dataset="folder", codec="runs/folder/best", prior=AutoregressivePriorConfig(dropout=0.2), loop=_SHORTER
+        dataset="folder", codec="runs/folder/best", training=_FOLDER, prior=AutoregressivePriorConfig(dropout=0.2), loop=_SHORTER
     ),
     "voice-16khz-masked": MaskedRecipe(
         dataset="voice", codec="voice-16khz", training=_VOICE, prior=MaskedPriorConfig(dim=224, **_LARGE_CODEBOOKS),
