@@ -73,6 +73,10 @@ class Packer:
         """(row, its recording, seconds of audio); puts (name, why) of what cannot be read into `bad`."""
         raise NotImplementedError
 
+    def labels(self) -> dict[str, tuple[str, ...]]:
+        """The kinds of label that are classes, with their values."""
+        return self.index.labels
+
     def shards(self) -> list[tuple[str, int, Path]]:
         """(part, number, file) of every shard."""
         found = []
@@ -244,7 +248,7 @@ def _finish(packer: Packer) -> None:
         groups = [footer.row_group(g).num_rows for g in range(footer.num_row_groups)]
         parts[part].append({"file": path.name, "bytes": path.stat().st_size, "groups": groups, "audio_s": told["audio_s"]})
         skipped += [(part, *one) for one in told["skipped"]]
-    facts = {"version": VERSION, **packer.facts(), "labels": packer.index.labels, "skipped": len(skipped), "parts": parts}
+    facts = {"version": VERSION, **packer.facts(), "labels": packer.labels(), "skipped": len(skipped), "parts": parts}
     facts["columns"] = label_columns(packer.index.kinds, packer.columns())
     replace_file(packer.out / SKIPPED, lambda temporary: _write_table(temporary, skipped))
     replace_file(packer.out / SUMMARY, lambda temporary: temporary.write_text(json.dumps(facts, indent=1) + "\n"))

@@ -67,10 +67,21 @@ def with_files(dataset: str):
 
 
 @dataclass(frozen=True)
-class AudioPacker(Packer):
-    """Decodes and resamples."""
+class DatasetPacker(Packer):
+    """Packs a dataset whose recordings lie in files."""
 
     dataset: str
+
+    def labels(self) -> dict[str, tuple[str, ...]]:
+        """Those that the dataset's module names in CLASSES; all, where it names none."""
+        classes = getattr(with_files(self.dataset), "CLASSES", self.index.labels)
+        return {kind: values for kind, values in self.index.labels.items() if kind in classes}
+
+
+@dataclass(frozen=True)
+class AudioPacker(DatasetPacker):
+    """Decodes and resamples."""
+
     sample_rate: int
 
     def facts(self) -> dict:

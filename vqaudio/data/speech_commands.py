@@ -24,6 +24,7 @@ from vqaudio.data.sources import PARTS, Source, read_all
 from vqaudio.errors import InputError
 
 SAMPLE_RATE = 16_000
+CLASSES = ("word",)  # speakers differ between the parts
 NOISE_FOLDER = "_background_noise_"
 LISTS = {"validation": "validation_list.txt", "test": "testing_list.txt"}
 URL = "http://download.tensorflow.org/data/speech_commands_v{}.tar.gz"

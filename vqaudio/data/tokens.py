@@ -23,8 +23,8 @@ from torch import Tensor
 from vqaudio import audio
 from vqaudio.codes import Codes, CodeSpec, Stage
 from vqaudio.data.batches import pad
-from vqaudio.data.packing import Done, Packer, arrow, pack, plan, summary
-from vqaudio.data.shards import with_files
+from vqaudio.data.packing import Done, arrow, pack, plan, summary
+from vqaudio.data.shards import DatasetPacker, with_files
 from vqaudio.data.sources import PARTS, UNREADABLE, Source
 from vqaudio.errors import InputError
 
@@ -61,10 +61,9 @@ def tokenize(
 
 
 @dataclass(frozen=True)
-class CodesPacker(Packer):
+class CodesPacker(DatasetPacker):
     """Encodes."""
 
-    dataset: str
     model: str
     fingerprint: str
     n_stages: int
