@@ -9,9 +9,10 @@ import soundfile
 from vqaudio.data.folder import part_of
 
 SMALL_CODEC = (
-    *("--codec.encoder-channels", "16", "--codec.encoder-blocks", "1", "--codec.latent-dim", "8", "--codec.n-stages", "2"),
+    *("--codec.encoder-channels", "16", "--codec.encoder-blocks", "1", "--codec.latent-dim", "8", "--codec.wave-dims", "4"),
     *("--codec.decoder-channels", "16", "--codec.decoder-blocks", "1", "--codec.frame-channels", "16"),
-    *("--codec.frame-blocks", "1", "--codec.vocab", "16", "--loop.device", "cpu", "--training.batch-size", "4"),
+    *("--codec.n-stages", "2", "--codec.frame-blocks", "1", "--codec.vocab", "16"),
+    *("--loop.device", "cpu", "--training.batch-size", "4"),
 )
 SMALL_PRIOR = ("--prior.dim", "16", "--prior.layers", "1", "--prior.heads", "2", "--loop.device", "cpu")
 STEPS = ("--loop.steps", "3", "--loop.log-every", "1", "--loop.validate-every", "3", "--loop.checkpoint-every", "1")
@@ -66,6 +67,8 @@ def test_bad_folders_get_one_line(command, sounds, tmp_path):
         assert (code, out, err.count("\n")) == (2, "", 1) and said in err
     code, out, err = command("train", "codec", "--recipe", "folder")
     assert code == 2 and "with --data" in err
+    code, out, err = command("train", "codec", "--recipe", "folder", "--data", sounds, "--codec.latent-dim", "8")
+    assert code == 2 and "wave-dims is at most latent-dim, 8" in err
     code, out, err = command("train", "codec", "--dataset", "batches")
     assert code == 2 and "There is no dataset 'batches'" in err
 

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from vqaudio.blocks import ChannelNorm, ConvNeXtBlock
 from vqaudio.codec import Codec, Step
 from vqaudio.codes import CodeSpec, Stage
+from vqaudio.errors import InputError
 from vqaudio.hub import fingerprint
 from vqaudio.rvq import Quantised, ResidualVQ
 
@@ -278,6 +279,8 @@ def wave_path(latent_dim: int, wave_dims: int, hop: int) -> tuple[nn.Conv1d, nn.
     without quantiser and network, the two would give back what lies below wave_dims / (2 * hop) of the sampling rate. All of it
     is trained on. From a random beginning, networks of this size did not come to follow the wave at all.
     """
+    if wave_dims > latent_dim:
+        raise InputError(f"wave-dims is at most latent-dim, {latent_dim}; not {wave_dims}.")
     analysis = nn.Conv1d(1, latent_dim, 2 * hop, stride=hop, bias=False)
     synthesis = nn.ConvTranspose1d(latent_dim, 1, 2 * hop, stride=hop, bias=False)
     n, k = torch.arange(2 * hop) + 0.5, torch.arange(wave_dims)[:, None] + 0.5

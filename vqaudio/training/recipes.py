@@ -42,8 +42,6 @@ VOICE = WaveformConfig(
 )
 ROOMS = Augmentation(noise=0.15, reverberation=0.1, band_limits=0.1)
 
-FOLDER = replace(VOICE, encoder_channels=256, latent_dim=64, look_ahead=3, n_stages=8, vocab=256)
-
 CODEC_RECIPES = {
     "fsdd-8khz": CodecRecipe(
         training=CodecTraining(batch_size=20, crop_s=0.5, learning_rate=1e-3, adversary_from=None),
@@ -82,18 +80,19 @@ CODEC_RECIPES = {
         ),
         loop=LoopConfig(steps=4000, validate_every=500, checkpoint_every=250),
     ),
+}
+_VOICE_TRAINING = CODEC_RECIPES["voice-16khz"].training
+CODEC_RECIPES |= {
     "speech-commands-16khz": CodecRecipe(
         dataset="speech_commands",
         codec=VOICE,
-        training=CodecTraining(
-            batch_size=64, crop_s=1.0, learning_rate=1e-3, complex=0.0, loudness=1.5, adversary_from=None, augmentation=ROOMS
-        ),
+        training=replace(_VOICE_TRAINING, batch_size=64, crop_s=1.0),
         loop=LoopConfig(steps=100_000, validate_every=5000, checkpoint_every=1000),
     ),
     "folder": CodecRecipe(
         dataset="folder",
-        codec=FOLDER,
-        training=CodecTraining(batch_size=20, crop_s=0.6, learning_rate=1e-3, complex=0.0, loudness=1.5, adversary_from=None),
+        codec=replace(VOICE, look_ahead=3, n_stages=8, vocab=256),
+        training=replace(_VOICE_TRAINING, augmentation=Augmentation()),
         loop=LoopConfig(steps=10_000, validate_every=500, checkpoint_every=500),
     ),
 }
