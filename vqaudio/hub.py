@@ -68,7 +68,17 @@ def load(name: str | os.PathLike):
         reason = str(error).strip().splitlines()[-1].strip()
         raise InputError(f"The weights in {folder} do not fit its config.json: {reason}") from None
     model.name = folder.name if "/" not in str(name) or Path(name).exists() else str(name)
+    model.folder = folder
     return model.eval()
+
+
+def about(folder: Path | None) -> dict[str, str]:
+    """What a model's about.json says in words for people: `title`, `knows`. What is missing or damaged is left out."""
+    try:
+        told = json.loads((folder / "about.json").read_text())
+        return {key: value for key, value in told.items() if isinstance(value, str) and value}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
 
 
 def save_compact(model: nn.Module, folder: str | os.PathLike) -> None:

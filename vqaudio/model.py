@@ -9,9 +9,10 @@ from vqaudio.hub import fingerprint, save_compact
 
 
 class Model(nn.Module, PyTorchModelHubMixin, library_name="vqaudio"):
-    """Base of all models. A subclass keeps its flat configuration in `config`; `name` is where it was loaded from."""
+    """Base of all models. A subclass keeps its flat configuration in `config`; `name`, `folder`: where it was loaded from."""
 
     name = "unnamed"
+    folder: Path | None = None
 
     @property
     def fingerprint(self) -> str:

@@ -427,7 +427,7 @@ def test_the_endpoints_refuse_with_a_sentence(client, clip, sound, stages, sente
 
 def test_a_path_on_the_server_is_not_read(app):
     """As a raw request, because gradio_client would upload the file."""
-    body = json.dumps({"data": [{"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}, ""]}).encode()
+    body = json.dumps({"data": [{"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}, "", ""]}).encode()
     address = f"{app}/gradio_api/call/reconstruct"
     with urllib.request.urlopen(urllib.request.Request(address, body, {"content-type": "application/json"})) as answer:
         event = json.loads(answer.read())["event_id"]

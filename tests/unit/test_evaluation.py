@@ -13,7 +13,7 @@ from vqaudio.data.clips import Clip, Split
 from vqaudio.errors import InputError
 from vqaudio.evaluation import codec_evaluation, metrics
 from vqaudio.evaluation.card import write_codec_card
-from vqaudio.evaluation.codebooks import health, load_statistics, measure, save_statistics
+from vqaudio.evaluation.codebooks import SHARES, health, load_statistics, measure, quantisation_errors, save_statistics
 from vqaudio.evaluation.judges import Judge, JudgeConfig
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
@@ -115,6 +115,9 @@ def test_statistics_count_every_index_and_come_back(codec, tmp_path):
     save_statistics(statistics, tmp_path)
     loaded = load_statistics(tmp_path)
     assert torch.equal(loaded.examples, statistics.examples) and loaded.clips == statistics.clips
+    alone = [codec.encode_with_latents(clip.audio[None, None]) for clip in split.clips]
+    errors = torch.tensor([float(quantisation_errors(codec, *pair)) for pair in alone])
+    assert torch.allclose(loaded.train_errors, errors.quantile(SHARES), rtol=1e-3) and loaded.dataset == "fsdd"
 
 
 def test_statistics_that_are_absent_or_damaged(tmp_path):

@@ -39,7 +39,8 @@ def bench(codec, example_clips):
 @pytest.fixture
 def toy(codec, monkeypatch):
     toy = ToyPrior(codec)
-    monkeypatch.setattr(models, "codec", lambda: codec)
+    monkeypatch.setattr(models, "codec", lambda *_: codec)
+    monkeypatch.setattr(models, "names", lambda: [codec.name])
     monkeypatch.setattr(models, "_prior_names", lambda: ["toy"])
     monkeypatch.setattr(models, "_prior", lambda name: toy)
     return toy
@@ -200,7 +201,7 @@ def test_only_priors_of_this_codec_are_offered(toy, monkeypatch):
     assert [p["name"] for p in inpainting.priors({})["priors"]] == ["toy"]
     monkeypatch.setattr(toy, "codec_name", "another")
     told = inpainting.priors({})
-    assert told["priors"] == [] and told["none"] == inpainting.NO_PRIOR
+    assert told["priors"] == [] and told["none"] == models.NO_PRIOR
     with pytest.raises(InputError, match="trained on the codes of another"):
         models.prior("toy")
 

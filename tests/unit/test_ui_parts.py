@@ -111,7 +111,7 @@ def test_without_an_original_the_distance_is_to_the_codeword(bench):
     opened = Workbench(bench.codec, bench.codes, "opened")
     words, distances = opened.nearest(2, 4)
     assert words[0] == int(bench.ids[2, 4]) and distances[0] == pytest.approx(0, abs=1e-3)
-    assert opened.quality(opened.sound((0,))) is None
+    assert opened.quality((0,)) is None
 
 
 def test_swaps_are_undone_in_order(bench):
@@ -132,7 +132,7 @@ def test_cells_and_codewords_that_are_not_there_are_refused(bench, cell):
 def test_silence_has_no_quality_and_no_level(codec):
     bench = Workbench.from_audio(codec, torch.zeros(1, 800), "silence")
     assert pictures.level_db(bench.original) is None
-    assert bench.quality(bench.sound((0,))) is None
+    assert bench.quality((0,)) is None
     assert bench.picture(bench.original).max() == 0
 
 
@@ -269,6 +269,25 @@ def test_the_report_tells_the_facts(tmp_path):
         assert words in text
 
 
+def test_the_report_tells_how_near_a_clip_is_to_what_the_model_knows():
+    errors = torch.linspace(1, 2, 101)
+    known = CodebookStatistics(None, None, None, [], "fsdd", errors, errors)
+    for error, words in (
+        (1.2, "as near to the codewords as the model's own training clips"), (1.8, "further from the codewords than most"),
+        (1.97, "at the edge of what the model knows"), (3.0, "outside of what the model knows: its sounds lie 2.0 times as far"),
+    ):
+        told = report.nearness(error, known)
+        assert words in told and f"this clip {error:.2f}" in told
+    assert "was not measured" in report.nearness(1.0, None) and report.nearness(None, known) == ""
+
+
+def test_the_error_of_a_clip_is_that_of_its_latents(bench):
+    codes, latents = bench.codec.encode_with_latents(bench.original[None, None])
+    words = sum(bench.codec.rvq.vectors_of(codes.ids[0, j], j) for j in range(4))
+    assert bench.error == pytest.approx(float((latents[0].T - words).norm(dim=1).mean()), rel=1e-5)
+    assert Workbench(bench.codec, bench.codes, "opened").error is None
+
+
 def test_the_colours_can_be_told_apart_with_any_colour_vision():
     """Lightness rises all the way along the scale, also as people without red or green cones see it (Vienot et al. 1999)."""
     source = (UI / "codemap.2-paint.js").read_text()
@@ -303,6 +322,6 @@ def test_a_model_that_cannot_be_loaded_is_a_sentence_on_the_page(monkeypatch, mo
     (tmp_path / "broken" / "model.safetensors").write_bytes(b"not weights")
     for name, sentence in ((str(tmp_path / "broken"), "is damaged"), ("nobody", "no model")):
         monkeypatch.setenv("VQAUDIO_MODEL", name)
-        monkeypatch.setattr(models, "_load", vqaudio.load)
-        value, told, token = build.open_sound(str(example_clips[0]), False, None)
-        assert value is None and token is None and sentence in told and "Traceback" not in told
+        monkeypatch.setattr(models, "_codec", vqaudio.load)
+        value, told, token = build.open_sound(str(example_clips[0]), False, None, None)
+        assert value == {"model": None} and token is None and sentence in told and "Traceback" not in told

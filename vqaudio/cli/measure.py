@@ -24,6 +24,10 @@ def publish(
     ],
     name: Annotated[str, tyro.conf.arg(help="The model's name in weights/, or a folder.")],
     which: Annotated[Literal["best", "last"], tyro.conf.arg(help="Which weights of the last run.")] = "best",
+    title: Annotated[str, tyro.conf.arg(help="What the app's picker calls it; by default its name.")] = "",
+    knows: Annotated[
+        str, tyro.conf.arg(help='What it was trained on, to follow "This model knows": "English digits, spoken by six people".')
+    ] = "",
 ) -> None:
     """Copy a run's weights to weights/NAME, with the record of how they were trained."""
     from vqaudio import hub
@@ -40,21 +44,32 @@ def publish(
     for file in ("model.safetensors", "config.json"):
         hub.replace_file(folder / file, lambda path, file=file: shutil.copyfile(source / file, path))
     hub.replace_file(folder / "training.json", lambda path: path.write_text(json.dumps(records, indent=1) + "\n"))
+    if title or knows:
+        told = {key: value for key, value in {"title": title, "knows": knows}.items() if value}
+        hub.replace_file(folder / "about.json", lambda path: path.write_text(json.dumps(told, indent=2) + "\n"))
     print(folder)
 
 
-def codebooks(model: Model = "fsdd-8khz", data: Data = None) -> None:
-    """Count every codeword over the training and the test clips; kept beside the weights for the app and the card."""
+def codebooks(
+    model: Model = "fsdd-8khz", data: Data = None,
+    dataset: Annotated[str, tyro.conf.arg(help="The module of vqaudio.data that reads what the model was trained on.")] = "fsdd",
+) -> None:
+    """Count every codeword over the training and the test clips; kept beside the weights for the app and the card.
+
+    Also kept: how far the clips are from the codewords, so that the app can say how near a person's clip is to them.
+    """
     from vqaudio import hub
-    from vqaudio.data import fsdd
+    from vqaudio.cli.train import dataset_named
     from vqaudio.evaluation.codebooks import health, measure, save_statistics
 
-    codec = hub.load(model)
-    statistics = measure(codec, fsdd.load_split("train", data), fsdd.load_split("test", data))
+    codec, load_split = hub.load(model), dataset_named(dataset).load_split
+    statistics = measure(codec, load_split("train", data), load_split("test", data), dataset)
     save_statistics(statistics, hub.folder_of(model))
     for j, counts in enumerate(statistics.test_counts, 1):
         h = health(counts)
         print(f"stage {j}: perplexity {h.perplexity:.1f}, entropy {h.entropy_bits:.2f} bits, {h.dead} words unused")
+    for part, errors in (("training", statistics.train_errors), ("test", statistics.test_errors)):
+        print(f"quantisation error of {part} clips: {errors[5]:.2f} to {errors[95]:.2f} (5 to 95 %), median {errors[50]:.2f}")
 
 
 def evaluate_codec(

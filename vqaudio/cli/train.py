@@ -83,7 +83,7 @@ def judge(args: list[str]) -> None:
 
     run = parse(args, JUDGE_RECIPES, "fsdd-judge-digit", "vqaudio train judge")
     settings = run.settings
-    load = _dataset(settings.dataset).load_split
+    load = dataset_named(settings.dataset).load_split
     train, validation = (load(part, run.data) for part in (settings.train_split, "validation"))
     place = Place.join(settings.loop.device)
     torch.manual_seed(settings.loop.seed)
@@ -167,7 +167,7 @@ def _value_of(option: str, args: list[str]) -> str | None:
 
 def load_parts(name: str, data: Path | None, sample_rate: int):
     """A dataset's training and validation part at the codec's rate; raises InputError where it has another rate only."""
-    load = _dataset(name).load_split
+    load = dataset_named(name).load_split
     options = {"sample_rate": sample_rate} if "sample_rate" in inspect.signature(load).parameters else {}
     parts = [load(part, data, **options) for part in ("train", "validation")]
     if parts[0].sample_rate != sample_rate:
@@ -177,7 +177,7 @@ def load_parts(name: str, data: Path | None, sample_rate: int):
     return parts
 
 
-def _dataset(name: str):
+def dataset_named(name: str):
     """The module of vqaudio.data that reads a dataset."""
     from vqaudio.hub import modules_of
 

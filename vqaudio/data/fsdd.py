@@ -85,6 +85,15 @@ def recordings(root: str | os.PathLike | None = None) -> Path:
     raise InputError("FSDD is not here yet: run `vqaudio download fsdd`, or name its folder with --data or VQAUDIO_DATA.")
 
 
+def find(name: str) -> Path | None:
+    """The recording of a clip's name; None where the dataset is not here, or holds no such clip."""
+    try:
+        path = recordings() / f"{name.removesuffix('.wav')}.wav"
+    except InputError:
+        return None
+    return path if path.is_file() and path.parent == recordings() else None
+
+
 def cache_folder() -> Path:
     """Where `download` puts the dataset: $VQAUDIO_CACHE or ~/.cache/vqaudio, then fsdd/."""
     return Path(os.environ.get("VQAUDIO_CACHE", Path.home() / ".cache" / "vqaudio")) / "fsdd"

@@ -1,4 +1,4 @@
-"""Codebook health: how often each codeword occurs, and where in the training clips it is heard best."""
+"""Codebook health: how often each codeword occurs, where in the training clips it is heard best, and how well clips are met."""
 
 import json
 import math
@@ -12,12 +12,14 @@ from torch import Tensor
 from tqdm import tqdm
 
 from vqaudio.codec import Codec
+from vqaudio.codes import Codes
 from vqaudio.data.batches import in_order
 from vqaudio.data.clips import Split
 from vqaudio.errors import InputError
 from vqaudio.hub import replace_file
 
 EXAMPLES = 4  # clips of the training part that are remembered a codeword
+SHARES = torch.linspace(0, 1, 101)  # of which the quantiles of the quantisation error are kept
 
 
 @dataclass(frozen=True)
@@ -28,12 +30,18 @@ class CodebookStatistics:
         train_counts, test_counts: int [K, V], how often each codeword of each stage occurs.
         examples: int [K, V, EXAMPLES, 2], (clip number, column) of its closest occurrences, one a clip; -1 for none.
         clips: names of the training clips, by clip number.
+        dataset: the module of vqaudio.data that they are from.
+        train_errors, test_errors: [101] quantiles, 0 to 1 in hundredths, of the clips' `quantisation_errors`; None where they
+            were not measured.
     """
 
     train_counts: Tensor
     test_counts: Tensor
     examples: Tensor
     clips: list[str]
+    dataset: str = "fsdd"
+    train_errors: Tensor | None = None
+    test_errors: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -53,10 +61,21 @@ def health(counts: Tensor) -> StageHealth:
 
 
 @torch.inference_mode()
-def measure(codec: Codec, train: Split, test: Split) -> CodebookStatistics:
-    """Encode both splits and count."""
-    train_ids, places, distances = _occurrences(codec, train)
-    test_ids, _, _ = _occurrences(codec, test)
+def quantisation_errors(codec: Codec, codes: Codes, latents: Tensor) -> Tensor:
+    """How far clips are from what the codewords can say: [B].
+
+    The mean, over a clip's columns, of the Euclidean distance between its latent vector (latents [B, D, T]) and the sum of
+    the codewords chosen for it.
+    """
+    distance = (latents - codec.rvq.decode(codes.ids)).norm(dim=1) * codes.valid
+    return distance.sum(-1) / codes.valid.sum(-1)
+
+
+@torch.inference_mode()
+def measure(codec: Codec, train: Split, test: Split, dataset: str = "fsdd") -> CodebookStatistics:
+    """Encode both splits of a dataset and count."""
+    train_ids, places, distances, train_errors = _occurrences(codec, train)
+    test_ids, _, _, test_errors = _occurrences(codec, test)
     stages = codec.spec.stages
     counts = [
         torch.stack([torch.bincount(ids[j], minlength=stage.vocab) for j, stage in enumerate(stages)])
@@ -71,15 +90,20 @@ def measure(codec: Codec, train: Split, test: Split) -> CodebookStatistics:
             if len(used) < EXAMPLES and clip not in used:
                 examples[j, word, len(used)] = torch.tensor([clip, column])
                 used.append(clip)
-    return CodebookStatistics(*counts, examples, [clip.name for clip in train.clips])
+    names = [clip.name for clip in train.clips]
+    return CodebookStatistics(*counts, examples, names, dataset, train_errors.quantile(SHARES), test_errors.quantile(SHARES))
 
 
-def _occurrences(codec: Codec, split: Split) -> tuple[Tensor, Tensor, Tensor]:
-    """Every column of a split: ids [K, n], (clip number, column) [n, 2], and the distance left behind each stage [K, n]."""
+def _occurrences(codec: Codec, split: Split) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Every column of a split: ids [K, n], (clip number, column) [n, 2], the distance left behind each stage [K, n].
+
+    And every clip's quantisation error.
+    """
     number = {clip.name: i for i, clip in enumerate(split.clips)}
-    ids, places, distances = [], [], []
+    ids, places, distances, errors = [], [], [], []
     for batch in tqdm(list(in_order(split, 25)), desc="counting", unit="batch"):
         codes, latents = codec.encode_with_latents(batch.audio, batch.lengths)
+        errors.append(quantisation_errors(codec, codes, latents))
         rows = codes.ids.transpose(1, 2)[codes.valid]  # [n, K]
         residual, left = latents.transpose(1, 2)[codes.valid], []
         for j in range(rows.shape[1]):
@@ -90,26 +114,30 @@ def _occurrences(codec: Codec, split: Split) -> tuple[Tensor, Tensor, Tensor]:
         ids.append(rows.T)
         distances.append(torch.stack(left))
         places.append(torch.stack([clip[codes.valid], column[codes.valid]], dim=-1))
-    return torch.cat(ids, 1), torch.cat(places), torch.cat(distances, 1)
+    return torch.cat(ids, 1), torch.cat(places), torch.cat(distances, 1), torch.cat(errors)
 
 
 def save_statistics(statistics: CodebookStatistics, folder: Path) -> None:
     """Write codebooks.safetensors and codebooks.json beside a model's weights."""
     tensors = {
         "train_counts": statistics.train_counts.int(), "test_counts": statistics.test_counts.int(),
-        "examples": statistics.examples.short(),
+        "examples": statistics.examples.int(),
     }
+    if statistics.train_errors is not None:
+        tensors |= {"train_errors": statistics.train_errors.float(), "test_errors": statistics.test_errors.float()}
+    named = json.dumps({"dataset": statistics.dataset, "clips": statistics.clips})
     replace_file(folder / "codebooks.safetensors", lambda path: path.write_bytes(save(tensors)))
-    replace_file(folder / "codebooks.json", lambda path: path.write_text(json.dumps({"clips": statistics.clips})))
+    replace_file(folder / "codebooks.json", lambda path: path.write_text(named))
 
 
 def load_statistics(folder: Path) -> CodebookStatistics | None:
     """What `save_statistics` wrote; None where it was never measured. Raises InputError where the files are damaged."""
     try:
         tensors = load_file(folder / "codebooks.safetensors")
-        clips = json.loads((folder / "codebooks.json").read_text())["clips"]
+        named = json.loads((folder / "codebooks.json").read_text())
         return CodebookStatistics(
-            tensors["train_counts"].long(), tensors["test_counts"].long(), tensors["examples"].long(), clips
+            tensors["train_counts"].long(), tensors["test_counts"].long(), tensors["examples"].long(), named["clips"],
+            named.get("dataset", "fsdd"), tensors.get("train_errors"), tensors.get("test_errors"),
         )
     except FileNotFoundError:
         return None

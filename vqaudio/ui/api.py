@@ -15,17 +15,18 @@ from vqaudio.ui import exports, models, reading
 from vqaudio.vqa import write_vqa
 
 
-def encode(audio: str) -> tuple[str, dict]:
+def encode(audio: str, model: str = "") -> tuple[str, dict]:
     """Encode a sound to the codec's indices.
 
     Args:
         audio: a sound file (WAV, FLAC, OGG, MP3, M4A, WebM), at most 60 s.
+        model: a codec of this app; empty for the usual one.
 
     Returns:
         The codes as a .vqa file, and as JSON: model, sample_rate_hz, samples, columns_per_second, stages, and ids [K][T].
     """
     with reading.plain_errors():
-        codec = models.codec()
+        codec = models.codec(model)
         codes = codec.encode(reading.sound(audio, codec)[0][None])
         folder = Path(get_upload_folder()) / secrets.token_hex(20)
         folder.mkdir(parents=True)
@@ -34,7 +35,7 @@ def encode(audio: str) -> tuple[str, dict]:
 
 
 def decode(codes: str, stages: str = "") -> tuple[int, np.ndarray]:
-    """Decode a .vqa file that this app's model made.
+    """Decode a .vqa file that one of this app's models made.
 
     Args:
         codes: a .vqa file, from /encode, the app or the command line.
@@ -44,22 +45,22 @@ def decode(codes: str, stages: str = "") -> tuple[int, np.ndarray]:
         The sound, 16-bit WAV at the level that it has.
     """
     with reading.plain_errors():
-        codec = models.codec()
-        return _decoded(codec, reading.codes(codes, codec), stages)
+        return _decoded(*reading.codes(codes), stages)
 
 
-def reconstruct(audio: str, stages: str = "") -> tuple[int, np.ndarray]:
+def reconstruct(audio: str, stages: str = "", model: str = "") -> tuple[int, np.ndarray]:
     """Encode a sound and decode it again from some of the stages.
 
     Args:
         audio: a sound file (WAV, FLAC, OGG, MP3, M4A, WebM), at most 60 s.
         stages: how many stages, such as "3", or which, such as "1-4,7"; empty for all.
+        model: a codec of this app; empty for the usual one.
 
     Returns:
         The sound, 16-bit WAV at the level that it has.
     """
     with reading.plain_errors():
-        codec = models.codec()
+        codec = models.codec(model)
         return _decoded(codec, codec.encode(reading.sound(audio, codec)[0][None]), stages)
 
 
@@ -78,10 +79,10 @@ def add_endpoints() -> None:
     """Name the endpoints inside the current Blocks; their components are never shown."""
     sound_in = reading.only_uploads(gr.Audio(type="filepath", visible=False, label="Sound"))
     codes_in = reading.only_uploads(gr.File(type="filepath", file_types=[".vqa"], visible=False, label="Codes"))
-    stages = gr.Textbox("", visible=False, label="Stages")
+    stages, model = gr.Textbox("", visible=False, label="Stages"), gr.Textbox("", visible=False, label="Model")
     sound_out, codes_out = gr.Audio(visible=False, format="wav", label="Sound"), gr.File(visible=False, label="Codes")
     ids_out = gr.JSON(visible=False, label="Indices")
     settings = {"concurrency_id": "codec", "concurrency_limit": 2, "show_progress": "hidden"}
-    gr.Button(visible=False).click(encode, sound_in, [codes_out, ids_out], api_name="encode", **settings)
+    gr.Button(visible=False).click(encode, [sound_in, model], [codes_out, ids_out], api_name="encode", **settings)
     gr.Button(visible=False).click(decode, [codes_in, stages], sound_out, api_name="decode", **settings)
-    gr.Button(visible=False).click(reconstruct, [sound_in, stages], sound_out, api_name="reconstruct", **settings)
+    gr.Button(visible=False).click(reconstruct, [sound_in, stages, model], sound_out, api_name="reconstruct", **settings)

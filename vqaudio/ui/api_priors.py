@@ -8,6 +8,7 @@ import numpy as np
 from gradio.utils import get_upload_folder
 
 from vqaudio.audio import to_int16
+from vqaudio.codec import Codec
 from vqaudio.codes import Codes
 from vqaudio.errors import InputError
 from vqaudio.ui import inpainting, models, reading, sampling, wire
@@ -16,7 +17,7 @@ from vqaudio.ui.selection import Mask, Rectangle, mask_of
 from vqaudio.vqa import write_vqa
 
 SETTINGS = ("labels", "temperature", "top_k", "top_p", "steps", "guidance", "seed")
-PRIOR = "a prior of this app's model; empty for the first."
+PRIOR = "a prior of this app; empty for the usual model's first."
 SAMPLING = """temperature: 0 (the likeliest) to 5; 1 samples as the prior believes, null as is usual for it.
         top_k: draw from the k likeliest codewords only; null for all.
         top_p: draw from the likeliest codewords that together have this probability; null for all.
@@ -51,10 +52,10 @@ def generate(
         {made}
     """
     with reading.plain_errors():
-        found, settings = _prior(prior), _settings(labels, temperature, top_k, top_p, steps, guidance, seed)
+        (found, codec), settings = _found(prior), _settings(labels, temperature, top_k, top_p, steps, guidance, seed)
         sampling.check_labels(found, settings.labels)
         seconds = wire.validated(inpainting.Length, {"seconds": seconds}).seconds
-        return _made(found, sampling.generate(found, settings, seconds, settings.seed))
+        return _made(found, codec, sampling.generate(found, settings, seconds, settings.seed))
 
 
 @described
@@ -80,11 +81,11 @@ def inpaint(
         {made}
     """
     with reading.plain_errors():
-        found, settings = _prior(prior), _settings(labels, temperature, top_k, top_p, steps, guidance, seed)
+        (found, codec), settings = _found(prior), _settings(labels, temperature, top_k, top_p, steps, guidance, seed)
         sampling.check_labels(found, settings.labels)
-        codes = _codes(audio)
+        codes = _codes(audio, codec)
         mask = mask_of(codes, _rectangles(codes, start_s, end_s, stages, rectangles))
-        return _made(found, sampling.fill(found, codes, mask, settings, settings.seed))
+        return _made(found, codec, sampling.fill(found, codes, mask, settings, settings.seed))
 
 
 @described
@@ -100,20 +101,18 @@ def score(audio: str, prior: str = "", labels: dict | None = None) -> dict:
         prior, likelihood (exact or pseudo), total_bits, and bits [K][T], each cell's -log2 probability.
     """
     with reading.plain_errors():
-        found, settings = _prior(prior), _settings(labels)
+        (found, codec), settings = _found(prior), _settings(labels)
         sampling.check_labels(found, settings.labels)
-        bits = inpainting.surprise(found, _codes(audio), settings.labels)
+        bits = inpainting.surprise(found, _codes(audio, codec), settings.labels)
         return {
             "prior": found.name, "likelihood": found.likelihood, "total_bits": round(float(bits.sum()), 3),
             "bits": [[round(value, 4) for value in row] for row in bits.tolist()],
         }  # fmt: skip
 
 
-def _prior(name: str):
-    known = models.priors()
-    if not known:
-        raise InputError(inpainting.NO_PRIOR)
-    return models.prior(str(name)) if name else next(iter(known.values()))
+def _found(name) -> tuple:
+    """A prior and its codec; empty for the usual codec's first."""
+    return models.prior_and_codec(str(name or ""))
 
 
 def _settings(labels, temperature=None, top_k=None, top_p=None, steps=None, guidance=None, seed=None) -> Settings:
@@ -124,8 +123,7 @@ def _settings(labels, temperature=None, top_k=None, top_p=None, steps=None, guid
     return settings if settings.seed is not None else settings.model_copy(update={"seed": sampling.new_seed()})
 
 
-def _codes(audio: str) -> Codes:
-    codec = models.codec()
+def _codes(audio: str, codec: Codec) -> Codes:
     return codec.encode(reading.sound(audio, codec)[0][None])
 
 
@@ -141,8 +139,7 @@ def _rectangles(codes: Codes, start_s, end_s, stages, rectangles) -> list[Rectan
     return [*parts, wire.validated(Rectangle, one | {"stages": str(stages)[:200] if stages else None})]
 
 
-def _made(prior, made: Variation) -> tuple[tuple[int, np.ndarray], str, dict]:
-    codec = models.codec()
+def _made(prior, codec: Codec, made: Variation) -> tuple[tuple[int, np.ndarray], str, dict]:
     folder = Path(get_upload_folder()) / secrets.token_hex(20)
     folder.mkdir(parents=True)
     write_vqa(folder / "codes.vqa", made.codes, codec)

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import gradio as gr
+import torch
 
-from vqaudio.ui import api, api_priors, codebooks, inpainting, models, reading, report, served
+from vqaudio.ui import api, api_priors, codebooks, compare, facts, inpainting, models, reading, report, served, wire
 from vqaudio.ui.codemap import CodeMap
 from vqaudio.ui.workbench import Workbench
 
@@ -26,41 +27,49 @@ LAUNCH = {
 }
 
 
-def open_sound(path: str | None, trim: bool, token: str | None):
-    """A new sound: encode it. Returns the codemap's value, the report, and the session's new token."""
+def start(request: gr.Request):
+    """A page opens: the model that its link names, or the usual one. Returns the picker's and the codemap's values."""
+    known, asked = models.names(), request.query_params.get("model")
+    model = asked if asked in known else next(iter(known), None)
+    return model, {"model": model}
+
+
+def open_sound(path: str | None, trim: bool, model: str | None, token: str | None):
+    """A new sound, or another model: encode it. Returns the codemap's value, the report, and the session's new token."""
     served.store.drop(token)
     if not path:
-        return None, report.NOTHING_YET, None
-    return _opened(lambda: _from_sound(path, bool(trim)))
+        return {"model": model}, report.NOTHING_YET, None
+    return _opened(lambda: _from_sound(path, bool(trim), model), model)
 
 
-def open_codes(path: str | None, token: str | None):
-    """A .vqa file: show it. Returns what `open_sound` returns."""
+def open_codes(path: str | None, model: str | None, token: str | None):
+    """A .vqa file: show it. Returns what `open_sound` returns, and the model that made it."""
     if not path:
-        return gr.skip(), gr.skip(), gr.skip()
+        return gr.skip(), gr.skip(), gr.skip(), gr.skip()
     served.store.drop(token)
-    return _opened(lambda: _from_codes(path))
+    value, told, token = _opened(lambda: _from_codes(path), model)
+    return value, told, token, value["model"]
 
 
-def _opened(make):
+def _opened(make, model: str | None):
     try:
         with reading.plain_errors():
             bench, told = make()
             token = served.store.put(bench)
-            return served.describe(token, bench), told + report.limits(models.limits(bench.codec)), token
+            told += report.nearness(bench.error, facts.known_of(bench.codec)) + report.limits(models.limits(bench.codec))
+            return served.describe(token, bench), told, token
     except gr.Error as error:
-        return None, report.refusal(error.message), None
+        return {"model": model}, report.refusal(error.message), None
 
 
-def _from_sound(path: str, trim: bool) -> tuple[Workbench, str]:
-    codec = models.codec()
+def _from_sound(path: str, trim: bool, model: str | None) -> tuple[Workbench, str]:
+    codec = models.codec(model)
     audio, told = reading.sound(path, codec, trim)
     return Workbench.from_audio(codec, audio, Path(path).stem), report.of_sound(told)
 
 
 def _from_codes(path: str) -> tuple[Workbench, str]:
-    codec = models.codec()
-    codes = reading.codes(path, codec)
+    codec, codes = reading.codes(path)
     bench = Workbench(codec, codes, Path(path).stem)
     seconds = bench.n_samples / codec.sample_rate
     told = f"{Path(path).name} holds the codes of {seconds:.2f} s, {codes.columns} columns of {codes.spec.rows} indices."
@@ -74,23 +83,32 @@ def example_label(path: Path) -> str:
 
 
 def build() -> gr.Blocks:
-    """The app, with its queue and limits set; not launched."""
+    """The app, with its queue and limits set; not launched.
+
+    Several people are served at a time, each with its share of the cores: that wastes less than threads that wait for each
+    other.
+    """
+    torch.set_num_threads(max(1, wire.CORES // wire.AT_ONCE))
     with gr.Blocks(title="vqaudio", delete_cache=(600, 3600), analytics_enabled=False, fill_width=True) as demo:
         gr.HTML(TITLE)
         session = gr.State(None, time_to_live=3600, delete_callback=served.store.drop)
         with gr.Tab("Listen"):
-            _listen(session)
+            picker, sound, trim, codemap = _listen(session)
+        compare.view(sound, trim)
         with gr.Tab("Codebooks") as tab:
             books = gr.HTML()
-            tab.select(codebooks.view, None, books, api_visibility="private", show_progress="hidden")
+            tab.select(codebooks.view, picker, books, api_visibility="private", show_progress="hidden")
+        demo.load(start, None, [picker, codemap], api_visibility="private", show_progress="hidden")
         api.add_endpoints()
         api_priors.add_endpoints()
     return demo.queue(default_concurrency_limit=2, max_size=40)
 
 
-def _listen(session: gr.State) -> None:
+def _listen(session: gr.State) -> tuple:
+    choices = models.titles()
     with gr.Row(elem_classes="vq-input"):
         with gr.Column(scale=3, min_width=320):
+            picker = gr.Radio(choices, label="Model", visible=len(choices) > 1, elem_id="model", container=False)
             sound = reading.only_uploads(
                 gr.Audio(type="filepath", label="Your sound", sources=["upload", "microphone"], elem_id="sound", buttons=[])
             )
@@ -112,5 +130,9 @@ def _listen(session: gr.State) -> None:
     settings = {
         "api_visibility": "private", "show_progress": "hidden", "concurrency_id": "codec", "concurrency_limit": 2
     }
-    gr.on([sound.change, trim.input], open_sound, [sound, trim, session], out, trigger_mode="always_last", **settings)
-    codes.upload(open_codes, [codes, session], out, **settings)
+    gr.on(
+        [sound.change, trim.input, picker.input], open_sound, [sound, trim, picker, session], out,
+        trigger_mode="always_last", **settings,
+    )
+    codes.upload(open_codes, [codes, picker, session], [*out, picker], **settings)
+    return picker, sound, trim, codemap

@@ -20,14 +20,15 @@ TERMS = (
 )
 
 
-def view() -> str:
-    """The view as HTML; a sentence where nothing was measured."""
+def view(model: str | None = None) -> str:
+    """The view of a model as HTML; a sentence where nothing was measured."""
     try:
-        known = facts.statistics()
+        codec = models.codec(model)
+        known = facts.statistics(codec)
     except InputError as error:
         return f'<p class="vq-note">{escape(str(error))}</p>'
     if known is None:
-        return f'<p class="vq-note">The codebooks of {escape(models.name())} were not measured yet.</p>'
+        return f'<p class="vq-note">The codebooks of {escape(codec.name)} were not measured yet.</p>'
     return page(known)
 
 

@@ -144,7 +144,7 @@ const masks = {
     columnsAsMask(upTo(clip.geometry.columns).filter((t) => t % n === n - 1));
   },
   onsets() {
-    const sound = clip.original || decoded.get(clip, upTo(on.length));
+    const sound = clip.original && clip.original.samples ? clip.original : decoded.get(clip, upTo(on.length));
     if (!sound) return say("The sound is still being decoded: press again in a moment.");
     const found = onsetColumns(sound.samples, clip.sample_rate, clip.geometry);
     if (!found.length) return say("No onset was found: the sound never grows suddenly.");

@@ -3,26 +3,37 @@
 const POLL_MS = 120;
 const MANY_CELLS = 8000; // of a clip with more of them the lanes are redrawn less often
 let priors = null; // null: not asked yet
+let model = new URLSearchParams(location.search).get("model") || ""; // whose priors they are; "" for the usual codec
 let job = null; // the token of the one at work; "starting" while it has none
 let cancelSoon = false;
 const numberIn = (selector) => ($(selector).value.trim() === "" ? null : Number($(selector).value));
 
 async function loadPriors() {
   if (priors) return priors;
-  const answer = await call(server.priors, {});
+  const asked = model;
+  const answer = await call(server.priors, { model });
+  if (priors || asked !== model) return priors;
   if (!answer.ok) {
     $(".cm-noprior").textContent = answer.error;
     return null;
   }
-  if (priors) return priors;
+  model = answer.model;
   priors = answer.priors;
-  root.dataset.priors = priors.length ? "some" : "none";
   $(".cm-noprior").textContent = answer.none;
   $(".cm-prior").replaceChildren(...priors.map((p) => el("option", { value: p.name, text: p.name })));
-  $(".cm-colour").append(...priors.map((p) => el("option", { value: p.name, text: `surprise under ${p.name}` })));
+  $(".cm-colour").replaceChildren($(".cm-colour").options[0], ...priors.map((p) => el("option", { value: p.name, text: `surprise under ${p.name}` })));
   showPrior();
   restoreRecipe();
+  root.dataset.priors = priors.length ? "some" : "none";
   return priors;
+}
+
+// Another codec has other priors.
+function useModel(name) {
+  if (!name || name === model) return;
+  model = name;
+  priors = null;
+  loadPriors();
 }
 
 function prior() {

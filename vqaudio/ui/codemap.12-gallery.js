@@ -93,7 +93,7 @@ async function hearVariation(n, step = -1) {
   if (mine.made && clip !== mine.clips[n]) enter(mine.clips[n]);
   if (mine.made && step < 0) {
     hear("decoded");
-    await decoded.ask(clip, currentStages());
+    await decoded.ask(clip, currentStages(), toFetch());
     return fetchPrefixes();
   }
   const key = `${mine.job}/${n}/${step}`;

@@ -3,6 +3,7 @@
 const RECIPE_FIELDS = { temperature: ".cm-temperature", guidance: ".cm-guidance", steps: ".cm-steps", seed: ".cm-seed", seconds: ".cm-seconds" };
 const MAX_LINK = 6000;
 let recipeMask = null; // waits for a clip
+let recipeRestored = false;
 
 // "0.1_0.25_2-8_" for each rectangle, joined by "~": start, end, stages, bands.
 function maskText() {
@@ -12,6 +13,7 @@ function maskText() {
 
 function recipeLink() {
   const query = new URLSearchParams();
+  if (model) query.set("model", model);
   if (prior()) query.set("prior", prior().name);
   for (const [kind, value] of Object.entries(labels())) query.append("label", `${kind}:${value}`);
   for (const [name, selector] of Object.entries(RECIPE_FIELDS)) if ($(selector).value !== "") query.set(name, $(selector).value);
@@ -34,6 +36,8 @@ async function copyLink() {
 
 // Once the priors are known. What the link says wrongly is told, and the rest is taken.
 function restoreRecipe() {
+  if (recipeRestored) return;
+  recipeRestored = true;
   const query = new URLSearchParams(location.search);
   const wrong = [];
   const wantedPrior = query.get("prior");

@@ -149,6 +149,7 @@ function open(value) {
   heardKey = "";
   addedStage = 0;
   on = [];
+  if (value) useModel(value.model);
   if (!value || !value.token) return leave();
   enter(opened(value));
   say(`Opened ${clip.title}: ${number(clip.seconds, 2)} s, ${clip.geometry.columns} columns. Space plays; arrow keys move over the cells.`);

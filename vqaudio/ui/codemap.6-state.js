@@ -1,7 +1,9 @@
 // The clip that is open and what was decoded of it. A sound is asked for once for each version of the indices and each set
-// of stages, and kept under both, so that a late answer can never be taken for another one.
+// of stages, and kept under both, so that a late answer can never be taken for another one. Of a long clip only the sounds
+// that are to be heard are fetched; levels and quality come without them.
 
 const PENDING_AFTER_MS = 120;
+const ALL = ["sound", "added"];
 
 class Decoded {
   constructor(server, onChange, onError) {
@@ -20,35 +22,54 @@ class Decoded {
     return `${clip.token}/${clip.version}/${stages.join(",")}`;
   }
 
-  get(clip, stages) {
+  // What is known of these stages: {level, quality, bits, stages, added}, with or without samples.
+  facts(clip, stages) {
     return this.kept.get(this.key(clip, stages));
   }
 
-  ask(clip, stages) {
-    const key = this.key(clip, stages);
-    if (this.kept.has(key)) return Promise.resolve(this.kept.get(key));
-    if (!this.asked.has(key)) this.asked.set(key, this.fetch(clip, stages, key));
-    return this.asked.get(key);
+  // Their sound, or what the last of them adds; undefined until it is here.
+  get(clip, stages, what = "sound") {
+    const facts = this.facts(clip, stages);
+    const sound = facts && what === "added" ? facts.added : facts;
+    return sound && sound.samples ? sound : undefined;
   }
 
-  async fetch(clip, stages, key) {
-    const answer = await call(this.server.decode, { token: clip.token, stages });
-    this.asked.delete(key);
+  has(clip, stages, want) {
+    const facts = this.facts(clip, stages);
+    return Boolean(facts) && want.every((what) => this.get(clip, stages, what) || (what === "added" && !facts.added));
+  }
+
+  ask(clip, stages, want = ALL) {
+    const key = this.key(clip, stages);
+    if (this.has(clip, stages, want)) return Promise.resolve(this.kept.get(key));
+    const wanted = `${key}/${want}`;
+    if (!this.asked.has(wanted)) this.asked.set(wanted, this.fetch(clip, stages, want, wanted));
+    return this.asked.get(wanted);
+  }
+
+  async fetch(clip, stages, want, wanted) {
+    const answer = await call(this.server.decode, { token: clip.token, stages, want });
+    this.asked.delete(wanted);
     if (!answer.ok) {
       this.onError(answer.error);
       return null;
     }
     // The indices may have changed while this was on its way: what came is filed under what it is.
-    const result = { ...heard(answer), quality: answer.quality, bits: answer.bits_per_second, stages };
-    result.added = answer.added && heard(answer.added);
-    this.kept.set(this.key({ ...clip, version: answer.version }, stages), result);
+    const key = this.key({ ...clip, version: answer.version }, stages);
+    const before = this.kept.get(key) || { added: {} };
+    const result = { ...before, ...heard(answer), quality: answer.quality, bits: answer.bits_per_second, stages };
+    result.added = answer.added && { ...before.added, ...heard(answer.added) };
+    this.kept.set(key, result);
     this.onChange();
     return result;
   }
 }
 
 function heard(answer) {
-  return { samples: samplesOf(answer.sound), picture: answer.picture, level: answer.level_db };
+  const found = { level: answer.level_db };
+  if (answer.picture) found.picture = answer.picture;
+  if (answer.sound) found.samples = samplesOf(answer.sound);
+  return found;
 }
 
 // A server function's answer; a broken connection is a sentence too.

@@ -40,16 +40,20 @@ function currentStages() {
 
 // {samples, picture, level} of what is to be heard now, or undefined while it is decoded.
 function current() {
-  if (source === "original") return clip.original;
+  if (source === "original") return clip.original.samples ? clip.original : undefined;
   if (source === "variation") return preview ? preview.sound : undefined;
-  const found = decoded.get(clip, currentStages());
-  return found && source === "added" ? found.added : found;
+  return decoded.get(clip, currentStages(), source === "added" ? "added" : "sound");
+}
+
+// What is fetched of the stages that are to be heard.
+function toFetch() {
+  return clip.long ? [source === "added" ? "added" : "sound"] : ALL;
 }
 
 function boostDb() {
   if (source !== "added") return 0;
   const sound = current();
-  const whole = clip.original || decoded.get(clip, upTo(on.length));
+  const whole = clip.original || decoded.facts(clip, upTo(on.length));
   return sound && whole ? boostFor(sound.samples, sound.level, whole.level) : 0;
 }
 
@@ -59,6 +63,7 @@ function gain() {
 
 let heardKey = "";
 function changeSound() {
+  if (!clip) return; // closed while its sound was on the way
   const sound = current();
   const key = sound && `${source}/${clip.version}/${currentStages()}/${boost}/${source === "variation" ? preview.key : ""}`;
   if (!sound || key === heardKey) return;
@@ -70,7 +75,7 @@ function changeSound() {
 function want() {
   clearTimeout(pendingTimer);
   if (source !== "original" && source !== "variation" && !clip.drafted && !current()) {
-    pendingTimer = setTimeout(() => decoded.ask(clip, currentStages()), isPrefix(currentStages()) ? 0 : PENDING_AFTER_MS);
+    pendingTimer = setTimeout(() => decoded.ask(clip, currentStages(), toFetch()), isPrefix(currentStages()) ? 0 : PENDING_AFTER_MS);
   }
   changeSound();
   show();
@@ -79,10 +84,22 @@ function want() {
 // Every prefix, one after the other: for the curve, the levels, and so that the slider answers at once.
 async function fetchPrefixes() {
   const mine = clip.token + clip.version;
-  for (const n of [on.length, ...upTo(on.length - 1).map((j) => j + 1)]) {
-    const done = await decoded.ask(clip, upTo(n));
-    if (!done || !clip || mine !== clip.token + clip.version) return;
+  const same = () => clip && mine === clip.token + clip.version;
+  if (!(await decoded.ask(clip, upTo(on.length), toFetch())) || !same()) return;
+  if (clip.original && !clip.original.samples) await fetchOriginal();
+  for (let n = 1; n <= on.length && same(); n++) {
+    if (!(await decoded.ask(clip, upTo(n), clip.long ? [] : ALL))) return;
   }
+}
+
+async function fetchOriginal() {
+  const mine = clip;
+  const answer = await call(server.original, { token: clip.token });
+  if (!answer.ok) return say(answer.error);
+  mine.original.samples = samplesOf(answer.sound);
+  if (clip !== mine) return;
+  changeSound();
+  show();
 }
 
 function play() {

@@ -21,8 +21,8 @@ function draw() {
   for (const lane of lanes) drawLane(lane, colours);
   drawControls();
   drawHeads();
-  const points = upTo(on.length).map((j) => decoded.get(clip, upTo(j + 1))).filter(Boolean);
-  const here = source === "original" || source === "variation" ? null : decoded.get(clip, currentStages());
+  const points = upTo(on.length).map((j) => decoded.facts(clip, upTo(j + 1))).filter(Boolean);
+  const here = source === "original" || source === "variation" ? null : decoded.facts(clip, currentStages());
   showCurves($(".cm-curves"), points, here);
 }
 
@@ -55,9 +55,7 @@ function drawLane(lane, colours) {
 }
 
 function shownDecoded() {
-  if (source === "variation") return current();
-  const found = decoded.get(clip, currentStages());
-  return found && source === "added" ? found.added : found;
+  return source === "original" ? decoded.get(clip, currentStages()) : current();
 }
 
 function drawMarks(lane, context, width, height, colours) {
@@ -80,7 +78,7 @@ function drawMarks(lane, context, width, height, colours) {
 
 function drawControls() {
   const stages = currentStages();
-  const waiting = source !== "original" && !current();
+  const waiting = !current();
   root.classList.toggle("cm-waiting", waiting);
   root.classList.toggle("cm-playing", player.playing);
   $(".cm-play").setAttribute("aria-label", player.playing ? "Stop" : "Play");
@@ -111,7 +109,7 @@ function drawGutter(lane, stages) {
   lane.toggle.setAttribute("aria-checked", String(on[j]));
   lane.solo.setAttribute("aria-pressed", String(inUse && source === "decoded" && stages.length === 1));
   lane.adds.setAttribute("aria-pressed", String(source === "added" && addedStage === j));
-  const found = decoded.get(clip, upTo(j + 1));
+  const found = decoded.facts(clip, upTo(j + 1));
   lane.level.textContent = found ? decibel(found.added.level) : "…";
   lane.level.style.setProperty("--share", found && found.added.level !== null ? Math.max(0, 1 + found.added.level / 60) : 0);
 }

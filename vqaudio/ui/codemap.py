@@ -12,9 +12,15 @@ import gradio as gr
 _HERE = Path(__file__).parent
 
 
+def files(pattern: str) -> str:
+    """The files of this folder that match, joined in the order of their numbers."""
+    return "\n".join(path.read_text() for path in sorted(_HERE.glob(pattern), key=lambda path: (_place(path), path.name)))
+
+
 def _place(path: Path) -> int:
-    """ "codemap.12-draw.js" -> 12 """
-    return int(path.name.split(".")[1].split("-")[0])
+    """ "codemap.12-draw.js" -> 12; a file without a number comes first: 0 """
+    number = path.name.split(".")[1].split("-")[0]
+    return int(number) if number.isdigit() else 0
 
 
 class CodeMap(gr.HTML):
@@ -23,9 +29,9 @@ class CodeMap(gr.HTML):
     def __init__(self, value: dict | None = None, **settings: Any):
         super().__init__(
             value=value,
-            html_template=(_HERE / "codemap.html").read_text(),
-            css_template="\n".join(path.read_text() for path in sorted(_HERE.glob("codemap*.css"))),
-            js_on_load="\n".join(path.read_text() for path in sorted(_HERE.glob("codemap.*.js"), key=_place)),
+            html_template=files("codemap.html"),
+            css_template=files("codemap*.css"),
+            js_on_load=files("codemap.*.js"),
             apply_default_css=False,
             **settings,
         )

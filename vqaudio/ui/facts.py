@@ -1,5 +1,6 @@
 """What is known of a model's codewords: how alike they are, how often they fire in the training set, and where."""
 
+import importlib
 from functools import cache
 from pathlib import Path
 
@@ -8,13 +9,11 @@ from torch import Tensor
 
 import vqaudio.audio
 from vqaudio.codec import Codec
-from vqaudio.data import fsdd
 from vqaudio.errors import InputError
 from vqaudio.evaluation.codebooks import CodebookStatistics, load_statistics
-from vqaudio.hub import WEIGHTS
-from vqaudio.ui import models
+from vqaudio.hub import modules_of
 
-NO_DATASET = "To hear them, get the dataset: run `vqaudio download fsdd`."
+NO_DATASET = "The training clips are not on this machine. To hear them, get the dataset: run `vqaudio download {dataset}`."
 
 
 @cache
@@ -45,16 +44,15 @@ def _first_component(words: Tensor) -> Tensor:
 
 
 @cache
-def statistics() -> CodebookStatistics | None:
-    """What was counted over the dataset for the served model, or None where it was not."""
-    folder = WEIGHTS / models.name()
-    return load_statistics(folder if folder.is_dir() else Path(models.name()))
+def statistics(codec: Codec) -> CodebookStatistics | None:
+    """What was counted over the model's dataset, or None where it was not."""
+    return load_statistics(codec.folder) if codec.folder else None
 
 
 def known_of(codec: Codec) -> CodebookStatistics | None:
     """The statistics, if they are there and have this codec's shape. Damaged ones must not keep a clip from opening."""
     try:
-        known = statistics()
+        known = statistics(codec)
     except InputError:
         return None
     fits = known is not None and [known.train_counts.shape[1]] * len(known.train_counts) == list(codec.spec.vocab_of_row)
@@ -74,7 +72,7 @@ def examples(row: int, index: int, codec: Codec) -> list[dict]:
         return []
     pairs = known.examples[row, index].tolist()
     found = [(known.clips[clip], column / codec.spec.frame_rate) for clip, column in pairs if clip >= 0]
-    return [{"clip": clip, "time_s": time_s, "playable": _path(clip) is not None} for clip, time_s in found]
+    return [{"clip": clip, "time_s": time_s, "playable": _path(known.dataset, clip) is not None} for clip, time_s in found]
 
 
 def example_sound(row: int, index: int, number: int, codec: Codec) -> Tensor:
@@ -82,15 +80,20 @@ def example_sound(row: int, index: int, number: int, codec: Codec) -> Tensor:
     found = examples(row, index, codec)
     if number >= len(found):
         raise InputError("There is no such example.")
-    path = _path(found[number]["clip"])
+    path = _path(known_of(codec).dataset, found[number]["clip"])
     if path is None:
-        raise InputError(f"The training clips are not on this machine. {NO_DATASET}")
+        raise InputError(missing(codec))
     return vqaudio.audio.load(path, codec.sample_rate)[0][0]
 
 
-def _path(clip: str):
-    try:
-        path = fsdd.recordings() / f"{clip.removesuffix('.wav')}.wav"
-    except InputError:
+def missing(codec: Codec) -> str:
+    """What to do where the training clips are not on this machine."""
+    return NO_DATASET.format(dataset=known_of(codec).dataset)
+
+
+def _path(dataset: str, clip: str) -> Path | None:
+    """Where a training clip lies, if its dataset is here and can tell."""
+    if dataset not in modules_of("data"):
         return None
-    return path if path.is_file() and path.parent == fsdd.recordings() else None
+    find = getattr(importlib.import_module(f"vqaudio.data.{dataset}"), "find", None)
+    return find(clip) if find else None

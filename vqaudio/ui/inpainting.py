@@ -18,9 +18,12 @@ from vqaudio.ui.workbench import Workbench
 
 VARIATIONS = 4
 UNDECIDED = 2**16 - 1
-NO_PRIOR = "No prior for this codec is here, so there is nothing to fill with; cells can still be copied and pasted."
 PriorName = Annotated[str, Field(max_length=200)]
 Number = Annotated[int, Field(ge=0, le=63)]
+
+
+class PriorsRequest(wire.Message):
+    model: Annotated[str, Field(max_length=200)] = ""
 
 
 class FillRequest(wire.Request):
@@ -66,23 +69,25 @@ class UseRequest(wire.Request):
     variation: Number
 
 
-@wire.serves(wire.Message)
-def priors(request: wire.Message) -> dict:
-    """The priors that can be chosen, and what they are."""
+@wire.serves(PriorsRequest)
+def priors(request: PriorsRequest) -> dict:
+    """The priors that can be chosen for a codec, and what they are."""
+    codec = models.codec(request.model)
     found = [
         {
             "name": name, "labels": {kind: list(values) for kind, values in prior.labels.items()},
             "exact": prior.likelihood == "exact", "sees_right": prior.sees_right, "usual": sampling.usual(prior),
         }
-        for name, prior in models.priors().items()
+        for name, prior in models.priors(codec).items()
     ]
-    return {"priors": found, "none": "" if found else NO_PRIOR}
+    return {"model": codec.name, "priors": found, "none": "" if found else models.NO_PRIOR}
 
 
 @wire.serves(FillRequest)
 def fill(request: FillRequest) -> dict:
     """Start four variations of the cells selected; `progress` gives them as they come."""
-    bench, prior = store.get(request.token), models.prior(request.prior)
+    bench = store.get(request.token)
+    prior = models.prior(request.prior, bench.codec)
     sampling.check_labels(prior, request.settings.labels)
     codes, mask = bench.codes, mask_of(bench.codes, request.rectangles)
     sampling.check_span(codes, mask)
@@ -98,7 +103,7 @@ def fill(request: FillRequest) -> dict:
 @wire.serves(NewClipRequest)
 def new_clip(request: NewClipRequest) -> dict:
     """Start four new clips with the labels given, each on a workbench of its own, which is opened before it is filled."""
-    prior, codec = models.prior(request.prior), models.codec()
+    prior, codec = models.prior_and_codec(request.prior)
     sampling.check_labels(prior, request.settings.labels)
     first, told = _seed(request.settings), " ".join(request.settings.labels.values()) or "new clip"
 
@@ -160,7 +165,7 @@ class Surprise:
         }
 
 
-@wire.serves(ProgressRequest)
+@wire.serves(ProgressRequest, light=True)
 def progress(request: ProgressRequest) -> dict:
     """How far a job is, what the page has not seen of its results, and the cells as they stand after its latest step."""
     job = jobs.store.get(request.job)
@@ -175,7 +180,7 @@ def progress(request: ProgressRequest) -> dict:
     }  # fmt: skip
 
 
-@wire.serves(JobRequest)
+@wire.serves(JobRequest, light=True)
 def cancel(request: JobRequest) -> dict:
     """Stop a job; what it has finished is kept."""
     jobs.store.get(request.job).cancel()
@@ -188,11 +193,10 @@ def step(request: StepRequest) -> dict:
 
     Its spectrogram has the clip's scale of greys, so that the two can be compared.
     """
-    variation = _variation(request.job, request.variation)
-    codec = models.codec()
-    codes, undecided = sampling.audible(codec, variation.codes, variation.after(request.step))
-    bench = Workbench(codec, codes, "a step")
-    bench.top_db = store.get(request.token).top_db
+    variation, clip = _variation(request.job, request.variation), store.get(request.token)
+    codes, undecided = sampling.audible(clip.codec, variation.codes, variation.after(request.step))
+    bench = Workbench(clip.codec, codes, "a step")
+    bench.top_db = clip.top_db
     return {
         "ids": wire.integers(torch.where(undecided, UNDECIDED, codes.ids[0])), "undecided": int(undecided.sum()),
         **heard(bench, bench.sound(tuple(range(bench.n_stages)))),
@@ -212,7 +216,8 @@ def use(request: UseRequest) -> dict:
 @wire.serves(ScoreRequest)
 def score(request: ScoreRequest) -> dict:
     """Start scoring: how surprised a prior is by each cell, -log2 of its probability; `progress` gives hundredths of a bit."""
-    bench, prior = store.get(request.token), models.prior(request.prior)
+    bench = store.get(request.token)
+    prior = models.prior(request.prior, bench.codec)
     sampling.check_labels(prior, request.labels)
     sampling.check_length(bench.codes)
     codes, version = bench.codes, bench.version

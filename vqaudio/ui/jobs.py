@@ -16,7 +16,7 @@ from vqaudio.errors import InputError
 from vqaudio.ui.store import Store
 
 AT_ONCE = 2
-MAX_WAITING = 12
+MAX_WAITING = 40
 FORGOTTEN_S = 120.0  # a browser lets a page in the background run once a minute
 _log = logging.getLogger(__name__)
 _workers = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="prior")

@@ -1,4 +1,7 @@
-"""The model that the app serves, loaded when the first person needs it, so that the page opens at once."""
+"""The models that the app serves: each is loaded when the first person needs it, so that the page opens at once, and shared.
+
+Nobody writes to them, so all threads use the same ones.
+"""
 
 import json
 import logging
@@ -11,47 +14,95 @@ import vqaudio
 from vqaudio import hub
 from vqaudio.codec import Codec
 from vqaudio.errors import InputError
+from vqaudio.vqa import VqaHeader
 
-_KNOWS = {"fsdd-8khz": "English digits, zero to nine, spoken by six people"}
+ORDER = ("voice-16khz", "fsdd-8khz")  # of the picker; the first that is here is what a new page has
+NO_PRIOR = "No prior for this codec is here, so there is nothing to fill with; cells can still be copied and pasted."
 _log = logging.getLogger(__name__)
 _lock = threading.Lock()
 
 
-def name() -> str:
-    """The model's name: $VQAUDIO_MODEL, or fsdd-8khz."""
-    return os.environ.get("VQAUDIO_MODEL", "fsdd-8khz")
+def names() -> list[str]:
+    """The codecs that can be chosen, the usual one first: those of $VQAUDIO_MODEL (as in PATH), or those in weights/."""
+    return list(_sources())
 
 
-def codec() -> Codec:
-    """The codec. Raises InputError where it cannot be loaded."""
+def _sources() -> dict[str, str]:
+    """For each codec's name, what `vqaudio.load` takes: the name, a folder, or a Hub id."""
+    told = [source for source in os.environ.get("VQAUDIO_MODEL", "").split(os.pathsep) if source]
+    if told:
+        return {Path(source).name if Path(source).is_dir() else source: source for source in told}
+    found = [name for name in hub.installed() if _config(hub.WEIGHTS / name).get("module", "").startswith("codecs.")]
+    return {name: name for name in sorted(found, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))}
+
+
+def titles() -> list[tuple[str, str]]:
+    """(what the picker shows, name) of each codec. Reads no weights."""
+    return [(hub.about(_folder(source)).get("title", name), name) for name, source in _sources().items()]
+
+
+def codec(name: str | None = None) -> Codec:
+    """A codec of `names()`; None or empty for the usual one. Raises InputError where it is not there or cannot be loaded."""
+    known = _sources()
+    if not known:
+        raise InputError("No codec is here: put one into weights/, or name one in VQAUDIO_MODEL.")
+    name = name or next(iter(known))
+    if name not in known:
+        raise InputError(f"There is no model {name!r} here. Known are {', '.join(known)}.")
     with _lock:
-        return _load(name())
+        return _codec(known[name])
 
 
-def priors() -> dict:
-    """The priors that fit the codec, by name: those in weights/, or those of $VQAUDIO_PRIORS (names or folders, as in PATH).
+def made(header: VqaHeader) -> Codec:
+    """The codec that made a .vqa file. Raises InputError where it is not served here."""
+    likely_first = sorted(names(), key=lambda name: name != header.model)
+    for name in likely_first:
+        if codec(name).fingerprint == header.fingerprint:
+            return codec(name)
+    if header.model in likely_first:
+        raise InputError(f"These codes were made by another version of {header.model}: they need that one.")
+    raise InputError(f"These codes were made by the model {header.model}; known here are {', '.join(likely_first)}.")
+
+
+def priors(of: Codec | None = None) -> dict:
+    """The priors that fit a codec, by name: those in weights/, or those of $VQAUDIO_PRIORS (names or folders, as in PATH).
 
     Those that see both sides of a hole come first. One that cannot be loaded is left out: it must not keep the others from
     working.
     """
-    made_for = codec()
+    of = of or codec()
     with _lock:
-        found = [_prior(name) for name in _prior_names()]
-    fitting = [prior for prior in found if prior is not None and fits(prior, made_for)]
+        found = [_prior(name) for name in _prior_names() if _may_fit(name, of)]
+    fitting = [prior for prior in found if prior is not None and fits(prior, of)]
     return {prior.name: prior for prior in sorted(fitting, key=lambda prior: (not prior.sees_right, prior.name))}
 
 
-def prior(wanted: str):
-    """One of `priors()`. Raises InputError: there is no such prior, or it was made for another codec."""
-    known = priors()
+def prior(wanted: str, of: Codec | None = None):
+    """One of `priors(of)`. Raises InputError: there is no such prior, or it was made for another codec."""
+    of = of or codec()
+    known = priors(of)
     if wanted in known:
         return known[wanted]
-    made_for = codec().name
     with _lock:
         other = _prior(wanted) if wanted in _prior_names() else None
     if other is not None:
-        raise InputError(f"The prior {wanted} was trained on the codes of {other.codec_name}; this app serves {made_for}.")
-    raise InputError(f"There is no prior of that name for {made_for}. Known here: {', '.join(known) or 'none'}.")
+        raise InputError(f"The prior {wanted} was trained on the codes of {other.codec_name}; these are codes of {of.name}.")
+    raise InputError(f"There is no prior of that name for {of.name}. Known here: {', '.join(known) or 'none'}.")
+
+
+def prior_and_codec(wanted: str = "") -> tuple:
+    """A prior, whichever codec it was made for, and that codec; empty for the usual codec's first prior."""
+    usual = codec()
+    if not wanted:
+        known = priors(usual)
+        if not known:
+            raise InputError(NO_PRIOR)
+        return next(iter(known.values())), usual
+    for name in names():
+        of = codec(name)
+        if wanted in priors(of):
+            return prior(wanted, of), of
+    return prior(wanted, usual), usual  # tells what is wrong
 
 
 def fits(prior, made_for: Codec) -> bool:
@@ -63,18 +114,43 @@ def fits(prior, made_for: Codec) -> bool:
     return True
 
 
+def limits(of: Codec) -> str:
+    """What the model was trained for, in one sentence."""
+    rate = f"{of.sample_rate / 1000:g} kHz"
+    knows = hub.about(of.folder).get("knows")
+    if knows is None:
+        return f"This model works at {rate}: nothing above {of.sample_rate / 2000:g} kHz comes through."
+    return f"This model knows {knows}, at {rate}; anything else it spells with the sounds it has."
+
+
+def _folder(source: str) -> Path:
+    return next((folder for folder in (Path(source), hub.WEIGHTS / source) if folder.is_dir()), Path(source))
+
+
+def _config(folder: Path) -> dict:
+    """A folder's config.json; empty where it has none that can be read."""
+    try:
+        config = json.loads((folder / "config.json").read_text())
+    except (OSError, ValueError):
+        return {}
+    return config if isinstance(config, dict) else {}
+
+
 def _prior_names() -> list[str]:
     told = os.environ.get("VQAUDIO_PRIORS")
     if told is not None:
         return [name for name in told.split(os.pathsep) if name]
-    return [name for name in hub.installed() if _is_prior(hub.WEIGHTS / name)]
+    return [name for name in hub.installed() if str(_config(hub.WEIGHTS / name).get("module")).startswith("priors.")]
 
 
-def _is_prior(folder: Path) -> bool:
-    try:
-        return str(json.loads((folder / "config.json").read_text())["module"]).startswith("priors.")
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
+def _may_fit(name: str, of: Codec) -> bool:
+    """Whether it is worth loading a prior: its config.json does not name another codec."""
+    return _config(_folder(name)).get("codec_fingerprint") in (None, _encoder_fingerprint(of))
+
+
+@cache
+def _encoder_fingerprint(of: Codec) -> str:
+    return of.encoder_fingerprint
 
 
 @cache
@@ -87,14 +163,5 @@ def _prior(name: str):
 
 
 @cache
-def _load(model_name: str) -> Codec:
-    return vqaudio.load(model_name)
-
-
-def limits(of: Codec) -> str:
-    """What the model was trained for, in one sentence."""
-    rate = f"{of.sample_rate / 1000:g} kHz"
-    knows = _KNOWS.get(of.name)
-    if knows is None:
-        return f"This model works at {rate}: nothing above {of.sample_rate / 2000:g} kHz comes through."
-    return f"This model knows {knows}, at {rate}; anything else it spells with the sounds it has."
+def _codec(source: str) -> Codec:
+    return vqaudio.load(source)

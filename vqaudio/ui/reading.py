@@ -14,6 +14,7 @@ from vqaudio.audio import InputReport
 from vqaudio.codec import Codec
 from vqaudio.codes import Codes
 from vqaudio.errors import InputError
+from vqaudio.ui import models
 from vqaudio.vqa import read_header, read_vqa
 
 MAX_SECONDS = 60
@@ -33,21 +34,22 @@ def sound(path: str | None, codec: Codec, trim: bool = False) -> tuple[Tensor, I
     return vqaudio.audio.load(Path(path).read_bytes(), codec.sample_rate, trim=trim, max_seconds=MAX_SECONDS)
 
 
-def codes(path: str | None, codec: Codec) -> Codes:
-    """The codes of an uploaded .vqa file of one clip. Raises InputError."""
+def codes(path: str | None) -> tuple[Codec, Codes]:
+    """The codes of an uploaded .vqa file of one clip, and the codec that made them. Raises InputError."""
     if not path:
         raise InputError("There is no .vqa file yet: upload one.")
     try:
         header = read_header(path)
         if header.duration_s > MAX_SECONDS:
             raise InputError(TOO_MANY_CODES)
+        codec = models.made(header)
         found = read_vqa(path, codec)
     except InputError as error:
         raise InputError(str(error).replace(str(path), Path(path).name)) from None
     if len(found) != 1:
         raise InputError(f"Codes of one clip can be opened here; this file holds {len(found)}.")
     codec.check_codes(found)
-    return found
+    return codec, found
 
 
 @contextmanager

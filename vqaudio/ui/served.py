@@ -1,12 +1,17 @@
 """What the page may ask of the clip whose token it holds. Each takes one JSON object and gives one back (see `wire`)."""
 
-import torch
+from typing import Literal
 
+import torch
+from pydantic import Field
+
+from vqaudio.errors import InputError
 from vqaudio.ui import exports, facts, pictures, wire
 from vqaudio.ui.store import Store
 from vqaudio.ui.workbench import Workbench
 
 RUNNERS_UP = 8
+LONG_S = 10.0  # of a longer clip, the page fetches only the sounds that are to be heard
 store = Store()
 
 
@@ -15,6 +20,7 @@ def describe(token: str, bench: Workbench) -> dict:
     spec = bench.codes.spec
     return {
         "token": token,
+        "model": bench.codec.name,
         "title": bench.title,
         "version": bench.version,
         "sample_rate": bench.codec.sample_rate,
@@ -27,33 +33,57 @@ def describe(token: str, bench: Workbench) -> dict:
         "ids": wire.integers(bench.ids),
         "colour_ranks": facts.colour_ranks(bench.codec)[: len(spec.stages)],
         "train_counts": facts.train_counts(bench.codec),
-        "original": None if bench.original is None else heard(bench, bench.original),
+        "long": is_long(bench),
+        "original": None if bench.original is None else heard(bench, bench.original, with_sound=not is_long(bench)),
     }
 
 
-def heard(bench: Workbench, sound: torch.Tensor, loudest: bool = False) -> dict:
-    return {
-        "sound": wire.sound(sound, loudest),
-        "picture": wire.picture(bench.picture(sound)),
-        "level_db": pictures.level_db(sound),
-    }
+def is_long(bench: Workbench) -> bool:
+    return bench.n_samples > LONG_S * bench.codec.sample_rate
 
 
-@wire.serves(wire.StagesRequest)
-def decode(request: wire.StagesRequest) -> dict:
-    """The sound of some stages, its picture and its quality; for the first n stages also what stage n adds."""
+def heard(bench: Workbench, sound: torch.Tensor, loudest: bool = False, with_sound: bool = True) -> dict:
+    """A sound with its picture and level; a long sound may follow later."""
+    whole = {"picture": wire.picture(bench.picture(sound)), "level_db": pictures.level_db(sound)}
+    return whole | {"sound": wire.sound(sound, loudest)} if with_sound else whole
+
+
+class DecodeRequest(wire.StagesRequest):
+    want: set[Literal["sound", "added"]] = Field(default={"sound", "added"}, strict=False)
+
+
+@wire.serves(DecodeRequest)
+def decode(request: DecodeRequest) -> dict:
+    """What some stages decode to: its level and quality; for the first n stages also the level of what stage n adds.
+
+    The sounds and pictures of both come where they are wanted.
+    """
     bench = store.get(request.token)
     stages = tuple(sorted(set(request.stages)))
     sound = bench.sound(stages)
-    is_prefix = stages == tuple(range(len(stages)))
-    return {
+    added = bench.added(len(stages)) if stages == tuple(range(len(stages))) else None
+    answer = {
         "version": bench.version,
         "stages": stages,
-        **heard(bench, sound),
+        "level_db": pictures.level_db(sound),
         "bits_per_second": bench.bits_per_second(stages),
-        "quality": bench.quality(sound),
-        "added": heard(bench, bench.added(len(stages)), loudest=True) if is_prefix else None,
+        "quality": bench.quality(stages),
+        "added": None if added is None else {"level_db": pictures.level_db(added)},
     }
+    if "sound" in request.want:
+        answer |= heard(bench, sound)
+    if "added" in request.want and added is not None:
+        answer["added"] = heard(bench, added, loudest=True)
+    return answer
+
+
+@wire.serves(wire.Request)
+def original(request: wire.Request) -> dict:
+    """The sound that a long clip was made from."""
+    bench = store.get(request.token)
+    if bench.original is None:
+        raise InputError("Only the codes of this clip are known, not its original.")
+    return {"sound": wire.sound(bench.original)}
 
 
 @wire.serves(wire.CellRequest)
@@ -83,7 +113,7 @@ def _examples(bench: Workbench, row: int, index: int) -> dict:
     return {
         "examples": found,
         "measured": facts.known_of(bench.codec) is not None,
-        "hint": facts.NO_DATASET if missing else "",
+        "hint": facts.missing(bench.codec) if missing else "",
     }
 
 
@@ -139,4 +169,4 @@ def export(request: wire.ExportRequest) -> dict:
     return {"name": name, "type": kind, "data": wire.text(data)}
 
 
-FUNCTIONS = (decode, inspect, swap, put, undo, redo, example, export)
+FUNCTIONS = (decode, original, inspect, swap, put, undo, redo, example, export)

@@ -3,6 +3,7 @@
 import base64
 import functools
 import logging
+import os
 import threading
 from typing import Annotated, Literal
 
@@ -14,7 +15,8 @@ from torch import Tensor
 from vqaudio.audio import to_int16
 from vqaudio.errors import InputError
 
-AT_ONCE = 2
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+AT_ONCE = max(2, CORES)
 WAIT_S = 30.0
 _log = logging.getLogger(__name__)
 UNKNOWN = "The page asked for something that this app does not know: reload the page."
@@ -91,10 +93,11 @@ def validated(model: type[BaseModel], data):
         raise InputError(next((TELLS[place] for place in places if place in TELLS), UNKNOWN)) from None
 
 
-def serves(request_type: type[Message]):
+def serves(request_type: type[Message], light: bool = False):
     """Make a server function of `f(request) -> dict`: its answer is {ok: true, ...} or {ok: false, error: a sentence}.
 
-    Server functions go round Gradio's queue, so at most AT_ONCE of them work at a time.
+    Server functions go round Gradio's queue, so at most AT_ONCE of them work at a time. A light one, which computes next to
+    nothing, need not wait for those.
     """
 
     def wrap(f):
@@ -104,7 +107,7 @@ def serves(request_type: type[Message]):
                 request = validated(request_type, data)
             except InputError as error:
                 return _refusal(str(error))
-            if not _slots.acquire(timeout=WAIT_S):
+            if not light and not _slots.acquire(timeout=WAIT_S):
                 return _refusal("Too many people are listening at this moment: try again in a minute.")
             try:
                 return {"ok": True, **f(request)}
@@ -114,7 +117,8 @@ def serves(request_type: type[Message]):
                 _log.exception("a server function failed")
                 return _refusal("Something went wrong in the app. The clip is unharmed; the fault was logged.")
             finally:
-                _slots.release()
+                if not light:
+                    _slots.release()
 
         del served.__wrapped__  # Gradio would read the signature of f
         return served

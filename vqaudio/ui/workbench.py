@@ -1,9 +1,9 @@
 """One person's clip: its codes, what they decode to, and what was changed by hand."""
 
 import hashlib
+import itertools
 import math
 import threading
-from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -14,11 +14,12 @@ from torch import Tensor
 from vqaudio.codec import Codec
 from vqaudio.codes import Codes
 from vqaudio.errors import InputError
+from vqaudio.evaluation.codebooks import quantisation_errors
 from vqaudio.evaluation.metrics import mel_l1, si_sdr
-from vqaudio.ui import pictures
+from vqaudio.ui import pictures, sounds
 
-MAX_CACHE_BYTES = 48 * 2**20
 MAX_UNDO = 1000
+_numbers = itertools.count()
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ class Workbench:
         self.codec, self.codes, self.title = codec, codes, title
         self.original, self._latents = original, latents
         self._lock = threading.RLock()
-        self._sounds: OrderedDict[tuple, Tensor] = OrderedDict()
+        self._number = next(_numbers)
+        self._qualities: dict[tuple, dict[str, float] | None] = {}
         self._undo: list[Change] = []
         self._redo: list[Change] = []
 
@@ -74,9 +76,10 @@ class Workbench:
 
     @property
     def n_bytes(self) -> int:
-        sounds = sum(4 * len(sound) for sound in list(self._sounds.values()))
+        """What is kept of this clip alone; decoded sounds are in a cache that is bounded for itself."""
         changes = sum(24 * len(change.places) for change in [*self._undo, *self._redo])
-        return sounds + changes + 8 * self.ids.numel() + 4 * self.n_samples
+        latents = 0 if self._latents is None else 4 * self._latents.numel()
+        return changes + latents + 8 * self.ids.numel() + 4 * self.n_samples
 
     @property
     def version(self) -> str:
@@ -97,13 +100,8 @@ class Workbench:
         """What these stages (from 0, any subset) decode to: [N]. Decoded once for each version of the indices."""
         stages = tuple(sorted(set(stages)))
         with self._lock:
-            key = (self.version, stages)
-            if key not in self._sounds:
-                self._sounds[key] = self.codec.decode(self.codes, stages)[0, 0]
-                while len(self._sounds) > 2 and sum(4 * len(s) for s in self._sounds.values()) > MAX_CACHE_BYTES:
-                    self._sounds.popitem(last=False)
-            self._sounds.move_to_end(key)
-            return self._sounds[key]
+            key = (self._number, self.version, stages)
+            return sounds.cache.get(key, lambda: self.codec.decode(self.codes, stages)[0, 0])
 
     def added(self, n: int) -> Tensor:
         """What stage n (from 1) adds: the first n stages' sound less the first n - 1 stages'; silence comes before stage 1."""
@@ -114,14 +112,27 @@ class Workbench:
         spec = self.codes.spec
         return sum(spec.stages[j].rows * spec.stages[j].bits for j in set(stages)) * spec.frame_rate
 
-    def quality(self, sound: Tensor) -> dict[str, float] | None:
-        """SI-SDR (dB) and mel-L1 of a decoded sound [N]; None without an original, or with a silent one."""
+    def quality(self, stages: tuple[int, ...]) -> dict[str, float] | None:
+        """SI-SDR (dB) and mel-L1 of what these stages decode to; None without an original, or with a silent one."""
         if self.original is None or pictures.level_db(self.original) is None:
             return None
-        values = {
-            "si_sdr_db": si_sdr(self.original, sound), "mel_l1": mel_l1(self.original, sound, self.codec.sample_rate)
-        }
-        return values if all(math.isfinite(value) for value in values.values()) else None
+        with self._lock:
+            key = (self.version, stages)
+            if key not in self._qualities:
+                sound = self.sound(stages)
+                values = {
+                    "si_sdr_db": si_sdr(self.original, sound),
+                    "mel_l1": mel_l1(self.original, sound, self.codec.sample_rate),
+                }
+                self._qualities[key] = values if all(math.isfinite(value) for value in values.values()) else None
+            return self._qualities[key]
+
+    @cached_property
+    def error(self) -> float | None:
+        """The clip's mean quantisation error as it was encoded; None without an original, or for a codec without vectors."""
+        if self._latents is None or getattr(self.codec, "rvq", None) is None:
+            return None
+        return float(quantisation_errors(self.codec, self.codes, self._latents[None]))
 
     @cached_property
     def top_db(self) -> float:

@@ -1,0 +1,275 @@
+"""Many people at once: the app in a process of its own, driven by threads that each do what a person, or a program, does.
+
+Each user has a clip of its own and, over and over, opens it on the page, switches stages at random (so that nothing was
+decoded before), has a prior fill a hole, and calls the endpoints through gradio_client. Every answer is checked against what
+the codec makes of that user's clip in this process: an answer that belongs to somebody else counts as crossed. Times are on
+the clock of the wall, because that is what a person waits; they are only worth something on a machine that does nothing else.
+
+    python -m benchmarks.app_load --json benchmarks/results/app_load.json
+"""
+
+import base64
+import hashlib
+import json as jsonlib
+import os
+import random
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import uuid
+from collections import defaultdict
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import numpy as np
+import torch
+import tyro
+from gradio_client import Client, handle_file
+
+from benchmarks.measure import table, write_json
+from vqaudio import audio as audio_io
+from vqaudio.ui import models
+
+ROOT = Path(__file__).resolve().parent.parent
+TO_REACH_MS = {"toggle a stage": 500}
+LOAD_BEFORE = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
+
+
+def main(
+    users: int = 20, rounds: int = 3, toggles: int = 8, think_s: float = 1.0, seconds: float = 3.0, model: str = "",
+    seed: int = 0, json: Path | None = None,
+) -> None:
+    """Print errors, crossed results, times and memory of the app under load.
+
+    Args:
+        users: at the same time.
+        rounds: of opening, toggling, filling and calling the endpoints, one after the other, for each user.
+        toggles: of stages in a round.
+        think_s: seconds that a user thinks before each press, on the average; drawn evenly from 0 to twice that.
+        seconds: of sound in each user's clip, made of the example clips in a row.
+        model: a codec of the app; empty for its usual one.
+        seed: of the clips, the stages and the thinking.
+        json: also write the numbers to this file.
+    """
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder, running(Path(folder)) as (address, process, startup_s):
+        name = Page(address).model(model)
+        crowd = [User(number, address, name, Path(folder), seconds, random.Random(seed + number)) for number in range(users)]
+        first_s = crowd[0].first_visit()
+        threads = [threading.Thread(target=user.run, args=(rounds, toggles, think_s)) for user in crowd]
+        started = time.perf_counter()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        taken_s = time.perf_counter() - started
+        peak_mb = peak_megabytes(process.pid)
+    tell(crowd, name, taken_s, startup_s, first_s, peak_mb, json)
+
+
+def tell(crowd: list["User"], model: str, taken_s: float, startup_s: float, first_s: float, peak_mb: float | None, json) -> None:
+    times, errors = defaultdict(list), [error for user in crowd for error in user.errors]
+    for user in crowd:
+        for what, ms in user.times:
+            times[what].append(ms)
+    quantiles = {what: [float(np.quantile(ms, share)) for share in (0.5, 0.95)] for what, ms in times.items()}
+    print(f"{len(crowd)} users of {model} for {taken_s:.0f} s on {os.cpu_count()} cores; load before: {LOAD_BEFORE:.1f}")
+    rows = [(what, str(len(times[what])), *(f"{ms:.0f}" for ms in both)) for what, both in quantiles.items()]
+    print(table(("", "times", "p50 ms", "p95 ms"), rows))
+    crossed = sum(user.crossed for user in crowd)
+    print(f"errors: {len(errors)}; crossed results: {crossed}; a page answers {startup_s:.1f} s after the start")
+    memory = "not measured" if peak_mb is None else f"{peak_mb:.0f} MB"
+    print(f"the first clip, for which the model is loaded, opens in {first_s:.1f} s; peak memory: {memory}")
+    for error in sorted(set(errors))[:8]:
+        print(f"  {errors.count(error)} x {error}")
+    for what, most in TO_REACH_MS.items():
+        print(f"p95 of {what}: {quantiles[what][1]:.0f} ms, to reach {most} ms")
+    write_json(json, {
+        "model": model, "users": len(crowd), "wall_s": round(taken_s, 1), "load_before": LOAD_BEFORE, "cores": os.cpu_count(),
+        "errors": len(errors), "crossed": crossed, "startup_s": round(startup_s, 1), "first_clip_s": round(first_s, 1),
+        "peak_mb": peak_mb, "ms": {w: {"n": len(times[w]), "p50": round(a), "p95": round(b)} for w, (a, b) in quantiles.items()},
+    })  # fmt: skip
+
+
+class Page:
+    """What a browser's page sends: Gradio's queue for opening, server functions for all else."""
+
+    def __init__(self, address: str):
+        self.address, self.session = address, uuid.uuid4().hex
+        self.http = httpx.Client(base_url=f"{address}/gradio_api", timeout=120)
+        config = httpx.get(f"{address}/config", timeout=60).json()
+        self.functions = {function["api_name"]: function["id"] for function in config["dependencies"]}
+        elements = {part["props"].get("elem_id"): part for part in config["components"]}
+        self.codemap, self.models = elements["codemap"]["id"], [name for _, name in elements["model"]["props"]["choices"]]
+
+    def model(self, wanted: str) -> str:
+        return wanted or self.models[0]
+
+    def event(self, name: str, *data) -> list:
+        """Through the queue. Raises RuntimeError with the sentence that a person would read."""
+        request = {"data": data, "fn_index": self.functions[name], "session_hash": self.session}
+        joined = self.http.post("/queue/join", json=request)
+        if joined.status_code != 200:
+            raise RuntimeError(joined.json().get("detail", joined.text))
+        with self.http.stream("GET", "/queue/data", params={"session_hash": self.session}) as stream:
+            for line in stream.iter_lines():
+                message = jsonlib.loads(line[5:]) if line.startswith("data:") else {}
+                if message.get("msg") == "process_completed":
+                    if not message["success"]:
+                        raise RuntimeError(message["output"].get("error"))
+                    return message["output"]["data"]
+        raise RuntimeError("the answer ended early")
+
+    def ask(self, name: str, **data) -> dict:
+        """A server function."""
+        request = {"data": data, "fn_name": name, "component_id": self.codemap, "session_hash": self.session}
+        answer = self.http.post("/component_server", json=request).json()
+        if not answer.get("ok"):
+            raise RuntimeError(answer.get("error", str(answer)))
+        return answer
+
+    def upload(self, path: Path) -> dict:
+        found = self.http.post("/upload", files={"files": (path.name, path.read_bytes())}).json()
+        return {"path": found[0], "orig_name": path.name, "meta": {"_type": "gradio.FileData"}}
+
+
+class User:
+    """One person with one clip."""
+
+    def __init__(self, number: int, address: str, model: str, folder: Path, seconds: float, chance: random.Random):
+        self.page, self.address, self.model, self.chance = Page(address), address, model, chance
+        self.codec = models.codec(model)
+        self.path = folder / f"user-{number}.wav"
+        audio_io.save(self.path, own_clip(self.codec.sample_rate, seconds, chance), self.codec.sample_rate)
+        audio, _ = audio_io.load(self.path, self.codec.sample_rate)
+        self.ids = self.codec.encode(audio[None]).ids[0].numpy()
+        self.times: list[tuple[str, float]] = []
+        self.errors: list[str] = []
+        self.crossed = 0
+
+    def first_visit(self) -> float:
+        """Open the clip when nothing is loaded yet: seconds."""
+        started = time.perf_counter()
+        self.open()
+        return time.perf_counter() - started
+
+    def run(self, rounds: int, toggles: int, think_s: float) -> None:
+        client = self.timed("open the page", lambda: Client(self.address, verbose=False))
+        for _ in range(rounds):
+            token = self.timed("open a clip", self.open)
+            prior = self.timed("list the priors", lambda: self.page.ask("priors", model=self.model)["priors"])
+            for _ in range(toggles):
+                time.sleep(self.chance.uniform(0, 2 * think_s))
+                self.timed("toggle a stage", lambda token=token: self.toggle(token))
+            if prior:
+                self.timed("fill a hole, four times", lambda token=token, prior=prior: self.fill(token, prior[0]["name"]))
+            if client:
+                self.timed("/encode", lambda: self.encode(client))
+                self.timed("/reconstruct", lambda: self.reconstruct(client))
+
+    def timed(self, what: str, do):
+        started = time.perf_counter()
+        try:
+            done = do()
+        except Exception as error:  # whatever it is, it is counted and printed
+            self.errors.append(f"{what}: {error}")
+            return None
+        self.times.append((what, 1000 * (time.perf_counter() - started)))
+        return done
+
+    def check(self, own: bool) -> None:
+        self.crossed += not own
+
+    def open(self) -> str:
+        value = self.page.event("open_sound", self.page.upload(self.path), False, self.model, None)[0]
+        self.check(np.array_equal(self.decoded(value["ids"]), self.ids))
+        return value["token"]
+
+    def toggle(self, token: str) -> None:
+        n = len(self.codec.spec.stages)
+        stages = sorted(self.chance.sample(range(n), self.chance.randint(1, n - 1)))
+        answer = self.page.ask("decode", token=token, stages=stages, want=["sound"])
+        self.check(answer["version"] == hashlib.sha256(self.ids.tobytes()).hexdigest()[:16])
+
+    def fill(self, token: str, prior: str) -> None:
+        hole = {"start_s": 0.4, "end_s": 0.6, "stages": f"2-{len(self.codec.spec.stages)}"}
+        job = self.page.ask("fill", token=token, prior=prior, rectangles=[hole], settings={})["job"]
+        answer = {"state": "waiting"}
+        while answer["state"] in ("waiting", "running"):
+            time.sleep(0.12)
+            answer = self.page.ask("progress", job=job, seen=0)
+        if answer["state"] != "done":
+            raise RuntimeError(answer["error_text"] or answer["state"])
+        outside = np.ones_like(self.ids, dtype=bool)
+        outside[1:, round(0.4 * self.codec.spec.frame_rate) : round(0.6 * self.codec.spec.frame_rate)] = False
+        for variation in answer["variations"]:
+            self.check(np.array_equal(self.decoded(variation["ids"])[outside], self.ids[outside]))
+
+    def encode(self, client: Client) -> None:
+        _, told = client.predict(handle_file(str(self.path)), self.model, api_name="/encode")
+        self.check(told["ids"] == self.ids.tolist())
+
+    def reconstruct(self, client: Client) -> None:
+        path = client.predict(handle_file(str(self.path)), "1-2", self.model, api_name="/reconstruct")
+        sound, _ = audio_io.load(path, self.codec.sample_rate)
+        own, _ = audio_io.load(self.path, self.codec.sample_rate)
+        wanted = self.codec.decode(self.codec.encode(own[None]), (0, 1))[0]
+        self.check(sound.shape == wanted.shape and float((sound - wanted.clamp(-1, 1)).abs().max()) < 1e-3)
+
+    def decoded(self, text: str) -> np.ndarray:
+        return np.frombuffer(base64.b64decode(text), "<u2").reshape(len(self.ids), -1).astype(np.int64)
+
+
+def own_clip(sample_rate: int, seconds: float, chance: random.Random) -> torch.Tensor:
+    """The example clips in an order of this user's own, over and over: [1, N]."""
+    paths = sorted((ROOT / "assets" / "examples").glob("*.wav"))
+    chance.shuffle(paths)
+    clips = [audio_io.load(path, sample_rate)[0] for path in paths]
+    joined = torch.cat(clips * (1 + int(seconds)), dim=1)
+    start = chance.randrange(sample_rate // 4)
+    return joined[:, start : start + round(seconds * sample_rate)]
+
+
+@contextmanager
+def running(folder: Path):
+    """The app: its address, its process, and the seconds until its page answered."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    settings = {"GRADIO_SERVER_PORT": str(port), "GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_TEMP_DIR": str(folder / "uploads")}
+    address, started = f"http://127.0.0.1:{port}", time.perf_counter()
+    with (folder / "log.txt").open("w") as log:
+        process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=os.environ | settings, stdout=log, stderr=log)
+        try:
+            while not answers(address):
+                if process.poll() is not None:
+                    raise SystemExit(f"the app did not start: {(folder / 'log.txt').read_text()[-2000:]}")
+                time.sleep(0.1)
+            yield address, process, time.perf_counter() - started
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+def answers(address: str) -> bool:
+    try:
+        return httpx.get(address, timeout=60).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def peak_megabytes(process: int) -> float | None:
+    """The most memory that a process ever held; None where the system does not tell (not Linux)."""
+    try:
+        lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    except OSError:
+        return None
+    return round(int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024)
+
+
+if __name__ == "__main__":
+    tyro.cli(main)

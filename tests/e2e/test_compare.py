@@ -1,0 +1,186 @@
+"""The Compare view: two sides of one clip, the switch between them, the blind test and its score sheet."""
+
+# ruff: noqa: F811  (fixtures are imported, and named as arguments)
+import csv
+import io
+import json
+import os
+import re
+from math import comb
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from browsing import EAR, browser, shows  # noqa: F401
+from test_models import app, prior, voice  # noqa: F401
+
+ARTIFACTS = Path(os.environ.get("VQAUDIO_ARTIFACTS", Path(__file__).resolve().parents[2] / "artifacts"))
+# What each gain was told, in order: which voice is heard, and how quickly a switch is made.
+GAINS = """
+window.gains = [];
+const ramped = AudioParam.prototype.linearRampToValueAtTime;
+AudioParam.prototype.linearRampToValueAtTime = function (value, end) {
+  window.gains.push({ value, end });
+  return ramped.call(this, value, end);
+};
+window.starts = [];
+const begun = AudioBufferSourceNode.prototype.start;
+AudioBufferSourceNode.prototype.start = function (when, from) {
+  window.starts.push({ when, from, seconds: this.buffer.duration, rate: this.buffer.sampleRate });
+  return begun.call(this, when, from);
+};
+"""
+
+
+@pytest.fixture
+def pages(browser, app):
+    contexts, faults = [], []
+
+    def new(clip: Path | None, width: int = 1440, theme: str = "light"):
+        context = browser.new_context(viewport={"width": width, "height": 1000}, accept_downloads=True)
+        contexts.append(context)
+        context.add_init_script(EAR + GAINS)
+        page = context.new_page()
+        page.set_default_timeout(60_000)
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.goto(f"{app}/?__theme={theme}")
+        page.wait_for_selector("#model input:checked", state="attached")
+        if clip:
+            page.locator("#sound input[type=file]").first.set_input_files(str(clip))
+            page.wait_for_selector("#codemap .cm[data-state=open]")
+        page.get_by_role("tab", name="Compare").click()
+        if clip:
+            ready(page)
+        return page
+
+    yield new
+    for context in contexts:
+        context.close()
+    assert not faults
+
+
+def ready(page) -> None:
+    page.wait_for_selector("#compare .cp[data-state=open]")
+    page.wait_for_function("document.querySelectorAll('#compare .cp-side dl dd').length >= 7")
+    page.wait_for_selector(".cp-play:not([disabled])")
+
+
+def test_without_a_clip_a_sentence_says_what_to_do(pages):
+    shows(pages(None), ".cp-empty", "Open a sound in Listen")
+
+
+def test_two_models_and_two_rates_side_by_side_at_their_true_levels(pages, example_clips):
+    page = pages(example_clips[0])
+    given, _ = soundfile.read(example_clips[0])
+    a, b = page.locator("[data-side=a]"), page.locator("[data-side=b]")
+    assert a.locator("select").input_value() == "wide" and b.locator("select").input_value() == "small"
+    assert "12 of 12 stages · 6,000 bit/s" in a.inner_text() and "4 of 4 stages · 1,000 bit/s" in b.inner_text()
+    page.locator(".cp-play").click()
+    heard = page.evaluate("window.starts.slice(-3)")
+    assert sorted(one["rate"] for one in heard) == [8000, 16000, 16000]
+    assert len({(one["when"], one["from"]) for one in heard}) == 1, "all begin at the same instant"
+    original = page.evaluate("window.ear").pop(-3 if heard[0]["rate"] == 8000 else -1)
+    levels = [one["rms"] for one in page.evaluate("window.ear.slice(-3)")]
+    wanted = np.sqrt(np.mean(given**2))
+    assert any(abs(20 * np.log10(level / wanted)) < 0.2 for level in levels), (levels, wanted, original)
+    b.locator("select").select_option("wide")
+    b.locator("input[type=range]").fill("3")
+    page.wait_for_function("document.querySelector('[data-side=b] .cp-rate').textContent.includes('3 of 12 stages')")
+    ready(page)
+    assert "1,500 bit/s" in b.inner_text()
+
+
+def test_a_switch_in_mid_play_starts_nothing_anew(pages, example_clips):
+    page = pages(example_clips[0])
+    page.locator(".cp-loop").check()
+    page.locator(".cp-play").click()
+    began = page.evaluate("window.starts.length")
+    page.evaluate("window.gains.length = 0")
+    page.locator("[data-hear=b]").click()
+    page.keyboard.press("o")
+    page.keyboard.press("a")
+    assert page.evaluate("window.starts.length") == began, "the sounds go on; only their gains change"
+    gains = page.evaluate("window.gains")
+    assert len(gains) == 9 and {gain["value"] for gain in gains} == {0, 1}
+    for i in range(0, 9, 3):
+        assert sum(gain["value"] for gain in gains[i : i + 3]) == 1, "one is heard at a time, at gain 1"
+        assert len({gain["end"] for gain in gains[i : i + 3]}) == 1
+    page.locator("[data-side=a] .cp-track").first.click(position={"x": 30, "y": 20})
+    assert page.evaluate("window.starts.at(-1).from") > 0
+
+
+def test_the_blind_test_and_its_score_sheet(pages, example_clips, tmp_path):
+    page = pages(example_clips[0])
+    page.locator(".cp-loop").check()
+    page.locator(".cp-planned").fill("6")
+    page.locator(".cp-start").click()
+    shows(page, ".cp-count", "Trial 1 of 6")
+    assert page.locator("[data-side=a] select").is_disabled() and page.locator("[data-hear=x]").is_visible()
+    assert not page.locator(".cp-result").is_visible()
+    for trial in range(6):
+        page.locator("[data-hear=a]").click()
+        page.locator("[data-hear=x]").click()
+        page.locator(f"[data-answer={'ab'[trial % 2]}]").click()
+        assert page.locator(".cp-result").is_visible() == (trial == 5), "the score is hidden until the end"
+    with page.expect_download() as waiting:
+        page.locator(".cp-csv").click()
+    waiting.value.save_as(tmp_path / "sheet.csv")
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "sheet.csv").read_text())))
+    assert [row["answer"] for row in rows] == ["A", "B"] * 3 and all(int(row["switches"]) == 2 for row in rows)
+    assert rows[0]["a_model"] == "wide" and rows[0]["b_bits_per_second"] == "1000"
+    right = sum(row["x_was"] == row["answer"] for row in rows)
+    assert [int(row["right"]) for row in rows] == [int(row["x_was"] == row["answer"]) for row in rows]
+    p = sum(comb(6, k) for k in range(right, 7)) / 2**6
+    assert float(rows[-1]["p_so_far"]) == pytest.approx(p, rel=1e-3) and int(rows[-1]["right_so_far"]) == right
+    told = page.locator(".cp-verdict").inner_text()
+    assert told.startswith(f"{right} of 6 right.") and float(re.search(r"p = ([\d.]+)\)", told)[1]) == pytest.approx(p, abs=6e-4)
+    assert page.locator(".cp-sheet tbody tr").count() == 6
+    page.get_by_role("tab", name="Listen").click()
+    page.get_by_role("tab", name="Compare").click()
+    ready(page)
+
+
+def test_a_test_that_is_stopped_says_so_and_equal_sides_are_refused(pages, example_clips):
+    page = pages(example_clips[1])
+    page.locator(".cp-start").click()
+    page.locator("[data-answer=a]").click()
+    page.locator(".cp-stop").click()
+    shows(page, ".cp-verdict", "stopped after 1 of 16 trials")
+    page.locator("[data-side=b] select").select_option("wide")
+    page.wait_for_selector(".cp-side.cp-busy", state="detached")
+    page.wait_for_function("document.querySelector('[data-side=b] dl').textContent.includes('16 kHz')")
+    page.locator(".cp-start").click()
+    shows(page, ".cp-status", "A and B are the same")
+    page.locator("[data-side=b] input").fill("2")
+    page.locator(".cp-planned").fill("3")
+    page.wait_for_timeout(600)
+    page.wait_for_selector(".cp-side.cp-busy", state="detached")
+    page.locator(".cp-start").click()
+    shows(page, ".cp-status", "A test has 5 to 100 trials")
+
+
+def test_the_binomial_p_value_is_exact(browser):
+    source = (Path(__file__).resolve().parents[2] / "vqaudio" / "ui" / "compare.2-score.js").read_text()
+    page = browser.new_page()
+    cases = [(n, k) for n in (5, 16, 37, 100) for k in (0, 1, n // 2, n - 1, n)]
+    found = page.evaluate(f"{source}; {json.dumps(cases)}.map(([n, k]) => pValue(k, n))")
+    for (n, k), p in zip(cases, found):
+        assert p == pytest.approx(sum(comb(n, i) for i in range(k, n + 1)) / 2**n, rel=1e-9)
+    told = page.evaluate(f"{source}; csvOf([['=1+1', 'a,\"b', 3]])")
+    assert told == "'=1+1,\"a,\"\"b\",3\r\n"
+    page.close()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 390])
+def test_it_fits_the_window(pages, example_clips, width, theme):
+    page = pages(example_clips[2], width, theme)
+    page.locator(".cp-planned").fill("5")
+    page.locator(".cp-start").click()
+    for _ in range(5):
+        page.locator("[data-answer=a]").click()
+    page.mouse.move(1, 1)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width, "nothing sticks out to the right"
+    ARTIFACTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=ARTIFACTS / f"compare-{width}-{theme}.png", full_page=True)
