@@ -166,12 +166,16 @@ def folder_of(name: str | os.PathLike) -> Path:
 
 def _download(repo_id: str) -> Path:
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
     try:
         return Path(snapshot_download(repo_id, allow_patterns=UPLOADED))
     except HFValidationError:
         raise InputError(f"{repo_id!r} is no folder here, and not a name that the Hub allows.") from None
+    except LocalEntryNotFoundError:
+        raise InputError(
+            f"{repo_id!r} is no folder here, and the Hugging Face Hub cannot be reached: check the connection, or name a folder."
+        ) from None
     except Exception as error:  # of the Hub's own, or of its HTTP library, which differs between its versions
         raise InputError(f"{repo_id!r} is no folder here, and the Hub did not give it: {_first_line(error)}") from None
 

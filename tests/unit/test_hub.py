@@ -143,7 +143,7 @@ def test_the_hub_cannot_be_reached(tmp_path, environment):
     command = [sys.executable, "-c", script, "load", "someone/some-codec"]
     done = subprocess.run(command, env=environment | closed, capture_output=True, text=True, timeout=200)
     assert done.returncode == 1
-    assert "InputError: 'someone/some-codec' is no folder here, and the Hub did not give it" in done.stderr
+    assert "InputError: 'someone/some-codec' is no folder here, and the Hugging Face Hub cannot be reached" in done.stderr
 
 
 @pytest.mark.parametrize("name", ["a/b/c", "some one/x", "a/../b"])

@@ -11,7 +11,7 @@ from vqaudio.audio import to_int16
 from vqaudio.codec import Codec
 from vqaudio.codes import parse_stages
 from vqaudio.errors import InputError
-from vqaudio.ui import exports, models, reading
+from vqaudio.ui import exports, gpu, models, reading
 from vqaudio.vqa import write_vqa
 
 
@@ -27,7 +27,7 @@ def encode(audio: str, model: str = "") -> tuple[str, dict]:
     """
     with reading.plain_errors():
         codec = models.codec(model)
-        codes = codec.encode(reading.sound(audio, codec)[0][None])
+        codes, _ = gpu.encoded(codec.name, reading.sound(audio, codec)[0])
         folder = Path(get_upload_folder()) / secrets.token_hex(20)
         folder.mkdir(parents=True)
         write_vqa(folder / "codes.vqa", codes, codec)
@@ -61,7 +61,8 @@ def reconstruct(audio: str, stages: str = "", model: str = "") -> tuple[int, np.
     """
     with reading.plain_errors():
         codec = models.codec(model)
-        return _decoded(codec, codec.encode(reading.sound(audio, codec)[0][None]), stages)
+        codes, _ = gpu.encoded(codec.name, reading.sound(audio, codec)[0])
+        return _decoded(codec, codes, stages)
 
 
 def _decoded(codec: Codec, codes, stages: str) -> tuple[int, np.ndarray]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import gradio as gr
 import torch
 
-from vqaudio.ui import api, api_priors, codebooks, compare, facts, inpainting, models, reading, report, served, wire
+from vqaudio.ui import api, api_priors, codebooks, compare, facts, gpu, inpainting, models, reading, report, served, wire
 from vqaudio.ui.codemap import CodeMap
 from vqaudio.ui.workbench import Workbench
 
@@ -21,6 +21,7 @@ THEME = gr.themes.Base(
 LAUNCH = {
     "theme": THEME,
     "css": (Path(__file__).parent / "page.css").read_text(),
+    "head": f"<script>{(Path(__file__).parent / 'microphone.js').read_text()}</script>",
     "max_file_size": f"{reading.MAX_MB}mb",
     "show_error": True,  # the sentence of Gradio's own refusals; ours are plain already, and no traceback is in either
     "footer_links": ["api", "settings"],
@@ -65,7 +66,8 @@ def _opened(make, model: str | None):
 def _from_sound(path: str, trim: bool, model: str | None) -> tuple[Workbench, str]:
     codec = models.codec(model)
     audio, told = reading.sound(path, codec, trim)
-    return Workbench.from_audio(codec, audio, Path(path).stem), report.of_sound(told)
+    codes, latents = gpu.encoded(codec.name, audio)
+    return Workbench(codec, codes, Path(path).stem, audio[0], latents[0]), report.of_sound(told)
 
 
 def _from_codes(path: str) -> tuple[Workbench, str]:
@@ -112,6 +114,7 @@ def _listen(session: gr.State) -> tuple:
             sound = reading.only_uploads(
                 gr.Audio(type="filepath", label="Your sound", sources=["upload", "microphone"], elem_id="sound", buttons=[])
             )
+            gr.HTML('<p id="microphone" role="alert"></p>')
             files = sorted(EXAMPLES.glob("*.wav"))
             if files:
                 gr.Examples(
