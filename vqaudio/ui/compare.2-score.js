@@ -19,7 +19,7 @@ function pValue(right, n) {
 
 function verdict(right, n, planned) {
   const p = pValue(right, n);
-  const often = p < 0.0005 ? "less than 1 in 1,000" : `${number(100 * p, 1)} in 100`;
+  const often = p < 0.0005 ? "less than 1 in 1,000" : `${number(100 * p, p < 0.095 ? 1 : 0)} in 100`;
   const told = `${right} of ${n} right. Somebody who only guesses gets that many or more in ${often} such tests (p = ${p < 0.0005 ? "below 0.001" : p.toFixed(3)}).`;
   const meaning = p < 0.05 ? "So you most likely hear the difference." : "So this does not show that you hear a difference; more trials may.";
   return `${told} ${meaning}${n < planned ? ` The test was stopped after ${n} of ${planned} trials, so take the number with care.` : ""}`;

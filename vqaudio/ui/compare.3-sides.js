@@ -5,7 +5,7 @@ const $ = (selector) => root.querySelector(selector);
 let clip = null;
 let sides = {}; // a, b: what the server told of them
 const panels = { original: panel("original"), a: panel("a"), b: panel("b") };
-$(".cp-sides").append(panels.a.node, panels.b.node, panels.original.node);
+$(".cp-sides").append(panels.original.node, panels.a.node, panels.b.node);
 
 function say(sentence) {
   $(".cp-status").textContent = sentence;
