@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import asdict
 
 import pytest
 import soundfile
@@ -168,7 +169,7 @@ def test_a_fill_is_replayed_to_the_same_ids(command, models, codec, example_clip
     arguments = ("--mask", tmp_path / "m.json", "--seed", "2", "--labels", "digit=7", "--recipe", tmp_path / "r.json")
     assert command("fill", tmp_path / "a.vqa", tmp_path / "b.vqa", *arguments, *models)[0] == 0
     recipe = json.loads((tmp_path / "r.json").read_text())
-    assert recipe["settings"] == {"temperature": 1.0, "top_k": None, "top_p": 1.0, "steps": 16, "guidance": 1.5}
+    assert recipe["settings"] == asdict(vqaudio.load(models[3]).default_sampling(generating=False))
     (tmp_path / "m.json").unlink()
     code, out, _ = command("replay", tmp_path / "r.json", "--target", tmp_path / "c.vqa", *CPU)
     assert code == 0 and "the same ids" in out

@@ -61,7 +61,7 @@ CC BY-SA 4.0, and so are these weights.
 
 def write_codec_card(codec: Codec, folder: Path) -> None:
     """Write `folder`/README.md from config.json, training.json, metrics.json and the codebook statistics there."""
-    training, metrics = _read(folder, "training.json"), _read(folder, "metrics.json")
+    training, metrics = read_record(folder, "training.json"), read_record(folder, "metrics.json")
     stage, spec = codec.spec.stages[0], codec.spec
     level = "left in the codes"
     if codec.reference_level_db is not None:
@@ -73,7 +73,7 @@ def write_codec_card(codec: Codec, folder: Path) -> None:
         parameters=sum(p.numel() for p in codec.parameters()) / 1e6,
         megabytes=(folder / "model.safetensors").stat().st_size / 1e6, context=codec.context,
         context_s=codec.context / spec.frame_rate, delay_ms=1000 * codec.delay_s, ahead=codec.look_ahead,
-        training=_training(training), scores=_scores(metrics),
+        training=training_in_words(training), scores=_scores(metrics),
         evaluation_command=metrics["command"] if metrics else "vqaudio evaluate codec", health=_health(folder),
     )
     replace_file(folder / "README.md", lambda path: path.write_text(text))
@@ -81,7 +81,7 @@ def write_codec_card(codec: Codec, folder: Path) -> None:
 
 def write_table(folder: Path, page: Path) -> None:
     """Put the table of metrics.json between the two marks of a page: `<!-- table: ... -->` and `<!-- /table -->`."""
-    text, metrics = page.read_text(), _read(folder, "metrics.json")
+    text, metrics = page.read_text(), read_record(folder, "metrics.json")
     head, mark, rest = text.partition("<!-- table:")
     comment, end, tail = rest.partition("<!-- /table -->")
     if not mark or not end:
@@ -90,7 +90,8 @@ def write_table(folder: Path, page: Path) -> None:
     replace_file(page, lambda path: path.write_text(new))
 
 
-def _read(folder: Path, name: str):
+def read_record(folder: Path, name: str):
+    """What a JSON file beside the weights says; None where there is no such file. Raises InputError if it is damaged."""
     try:
         return json.loads((folder / name).read_text())
     except FileNotFoundError:
@@ -99,7 +100,7 @@ def _read(folder: Path, name: str):
         raise InputError(f"{folder / name} is damaged: it is not JSON.") from None
 
 
-def _training(runs: list[dict] | None) -> str:
+def training_in_words(runs: list[dict] | None) -> str:
     """One line a run, in the order in which they were made."""
     if not runs:
         return "Not recorded."

@@ -10,6 +10,7 @@ from vqaudio.codec import Codec
 from vqaudio.data import fsdd
 from vqaudio.data.encoded import encoded
 from vqaudio.evaluation import prior_evaluation as measure
+from vqaudio.evaluation.card import read_record, training_in_words
 from vqaudio.evaluation.judges import Judge
 from vqaudio.hub import replace_file
 from vqaudio.prior import Prior
@@ -117,9 +118,7 @@ CC BY-SA 4.0, and so are these weights.
 
 def write_prior_card(prior: Prior, folder: Path) -> None:
     """Write `folder`/README.md from config.json, training.json and metrics.json there."""
-    from vqaudio.evaluation.card import _read, _training
-
-    found = _read(folder, "metrics.json")
+    found = read_record(folder, "metrics.json")
     how = "Measured by `vqaudio evaluate prior`."
     if found:
         used, in_hole = (json.dumps({k: v for k, v in found[s].items() if v is not None}) for s in ("settings", "hole_settings"))
@@ -135,7 +134,8 @@ def write_prior_card(prior: Prior, folder: Path) -> None:
         likelihood="exact" if prior.likelihood == "exact" else "pseudo: each cell given all others",
         sees_right="yes" if prior.sees_right else "no: it fills from the left",
         parameters=sum(t.numel() for t in prior.state_dict().values()) / 1e6,
-        megabytes=(folder / "model.safetensors").stat().st_size / 1e6, training=_training(_read(folder, "training.json")),
+        megabytes=(folder / "model.safetensors").stat().st_size / 1e6,
+        training=training_in_words(read_record(folder, "training.json")),
         scores=report(found) if found else "Not measured.", how=how,
     )
     replace_file(folder / "README.md", lambda path: path.write_text(text))

@@ -20,8 +20,11 @@ class MaskedPriorConfig(NetworkConfig):
     """The shape of a masked prior."""
 
     module: str = "priors.masked"
+    temperature: float = 1.05
+    hole_temperature: float = 0.4
     steps: int = 16
     """Passes of the transformer."""
+    guidance: float = 1.1
     choice_noise: float = 10.0
     """Gumbel noise on the confidence that chooses which cells are kept; falls to 0 over a stage's steps. Little of it leads to
     clips that are nearer to the training clips."""

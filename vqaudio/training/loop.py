@@ -144,12 +144,12 @@ def fit(task: Task, config: LoopConfig, folder: Path, place: Place, resume: bool
             observer.see(scalars, done, last)
             if last or done % config.checkpoint_every == 0:
                 _save(task, config, checkpoint, done, observer.best)
+                _describe_run(folder, done, place, observer.log.spent_s)
         if stop.asked:
             raise KeyboardInterrupt(f"stopped after step {done}; the same command with --resume goes on from there.")
     if observer is None:
         return {}
     task.export(folder / "last")
-    _describe_run(folder, config, place, observer.log.spent_s)
     return observer.validation
 
 
@@ -202,10 +202,10 @@ class _Observer:
             self.log.write_sound(name, sound, done, rate)
 
 
-def _describe_run(folder: Path, config: LoopConfig, place: Place, seconds: float) -> None:
-    """Write training.json: how these weights came about, for the model card."""
+def _describe_run(folder: Path, steps: int, place: Place, seconds: float) -> None:
+    """Write training.json: how these weights came about, for the model card; also of a run that is stopped early."""
     described = {
-        "command": " ".join(["vqaudio", *sys.argv[1:]]), "steps": config.steps, "seconds": seconds,
+        "command": " ".join(["vqaudio", *sys.argv[1:]]), "steps": steps, "seconds": seconds,
         "processes": place.world, "threads": torch.get_num_threads(), "device": _device_name(place.device),
         "torch": torch.__version__, "finished": time.strftime("%Y-%m-%d"),
     }
