@@ -157,6 +157,7 @@ def test_a_new_clip_takes_the_place_of_the_clip_and_undo_gives_it_back(page, tmp
     page.keyboard.press("Control+z")
     shows(page, ".cm-status", "Undone: the clip is")
     assert np.array_equal(ids(page, tmp_path), before) and page.locator(".cm-length").inner_text() == length
+    assert page.locator(".cm-card").count() == 0, "the variations were of another clip"
     page.keyboard.press("Control+y")
     shows(page, ".cm-status", "Done again: the clip is")
     assert np.array_equal(ids(page, tmp_path), made)

@@ -99,6 +99,7 @@ async function follows(starting, react) {
 
 async function watchJob({ job: token, total }, react) {
   const got = { seen: 0, opened: 0, step: 0 };
+  const stopped = (sentence) => endJob(gallery ? sentence : ""); // of a clip that was left nobody wants to hear
   while (root.isConnected) {
     const answer = await call(server.progress, { job: token, ...got });
     if (!answer.ok) return endJob(answer.error);
@@ -108,9 +109,9 @@ async function watchJob({ job: token, total }, react) {
     got.step = answer.step;
     showJob(answer.share, answer.waiting, got.seen, total);
     if (answer.state === "done") return endJob("", true);
-    if (answer.state === "failed") return endJob(answer.error_text);
+    if (answer.state === "failed") return stopped(answer.error_text);
     if (gallery && answer.state === "cancelled") await gallery.first;
-    if (answer.state === "cancelled") return endJob(got.seen ? `Cancelled. What was finished is kept: ${got.seen} of ${total}.` : "Cancelled. The clip is as it was.");
+    if (answer.state === "cancelled") return stopped(got.seen ? `Cancelled. What was finished is kept: ${got.seen} of ${total}.` : "Cancelled. The clip is as it was.");
     await new Promise((resolve) => setTimeout(resolve, clip && clip.ids.length > MANY_CELLS ? 3 * POLL_MS : POLL_MS));
   }
   return false;

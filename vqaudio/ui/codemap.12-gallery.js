@@ -216,35 +216,13 @@ function drawMini(canvas, n, ids, before = null) {
   const at = (row, column) => row * shape.columns + first + column;
   context.drawImage(offscreen(columns, shape.rows, (x, y) => colourOf(gallery.base || clip, stageOf[y], ids[at(y, x)])), 0, 0, width, height);
   if (!gallery.variations[n] || gallery.made) return;
-  const inside = (row, column) => row >= 0 && row < shape.rows && column >= 0 && column < columns;
-  const differs = (row, column) => inside(row, column) && ids[at(row, column)] !== UNDECIDED && ids[at(row, column)] !== before[at(row, column)];
+  const differs = (column, row) => ids[at(row, column)] !== UNDECIDED && ids[at(row, column)] !== before[at(row, column)];
   const colours = inks();
   for (const [colour, thick] of [[colours.paper, 3.4], [colours.now, 1.8]]) {
     context.strokeStyle = colour;
     context.lineWidth = thick * ratio;
-    strokeContour(context, differs, shape.rows, columns, width, height);
+    strokeContour(context, differs, [0, columns], shape.rows, (column, row) => [(column / columns) * width, (row / shape.rows) * height]);
   }
-}
-
-// The edges between cells for which `inside(row, column)` holds and those for which it does not.
-function strokeContour(context, inside, rows, columns, width, height) {
-  const [wide, high] = [width / columns, height / rows];
-  const edge = (value, most) => Math.max(context.lineWidth / 2, Math.min(most - context.lineWidth / 2, value));
-  const line = (x1, y1, x2, y2) => {
-    context.moveTo(edge(x1 * wide, width), edge(y1 * high, height));
-    context.lineTo(edge(x2 * wide, width), edge(y2 * high, height));
-  };
-  context.beginPath();
-  for (let row = 0; row < rows; row++) {
-    for (let column = 0; column < columns; column++) {
-      if (!inside(row, column)) continue;
-      if (!inside(row - 1, column)) line(column, row, column + 1, row);
-      if (!inside(row + 1, column)) line(column, row + 1, column + 1, row + 1);
-      if (!inside(row, column - 1)) line(column, row, column, row + 1);
-      if (!inside(row, column + 1)) line(column + 1, row, column + 1, row + 1);
-    }
-  }
-  context.stroke();
 }
 
 function showCompared() {

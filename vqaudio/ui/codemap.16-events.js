@@ -159,6 +159,7 @@ function open(value) {
 // Put a clip in the lanes: the one that was opened, or a new one. What was decoded of others stays, and so does the place.
 function enter(next) {
   leavePreview();
+  if (gallery && !gallery.made && gallery.base !== next) closeGallery();
   clip = next;
   images.clear();
   focus = picked = beforeSolo = drag = anchor = null;

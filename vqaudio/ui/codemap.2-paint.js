@@ -119,6 +119,32 @@ function drawFrame(context, clip, place, view, width, height, colour, thick) {
   context.strokeRect(left + thick / 2, height - (place.band + 1) * high + thick / 2, Math.max(2, cellSeconds * scale - thick), high - thick);
 }
 
+// The edges between cells of which `inside(x, y)` holds and the others: columns first to last - 1, rows 0 to rows - 1.
+// `corner(x, y)`: where on the canvas the upper left corner of a cell is.
+function strokeContour(context, inside, [first, last], rows, corner) {
+  const is = (x, y) => x >= first && x < last && y >= 0 && y < rows && inside(x, y);
+  const { width, height } = context.canvas;
+  const scale = context.getTransform().a;
+  const margin = context.lineWidth / 2;
+  const line = (from, to) => {
+    const [a, b] = [from, to].map(([x, y]) => [Math.max(margin, Math.min(width / scale - margin, x)), Math.max(margin, Math.min(height / scale - margin, y))]);
+    context.moveTo(...a);
+    context.lineTo(...b);
+  };
+  context.lineCap = "square";
+  context.beginPath();
+  for (let y = 0; y < rows; y++) {
+    for (let x = first; x < last; x++) {
+      if (!is(x, y)) continue;
+      if (!is(x, y - 1)) line(corner(x, y), corner(x + 1, y));
+      if (!is(x, y + 1)) line(corner(x, y + 1), corner(x + 1, y + 1));
+      if (!is(x - 1, y)) line(corner(x, y), corner(x, y + 1));
+      if (!is(x + 1, y)) line(corner(x + 1, y), corner(x + 1, y + 1));
+    }
+  }
+  context.stroke();
+}
+
 // Seconds under the lanes.
 function drawAxis(context, view, width, ink) {
   const wanted = (view[1] - view[0]) / Math.max(2, width / 90);

@@ -67,13 +67,16 @@ function drawMarks(lane, context, width, height, colours) {
   }
   const [now, before] = clip.preview ? [clip.preview, clip.ids] : [clip.ids, clip.firstIds];
   if (clip.preview ? !preview || preview.step >= 0 || gallery.made : !clip.edits) return;
-  for (let row = lane.stage.row; row < lane.stage.row + lane.stage.bands * lane.stage.steps; row++) {
-    for (let column = 0; column < clip.geometry.columns; column++) {
-      const i = row * clip.geometry.columns + column;
-      if (now[i] === before[i]) continue;
-      drawFrame(context, clip, placeOf(clip.geometry, row, column), view, width, height, colours.now, 1.5);
-    }
-  }
+  const { bands, steps, width: cells } = lane.stage;
+  const each = 1 / (clip.geometry.frameRate * steps);
+  const seen = [Math.max(0, Math.floor(view[0] / each)), Math.min(cells, Math.ceil(view[1] / each))];
+  const differs = (x, y) => {
+    const { row, column } = cellAt(lane.stage, x, bands - 1 - y);
+    return now[row * clip.geometry.columns + column] !== before[row * clip.geometry.columns + column];
+  };
+  context.strokeStyle = colours.now;
+  context.lineWidth = 2;
+  strokeContour(context, differs, seen, bands, (x, y) => [(x * each - view[0]) * (width / (view[1] - view[0])), (y * height) / bands]);
 }
 
 function drawControls() {
