@@ -186,6 +186,15 @@ def test_jobs_wait_their_turn_and_can_be_cancelled_there():
     assert waiting.state == "cancelled"
 
 
+def test_a_job_of_a_page_that_was_closed_ends():
+    job = jobs.Job(lambda job: job.check(), 1)
+    job.asked_at -= jobs.FORGOTTEN_S + 1
+    jobs.start(job)
+    while job.busy:
+        time.sleep(0.01)
+    assert job.state == "cancelled"
+
+
 def test_a_fault_in_a_prior_is_a_sentence(bench, toy, token, monkeypatch, caplog):
     monkeypatch.setattr(toy, "fill", lambda *_, **__: 1 / 0)
     started = inpainting.fill({"token": token, "prior": "toy", "rectangles": [{"start_s": 0.0, "end_s": 0.1}], "settings": {}})
