@@ -22,7 +22,8 @@ def page(browser, monkeypatch):
     from vqaudio.ui.workbench import Workbench
 
     toy = ToyPrior(CODEC, pause_s=0.05)
-    monkeypatch.setattr(models, "codec", lambda: CODEC)
+    monkeypatch.setattr(models, "codec", lambda *_: CODEC)
+    monkeypatch.setattr(models, "names", lambda: [CODEC.name])
     monkeypatch.setattr(models, "_prior_names", lambda: ["toy"])
     monkeypatch.setattr(models, "_prior", lambda name: toy)
     bench = Workbench(CODEC, CODEC.ramp(3000), "a minute")

@@ -188,6 +188,7 @@ def test_a_block_is_pasted_into_another_clip(page, example_clips, tmp_path):
 
 def test_keys_play_copy_paste_and_take_back(page, example_clips, tmp_path):
     before = ids(page, tmp_path)
+    page.locator(".cm-loop").check()
     page.locator(".cm-finer").uncheck()
     drag(page, (2, 0.2), (2, 0.3))
     n = selected(page)

@@ -9,7 +9,7 @@ from vqaudio.codes import Codes, CodeSpec
 class Tones(Codec):
     """Each stage is a tone, as loud in a column as the mean of its indices there."""
 
-    context, reference_level_db, name, fingerprint = 0, None, "tones", "0" * 32
+    context, reference_level_db, name, fingerprint, encoder_fingerprint = 0, None, "tones", "0" * 32, "0" * 32
 
     def __init__(self, spec: CodeSpec, sample_rate: int):
         super().__init__()
