@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 import soundfile
+import soxr
 import torch
 
-from vqaudio.data import fsdd
+from vqaudio.data import fsdd, voice
 from vqaudio.data.clips import Clip, Split
 from vqaudio.errors import InputError
 from vqaudio.evaluation import codec_evaluation, metrics
@@ -133,3 +134,49 @@ def test_the_card_says_what_was_not_measured(codec, model_folder):
     assert text.count("Not measured.") == 2 and "Not recorded." in text
     encoder, decoder = codec.look_ahead
     assert f"{20 * (encoder + decoder + 1)} ms of delay: ids wait for {encoder} columns, their sound for {decoder} more" in text
+
+
+@pytest.fixture(scope="module")
+def speech_commands():
+    if not (SHARED / "data" / voice.TEST_FOLDER).is_dir():
+        pytest.skip("../shared/data/speech-commands-300 is not here")
+    return voice.load_split("test", SHARED / "data")
+
+
+def through_8_khz(clip):
+    """To 8 kHz and back, each time as 16-bit numbers."""
+    for rates in ((16_000, 8000), (8000, 16_000)):
+        clip = (torch.from_numpy(soxr.resample(clip.numpy(), *rates)) * 32768).round().clamp(-32768, 32767) / 32768
+    return clip
+
+
+def test_wide_band_figures_are_those_of_the_peers_table(speech_commands):
+    """The row "16 kHz to 8 kHz and back" of ../shared/peers/README.md: ESTOI .987, mel-L1 .413."""
+    pairs = [(clip.audio, through_8_khz(clip.audio)) for clip in speech_commands.clips]
+    pairs = [(a, torch.nn.functional.pad(b, (0, max(0, len(a) - len(b))))[: len(a)]) for a, b in pairs]
+    mel = [metrics.mel_l1(a, b, 16_000) for a, b in pairs]
+    assert sum(mel) / len(mel) == pytest.approx(0.413, abs=0.005)
+    rows = speech_commands.utterances
+    heard = [[metrics.joined([pairs[i][side] for i in row], 16_000) for side in (0, 1)] for row in rows[:6]]
+    estoi = [metrics.estoi(*sides, 16_000) for sides in heard]
+    assert sum(estoi) / len(estoi) == pytest.approx(0.987, abs=0.006)
+
+
+def test_a_speaker_is_most_like_herself_and_noise_has_a_low_dnsmos(speech_commands):
+    voices: dict[str, list] = {}
+    for clip in speech_commands.clips:
+        voices.setdefault(clip.labels["speaker"], []).append(clip.audio)
+    one, other = sorted(voices.values(), key=len)[-2:]
+    half = torch.cat(one[::2]), torch.cat(one[1::2])
+    same, different = metrics.speaker_similarity(*half), metrics.speaker_similarity(half[0], torch.cat(other))
+    assert metrics.speaker_similarity(half[0], half[0]) == pytest.approx(1.0, abs=1e-4)
+    assert same > different + 0.1
+    noisy = half[0] + 0.1 * torch.randn(len(half[0]), generator=torch.Generator().manual_seed(0))
+    assert metrics.dnsmos(half[0][:160_000]) > metrics.dnsmos(noisy[:160_000]) + 0.1
+
+
+def test_columns_that_no_row_has_are_left_out():
+    bare = codec_evaluation.Scores("a", 800, 2.0, 0.5, 0.1, 1.0, 0.0, {})
+    assert "DNSMOS" not in codec_evaluation.table([bare]) and "similarity" not in codec_evaluation.table([bare])
+    whole = replace(bare, speaker_similarity=0.912, dnsmos=2.34)
+    assert codec_evaluation.table([whole]).splitlines()[2].endswith("| 0.912 | 2.34 |")

@@ -15,7 +15,9 @@ Data = Annotated[
     Path | None, tyro.conf.arg(help="The dataset's folder; by default $VQAUDIO_DATA, else what `vqaudio download` fetched.")
 ]
 Model = Annotated[str, tyro.conf.arg(help="A name in weights/, a folder, or a Hub id.")]
-JUDGES = ("fsdd-judge-digit", "fsdd-judge-speaker")
+Dataset = Annotated[str, tyro.conf.arg(help="The module of vqaudio.data that reads it.")]
+Judges = Annotated[tuple[str, ...] | None, tyro.conf.arg(help="Models that tell the labels; by default those of the dataset.")]
+JUDGES = {"fsdd": ("fsdd-judge-digit", "fsdd-judge-speaker")}
 
 
 def publish(
@@ -59,7 +61,7 @@ def codebooks(
     Also kept: how far the clips are from the codewords, so that the app can say how near a person's clip is to them.
     """
     from vqaudio import hub
-    from vqaudio.cli.train import dataset_named
+    from vqaudio.data import dataset_named
     from vqaudio.evaluation.codebooks import health, measure, save_statistics
 
     codec, load_split = hub.load(model), dataset_named(dataset).load_split
@@ -74,6 +76,7 @@ def codebooks(
 
 def evaluate_codec(
     model: Model = "fsdd-8khz", data: Data = None,
+    dataset: Dataset = "fsdd",
     split: Annotated[Literal["validation", "test"], tyro.conf.arg(help="Which part of the dataset.")] = "test",
     stages: Annotated[
         tuple[int, ...] | None, tyro.conf.arg(help="Numbers of stages; by default all, half and a quarter.")
@@ -82,15 +85,19 @@ def evaluate_codec(
     peers: Annotated[
         Path | None, tyro.conf.arg(help="A folder of other codecs' decoded clips: CODEC/meta.json and CODEC/CLIP.flac.")
     ] = None,
-    judges: Annotated[tuple[str, ...], tyro.conf.arg(help="Models that tell the labels.")] = JUDGES,
+    judges: Judges = None,
     save: Annotated[bool, tyro.conf.arg(help="Keep the table beside the weights, for the model card.")] = False,
 ) -> None:
-    """PESQ, ESTOI, mel-L1, MR-STFT, SI-SDR and the judges' accuracy of a codec on a part of its dataset, as a table."""
+    """What a codec keeps of a part of a dataset, as a table.
+
+    PESQ, ESTOI, mel-L1, MR-STFT, SI-SDR, the judges' accuracy and, at 16 kHz, the speakers' similarity and DNSMOS.
+    """
     from vqaudio import hub
-    from vqaudio.data import fsdd
+    from vqaudio.data import dataset_named
     from vqaudio.evaluation import codec_evaluation as evaluation
 
-    codec, jury, clips = hub.load(model), [hub.load(name) for name in judges], fsdd.load_split(split, data)
+    named = JUDGES.get(dataset, ()) if judges is None else judges
+    codec, jury, clips = hub.load(model), [hub.load(name) for name in named], dataset_named(dataset).load_split(split, data)
     total = len(codec.spec.stages)
     chosen = sorted(stages or {total, max(1, total // 2), max(1, total // 4)}, reverse=True)
     rows = []
@@ -103,7 +110,7 @@ def evaluate_codec(
     rows.append(evaluation.score("original", 16 * clips.sample_rate, clips, originals, jury))
     print(evaluation.table(rows))
     if save:
-        record = {"command": " ".join(["vqaudio", *sys.argv[1:]]), "rows": [asdict(row) for row in rows]}
+        record = {"command": " ".join(["vqaudio", *sys.argv[1:]]), "dataset": dataset, "rows": [asdict(row) for row in rows]}
         path = hub.folder_of(model) / "metrics.json"
         hub.replace_file(path, lambda temporary: temporary.write_text(json.dumps(record, indent=1) + "\n"))
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from vqaudio.cli.measure import JUDGES, Data
+from vqaudio.cli.measure import JUDGES, Data, Dataset, Judges
 from vqaudio.cli.sound import AudioIn, AudioOut, Device, VqaIn, VqaOut
 from vqaudio.errors import InputError
 
@@ -111,13 +111,15 @@ def score(
 
 
 def evaluate_prior(
-    model: Prior = "masked", codec: Codec = "fsdd-8khz", data: Data = None,
+    model: Prior = "masked", codec: Codec = "fsdd-8khz", dataset: Dataset = "fsdd", data: Data = None,
     split: Annotated[Literal["validation", "test"], tyro.conf.arg(help="Which part of the dataset to compare with.")] = "test",
     clips: Annotated[int, tyro.conf.arg(help="How many new clips to judge.")] = 1000,
     seed: Annotated[int, tyro.conf.arg(help="Of all randomness.")] = 0,
     temperature: Temperature = None, top_k: TopK = None, top_p: TopP = None, steps: Steps = None, guidance: Guidance = None,
     told: Annotated[bool, tyro.conf.arg(help="Tell the labels when inpainting, too.")] = False,
-    judges: Annotated[tuple[str, ...], tyro.conf.arg(help="Models that tell the labels.")] = JUDGES,
+    hole_s: Annotated[float | None, tyro.conf.arg(help="Seconds of the hole to fill; by default 30 % of the clip.")] = None,
+    beside: Annotated[tuple[str, ...], tyro.conf.arg(help="Other priors of this codec, to fill the same holes.")] = (),
+    judges: Judges = None,
     save: Annotated[bool, tyro.conf.arg(help="Keep the numbers beside the weights, for the model card.")] = False,
 ) -> None:
     """Bits per code, judged and compared new clips, memorisation, and inpainting beside plain baselines."""
@@ -129,7 +131,11 @@ def evaluate_prior(
 
     prior = load_prior(model, codec)
     settings = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "steps": steps, "guidance": guidance}
-    found = evaluate(hub.load(codec), prior, [hub.load(name) for name in judges], data, split, clips, seed, told, settings)
+    jury = [hub.load(name) for name in (JUDGES.get(dataset, ()) if judges is None else judges)]
+    others = [load_prior(name, codec) for name in beside]
+    found = evaluate(
+        hub.load(codec), prior, jury, dataset, data, split, clips, hole_s, others, seed, told, settings
+    )
     found["command"] = " ".join(["vqaudio", *sys.argv[1:]])
     print(report(found))
     if save:

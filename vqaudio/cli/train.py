@@ -11,6 +11,7 @@ from typing import Annotated, Generic, TypeVar
 
 import tyro
 
+from vqaudio.data import dataset_named
 from vqaudio.errors import InputError
 
 Recipe = TypeVar("Recipe")
@@ -175,16 +176,6 @@ def load_parts(name: str, data: Path | None, sample_rate: int):
             f"{name} is a dataset at {parts[0].sample_rate:,} Hz, and this codec works at {sample_rate:,} Hz."
         )
     return parts
-
-
-def dataset_named(name: str):
-    """The module of vqaudio.data that reads a dataset."""
-    from vqaudio.hub import modules_of
-
-    module = importlib.import_module(f"vqaudio.data.{name}") if name in modules_of("data") else None
-    if not hasattr(module, "load_split"):
-        raise InputError(f"There is no dataset {name!r} in vqaudio/data.")
-    return module
 
 
 def _class_for(config):

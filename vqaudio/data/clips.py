@@ -15,6 +15,27 @@ class Clip:
 
 
 @dataclass(frozen=True)
+class About:
+    """What the cards of models that were trained on a dataset say of it. Sentences.
+
+    Attributes:
+        name: what stands after "trained on".
+        parts: what was trained on, chosen on and tested on.
+        heard: over what the figures of the table are means.
+        knows, beyond: what its models know, and what comes of everything else.
+        licence, source: the licence's short name on the Hub, and where the recordings come from under which licence.
+    """
+
+    name: str = "a folder of recordings"
+    parts: str = "The recordings were shared out by a hash of their names."
+    heard: str = "Means over the clips."
+    knows: str = "It knows what is in those recordings."
+    beyond: str = "Other sounds come back recognisable at best"
+    licence: str = "other"
+    source: str = "The recordings are their owner's, and so is the licence."
+
+
+@dataclass(frozen=True)
 class Split:
     """A part of a dataset, in memory.
 

@@ -4,20 +4,21 @@ import json
 from pathlib import Path
 
 from vqaudio.codec import Codec
+from vqaudio.data import dataset_named
+from vqaudio.data.clips import About
 from vqaudio.errors import InputError
 from vqaudio.evaluation.codebooks import health, load_statistics
 from vqaudio.evaluation.codec_evaluation import Scores, table
 from vqaudio.hub import replace_file
 
 CODEC_CARD = """---
-license: cc-by-sa-4.0
+license: {about.licence}
 library_name: vqaudio
 tags: [audio, codec, residual-vector-quantization, speech]
 ---
 # {name}
 
-A residual vector-quantised autoencoder for {rate} Hz mono sound, trained on the Free Spoken Digit Dataset with
-[vqaudio](../../README.md).
+A residual vector-quantised autoencoder for {rate} Hz mono sound, trained on {about.name} with [vqaudio](../../README.md).
 
 | | |
 | --- | --- |
@@ -32,16 +33,13 @@ A residual vector-quantised autoencoder for {rate} Hz mono sound, trained on the
 
 {training}
 
-Trained on takes 10 to 49 of each digit and speaker; weights chosen on takes 5 to 9; the numbers below are from takes 0 to 4,
-the dataset's official test split, which nothing was trained or chosen on.
+{about.parts}
 
 ## What it reaches on the test split
 
 {scores}
 
-PESQ (narrow band) and ESTOI are means over 30 utterances of ten digits; mel-L1, MR-STFT and SI-SDR over the 300 clips; digit
-and speaker are the shares of clips that two small classifiers, trained on original recordings, still recognise. Measured by
-`{evaluation_command}`.
+{about.heard} Measured by `{evaluation_command}`.
 
 Codebooks over the test split (measured by `vqaudio codebooks`):
 
@@ -49,13 +47,11 @@ Codebooks over the test split (measured by `vqaudio codebooks`):
 
 ## Limits
 
-It knows six men saying ten English digits, each recorded through one channel. Other voices, words, music and noise come back
-recognisable at best; the input is resampled to {rate} Hz, so nothing above {nyquist} Hz survives.
+{about.knows} {about.beyond}; the input is resampled to {rate} Hz, so nothing above {nyquist} Hz survives.
 
 ## Data and licence
 
-The [Free Spoken Digit Dataset](https://github.com/Jakobovski/free-spoken-digit-dataset) (Jackson et al.) is licensed
-CC BY-SA 4.0, and so are these weights.
+{about.source}
 """
 
 
@@ -67,8 +63,8 @@ def write_codec_card(codec: Codec, folder: Path) -> None:
     if codec.reference_level_db is not None:
         level = f"each clip is brought to {codec.reference_level_db:g} dBFS; its own is kept beside the codes: 8 bits a clip"
     text = CODEC_CARD.format(
-        name=folder.resolve().name, rate=codec.sample_rate, nyquist=codec.sample_rate // 2, stages=len(spec.stages),
-        vocab=stage.vocab, frame_rate=spec.frame_rate, bits_per_second=spec.bits_per_second,
+        about=about(metrics), name=folder.resolve().name, rate=codec.sample_rate, nyquist=codec.sample_rate // 2,
+        stages=len(spec.stages), vocab=stage.vocab, frame_rate=spec.frame_rate, bits_per_second=spec.bits_per_second,
         per_stage=spec.bits_per_second / len(spec.stages), level=level,
         parameters=sum(p.numel() for p in codec.parameters()) / 1e6,
         megabytes=(folder / "model.safetensors").stat().st_size / 1e6, context=codec.context,
@@ -77,6 +73,11 @@ def write_codec_card(codec: Codec, folder: Path) -> None:
         evaluation_command=metrics["command"] if metrics else "vqaudio evaluate codec", health=_health(folder),
     )
     replace_file(folder / "README.md", lambda path: path.write_text(text))
+
+
+def about(metrics: dict | None) -> About:
+    """What is to be said of the dataset that the numbers are from."""
+    return getattr(dataset_named((metrics or {}).get("dataset", "fsdd")), "ABOUT", About())
 
 
 def write_table(folder: Path, page: Path) -> None:

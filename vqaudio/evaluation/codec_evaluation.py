@@ -11,7 +11,7 @@ from tqdm import tqdm
 from vqaudio import audio as audio_io
 from vqaudio.codec import Codec
 from vqaudio.data.batches import in_order
-from vqaudio.data.clips import Split
+from vqaudio.data.clips import Clip, Split
 from vqaudio.errors import InputError
 from vqaudio.evaluation import metrics
 from vqaudio.evaluation.judges import Judge
@@ -27,6 +27,9 @@ class Scores:
         pesq, estoi: means over utterances: clips joined with 0.25 s of zeros around each.
         mel_l1, mr_stft, si_sdr: means over clips; SI-SDR in dB.
         judged: share of clips that each judge gives the right label, by the label's name.
+        speaker_similarity: mean over speakers of the similarity of all their clips in a row, where the dataset names speakers
+            and there is no judge of them; else None.
+        dnsmos: mean over utterances, at 16 kHz; else None.
     """
 
     name: str
@@ -37,6 +40,8 @@ class Scores:
     mr_stft: float
     si_sdr: float
     judged: dict[str, float]
+    speaker_similarity: float | None = None
+    dnsmos: float | None = None
 
 
 def decode_split(codec: Codec, split: Split, stages: list[int], beam: int = 1) -> dict[int, dict[str, Tensor]]:
@@ -66,7 +71,20 @@ def score(name: str, bits_per_second: float, split: Split, decoded: dict[str, Te
         mr_stft=mean([metrics.mr_stft(a, b) for a, b in pairs]),
         si_sdr=mean([metrics.si_sdr(a, b) for a, b in pairs]),
         judged={judge.config.target: judged_right(judge, split, decoded) for judge in judges},
+        speaker_similarity=_similarity(split, decoded) if rate == 16_000 and "speaker" in split.labels else None,
+        dnsmos=mean([metrics.dnsmos(decoded) for _, decoded in joined]) if rate == 16_000 else None,
     )
+
+
+def _similarity(split: Split, decoded: dict[str, Tensor]) -> float:
+    """Mean over speakers of the similarity of their originals and what came back, each speaker's clips in a row."""
+    voices: dict[str, list[Clip]] = {}
+    for clip in split.clips:
+        voices.setdefault(clip.labels["speaker"], []).append(clip)
+    total = 0.0
+    for clips in voices.values():
+        total += metrics.speaker_similarity(*(torch.cat(part) for part in zip(*((c.audio, decoded[c.name]) for c in clips))))
+    return total / len(voices)
 
 
 @torch.no_grad()
@@ -97,13 +115,17 @@ def read_peer(folder: Path, split: Split) -> tuple[str, float, dict[str, Tensor]
 
 
 def table(rows: list[Scores]) -> str:
-    """The rows as a Markdown table."""
-    targets = list(rows[0].judged)
-    head = ["codec", "bit/s", "PESQ", "ESTOI", "mel-L1", "MR-STFT", "SI-SDR dB", *(f"{target} %" for target in targets)]
-    lines = [head, ["---"] * len(head)]
-    for row in rows:
-        lines.append([
-            row.name, f"{row.bits_per_second:.0f}", f"{row.pesq:.2f}", f"{row.estoi:.3f}", f"{row.mel_l1:.3f}",
-            f"{row.mr_stft:.3f}", f"{row.si_sdr:.1f}", *(f"{100 * row.judged[target]:.1f}" for target in targets),
-        ])
+    """The rows as a Markdown table; a column that was measured for no row is left out."""
+    columns = {
+        "codec": lambda row: row.name, "bit/s": lambda row: f"{row.bits_per_second:.0f}", "PESQ": lambda row: f"{row.pesq:.2f}",
+        "ESTOI": lambda row: f"{row.estoi:.3f}", "mel-L1": lambda row: f"{row.mel_l1:.3f}",
+        "MR-STFT": lambda row: f"{row.mr_stft:.3f}", "SI-SDR dB": lambda row: f"{row.si_sdr:.1f}",
+    }
+    for target in rows[0].judged:
+        columns[f"{target} %"] = lambda row, target=target: f"{100 * row.judged[target]:.1f}"
+    if rows[0].speaker_similarity is not None:
+        columns["speaker similarity"] = lambda row: f"{row.speaker_similarity:.3f}"
+    if rows[0].dnsmos is not None:
+        columns["DNSMOS"] = lambda row: f"{row.dnsmos:.2f}"
+    lines = [list(columns), ["---"] * len(columns), *([show(row) for show in columns.values()] for row in rows)]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -1,5 +1,7 @@
 """How far a decoded clip is from its original. Definitions: the table of peers that the README shows."""
 
+from functools import cache
+
 import torch
 import torchaudio
 from torch import Tensor
@@ -61,3 +63,30 @@ def estoi(reference: Tensor, decoded: Tensor, sample_rate: int) -> float:
     from pystoi import stoi
 
     return float(stoi(reference.cpu().numpy(), decoded.cpu().numpy(), sample_rate, extended=True))
+
+
+def speaker_similarity(reference: Tensor, decoded: Tensor) -> float:
+    """Cosine of two voices' embeddings, -1 to 1, of clips [N] at 16 kHz: the same speaker near 1. Needs the extra `evaluation`.
+
+    Embeddings of resemblyzer (generalised end-to-end loss; Wan et al. 2018), of the sound as it is, pauses and all.
+    """
+    encoder = _voice_encoder()
+    a, b = (torch.from_numpy(encoder.embed_utterance(clip.cpu().numpy())) for clip in (reference, decoded))
+    return float(a @ b)
+
+
+@cache
+def _voice_encoder():
+    from resemblyzer import VoiceEncoder
+
+    return VoiceEncoder("cpu", verbose=False)
+
+
+def dnsmos(clip: Tensor) -> float:
+    """The overall quality, 1 to 5, that DNSMOS P.835 (Reddy et al. 2022) predicts for a clip [N] at 16 kHz.
+
+    Without a reference. Needs the extra `evaluation`.
+    """
+    from speechmos import dnsmos as model
+
+    return float(model.run(clip.cpu().clamp(-1, 1).numpy(), sr=16_000)["ovrl_mos"])

@@ -7,10 +7,10 @@ from pathlib import Path
 import torch
 
 from vqaudio.codec import Codec
-from vqaudio.data import fsdd
+from vqaudio.data import dataset_named
 from vqaudio.data.encoded import encoded
 from vqaudio.evaluation import prior_evaluation as measure
-from vqaudio.evaluation.card import read_record, training_in_words
+from vqaudio.evaluation.card import about, read_record, training_in_words
 from vqaudio.evaluation.judges import Judge
 from vqaudio.hub import replace_file
 from vqaudio.prior import Prior
@@ -19,23 +19,41 @@ SHIFTS = (0, 40, 80, 120)
 
 
 def evaluate(
-    codec: Codec, prior: Prior, judges: list[Judge], data: Path | None, part: str, n: int, seed: int, told: bool, settings: dict
+    codec: Codec, prior: Prior, judges: list[Judge], dataset: str, data: Path | None, part: str, n: int, hole_s: float | None,
+    beside: list[Prior], seed: int, told: bool, settings: dict,
 ) -> dict:
-    """Everything that `vqaudio evaluate prior` prints; `n` new clips, and as many inpainted as the part has."""
+    """Everything that `vqaudio evaluate prior` prints.
+
+    Args:
+        n: new clips that the judges hear; without judges none are made.
+        hole_s: seconds of the hole that is filled in the middle of each clip of the part; None for 30 % of the clip.
+        beside: other priors that fill the same holes.
+    """
     prior.check_codec(codec)
-    split, train = fsdd.load_split(part, data), fsdd.load_split("train", data)
+    load = dataset_named(dataset).load_split
+    split = load(part, data)
     clips = encoded(codec, split, part)
-    training = [ids for shift in SHIFTS for ids in encoded(codec, train, "train", shift).ids]
     generator = torch.Generator().manual_seed(seed)
-    bits = measure.bits_per_code(prior, clips, split.labels)
-    heard, maps = measure.generate_evenly(codec, prior, n, generator, **settings)
-    real, known = measure.decoded(codec, split), measure.decoded(codec, train)
+    bits = measure.bits_per_code(prior, clips, prior.labels)
     found = {
-        "prior": prior.name, "likelihood": prior.likelihood, "sees_right": prior.sees_right, "split": part, "clips": n,
-        "seed": seed, "settings": asdict(prior.sampling(True, **settings)),
-        "hole_settings": asdict(prior.sampling(False, **settings)),
+        "prior": prior.name, "dataset": dataset, "likelihood": prior.likelihood, "sees_right": prior.sees_right, "split": part,
+        "clips": n, "seed": seed, "settings": asdict(prior.sampling(True, **settings)),
+        "hole_settings": asdict(prior.sampling(False, **settings)), "hole_s": hole_s,
         "bits_per_code": sum(bits) / len(bits), "bits_per_row": bits, "judges": {},
     }
+    if judges:
+        found |= _judged(codec, prior, judges, load("train", data), split, part, clips, n, generator, settings)
+    found["inpainting_told_labels"] = told
+    found["inpainting"] = measure.inpainting(codec, [prior, *beside], clips, judges, generator, told, hole_s, **settings)
+    return found
+
+
+def _judged(codec, prior, judges, train, split, part, clips, n, generator, settings) -> dict:
+    """What the judges say of `n` new clips, and how near these are to the training clips."""
+    training = [ids for shift in SHIFTS for ids in encoded(codec, train, "train", shift).ids]
+    heard, maps = measure.generate_evenly(codec, prior, n, generator, **settings)
+    real, known = measure.decoded(codec, split), measure.decoded(codec, train)
+    found: dict = {"judges": {}}
     share = torch.randperm(len(known.sounds), generator=generator)[:n]
     for judge in judges:
         kind = judge.config.target
@@ -50,14 +68,23 @@ def evaluate(
         }
     for name, own in (("generated", maps), (part, clips.ids)):
         found[f"nearest_training_map_{name}"] = float(measure.nearest(own, training).median())
-    found["inpainting_told_labels"] = told
-    found["inpainting"] = measure.inpainting(codec, [prior], clips, judges, generator, told, **settings)
     return found
 
 
 def report(found: dict) -> str:
     """The record as Markdown tables."""
     head = f"{found['bits_per_code']:.3f} bits a code ({found['likelihood']} likelihood, labels told, {found['split']} clips)"
+    kinds = list(found["judges"])
+    hole = f"middle {found['hole_s']:g} s" if found.get("hole_s") else "middle 30 %"
+    holes = [" | ".join([f"| {hole} filled by", *(f"{kind} %" for kind in kinds), "mel-L1 in the hole", "seam |"])]
+    holes.append("| --- |" + " --- |" * (len(kinds) + 2))
+    for row in found["inpainting"]:
+        judged = [f"{100 * row[kind]:.1f}" for kind in kinds]
+        holes.append(" | ".join([f"| {row['name']}", *judged, f"{row['mel_l1']:.3f}", f"{row['seam']:.3f} |"]))
+    return "\n".join([head, "", *(_judged_table(found) if kinds else ()), *holes])
+
+
+def _judged_table(found: dict) -> list[str]:
     rows = ["| judge | accuracy % | of decoded clips | Fréchet | training-to-test floor | diversity | of decoded clips |"]
     rows.append("| --- | --- | --- | --- | --- | --- | --- |")
     for kind, j in found["judges"].items():
@@ -66,18 +93,12 @@ def report(found: dict) -> str:
             f"{j['frechet_floor']:.3f} | {j['diversity']:.2f} | {j['diversity_of_decoded_clips']:.2f} |"
         )
     near = [100 * found[f"nearest_training_map_{name}"] for name in ("generated", found["split"])]
-    near = f"Cells unlike the nearest training map (median): {near[0]:.1f} % for new clips, {near[1]:.1f} % for {found['split']}."
-    kinds = list(found["judges"])
-    holes = ["| middle 30 % filled by | " + " | ".join(f"{kind} %" for kind in kinds) + " | mel-L1 in the hole | seam |"]
-    holes.append("| --- |" + " --- |" * (len(kinds) + 2))
-    for row in found["inpainting"]:
-        judged = " | ".join(f"{100 * row[kind]:.1f}" for kind in kinds)
-        holes.append(f"| {row['name']} | {judged} | {row['mel_l1']:.3f} | {row['seam']:.3f} |")
-    return "\n".join([head, "", *rows, "", near, "", *holes])
+    said = f"Cells unlike the nearest training map (median): {near[0]:.1f} % for new clips, {near[1]:.1f} % for {found['split']}."
+    return [*rows, "", said, ""]
 
 
 CARD = """---
-license: cc-by-sa-4.0
+license: {about.licence}
 library_name: vqaudio
 tags: [audio, prior, inpainting, residual-vector-quantization, speech]
 ---
@@ -96,7 +117,7 @@ tags: [audio, prior, inpainting, residual-vector-quantization, speech]
 
 {training}
 
-Trained on takes 10 to 49 of each digit and speaker; settings chosen on takes 5 to 9 (`experiments/`).
+{about.parts} What was tried is in `experiments/`.
 
 ## What it reaches
 
@@ -106,13 +127,11 @@ Trained on takes 10 to 49 of each digit and speaker; settings chosen on takes 5 
 
 ## Limits
 
-It knows six men saying ten English digits. Its clips are short, and it fills what it was trained on: longer holes in other
-material give digit-like sounds.
+{about.knows} It fills with what it was trained on, in other material too.
 
 ## Data and licence
 
-The [Free Spoken Digit Dataset](https://github.com/Jakobovski/free-spoken-digit-dataset) (Jackson et al.) is licensed
-CC BY-SA 4.0, and so are these weights.
+{about.source}
 """
 
 
@@ -123,13 +142,15 @@ def write_prior_card(prior: Prior, folder: Path) -> None:
     if found:
         used, in_hole = (json.dumps({k: v for k, v in found[s].items() if v is not None}) for s in ("settings", "hole_settings"))
         told = "told" if found["inpainting_told_labels"] else "not told"
+        new = f"{found['clips']} new clips, evenly over all combinations of labels, with the settings {used}. "
         how = (
-            f"{found['clips']} new clips, evenly over all combinations of labels, with the settings {used}. The {found['split']} "
+            f"{new if found['judges'] else ''}The {found['split']} "
             f"clips were inpainted {told} their labels, with {in_hole}. All sounds, the floor's too, went through the codec. "
             f"Measured by `{found['command']}`."
         )
     text = CARD.format(
-        name=folder.resolve().name, summary=type(prior).summary, codec=prior.codec_name, fingerprint=prior.codec_fingerprint,
+        about=about(found), name=folder.resolve().name, summary=type(prior).summary, codec=prior.codec_name,
+        fingerprint=prior.codec_fingerprint,
         labels="; ".join(f"{kind}: {', '.join(values)}" for kind, values in prior.labels.items()) or "none",
         likelihood="exact" if prior.likelihood == "exact" else "pseudo: each cell given all others",
         sees_right="yes" if prior.sees_right else "no: it fills from the left",

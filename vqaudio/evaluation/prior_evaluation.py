@@ -141,10 +141,11 @@ def nearest(maps: list[Tensor], training: list[Tensor]) -> Tensor:
 # Inpainting
 
 
-def middle_hole(codes: Codes) -> Tensor:
-    """bool [B, K, T]: the middle 30 % of each clip's columns, all rows."""
+def middle_hole(codes: Codes, seconds: float | None = None) -> Tensor:
+    """bool [B, K, T]: so many seconds, or 30 %, in the middle of each clip, all rows."""
     n = codes.valid.sum(-1, keepdim=True)
-    width = (HOLE_SHARE * n).round().clamp_min(1)
+    wanted = HOLE_SHARE * n if seconds is None else torch.full_like(n, 1) * seconds * codes.spec.frame_rate
+    width = wanted.round().clamp_min(1)
     start = torch.div(n - width, 2, rounding_mode="floor")
     time = torch.arange(codes.columns)[None]
     return ((time >= start) & (time < start + width))[:, None].expand(codes.ids.shape)
@@ -160,7 +161,10 @@ def repeat_last(codes: Codes, mask: Tensor) -> Codes:
     return replace(codes, ids=codes.ids.gather(2, source[:, None].expand(codes.ids.shape)))
 
 
-def inpainting(codec: Codec, priors: list[Prior], clips: EncodedSplit, judges: list[Judge], generator, told: bool, **sampling):
+def inpainting(
+    codec: Codec, priors: list[Prior], clips: EncodedSplit, judges: list[Judge], generator, told: bool,
+    hole_s: float | None = None, **sampling,
+):
     """Rows of the inpainting table: the original, two baselines and each prior; each a dict of scores.
 
     mel_l1: mean difference of log10 mel magnitudes in the hole. seam: mean jump of the log10 mel spectrum over the hole's two
@@ -170,7 +174,7 @@ def inpainting(codec: Codec, priors: list[Prior], clips: EncodedSplit, judges: l
     holes, wanted = [], []
     labels = priors[0].labels
     for codes, words in _code_batches(priors[0], clips, labels):
-        mask = middle_hole(codes)
+        mask = middle_hole(codes, hole_s)
         inside = mask[:, 0].repeat_interleave(codec.hop, dim=-1)
         holes += [tuple(h.nonzero()[[0, -1], 0].tolist()) for h in inside]
         wanted.append(priors[0].label_ids(words, len(codes)))

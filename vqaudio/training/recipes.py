@@ -68,7 +68,7 @@ CODEC_RECIPES = {
             batch_size=20, crop_s=0.6, learning_rate=1e-3, complex=0.0, waveform=5.0, loudness=1.5,
             unquantised_share=0.3, adversary_from=None, augmentation=ROOMS
         ),
-        loop=LoopConfig(steps=9000, validate_every=1000, checkpoint_every=500),
+        loop=LoopConfig(steps=7500, validate_every=1000, checkpoint_every=500),
     ),
     "voice-16khz-decoder": CodecRecipe(
         dataset="voice",
