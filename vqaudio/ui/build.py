@@ -9,6 +9,7 @@ from vqaudio.ui import api, api_priors, codebooks, compare, facts, gpu, inpainti
 from vqaudio.ui.codemap import CodeMap
 from vqaudio.ui.workbench import Workbench
 
+MAX_WAITING = 40  # people in the queue; the next one is told to try again
 EXAMPLES = Path(__file__).resolve().parents[2] / "assets" / "examples"
 TITLE = """<div class="vq-title"><h1>vqaudio</h1><p>A neural codec turns sound into a few rows of whole numbers and back.
 Open a sound, see its numbers, switch rows of them off, change one, have
@@ -103,7 +104,7 @@ def build() -> gr.Blocks:
         demo.load(start, None, [picker, codemap], api_visibility="private", show_progress="hidden")
         api.add_endpoints()
         api_priors.add_endpoints()
-    return demo.queue(default_concurrency_limit=2, max_size=40)
+    return demo.queue(default_concurrency_limit=2, max_size=MAX_WAITING)
 
 
 def _listen(session: gr.State) -> tuple:
