@@ -206,7 +206,7 @@ class User:
             raise RuntimeError(answer["error_text"] or answer["state"])
         outside = np.ones_like(self.ids, dtype=bool)
         outside[1:, round(0.4 * self.codec.spec.frame_rate) : round(0.6 * self.codec.spec.frame_rate)] = False
-        for variation in answer["variations"]:
+        for variation in answer["results"]:
             self.check(np.array_equal(self.decoded(variation["ids"])[outside], self.ids[outside]))
 
     def encode(self, client: Client) -> None:

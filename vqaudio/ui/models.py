@@ -107,6 +107,11 @@ def prior_and_codec(wanted: str = "") -> tuple:
 
 def fits(prior, made_for: Codec) -> bool:
     """Whether a prior was trained on this codec's codes."""
+    return _fits(prior, prior.codec_name, made_for)
+
+
+@cache
+def _fits(prior, codec_name: str, made_for: Codec) -> bool:
     try:
         prior.check_codec(made_for)
     except InputError:
