@@ -47,9 +47,9 @@ class NaiveBayesRecipe(PriorRecipe):
 _LOOP = LoopConfig(steps=1200, log_every=50, validate_every=200, checkpoint_every=200)
 _SHORTER = replace(_LOOP, steps=900)  # a causal prior learns from every cell of a batch
 
-_VOICE = PriorTraining(batch_size=16, crop_s=2.0, shifts=(0, 107, 213), speeds=(1.0,))
+_VOICE = PriorTraining(batch_size=16, crop_s=2.0, shifts=(0, 160), speeds=(1.0,))
 _FOLDER = replace(_VOICE, batch_size=32)
-_LARGE_CODEBOOKS = {"table_dim": 48, "attention_s": 1.0, "dropout": 0.1}  # the codewords' own dimension; half a crop
+_LARGE_CODEBOOKS = {"table_dim": 64, "attention_s": 1.0, "dropout": 0.1}  # the codewords' own dimension; half a crop
 
 PRIOR_RECIPES = {
     "fsdd-8khz-masked": MaskedRecipe(prior=MaskedPriorConfig(dropout=0.2), loop=_LOOP),
@@ -68,11 +68,11 @@ PRIOR_RECIPES = {
     ),
     "voice-16khz-masked": MaskedRecipe(
         dataset="voice", codec="voice-16khz", training=_VOICE, prior=MaskedPriorConfig(dim=224, **_LARGE_CODEBOOKS),
-        loop=replace(_LOOP, steps=2000),
+        loop=replace(_LOOP, steps=1500),
     ),
     "voice-16khz-autoregressive": AutoregressiveRecipe(
         dataset="voice", codec="voice-16khz", training=_VOICE, prior=AutoregressivePriorConfig(dim=192, **_LARGE_CODEBOOKS),
-        loop=replace(_LOOP, steps=2000),
+        loop=replace(_LOOP, steps=1500),
     ),
 }
 ALIASES = {name.removeprefix("fsdd-8khz-"): name for name in PRIOR_RECIPES}

@@ -75,10 +75,10 @@ CODEC_RECIPES = {
         start_from="runs/voice-16khz/last",
         codec=replace(VOICE, codebook_update="fixed"),
         training=CodecTraining(
-            batch_size=20, crop_s=0.6, learning_rate=5e-4, complex=0.0, loudness=2.0, adversary_from=None, augmentation=ROOMS,
-            decoder_only=True,
+            batch_size=20, crop_s=0.6, learning_rate=5e-4, complex=0.0, waveform=5.0, loudness=2.0,
+            adversary_from=None, augmentation=ROOMS, decoder_only=True,
         ),
-        loop=LoopConfig(steps=4000, validate_every=500, checkpoint_every=250),
+        loop=LoopConfig(steps=1500, validate_every=500, checkpoint_every=250),
     ),
 }
 _VOICE_TRAINING = CODEC_RECIPES["voice-16khz"].training
