@@ -28,10 +28,11 @@ def test_every_file_that_the_readme_links_to_is_there():
         assert (ROOT / target).exists(), target
 
 
-@pytest.mark.parametrize("file", ["README.md", "weights/fsdd-8khz/README.md"])
-def test_the_table_is_what_was_measured(file):
-    recorded = json.loads((ROOT / "weights/fsdd-8khz/metrics.json").read_text())
-    assert table([Scores(**row) for row in recorded["rows"]]) in (ROOT / file).read_text()
+@pytest.mark.parametrize("model", ["fsdd-8khz", "voice-16khz"])
+@pytest.mark.parametrize("file", ["README.md", "weights/{model}/README.md"])
+def test_the_table_is_what_was_measured(model, file):
+    recorded = json.loads((ROOT / f"weights/{model}/metrics.json").read_text())
+    assert table([Scores(**row) for row in recorded["rows"]]) in (ROOT / file.format(model=model)).read_text()
 
 
 def test_weights_stay_under_ten_megabytes():

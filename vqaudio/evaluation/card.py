@@ -81,12 +81,12 @@ def about(metrics: dict | None) -> About:
 
 
 def write_table(folder: Path, page: Path) -> None:
-    """Put the table of metrics.json between the two marks of a page: `<!-- table: ... -->` and `<!-- /table -->`."""
+    """Put the table of metrics.json between the model's two marks of a page: `<!-- table: NAME ... -->` and `<!-- /table -->`."""
     text, metrics = page.read_text(), read_record(folder, "metrics.json")
-    head, mark, rest = text.partition("<!-- table:")
+    head, mark, rest = text.partition(f"<!-- table: {folder.resolve().name} ")
     comment, end, tail = rest.partition("<!-- /table -->")
     if not mark or not end:
-        raise InputError(f"{page} has no `<!-- table: -->` and `<!-- /table -->` to write between.")
+        raise InputError(f"{page} has no `<!-- table: {folder.resolve().name} -->` and `<!-- /table -->` to write between.")
     new = f"{head}{mark}{comment.splitlines()[0]}\n{_scores(metrics)}\n{end}{tail}"
     replace_file(page, lambda path: path.write_text(new))
 
