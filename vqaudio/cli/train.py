@@ -11,7 +11,6 @@ from typing import Annotated, Generic, TypeVar
 
 import tyro
 
-from vqaudio.data import dataset_named
 from vqaudio.errors import InputError
 
 Recipe = TypeVar("Recipe")
@@ -77,6 +76,7 @@ def judge(args: list[str]) -> None:
     """Train a judge: a small classifier of a dataset's clips by one of their labels."""
     import torch
 
+    from vqaudio.data import dataset_named
     from vqaudio.evaluation.judges import Judge
     from vqaudio.training.judge_task import JudgeTask
     from vqaudio.training.loop import Place, fit
@@ -168,6 +168,8 @@ def _value_of(option: str, args: list[str]) -> str | None:
 
 def load_parts(name: str, data: Path | None, sample_rate: int):
     """A dataset's training and validation part at the codec's rate; raises InputError where it has another rate only."""
+    from vqaudio.data import dataset_named
+
     load = dataset_named(name).load_split
     options = {"sample_rate": sample_rate} if "sample_rate" in inspect.signature(load).parameters else {}
     parts = [load(part, data, **options) for part in ("train", "validation")]
