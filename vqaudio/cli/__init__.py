@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import tyro
 
-from vqaudio.cli import data, live, measure, models, plot, prior, sound, train
+from vqaudio.cli import data, energy, live, measure, models, plot, prior, sound, train
 from vqaudio.errors import InputError
 
 COMMANDS: dict[str, Callable] = {
@@ -33,6 +33,7 @@ COMMANDS: dict[str, Callable] = {
     "evaluate codec": measure.evaluate_codec,
     "evaluate prior": prior.evaluate_prior,
     "card": measure.card,
+    "energy": energy.energy,
     "plot": plot.plot,
 }
 # These parse their own arguments: their defaults depend on the recipe that the arguments name.

@@ -9,6 +9,7 @@ from vqaudio.data.clips import About
 from vqaudio.errors import InputError
 from vqaudio.evaluation.codebooks import health, load_statistics
 from vqaudio.evaluation.codec_evaluation import Scores, table
+from vqaudio.evaluation.energy import Energy
 from vqaudio.hub import replace_file
 
 CODEC_CARD = """---
@@ -108,9 +109,21 @@ def training_in_words(runs: list[dict] | None) -> str:
     return "\n".join(
         f"{i}. `{run['command']}`: {run['steps']} steps in {run['seconds'] / 60:.0f} minutes, "
         f"{run['processes']} process(es) of {run['threads']} thread(s) on {run['device']}, torch {run['torch']}, "
-        f"{run['finished']}."
+        f"{run['finished']}; {_energy_in_words(run)}."
         for i, run in enumerate(runs, 1)
     )
+
+
+def _energy_in_words(run: dict) -> str:
+    """What a run took, as far as it was metered."""
+    if "energy" not in run:
+        return "energy not measured"
+    told, of = Energy.from_json(run["energy"]).in_words(), []
+    if run["energy"]["steps"] != run["steps"]:
+        of.append(f"{run['energy']['steps']} of its steps")
+    if run["processes"] > 1:
+        of.append("the first of its processes")
+    return f"{told}{', of ' + ' and '.join(of) + ' only' if of else ''}"
 
 
 def _scores(metrics: dict | None) -> str:
