@@ -11,7 +11,7 @@ from typing import Annotated, Generic, TypeVar
 
 import tyro
 
-from vqaudio.errors import InputError
+from vqaudio.errors import InputError, nearest
 
 Recipe = TypeVar("Recipe")
 
@@ -139,14 +139,18 @@ def _take_weights(model, name: str) -> None:
         raise InputError(f"{name} has another shape, codec or labels than this recipe's prior.") from None
 
 
-def parse(args: list[str], recipes: dict[str, Recipe], default: str, prog: str) -> Run[Recipe]:
-    """The run that these arguments ask for; the recipe is looked up first, since it gives the other defaults."""
+def parse(args: list[str], recipes: dict[str, Recipe], default: str, prog: str, quiet: bool = False) -> Run[Recipe]:
+    """The run that these arguments ask for; the recipe is looked up first, since it gives the other defaults.
+
+    With `quiet` nothing is printed of what is wrong: SystemExit alone tells.
+    """
     name = _value_of("--recipe", args) or default
     if name not in recipes:
-        raise InputError(f"There is no recipe {name!r}; known are {', '.join(recipes)}.")
+        raise InputError(f"There is no recipe {name!r}{nearest(name, recipes)} Known are {', '.join(recipes)}.")
     recipe = recipes[name]
     return tyro.cli(
-        Run[type(recipe)], default=Run(recipe, name), args=args, prog=prog, config=(tyro.conf.FlagCreatePairsOff,)
+        Run[type(recipe)], default=Run(recipe, name), args=args, prog=prog, config=(tyro.conf.FlagCreatePairsOff,),
+        console_outputs=not quiet,
     )
 
 

@@ -53,7 +53,7 @@ CODEC_RECIPES = {
     "fsdd-8khz-small": CodecRecipe(
         codec=SMALL,
         training=CodecTraining(batch_size=12, crop_s=0.4, learning_rate=2e-3, adversary_from=None, precision="float32"),
-        loop=LoopConfig(steps=500, log_every=25, validate_every=125, checkpoint_every=125),
+        loop=LoopConfig(steps=800, log_every=40, validate_every=200, checkpoint_every=200),
     ),
     "fsdd-8khz-decoder": CodecRecipe(
         start_from="runs/fsdd-8khz/last",
