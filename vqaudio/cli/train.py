@@ -63,13 +63,22 @@ def first_weights(settings):
     from vqaudio import hub
 
     model, wanted = hub.load(settings.start_from), settings.codec
-    if replace(model.config, codebook_update=wanted.codebook_update) != wanted:
+    if replace(model.config, **_of_the_quantiser(wanted)) != wanted:
         raise InputError(f"{settings.start_from} has another shape than this recipe's codec: give the same --codec options.")
     if model.config == wanted:
         return model
     started = _class_for(wanted)(wanted)
-    started.load_state_dict({name: value for name, value in model.state_dict().items() if name in started.state_dict()})
+    weights, shapes = model.state_dict(), {name: value.shape for name, value in started.state_dict().items()}
+    if replace(model.config, codebook_update=wanted.codebook_update) != wanted:
+        weights = {name: value for name, value in weights.items() if not name.startswith("rvq.")}  # k-means begins them anew
+    started.load_state_dict({name: value for name, value in weights.items() if name in shapes}, strict=False)
     return started
+
+
+def _of_the_quantiser(config) -> dict:
+    """The settings of the codebooks, which may differ from those of the model that a run starts from."""
+    names = ("codebook_update", "network_stages", "n_stages", "vocab")
+    return {name: getattr(config, name) for name in names if hasattr(config, name)}
 
 
 def judge(args: list[str]) -> None:
