@@ -44,7 +44,6 @@ def listen_figure(
     return figure
 
 
-
 def experiments_figure(
     curves: dict[str, list[tuple[str, list[int], list[float]]]], header: tuple[str, ...], rows: list[tuple[str, ...]]
 ) -> Figure:
@@ -69,4 +68,38 @@ def experiments_figure(
         drawn.auto_set_font_size(False)
         drawn.set_fontsize(8)
         drawn.auto_set_column_width(range(len(header)))
+    return figure
+
+
+def experiment_figure(title: str, curves: dict[str, list[tuple]], finals: dict[str, list[tuple]]) -> Figure:
+    """An experiment: above, a panel for each curve, with a band of one standard deviation over the seeds; below, a panel for
+    each final measure, with a bar of one standard deviation.
+
+    Args:
+        curves: for each axis, of every setting its name, its steps and there the spread (mean, deviation, n).
+        finals: for each measure, of every setting its name and the spread.
+    """
+    columns = max(len(curves), len(finals), 1)
+    settings = max((len(lines) for lines in finals.values()), default=1)
+    rows = [4.0] * bool(curves) + [0.8 + 0.3 * settings] * bool(finals)
+    figure = Figure(figsize=(max(7.0, 3.6 * columns), sum(rows) + 0.7), layout="constrained")
+    parts = figure.subfigures(len(rows), 1, height_ratios=rows, squeeze=False)[:, 0]
+    if curves:
+        for axis, (name, lines) in zip(parts[0].subplots(1, len(curves), squeeze=False)[0], curves.items()):
+            for label, steps, spreads in lines:
+                means = np.array([spread.mean for spread in spreads])
+                deviations = np.nan_to_num([spread.deviation for spread in spreads])
+                (line,) = axis.plot(steps, means, marker=".", label=label)
+                axis.fill_between(steps, means - deviations, means + deviations, color=line.get_color(), alpha=0.2, lw=0)
+            axis.set(xlabel="training steps", ylabel=name)
+            axis.yaxis.label.set_size(8)
+            axis.grid(alpha=0.3)
+        parts[0].axes[0].legend(fontsize=8)
+    if finals:
+        for axis, (name, bars) in zip(parts[-1].subplots(1, len(finals), squeeze=False, sharey=True)[0], finals.items()):
+            for at, (_, spread) in enumerate(bars):
+                axis.errorbar(spread.mean, at, xerr=np.nan_to_num(spread.deviation), fmt="o", capsize=3, color=f"C{at}")
+            axis.set(xlabel=name, yticks=range(len(bars)), yticklabels=[label for label, _ in bars], ylim=(len(bars) - 0.5, -0.5))
+            axis.grid(alpha=0.3, axis="x")
+    figure.suptitle(title, fontsize=11)
     return figure

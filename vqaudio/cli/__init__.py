@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import tyro
 
-from vqaudio.cli import data, energy, live, measure, models, plot, prior, sound, train
+from vqaudio.cli import data, energy, experiment, live, measure, models, plot, prior, report, sound, train
 from vqaudio.errors import InputError
 
 COMMANDS: dict[str, Callable] = {
@@ -34,7 +34,11 @@ COMMANDS: dict[str, Callable] = {
     "evaluate prior": prior.evaluate_prior,
     "card": measure.card,
     "energy": energy.energy,
+    "report": report.report,
     "plot": plot.plot,
+    "experiment run": experiment.run,
+    "experiment table": experiment.table,
+    "experiment plot": experiment.plot,
 }
 # These parse their own arguments: their defaults depend on the recipe that the arguments name.
 RECIPE_COMMANDS: dict[str, Callable[[list[str]], None]] = {

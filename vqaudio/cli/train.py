@@ -11,7 +11,7 @@ from typing import Annotated, Generic, TypeVar
 
 import tyro
 
-from vqaudio.errors import InputError
+from vqaudio.errors import InputError, nearest
 
 Recipe = TypeVar("Recipe")
 
@@ -63,13 +63,22 @@ def first_weights(settings):
     from vqaudio import hub
 
     model, wanted = hub.load(settings.start_from), settings.codec
-    if replace(model.config, codebook_update=wanted.codebook_update) != wanted:
+    if replace(model.config, **_of_the_quantiser(wanted)) != wanted:
         raise InputError(f"{settings.start_from} has another shape than this recipe's codec: give the same --codec options.")
     if model.config == wanted:
         return model
     started = _class_for(wanted)(wanted)
-    started.load_state_dict({name: value for name, value in model.state_dict().items() if name in started.state_dict()})
+    weights, shapes = model.state_dict(), {name: value.shape for name, value in started.state_dict().items()}
+    if replace(model.config, codebook_update=wanted.codebook_update) != wanted:
+        weights = {name: value for name, value in weights.items() if not name.startswith("rvq.")}  # k-means begins them anew
+    started.load_state_dict({name: value for name, value in weights.items() if name in shapes}, strict=False)
     return started
+
+
+def _of_the_quantiser(config) -> dict:
+    """The settings of the codebooks, which may differ from those of the model that a run starts from."""
+    names = ("codebook_update", "network_stages", "n_stages", "vocab")
+    return {name: getattr(config, name) for name in names if hasattr(config, name)}
 
 
 def judge(args: list[str]) -> None:
@@ -139,14 +148,18 @@ def _take_weights(model, name: str) -> None:
         raise InputError(f"{name} has another shape, codec or labels than this recipe's prior.") from None
 
 
-def parse(args: list[str], recipes: dict[str, Recipe], default: str, prog: str) -> Run[Recipe]:
-    """The run that these arguments ask for; the recipe is looked up first, since it gives the other defaults."""
+def parse(args: list[str], recipes: dict[str, Recipe], default: str, prog: str, quiet: bool = False) -> Run[Recipe]:
+    """The run that these arguments ask for; the recipe is looked up first, since it gives the other defaults.
+
+    With `quiet` nothing is printed of what is wrong: SystemExit alone tells.
+    """
     name = _value_of("--recipe", args) or default
     if name not in recipes:
-        raise InputError(f"There is no recipe {name!r}; known are {', '.join(recipes)}.")
+        raise InputError(f"There is no recipe {name!r}{nearest(name, recipes)} Known are {', '.join(recipes)}.")
     recipe = recipes[name]
     return tyro.cli(
-        Run[type(recipe)], default=Run(recipe, name), args=args, prog=prog, config=(tyro.conf.FlagCreatePairsOff,)
+        Run[type(recipe)], default=Run(recipe, name), args=args, prog=prog, config=(tyro.conf.FlagCreatePairsOff,),
+        console_outputs=not quiet,
     )
 
 

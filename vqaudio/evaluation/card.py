@@ -82,13 +82,17 @@ def about(metrics: dict | None) -> About:
 
 
 def write_table(folder: Path, page: Path) -> None:
-    """Put the table of metrics.json between the model's two marks of a page: `<!-- table: NAME ... -->` and `<!-- /table -->`."""
-    text, metrics = page.read_text(), read_record(folder, "metrics.json")
-    head, mark, rest = text.partition(f"<!-- table: {folder.resolve().name} ")
+    """Put the table of metrics.json between the model's two marks of a page."""
+    put_table(page, folder.resolve().name, _scores(read_record(folder, "metrics.json")))
+
+
+def put_table(page: Path, name: str, table: str) -> None:
+    """Put a table between its two marks of a page: `<!-- table: NAME ... -->` and `<!-- /table -->`. InputError without marks."""
+    head, mark, rest = page.read_text().partition(f"<!-- table: {name} ")
     comment, end, tail = rest.partition("<!-- /table -->")
     if not mark or not end:
-        raise InputError(f"{page} has no `<!-- table: {folder.resolve().name} -->` and `<!-- /table -->` to write between.")
-    new = f"{head}{mark}{comment.splitlines()[0]}\n{_scores(metrics)}\n{end}{tail}"
+        raise InputError(f"{page} has no `<!-- table: {name} -->` and `<!-- /table -->` to write between.")
+    new = f"{head}{mark}{comment.splitlines()[0]}\n{table}\n{end}{tail}"
     replace_file(page, lambda path: path.write_text(new))
 
 
