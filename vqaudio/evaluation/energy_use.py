@@ -1,5 +1,6 @@
 """What a codec and its priors take: joules an encoded, a decoded and a generated second, and a training run."""
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -111,9 +112,14 @@ def training(folder: Path) -> Energy | None:
 def record(uses: list[Use], spent: Energy, trained: dict[str, Energy | None], settings: dict) -> dict:
     """What is kept as energy.json."""
     return {
-        **settings, "threads": torch.get_num_threads(), "uses": [asdict(use) for use in uses], "all_stretches": spent.to_json(),
+        **settings, "threads": torch.get_num_threads(), "load": load(), "uses": [asdict(use) for use in uses], "all_stretches": spent.to_json(),
         "training": {name: energy and energy.to_json() for name, energy in trained.items()},
     }
+
+
+def load() -> float | None:
+    """How many threads wanted the processor in the last five minutes, this one included; None where the system does not say."""
+    return round(os.getloadavg()[1], 1) if hasattr(os, "getloadavg") else None
 
 
 def report(found: dict) -> str:
@@ -128,7 +134,9 @@ def report(found: dict) -> str:
     idle = ", ".join(f"{part.name} {part.idle_w:.2g} W" for part in spent.components if part.idle_w is not None)
     told = [f"{part.name} {part.state}: {part.by}" for part in spent.components]
     return "\n".join([
-        *lines, "", *told, f"idle: {idle or 'not looked at'}", f"on {spent.device}, {found['threads']} thread(s) at work",
+        *lines, "", *told, f"idle: {idle or 'not looked at'}", 
+        f"on {spent.device}, {found['threads']} thread(s) at work, load {found['load']}: what others do makes work last longer, "
+        "and with it the memory's joules; those above idle are this process's own",
         f"CO2e of these {spent.seconds:.0f} s: {spent.grams:.2g} g ({spent.carbon_by})",
     ])  # fmt: skip
 

@@ -237,16 +237,24 @@ def _read_training(found: Found, name: str) -> None:
     found.training.append([name, f"{steps:,}", took, energy, runs(-1, "finished")])
 
 
+def _spread(mean: float, deviation: float) -> str:
+    """Two digits of the mean, and the deviation to the same place: "2.8 ± 0.3"."""
+    if mean <= 0:
+        return f"{mean:.2g} ± {deviation:.1g}"
+    digits = max(0, 1 - math.floor(math.log10(mean)))
+    return f"{mean:.{digits}f} ± {deviation:.{digits}f}"
+
+
 def _read_energy(found: Found, name: str) -> None:
     told = record(found.root, f"weights/{name}/energy.json", f"vqaudio energy --model {name} --save")
     for use in told("uses"):
         found.energy.append([
-            use["what"], use["model"], f"{use['joules']:.2g} ± {use['spread']:.1g}",
-            f"{use['above_idle']:.2g} ± {use['above_idle_spread']:.1g}", use["state"],
+            use["what"], use["model"], _spread(use["above_idle"], use["above_idle_spread"]),
+            _spread(use["joules"], use["spread"]), use["state"],
         ])  # fmt: skip
     spent = Energy.from_json(told("all_stretches"))
     found.energy_notes = {
         "device": spent.device, "carbon": spent.carbon_by, "repeats": str(told("uses", 0, "repeats")),
         "parts": [f"{part.name} {part.state}: {part.by}" for part in spent.components],
-        "idle": " and ".join(f"{p.idle_w:.2g} W of the {p.name}" for p in spent.components if p.idle_w is not None),
+        "load": f"{told('load')}", "idle": " and ".join(f"{p.idle_w:.2g} W of the {p.name}" for p in spent.components if p.idle_w is not None),
     }
