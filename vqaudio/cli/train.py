@@ -125,9 +125,8 @@ def prior(args: list[str]) -> None:
     config = config_for(settings.prior, codec, codec.name, train)
     torch.manual_seed(settings.loop.seed)
     model = _class_for(config)(config)
-    if settings.start_from:
-        _take_weights(model, settings.start_from)
-    else:
+    known = settings.start_from and _take_weights(model, settings.start_from)
+    if known != model.codec_fingerprint:
         model.start_from(codewords(codec))
     task = PriorTask(model, settings.training, clips, unseen, settings.loop.seed, place)
     loop = settings.loop
@@ -136,16 +135,17 @@ def prior(args: list[str]) -> None:
     report(fit(task, loop, run.folder, place, run.resume), run, place)
 
 
-def _take_weights(model, name: str) -> None:
-    """Give a new prior the weights of a trained one."""
+def _take_weights(model, name: str) -> str:
+    """Give a new prior the weights of a trained one; returns the fingerprint of the codec whose codes that one knows."""
     from vqaudio import hub
 
     trained = hub.load(name)
-    same = getattr(trained, "codec_fingerprint", None) == model.codec_fingerprint and trained.labels == model.labels
+    same = getattr(trained, "spec", None) == model.spec and trained.labels == model.labels
     try:
         model.load_state_dict(trained.state_dict() if same else {})
     except RuntimeError:
-        raise InputError(f"{name} has another shape, codec or labels than this recipe's prior.") from None
+        raise InputError(f"{name} has another shape, stages or labels than this recipe's prior.") from None
+    return trained.codec_fingerprint
 
 
 def parse(args: list[str], recipes: dict[str, Recipe], default: str, prog: str, quiet: bool = False) -> Run[Recipe]:

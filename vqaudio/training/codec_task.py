@@ -44,6 +44,8 @@ class CodecTraining:
     adversary_from: int | None = 1000
     """Step at which the adversary comes in; None for never."""
     discriminator_channels: int = 32
+    discriminator_windows: tuple[int, ...] = (128, 256, 512)
+    """Samples of the STFTs that discriminators see; none leaves those that see the wave's periods, a tenth of the time."""
     precision: str = "auto"
     """Of the networks' matrix products in training: bfloat16, float32, or auto for the faster one here. The quantiser, STFTs and
     losses are float32."""
@@ -136,9 +138,10 @@ class CodecTask:
         torch.manual_seed(seed)
         if settings.decoder_only:
             codec.freeze_encoder()
-        adversary = None if settings.adversary_from is None else Discriminators(channels=settings.discriminator_channels)
-        if adversary is not None:
-            adversary.to(place.device)
+        adversary = None
+        if settings.adversary_from is not None:
+            widths = {"windows": settings.discriminator_windows, "channels": settings.discriminator_channels}
+            adversary = Discriminators(**widths).to(place.device)
         objective = GeneratorObjective(codec, settings, adversary)
         self.generator = place.wrap(objective)
         self.discriminator = adversary and place.wrap(adversary)

@@ -100,6 +100,14 @@ CODEC_RECIPES = {
         loop=LoopConfig(steps=1500, validate_every=500, checkpoint_every=250),
     ),
 }
+_VOICE_DECODER = CODEC_RECIPES["voice-16khz-decoder"]
+CODEC_RECIPES["voice-16khz-adversarial"] = replace(
+    _VOICE_DECODER,
+    training=replace(
+        _VOICE_DECODER.training, adversary_from=0, discriminator_windows=(), adversarial=0.5, feature_matching=1.0
+    ),
+    loop=LoopConfig(steps=800, validate_every=200, checkpoint_every=200),
+)
 _VOICE_TRAINING = CODEC_RECIPES["voice-16khz"].training
 CODEC_RECIPES |= {
     "speech-commands-16khz": CodecRecipe(
