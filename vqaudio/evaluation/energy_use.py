@@ -112,7 +112,8 @@ def training(folder: Path) -> Energy | None:
 def record(uses: list[Use], spent: Energy, trained: dict[str, Energy | None], settings: dict) -> dict:
     """What is kept as energy.json."""
     return {
-        **settings, "threads": torch.get_num_threads(), "load": load(), "uses": [asdict(use) for use in uses], "all_stretches": spent.to_json(),
+        **settings, "threads": torch.get_num_threads(), "load": load(), "uses": [asdict(use) for use in uses],
+        "all_stretches": spent.to_json(),
         "training": {name: energy and energy.to_json() for name, energy in trained.items()},
     }
 

@@ -13,7 +13,7 @@ from vqaudio.hub import check_folder, replace_file
 
 HERE = Path(__file__).parent
 PAGES = 3
-SIZES_PT = (9.0, 8.7, 8.4, 8.1, 7.8, 7.5)  # of the text, the largest that keeps to the pages
+SIZES_PT = (9.6, 9.3, 9.0, 8.7, 8.4, 8.1, 7.8, 7.5)  # of the text, the largest that keeps to the pages
 NO_TYPST = "The report is set by Typst, which is not there: `pip install -e .[report]`."
 
 

@@ -10,7 +10,7 @@ from vqaudio.experiments.records import MEASURES, Group, Record
 
 @dataclass(frozen=True)
 class Panel:
-    """One experiment; `measure` is that of its table which comes first."""
+    """One experiment; `measure` is that of its table which comes first, and is drawn."""
 
     record: Record
     measure: str
@@ -34,10 +34,13 @@ class Panel:
     def told(self) -> dict:
         """For the template: its question, and every setting with its number in words."""
         measure = MEASURES[self.measure]
-        rows = [[_setting(group), group.over_seeds(self.measure).shown(measure)] for group in self.record.groups()]
+        shown = [name for name in (self.measure, "bits_carried") if name in self.record.measured()]
+        rows = [
+            [_setting(group), *(group.over_seeds(name).shown(MEASURES[name]) for name in shown)] for group in self.record.groups()
+        ]
         seeds = sorted({len(group.runs) for group in self.record.groups()})
         return {
-            "name": self.name, "question": self.record.question, "recipe": self.record.recipe, "measure": measure.title,
+            "name": self.name, "question": self.record.question, "recipe": self.record.recipe, "measure": measure.title, "runs": str(len(self.record.runs)), "asked": str(self.record.asked),
             "rows": rows, "seeds": " to ".join(map(str, dict.fromkeys((seeds[0], seeds[-1])))),
         }
 

@@ -60,15 +60,15 @@ def training(found: Found) -> Figure:
         chosen = [curve for curve in curves if curve.name.startswith(named) and curve.steps]
         if chosen:
             panels[measure] = chosen
-    figure = Figure(figsize=(3.5, 1.55), layout="constrained")
+    figure = Figure(figsize=(3.5, 1.7), layout="constrained")
     for axis, (measure, curves) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items()):
         for curve in curves:
             exact = curve.name in named
-            axis.plot(curve.steps, curve.scores, lw=1.2 if exact else 0.6, alpha=1 if exact else 0.5, label=curve.name)
+            style = {"lw": 1.3, "label": curve.name} if exact else {"lw": 0.6, "color": SOFT, "alpha": 0.7}
+            axis.plot(curve.steps, curve.scores, **style)
         axis.set(title={"bits": "priors: bits a cell", "mel_l1": "codecs: mel-L1"}.get(measure, measure), xlabel="steps")
         axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / 1000:g}k"))
-        if len(curves) <= 6:
-            axis.legend(frameon=False, fontsize=4.6)
+        axis.legend(frameon=False, fontsize=4.8)
     return figure
 
 

@@ -12,6 +12,7 @@ from vqaudio.data.clips import About
 from vqaudio.errors import InputError
 from vqaudio.evaluation.codebooks import health, load_statistics
 from vqaudio.evaluation.energy import Energy, joules_in_words
+from vqaudio.evaluation.experiments import read_table
 
 FIRST = ("fsdd-8khz", "voice-16khz", "notes-16khz")  # the order in which codecs are told of; others follow
 MINUS, DASH = "\N{MINUS SIGN}", "\N{EN DASH}"
@@ -67,11 +68,12 @@ class Found:
     energy_notes: dict = field(default_factory=dict)
     speed: dict = field(default_factory=dict)
     experiments: list = field(default_factory=list)
+    tried: list[tuple] = field(default_factory=list)
     date: str = ""
 
     def told(self) -> dict:
         """For the template."""
-        names = ("codecs", "priors", "training", "energy", "energy_notes", "speed", "date")
+        names = ("codecs", "priors", "training", "energy", "energy_notes", "speed", "tried", "date")
         return {name: getattr(self, name) for name in names} | {"experiments": [e.told() for e in self.experiments]}
 
 
@@ -97,6 +99,9 @@ def read(root: Path) -> Found:
     ours = speed("times_real_time", "10.0")
     found.speed = {verb: f"{ours[f'vqaudio {verb}']:.0f}" for verb in ("encode", "decode")} | {"model": speed("model")}
     found.experiments = read_all(root / "experiments")
+    found.tried = read_table(root / "experiments")
+    if not found.tried:
+        raise InputError("The report needs experiments/priors.json, which is missing: it says which settings were tried.")
     return found
 
 
@@ -253,8 +258,8 @@ def _read_energy(found: Found, name: str) -> None:
             _spread(use["joules"], use["spread"]), use["state"],
         ])  # fmt: skip
     spent = Energy.from_json(told("all_stretches"))
+    idle = [f"{part.idle_w:.2g} W of the {part.name}" for part in spent.components if part.idle_w is not None]
     found.energy_notes = {
-        "device": spent.device, "carbon": spent.carbon_by, "repeats": str(told("uses", 0, "repeats")),
-        "parts": [f"{part.name} {part.state}: {part.by}" for part in spent.components],
-        "load": f"{told('load')}", "idle": " and ".join(f"{p.idle_w:.2g} W of the {p.name}" for p in spent.components if p.idle_w is not None),
+        "device": spent.device, "carbon": spent.carbon_by, "repeats": str(told("uses", 0, "repeats")), "load": f"{told('load')}",
+        "parts": [f"{part.name} {part.state}: {part.by}" for part in spent.components], "idle": " and ".join(idle),
     }
