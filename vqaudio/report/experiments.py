@@ -40,7 +40,8 @@ class Panel:
         ]
         seeds = sorted({len(group.runs) for group in self.record.groups()})
         return {
-            "name": self.name, "question": self.record.question, "recipe": self.record.recipe, "measure": measure.title, "runs": str(len(self.record.runs)), "asked": str(self.record.asked),
+            "name": self.name, "question": self.record.question, "recipe": self.record.recipe, "measure": measure.title,
+            "runs": str(len(self.record.runs)), "asked": str(self.record.asked),
             "rows": rows, "seeds": " to ".join(map(str, dict.fromkeys((seeds[0], seeds[-1])))),
         }
 
