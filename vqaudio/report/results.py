@@ -69,11 +69,12 @@ class Found:
     speed: dict = field(default_factory=dict)
     experiments: list = field(default_factory=list)
     tried: list[tuple] = field(default_factory=list)
+    adversary: list[str] = field(default_factory=list)
     date: str = ""
 
     def told(self) -> dict:
         """For the template."""
-        names = ("codecs", "priors", "training", "energy", "energy_notes", "speed", "tried", "date")
+        names = ("codecs", "priors", "training", "energy", "energy_notes", "speed", "tried", "adversary", "date")
         return {name: getattr(self, name) for name in names} | {"experiments": [e.told() for e in self.experiments]}
 
 
@@ -231,6 +232,8 @@ def _read_training(found: Found, name: str) -> None:
     runs = record(found.root, f"weights/{name}/training.json", f"vqaudio publish RUN --name {name}")
     steps = sum(runs(i, "steps") for i in range(len(runs.data)))
     minutes = sum(runs(i, "seconds") for i in range(len(runs.data))) / 60
+    if any("adversarial" in runs(i, "command") for i in range(len(runs.data))):
+        found.adversary.append(name)
     metered = [run["energy"] for run in runs.data if run.get("energy", {}).get("steps") == run["steps"]]
     energy = "not measured"
     if metered and len(metered) == len(runs.data):
