@@ -101,13 +101,15 @@ class Energy:
             raise InputError(f"This is no record of energy: {error}.") from None
 
     def in_words(self) -> str:
-        """Such as "5.21 kJ (estimated: ...), 0.69 g of CO2e"."""
+        """Such as "5.21 kJ, of which 1.2 kJ above idle (processor estimated by ...), 0.69 g of CO2e (...)"."""
         known = [part for part in self.components if part.state != "absent"]
         if not known:
             return "energy not measured"
         means = "; ".join(f"{part.name} {part.state} by {part.by}" for part in known)
         carbon = "" if self.grams is None else f", {self.grams:.2g} g of CO2e ({self.carbon_by})"
-        return f"{joules_in_words(self.joules)} ({means}){carbon}"
+        idle = any(part.idle_w is not None for part in known)
+        above = f", of which {joules_in_words(self.above_idle)} above idle" if idle else ""
+        return f"{joules_in_words(self.joules)}{above} ({means}){carbon}"
 
 
 def _sum(a: Component, b: Component | None) -> Component:
