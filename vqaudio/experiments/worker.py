@@ -147,20 +147,26 @@ def measured(job: Job) -> dict:
     train = " ".join(["vqaudio train", run.kind, *run.arguments()])
     return {
         "key": run.key, "setting": run.setting, "seed": run.seed, "train": train, **told,
-        "measures": measures(job, last), "curve": _curve(looks),
+        "measures": measures(job, last), "curves": _curves(rows),
     }
 
 
-def _curve(looks: list[dict]) -> dict[str, list[float]]:
-    """Column -> its values at every look at the validation part; the stages' perplexities as their mean."""
-    each = [name for name in looks[0] if name.startswith("train_perplexity_")]
-    names = [name for name in looks[0] if name.startswith(("train_", "validation_")) and name not in each]
-    curve: dict[str, list] = {"step": [int(row["step"]) for row in looks]}
-    columns = {name: [float(row[name]) for row in looks] for name in names if all(row[name] for row in looks)}
-    curve |= {name: values for name, values in columns.items() if any(values)}  # without the losses that were left out
+def _curves(rows: list[dict]) -> dict[str, dict[str, list[float]]]:
+    """Column of metrics.csv -> its steps and values there; the stages' perplexities as their mean.
+
+    Of training `loss`, `bits` and the gradients' norms, of validation everything.
+    """
+    each = [name for name in rows[0] if name.startswith("train_perplexity_")]
+    wanted = ("validation_", "train_gradient_", "train_loss", "train_bits")
+    kept = [name for name in rows[0] if name.startswith(wanted)]
+    curves = {}
+    for name in kept:
+        points = [(int(row["step"]), float(row[name])) for row in rows if row[name]]
+        curves[name] = {"step": [step for step, _ in points], "value": [value for _, value in points]}
     if each:
-        curve["train_perplexity"] = [sum(float(row[name]) for name in each) / len(each) for row in looks]
-    return curve
+        means = [sum(float(row[name]) for name in each) / len(each) for row in rows]
+        curves["train_perplexity"] = {"step": [int(row["step"]) for row in rows], "value": means}
+    return curves
 
 
 if __name__ == "__main__":
