@@ -1,8 +1,18 @@
 """Figures. What they show was computed elsewhere."""
 
+import io
+
 import numpy as np
-from matplotlib import colormaps
+from matplotlib import colormaps, rc_context
 from matplotlib.figure import Figure
+
+
+def picture(figure: Figure, form: str, dpi: int = 80) -> bytes:
+    """A figure as png, svg or pdf. In an SVG, words stay words, and what is drawn as pixels has at least 120 to the inch."""
+    buffer = io.BytesIO()
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "vqaudio"}):
+        figure.savefig(buffer, format=form, dpi=dpi if form == "png" else max(dpi, 120))
+    return buffer.getvalue()
 
 
 def listen_figure(
@@ -114,7 +124,7 @@ def training_figure(curves) -> Figure:
     """
     figure = Figure(figsize=(13, 3.4), layout="constrained")
     losses, scores, perplexity, gradients = figure.subplots(1, 4)
-    _lines(losses, curves.step, curves.losses, "loss (each without its weight)", log=True)
+    _lines(losses, curves.step, curves.losses, "loss, and its terms without their weights", log=True)
     mel = {name: values for name, values in curves.validation.items() if not name.startswith("si_sdr")}
     _lines(scores, curves.looks, mel, "score on validation clips (lower is better)", marker=".")
     _lines(perplexity, curves.step, curves.perplexity, "perplexity of a stage (codewords)", ordered="stage")
@@ -166,18 +176,19 @@ def map_figure(space, values: dict[str, list[str]]) -> Figure:
 
 def _coloured(axis, space, kind: str | None, names: list[str]) -> None:
     """The columns, with a legend for each value where there are few; drawn as pixels: thousands of shapes make an SVG heavy."""
-    at, given = np.array([space.x, space.y]), np.array(space.words if kind is None else space.labels[kind])
-    style = {"s": 7, "alpha": 0.8, "lw": 0, "rasterized": True}
+    given = np.array(space.words if kind is None else space.labels[kind])
+    entries = {"columns": "0.4"}
     if kind is None:  # neighbours among the indices are no neighbours: their colours are far apart
-        axis.scatter(*at, c=given * 61 % 256, cmap="hsv", label="columns", **style)
-        return
-    if len(names) > 20:
-        axis.scatter(*at, c=given, cmap="viridis", label=f"columns, {len(names)} values in order", **style)
-        return
-    for i, name in enumerate([*names, "no label"]):
-        if (given == i).any():
-            colour = "0.7" if i == len(names) else colormaps["tab10" if len(names) <= 10 else "tab20"](i)
-            axis.scatter(*at[:, given == i], color=colour, label=name, **style)
+        colours = colormaps["hsv"](given * 61 % 256)
+    elif len(names) > 20:
+        colours, entries = colormaps["viridis"](given / len(names)), {f"columns, {len(names)} values in order": "0.4"}
+    else:
+        palette = np.array([*colormaps["tab10" if len(names) <= 10 else "tab20"](range(len(names))), (0.7, 0.7, 0.7, 1)])
+        colours, entries = palette[given], {name: palette[i] for i, name in enumerate(names)}
+        entries |= {"no label": palette[-1]} if len(names) in given else {}
+    axis.scatter(space.x, space.y, c=colours, s=7, alpha=0.8, lw=0, rasterized=True)
+    for name, colour in entries.items():
+        axis.scatter([], [], color=colour, s=7, label=name)
 
 
 def distances_figure(distances) -> Figure:

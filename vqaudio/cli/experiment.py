@@ -46,7 +46,7 @@ def run(
     if not descriptions:
         raise InputError("Name the descriptions of experiments, .toml files.")
     asked = [(path, plan.read(path)) for path in descriptions]
-    for path, experiment in asked:
+    for _, experiment in asked:
         runner.ask_first(experiment, yes)
     for path, experiment in asked:
         target, command = path.with_suffix(".json"), f"vqaudio experiment run {path}"

@@ -75,6 +75,7 @@ def check_target(target: Path) -> None:
 def save(figure, target: Path) -> None:
     """Write a figure in the format of the target's ending."""
     from vqaudio import hub
+    from vqaudio.plots import picture
 
-    form = target.suffix[1:].lower()
-    hub.replace_file(target, lambda path: figure.savefig(path, format=form, dpi=80))
+    drawn = picture(figure, target.suffix[1:].lower())
+    hub.replace_file(target, lambda path: path.write_bytes(drawn))
