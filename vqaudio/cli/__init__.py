@@ -31,6 +31,7 @@ COMMANDS: dict[str, Callable] = {
     "tokenize": data.tokenize,
     "publish": measure.publish,
     "codebooks": measure.codebooks,
+    "explore": measure.explore,
     "evaluate codec": measure.evaluate_codec,
     "evaluate prior": prior.evaluate_prior,
     "card": measure.card,

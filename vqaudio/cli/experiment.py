@@ -8,12 +8,14 @@ import tyro
 
 from vqaudio.errors import InputError
 
-Description = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(help="The description, a .toml file; results go beside it.")]
+Descriptions = Annotated[
+    tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(help="Descriptions, .toml files; each one's results go beside it.")
+]
 Folder = Annotated[Path, tyro.conf.arg(help="Of descriptions and results.")]
 
 
 def run(
-    description: Description,
+    descriptions: Descriptions,
     at_once: Annotated[
         int | None, tyro.conf.arg(help="Runs side by side: here at most, and by default, one a core; elsewhere all.")
     ] = None,
@@ -35,18 +37,21 @@ def run(
     memory_gb: Annotated[int, tyro.conf.arg(help="That they give a run.")] = 8,
     yes: Annotated[bool, tyro.conf.arg(help="Do not ask, even if that is no run at all, or a thousand.")] = False,
 ) -> None:
-    """Train and measure every run that an experiment asks for; finished ones are kept, in a .json file beside it."""
+    """Train and measure every run that experiments ask for; finished ones are kept, in a .json file beside each."""
     from vqaudio.experiments import plan, records, runner
 
     if at_once is not None and at_once < 1:
         raise InputError(f"At least 1 run at once; not {at_once}.")
     limits = {"partition": partition, "minutes": minutes, "cores": cores, "memory_gb": memory_gb}
-    command = f"vqaudio experiment run {description}"
-    found = runner.run(
-        plan.read(description), description.with_suffix(".json"), runs, command, on, at_once, data, device, limits, yes
-    )
-    if found.runs:
-        print(records.table(found))
+    if not descriptions:
+        raise InputError("Name the descriptions of experiments, .toml files.")
+    asked = [(path, plan.read(path)) for path in descriptions]
+    for _, experiment in asked:
+        runner.ask_first(experiment, yes)
+    for path, experiment in asked:
+        target, command = path.with_suffix(".json"), f"vqaudio experiment run {path}"
+        found = runner.run(experiment, target, runs, command, on, at_once, data, device, limits)
+        print(f"\n{experiment.name}: {experiment.question}\n\n{records.table(found)}\n" if found.runs else f"{target}: no run")
 
 
 def table(

@@ -179,18 +179,18 @@ def _value_of(option: str, args: list[str]) -> str | None:
     return None
 
 
-def load_parts(name: str, data: Path | None, sample_rate: int):
-    """A dataset's training and validation part at the codec's rate; raises InputError where it has another rate only."""
+def load_parts(name: str, data: Path | None, sample_rate: int, parts: tuple[str, ...] = ("train", "validation")):
+    """These parts of a dataset at the codec's rate; raises InputError where it has another rate only."""
     from vqaudio.data import dataset_named
 
     load = dataset_named(name).load_split
     options = {"sample_rate": sample_rate} if "sample_rate" in inspect.signature(load).parameters else {}
-    parts = [load(part, data, **options) for part in ("train", "validation")]
-    if parts[0].sample_rate != sample_rate:
+    splits = [load(part, data, **options) for part in parts]
+    if splits[0].sample_rate != sample_rate:
         raise InputError(
-            f"{name} is a dataset at {parts[0].sample_rate:,} Hz, and this codec works at {sample_rate:,} Hz."
+            f"{name} is a dataset at {splits[0].sample_rate:,} Hz, and this codec works at {sample_rate:,} Hz."
         )
-    return parts
+    return splits
 
 
 def _class_for(config):

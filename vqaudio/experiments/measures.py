@@ -29,9 +29,9 @@ def measures(job: Job, last: dict[str, float]) -> dict[str, float]:
 def codec_measures(codec: Codec, split: Split, beam: int = 1) -> dict[str, float]:
     """How far decoded clips are from the originals, and how evenly the codewords are used.
 
-    `mel_l1` and, where the extra `evaluation` is installed, `pesq` and `estoi`, from all stages, the first half (`_half`) and
-    the first quarter (`_quarter`) of them; `bits_paid` a column, and `bits_carried`: the sum of the stages' entropies, in bits a
-    column; `used`: the share of all codewords that occur at all.
+    `mel_l1` from all stages, the first half (`_half`) and the first quarter (`_quarter`) of them; `pesq` and `estoi` from all,
+    where the extra `evaluation` is installed; `bits_paid` a column, and `bits_carried`: the sum of the stages' entropies, in bits
+    a column; `used`: the share of all codewords that occur at all.
     """
     from vqaudio.evaluation import metrics
     from vqaudio.evaluation.codebooks import health
@@ -44,10 +44,13 @@ def codec_measures(codec: Codec, split: Split, beam: int = 1) -> dict[str, float
         sounds = decoded[max(1, k // share)]
         pairs = [(clip.audio, sounds[clip.name]) for clip in split.clips]
         found[f"mel_l1{ending}"] = _mean(metrics.mel_l1(*pair, rate) for pair in pairs)
-        rows = [[metrics.joined([pairs[i][side] for i in row], rate) for side in (0, 1)] for row in split.utterances]
-        for name in ("pesq", "estoi"):
-            if rows and find_spec({"estoi": "pystoi"}.get(name, name)):
-                found[name + ending] = _mean(getattr(metrics, name)(*pair, rate) for pair in rows)
+    rows = [
+        [metrics.joined(part, rate) for part in zip(*((split.clips[i].audio, decoded[k][split.clips[i].name]) for i in row))]
+        for row in split.utterances
+    ]
+    for name, package in (("pesq", "pesq"), ("estoi", "pystoi")):
+        if rows and find_spec(package):
+            found[name] = _mean(getattr(metrics, name)(*pair, rate) for pair in rows)
     counts = code_counts(codec, split, beam)
     words = sum(len(one) for one in counts)
     return found | {

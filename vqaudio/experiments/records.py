@@ -5,7 +5,7 @@
      "runs": [{"key": ..., "setting": {"codec.decay": 0.9}, "seed": 0, "train": "vqaudio train codec ...",
                "steps": 800, "seconds": 81.2, "device": ..., "threads": 1, "torch": ..., "finished": "2026-11-25",
                "measures": {"mel_l1": 0.21, ...},                                  # measured when it was trained
-               "curve": {"step": [200, ...], "validation_mel_l1": [...], ...}}]}   # at each look at the validation part
+               "curves": {"train_loss": {"step": [20, ...], "value": [9.1, ...]}, ...}}]}   # columns of its metrics.csv
 """
 
 import json
@@ -29,18 +29,16 @@ class Measure:
 
 
 MEASURES = {
-    "mel_l1": Measure("mel-L1", 3), "mel_l1_half": Measure("mel-L1, half of the stages", 3),
-    "mel_l1_quarter": Measure("mel-L1, a quarter", 3), "pesq": Measure("PESQ", 2), "pesq_half": Measure("PESQ, half", 2),
-    "pesq_quarter": Measure("PESQ, a quarter", 2), "estoi": Measure("ESTOI", 3), "estoi_half": Measure("ESTOI, half", 3),
-    "estoi_quarter": Measure("ESTOI, a quarter", 3), "bits_carried": Measure("bits carried a column", 1),
-    "used": Measure("codewords used %", 1, 100), "bits": Measure("bits a cell", 3),
-}
-IN_TABLE = ("mel_l1", "mel_l1_half", "mel_l1_quarter", "pesq", "pesq_quarter", "estoi", "bits_carried", "used", "bits")
+    "mel_l1": Measure("mel-L1", 3), "mel_l1_half": Measure("of half of the stages", 3),
+    "mel_l1_quarter": Measure("of a quarter", 3), "pesq": Measure("PESQ", 2), "estoi": Measure("ESTOI", 3),
+    "bits_carried": Measure("bits carried a column", 1), "used": Measure("codewords used %", 1, 100),
+    "bits": Measure("bits a cell", 3),
+}  # in the order of the table
 CURVES = {  # column of metrics.csv -> what stands on its axis
-    "validation_mel_l1": "mel-L1 on validation clips, mean of all, half and a quarter of the stages",
-    "validation_bits": "bits a cell on validation clips", "train_perplexity": "perplexity of a stage in training, mean of stages",
+    "train_loss": "training loss", "train_perplexity": "perplexity of a stage, mean of stages",
+    "validation_bits": "bits a cell on validation clips",
 }
-RUN_FIELDS = {"key": str, "setting": dict, "seed": int, "measures": dict, "curve": dict, "seconds": float | int}
+RUN_FIELDS = {"key": str, "setting": dict, "seed": int, "measures": dict, "curves": dict, "seconds": float | int}
 FINALS = ("mel_l1", "mel_l1_quarter", "pesq", "bits_carried", "bits")
 
 
@@ -80,10 +78,10 @@ class Group:
 
     def curve(self, column: str) -> tuple[list[int], list[Spread]] | None:
         """Steps, and the spread there; None where some run has no such curve."""
-        curves = [run["curve"] for run in self.runs]
-        if any(column not in curve or curve["step"] != curves[0]["step"] for curve in curves):
+        curves = [run["curves"].get(column) for run in self.runs]
+        if None in curves or any(curve["step"] != curves[0]["step"] for curve in curves):
             return None
-        return curves[0]["step"], [Spread.of(list(values)) for values in zip(*(curve[column] for curve in curves))]
+        return curves[0]["step"], [Spread.of(list(values)) for values in zip(*(curve["value"] for curve in curves))]
 
 
 @dataclass(frozen=True)
@@ -116,8 +114,8 @@ class Record:
         return {(run["key"], *sorted(measuring(run["setting"]).items())): run for run in self.runs}
 
     def measured(self) -> list[str]:
-        """The measures of the table that every run has, in its order."""
-        return [name for name in IN_TABLE if self.runs and all(name in run["measures"] for run in self.runs)]
+        """Those of MEASURES that every run has."""
+        return [name for name in MEASURES if self.runs and all(name in run["measures"] for run in self.runs)]
 
 
 def read(path: Path) -> Record:

@@ -16,7 +16,7 @@ MANY = 1000  # runs from which on it is asked
 
 def run(
     experiment: Experiment, target: Path, root: Path, command: str, on: str = "here", at_once: int | None = None,
-    data: Path | None = None, device: str = "auto", limits: dict | None = None, yes: bool = False,
+    data: Path | None = None, device: str = "auto", limits: dict | None = None,
 ) -> records.Record:
     """Run what is not there yet; `target` holds the finished runs' records at any time.
 
@@ -26,10 +26,9 @@ def run(
         on: a name of `scheduling.SCHEDULERS`.
 
     Raises:
-        InputError: what `Experiment.runs` finds wrong; nothing or very much to do, and no word that it is meant; a run failed.
+        InputError: what `Experiment.runs` finds wrong, or a run failed.
         KeyboardInterrupt: stopped; says how much is done.
     """
-    ask_first(experiment, yes)
     runs = experiment.runs()
     known = records.read(target).by_identity() if target.exists() else {}
     done = {identity(one): known[identity(one)] for one in runs if identity(one) in known}

@@ -5,10 +5,9 @@ import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
-from pathlib import Path
 
 from vqaudio.errors import InputError
-from vqaudio.experiments.worker import Failed, Job, Starter, Stopped, execute
+from vqaudio.experiments.worker import Failed, Job, Starter, Stopped, run
 
 Outcome = tuple[Job, dict | Exception]
 
@@ -39,12 +38,12 @@ def with_ray(jobs: list[Job], at_once: int | None, limits: dict) -> Iterator[Out
     except ImportError:
         raise InputError("Ray is not there: `pip install 'ray[data]'`, or leave --on ray out.") from None
     ray.init(ignore_reinit_error=True, log_to_driver=False, logging_level="error", include_dashboard=False)
-    task = ray.remote(num_cpus=1, max_retries=0)(_outcome)
+    task = ray.remote(num_cpus=1, max_retries=0, max_calls=1)(_outcome)
     waiting, running = list(reversed(jobs)), {}
     while waiting or running:
         while waiting and len(running) < (at_once or len(jobs)):
             job = waiting.pop()
-            running[task.remote(execute, replace(job, folder=job.folder.resolve(), threads=job.threads or 1))] = job
+            running[task.remote(run, replace(job, folder=job.folder.resolve(), threads=job.threads or 1))] = job
         done, _ = ray.wait(list(running))
         for one in done:
             job = running.pop(one)
@@ -78,7 +77,7 @@ def _array(jobs: list[Job], at_once: int | None, limits: dict, cluster: str) -> 
         slurm_array_parallelism=at_once or len(jobs), **({"slurm_partition": limits["partition"]} if limits["partition"] else {}),
     )
     jobs = [replace(job, folder=job.folder.resolve(), threads=limits["cores"]) for job in jobs]
-    handed = executor.map_array(_outcome, [execute] * len(jobs), jobs)
+    handed = executor.map_array(_outcome, [run] * len(jobs), jobs)
     told = dict(zip(handed, jobs))
     for one in finished(handed):
         try:
@@ -87,17 +86,12 @@ def _array(jobs: list[Job], at_once: int | None, limits: dict, cluster: str) -> 
             yield told[one], Failed(str(error).strip().splitlines()[0])
 
 
-def _outcome(run: Callable[[Job], dict], job: Job) -> dict | Exception:
+def _outcome(do: Callable[[Job], dict], job: Job) -> dict | Exception:
     """The record, or what went wrong, as a value: an exception of ours need not survive a scheduler's own wrapping."""
     try:
-        return run(job)
+        return do(job)
     except (Failed, Stopped) as error:
         return error
 
 
 SCHEDULERS = {"here": here, "ray": with_ray, "slurm": with_slurm, "submitit": with_submitit}
-
-
-def default_root() -> Path:
-    """Where runs train."""
-    return Path("runs") / "experiments"

@@ -5,7 +5,7 @@ from pathlib import Path
 import gradio as gr
 import torch
 
-from vqaudio.ui import api, api_priors, codebooks, compare, facts, gpu, inpainting, models, reading, report, served, wire
+from vqaudio.ui import api, api_priors, codebooks, compare, facts, figures, gpu, inpainting, models, reading, report, served, wire
 from vqaudio.ui.codemap import CodeMap
 from vqaudio.ui.spending import Clock
 from vqaudio.ui.workbench import Workbench
@@ -102,8 +102,9 @@ def build() -> gr.Blocks:
             picker, sound, trim, codemap = _listen(session)
         compare.view(sound, trim)
         with gr.Tab("Codebooks") as tab:
-            books = gr.HTML()
-            tab.select(codebooks.view, picker, books, api_visibility="private", show_progress="hidden")
+            books, drawn = gr.HTML(), gr.HTML()
+            hidden = {"api_visibility": "private", "show_progress": "hidden"}
+            tab.select(codebooks.view, picker, books, **hidden).then(figures.view, picker, drawn, **hidden)
         demo.load(start, None, [picker, codemap], api_visibility="private", show_progress="hidden")
         api.add_endpoints()
         api_priors.add_endpoints()
