@@ -8,10 +8,10 @@ from matplotlib.figure import Figure
 
 
 def picture(figure: Figure, form: str, dpi: int = 80) -> bytes:
-    """A figure as png, svg or pdf. In an SVG, words stay words, and what is drawn as pixels has at least 120 to the inch."""
+    """A figure as png, svg or pdf. In an SVG, words stay words, and what is drawn as pixels has at least 90 to the inch."""
     buffer = io.BytesIO()
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": "vqaudio"}):
-        figure.savefig(buffer, format=form, dpi=dpi if form == "png" else max(dpi, 120))
+        figure.savefig(buffer, format=form, dpi=dpi if form == "png" else max(dpi, 90))
     return buffer.getvalue()
 
 

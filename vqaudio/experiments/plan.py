@@ -103,8 +103,9 @@ class Experiment:
         axes = [[dict(zip(_split(names), _listed(names, one))) for one in values] for names, values in self.grid.items()]
         for chosen in itertools.product(*axes):
             setting = {name: value for one in chosen for name, value in one.items()}
-            options = {name: value for name, value in (self.options | setting).items() if name not in MEASURE}
-            recipe = settings.changed(options)
+            asked = {name: value for name, value in (self.options | setting).items() if name not in MEASURE}
+            recipe = settings.changed(asked)
+            options = {name: value for name, value in asked.items() if not settings.is_usual_flag(name, value)}
             for name in set(setting) & set(MEASURE):
                 if self.kind != "codec" or not isinstance(setting[name], int) or setting[name] < 1:
                     raise InputError(f"{name} is a whole number from 1, and for codecs; not {setting[name]!r}.")
@@ -164,12 +165,18 @@ class Settings:
             recipe = _with(recipe, name.split("."), self._checked(name, value))
         return recipe
 
+    def is_usual_flag(self, name: str, value) -> bool:
+        """Whether this is a flag as the recipe has it: the command line has no word for that."""
+        return isinstance(value, bool) and self.known.get(name) is value
+
     def _checked(self, name: str, value):
         """The value as the recipe holds it: a list as a tuple, a whole number as a float where one is wanted."""
         if name in RESERVED:
             raise InputError(f"{name} is not for a grid: {RESERVED[name]}.")
         if name not in self.known:
             raise InputError(f"The recipe {self.name!r} has no option {name!r}{nearest(name, [*self.known, *MEASURE])}")
+        if self.is_usual_flag(name, value):
+            return value
         key = name, json.dumps(value, default=str)
         if key not in self._typed:
             self._typed[key] = self._parsed(name, value)
