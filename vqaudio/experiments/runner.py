@@ -1,7 +1,11 @@
 """Running an experiment: what is done already is kept, the rest goes to a scheduler, and every run that ends is written down."""
 
+import math
 import signal
 import sys
+import threading
+import time
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -12,6 +16,7 @@ from vqaudio.experiments.scheduling import SCHEDULERS
 from vqaudio.experiments.worker import Job, Stopped
 
 MANY = 1000  # runs from which on it is asked
+EVERY_S = 5.0  # between two times that the records are written
 
 
 def run(
@@ -34,26 +39,41 @@ def run(
     done = {identity(one): known[identity(one)] for one in runs if identity(one) in known}
     jobs = [Job(one, one.folder(root), data, device) for one in runs if identity(one) not in done]
     found, failed = dict(done), []
-    _write(experiment, target, command, runs, found)
+    write = _Writer(experiment, target, command, runs, found)
+    write.now()
     if done:
         print(f"{len(done)} of {len(runs)} runs are in {target} already.", flush=True)
     try:
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # to be told to end is as good as Ctrl-C
-        for batch in _batches(jobs):
-            with closing(SCHEDULERS[on](batch, at_once, limits or {})) as outcomes:
-                for job, outcome in outcomes:
-                    if isinstance(outcome, Exception):
-                        failed += [] if isinstance(outcome, Stopped) else [f"{job.run.name}: {outcome}"]
-                        continue
-                    found[identity(job.run)] = outcome
-                    _write(experiment, target, command, runs, found)
-                    print(f"{len(found)} of {len(runs)}: {job.run.name}: {records.in_short(outcome)}", flush=True)
+        for job, outcome in _outcomes(jobs, on, at_once, limits or {}):
+            if isinstance(outcome, Exception):
+                failed += [] if isinstance(outcome, Stopped) else [f"{job.run.name}: {outcome}"]
+                continue
+            found[identity(job.run)] = outcome
+            write.soon()
+            print(f"{len(found)} of {len(runs)}: {job.run.name}: {records.in_short(outcome)}", flush=True)
     except KeyboardInterrupt:
         stopped = f"stopped: {len(found)} of {len(runs)} runs are done and kept; the same command goes on from there."
         raise KeyboardInterrupt(stopped) from None
+    finally:
+        write.now()
     if failed:
         raise InputError(f"{len(failed)} of {len(runs)} runs failed, the others are kept. The first: {failed[0]}")
     return records.read(target)
+
+
+def _outcomes(jobs: list[Job], on: str, at_once: int | None, limits: dict) -> Iterator[tuple[Job, dict | Exception]]:
+    """Every job with its record or what went wrong. To be told to end (SIGTERM) is as good as Ctrl-C."""
+    before = signal.getsignal(signal.SIGTERM)
+    mine = threading.current_thread() is threading.main_thread()
+    if mine:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        for batch in _batches(jobs):
+            with closing(SCHEDULERS[on](batch, at_once, limits)) as outcomes:
+                yield from outcomes
+    finally:
+        if mine:
+            signal.signal(signal.SIGTERM, before)
 
 
 def identity(run: Run) -> tuple:
@@ -83,6 +103,19 @@ def _batches(jobs: list[Job]) -> list[list[Job]]:
     return [batch for batch in (list(first.values()), rest) if batch]
 
 
-def _write(experiment: Experiment, target: Path, command: str, runs: list[Run], found: dict) -> None:
-    ordered = [found[identity(one)] | {"setting": one.setting} for one in runs if identity(one) in found]
-    records.write(target, records.Record.of(experiment, command, ordered))
+class _Writer:
+    """Writes the finished runs' records, in the order of the grid; at most every few seconds, for there may be thousands."""
+
+    def __init__(self, experiment: Experiment, target: Path, command: str, runs: list[Run], found: dict):
+        self.experiment, self.target, self.command, self.runs, self.found = experiment, target, command, runs, found
+        self.written = -math.inf
+
+    def soon(self) -> None:
+        if time.monotonic() - self.written > EVERY_S:
+            self.now()
+
+    def now(self) -> None:
+        found = [(one, self.found[identity(one)]) for one in self.runs if identity(one) in self.found]
+        ordered = [record | {"setting": one.setting} for one, record in found]
+        records.write(self.target, records.Record.of(self.experiment, self.command, ordered))
+        self.written = time.monotonic()

@@ -55,6 +55,8 @@ def run(job: Job) -> dict:
     """Train and measure one run in this process; returns its record, which also lies in its folder. Raises Failed or Stopped."""
     import torch
 
+    if job.record_path.exists():
+        return json.loads(job.record_path.read_text())
     job.folder.mkdir(parents=True, exist_ok=True)
     if job.threads is not None:
         torch.set_num_threads(job.threads)
