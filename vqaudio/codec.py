@@ -79,6 +79,23 @@ class Codec(Model, tags=["audio", "residual-vector-quantization"]):
         """Steps from ids [B, K, T] and the stages in use to level-normalised audio [B, 1, T * hop]."""
         return [Step(lambda x, columns: self.synthesise(x, columns[:, 0] > 0, stages), self.context, self.look_ahead[1])]
 
+    # What evaluation, training and priors ask of the quantiser. As it stands here, for a codec whose `rvq` quantises the latents.
+
+    def codewords(self, stage: int) -> Tensor:
+        """The vectors [V, D] that a stage's indices stand for."""
+        device = next(self.parameters()).device
+        return self.rvq.vectors_of(torch.arange(self.spec.stages[stage].vocab, device=device), stage)
+
+    @torch.no_grad()
+    def left_over(self, latents: Tensor, ids: Tensor) -> Tensor:
+        """How far the vector behind each cell is from its codewords, down to that stage: latents [B, D, T], ids [B, K, T] ->
+        Euclidean distances [B, K, T]."""
+        left = []
+        for j in range(ids.shape[1]):
+            latents = latents - self.rvq.vectors_of(ids[:, j], j).movedim(-1, 1)
+            left.append(latents.norm(dim=1))
+        return torch.stack(left, 1)
+
     @property
     def delay_s(self) -> float:
         """Seconds by which a live decoder behind a live encoder lags: the look-ahead of both, and the column that is filling."""

@@ -9,8 +9,10 @@ from torch import Tensor, nn
 from vqaudio.codec import Codec
 from vqaudio.data.batches import Augmentation, in_order, training_batches
 from vqaudio.data.clips import Split
+from vqaudio.errors import InputError
 from vqaudio.evaluation.metrics import mel_l1, si_sdr
 from vqaudio.training.discriminators import Discriminators
+from vqaudio.training.gradients import gradient_norms
 from vqaudio.training.loop import Place
 from vqaudio.training.losses import LoudnessLoss, SpectralLoss, WaveformLoss
 
@@ -42,8 +44,11 @@ class CodecTraining:
     adversary_from: int | None = 1000
     """Step at which the adversary comes in; None for never."""
     discriminator_channels: int = 32
-    precision: str = "bfloat16"
-    """Of the networks' matrix products in training: bfloat16 or float32. The quantiser, STFTs and losses are float32."""
+    discriminator_windows: tuple[int, ...] = (128, 256, 512)
+    """Samples of the STFTs that discriminators see; none leaves those that see the wave's periods, a tenth of the time."""
+    precision: str = "auto"
+    """Of the networks' matrix products in training: bfloat16, float32, or auto for the faster one here. The quantiser, STFTs and
+    losses are float32."""
     decoder_only: bool = False
     """Leave the encoder and the codebooks as they are: the codes, and any prior over them, stay valid."""
     prefix_share: float = 0.5
@@ -57,8 +62,18 @@ class CodecTraining:
 
 
 def reduced_precision(name: str, device: torch.device):
-    """A context in which matrix products and convolutions run in `name`: "bfloat16", or "float32" for no change."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=name == "bfloat16")
+    """A context in which matrix products and convolutions run in `name`: "bfloat16", "float32" for no change, or "auto"."""
+    if name not in ("auto", "bfloat16", "float32"):
+        raise InputError(f"The precision is auto, bfloat16 or float32; not {name!r}.")
+    short = has_fast_bfloat16(device) if name == "auto" else name == "bfloat16"
+    return torch.autocast(device.type, torch.bfloat16, enabled=short)
+
+
+def has_fast_bfloat16(device: torch.device) -> bool:
+    """Whether bfloat16 products are quicker than float32: a CPU without instructions for them takes some thirty times as long."""
+    if device.type != "cpu":
+        return device.type == "cuda" and torch.cuda.is_bf16_supported()
+    return any(getattr(torch.cpu, f"_is_{name}_supported", bool)() for name in ("amx_tile", "avx512_bf16"))
 
 
 class GeneratorObjective(nn.Module):
@@ -123,9 +138,10 @@ class CodecTask:
         torch.manual_seed(seed)
         if settings.decoder_only:
             codec.freeze_encoder()
-        adversary = None if settings.adversary_from is None else Discriminators(channels=settings.discriminator_channels)
-        if adversary is not None:
-            adversary.to(place.device)
+        adversary = None
+        if settings.adversary_from is not None:
+            widths = {"windows": settings.discriminator_windows, "channels": settings.discriminator_channels}
+            adversary = Discriminators(**widths).to(place.device)
         objective = GeneratorObjective(codec, settings, adversary)
         self.generator = place.wrap(objective)
         self.discriminator = adversary and place.wrap(adversary)
@@ -150,7 +166,7 @@ class CodecTask:
             self.modules["discriminators"].requires_grad_(False)
         unquantised = 1.0 if step < self.settings.unquantised_steps else self.settings.unquantised_share
         loss, terms, decoded = self.generator(audio, lengths, adversarial, unquantised)
-        terms["gradient_norm"] = self._descend("codec", loss)
+        terms |= self._descend("codec", loss)
         terms["discriminator"] = loss.new_zeros(())
         if adversarial:
             self.modules["discriminators"].requires_grad_(True)
@@ -159,12 +175,14 @@ class CodecTask:
             self._descend("discriminators", terms["discriminator"])
         return terms
 
-    def _descend(self, name: str, loss: Tensor) -> Tensor:
+    def _descend(self, name: str, loss: Tensor) -> dict[str, Tensor]:
+        """One step of an optimiser; the norms of the gradients, as they were before they are clipped."""
         self.optimisers[name].zero_grad(set_to_none=True)
         loss.backward()
+        parts = gradient_norms(self.codec) if name == "codec" else {}
         norm = nn.utils.clip_grad_norm_(self.modules[name].parameters(), 10.0)
         self.optimisers[name].step()
-        return norm
+        return {"gradient_norm": norm, **parts}
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:

@@ -13,6 +13,7 @@ from vqaudio.data.encoded import CACHE, EncodedSplit, encoded
 from vqaudio.errors import InputError
 from vqaudio.prior import Prior, PriorConfig
 from vqaudio.training.codec_task import reduced_precision
+from vqaudio.training.gradients import gradient_norms
 from vqaudio.training.loop import Place
 
 NATS_PER_BIT = 0.6931471805599453
@@ -32,7 +33,7 @@ class PriorTraining:
     """And played so many times as fast."""
     crop_s: float | None = None
     """Seconds of a clip that a step sees at the most, at a random place; None for all of it."""
-    precision: str = "bfloat16"
+    precision: str = "auto"
     """Of the networks' matrix products in training: bfloat16 or float32."""
 
 
@@ -134,9 +135,10 @@ class PriorTask:
         loss = self.objective(*batch)
         self.optimisers["prior"].zero_grad(set_to_none=True)
         loss.backward()
+        parts = gradient_norms(self.prior)
         norm = nn.utils.clip_grad_norm_(self.prior.parameters(), 1.0)
         self.optimisers["prior"].step()
-        return {"bits": loss / NATS_PER_BIT, "gradient_norm": norm}
+        return {"bits": loss / NATS_PER_BIT, "gradient_norm": norm, **parts}
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
