@@ -158,14 +158,17 @@ class Past:
 
     def add(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
         """Keep those of new columns [B, heads, n, d]; returns them after the `seen` ones before. See `count`."""
-        new, n, room = torch.stack([keys, values]), keys.shape[2], self._rooms.get(layer)
-        if room is None or room.shape[3] < self.columns + n:
-            more = new.new_empty(*new.shape[:3], max(64, 2 * (self.columns + n)), new.shape[4])
+        return tuple(self._add((layer, i), new) for i, new in enumerate((keys, values)))
+
+    def _add(self, name: tuple[int, int], new: Tensor) -> Tensor:
+        room, n = self._rooms.get(name), new.shape[2]
+        if room is None or room.shape[2] < self.columns + n:
+            more = new.new_empty(*new.shape[:2], max(64, 2 * (self.columns + n)), new.shape[3])
             if room is not None:
-                more[:, :, :, : self.columns] = room[:, :, :, : self.columns]
-            self._rooms[layer] = room = more
-        room.narrow(3, self.columns, n).copy_(new)
-        return room.narrow(3, self.columns - self.seen, self.seen + n).unbind(0)
+                more[:, :, : self.columns] = room[:, :, : self.columns]
+            self._rooms[name] = room = more
+        room.narrow(2, self.columns, n).copy_(new)
+        return room.narrow(2, self.columns - self.seen, self.seen + n)
 
     def turns(self, n: int, d: int, device: torch.device) -> tuple[Tensor, ...]:
         """What `turns` gives for the next n columns."""
@@ -245,10 +248,11 @@ def around(valid: Tensor, reach: int | None) -> Tensor:
 
 
 class RowPart(NamedTuple):
-    """What one row's logits are made with: parts of `Rows`'s parameters, taken out once for many columns."""
+    """What one row's logits are made with: parts of `Rows`'s parameters, taken out once for many columns; matrices [in, out]."""
 
     place: Tensor
     widen: Tensor
+    narrow: Tensor
     turn: Tensor | None
     head: Tensor
     bias: Tensor
@@ -284,26 +288,26 @@ class Rows(nn.Module):
             size = words.square().mean().sqrt() + 1e-9
             head[:, : len(words)] = 0.5 * turn @ (words / size).T / math.sqrt(words.shape[1])
 
-    def read(self, context: Tensor) -> tuple[Tensor, Tensor]:
-        """What every row of a column needs of its context [..., dim], once for all of them."""
-        return context, F.linear(context, self.widen.weight[:, context.shape[-1] :], self.widen.bias)
+    def read(self, context: Tensor) -> Tensor:
+        """What the hidden layer of every row of a column gets of its context [..., dim], once for all of them."""
+        return F.linear(context, self.widen.weight[:, context.shape[-1] :], self.widen.bias)
 
     def each(self) -> list[RowPart]:
         """The rows one by one, for `one`."""
-        full, turns = [n == self.bias.shape[1] for n in self.vocabs], [None] * len(self.vocabs)
-        parts = zip(
-            self.place, [self.widen.weight[:, : self.place.shape[1]].contiguous()] * len(full),
-            turns if self.turn is None else self.turn, self.heads.mT, self.bias,
-            [None if all_there else outside for all_there, outside in zip(full, self.outside)],
-        )
-        return [RowPart(*part) for part in parts]
+        n, dim = self.place.shape
+        widen, narrow = (weight.T.contiguous() for weight in (self.widen.weight[:, :dim], self.narrow.weight))
+        turns, full = [None] * n if self.turn is None else self.turn, [vocab == self.bias.shape[1] for vocab in self.vocabs]
+        outside = [None if is_full else cells for is_full, cells in zip(full, self.outside)]
+        return [RowPart(*part) for part in zip(self.place, [widen] * n, [narrow] * n, turns, self.heads, self.bias, outside)]
 
-    def one(self, row: RowPart, context: tuple[Tensor, Tensor], coarser: Tensor) -> Tensor:
-        """One of `each`, what `read` gave, the sum of the coarser rows' vectors [..., dim] -> the row's logits [..., V].
+    def one(self, row: RowPart, x: Tensor, read: Tensor) -> Tensor:
+        """The logits [n, V] of a row, one of `each`, in n columns; they are -inf beyond its vocabulary.
 
-        They are -inf beyond the row's vocabulary.
+        Args:
+            x: the sum of the column's context and its coarser rows' vectors, [n, dim].
+            read: what `read` gave of the context.
         """
-        logits = self._logits(row, self._inner(context, coarser, row.place, row.widen)).float()
+        logits = self._logits(row, self._inner(x + row.place, read, row)).float()
         return logits if row.outside is None else logits.masked_fill(row.outside, -torch.inf)
 
     def losses(self, context: Tensor, embedded: Tensor, ids: Tensor, cells: Tensor) -> Tensor:
@@ -314,7 +318,9 @@ class Rows(nn.Module):
             cells: bool [B, K, T].
         """
         parts = self.each()
-        x = self._inner(self.read(context[:, :, None]), embedded.cumsum(2) - embedded, self.place, parts[0].widen)
+        x = context[:, :, None] + (embedded.cumsum(2) - embedded) + self.place
+        read = self.read(context)[:, :, None].expand(-1, -1, len(parts), -1)
+        x = self._inner(x.flatten(0, 2), read.flatten(0, 2), parts[0]).view(x.shape)
         found = torch.zeros(ids.shape, device=ids.device)
         for row, vocab in enumerate(self.vocabs):  # one after the other: all logits at once would fill the memory
             here = cells[:, row]
@@ -322,15 +328,14 @@ class Rows(nn.Module):
             found[:, row][here] = F.cross_entropy(logits.float(), ids[:, row][here], reduction="none")
         return found
 
-    def _inner(self, context: tuple[Tensor, Tensor], coarser: Tensor, place: Tensor, widen: Tensor) -> Tensor:
-        """The vectors [..., dim] that the logits are read from."""
-        x = context[0] + coarser + place
-        hidden = F.linear(self.norms[0](x), widen) + context[1]
-        return self.norms[1](x + self.dropout(self.narrow(F.gelu(hidden))))
+    def _inner(self, x: Tensor, read: Tensor, part: RowPart) -> Tensor:
+        """The vectors [n, dim] that the logits are read from; what they take of the part is the same for all rows."""
+        hidden = F.gelu(torch.addmm(read, self.norms[0](x), part.widen))
+        return self.norms[1](x + self.dropout(torch.addmm(self.narrow.bias, hidden, part.narrow)))
 
     def _logits(self, row: RowPart, x: Tensor) -> Tensor:
-        """[..., dim] -> [..., V], beyond the row's vocabulary too."""
-        return F.linear(x if row.turn is None else x @ row.turn, row.head, row.bias)
+        """[n, dim] -> [n, V], beyond the row's vocabulary too."""
+        return torch.addmm(row.bias, x if row.turn is None else x @ row.turn, row.head)
 
 
 def weighted_mean(losses: Tensor, counted: Tensor, row_weight: Tensor | None) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 
 from vqaudio.codes import Codes, CodeSpec, Stage
 from vqaudio.data import fsdd
-from vqaudio.data.encoded import encoded
+from vqaudio.data.encoded import EncodedSplit, encoded
 from vqaudio.evaluation import prior_evaluation as measure
 from vqaudio.priors.autoregressive import AutoregressivePrior, AutoregressivePriorConfig
 from vqaudio.priors.naive_bayes import NaiveBayesPrior, NaiveBayesPriorConfig, neighbours
@@ -131,6 +131,30 @@ def test_the_nearest_training_map():
     assert measure.nearest(own, book).tolist() == [0.0, 0.5, 1.0]
 
 
+def test_a_pseudo_likelihood_is_measured_on_a_sample_that_is_always_the_same():
+    """Of a prior that finds a clip's cells as likely as its first id says: the sample's mean, and its error, by hand."""
+    from types import SimpleNamespace
+
+    spec = CodeSpec((Stage(1, 1, 8),) * 2, 50.0)
+    maps = [torch.full((2, 3 + i % 4), i % 8) for i in range(20)]
+    clips = EncodedSplit(maps, torch.zeros(20, 0, dtype=torch.long), torch.tensor([160 * m.shape[1] for m in maps]), None)
+    prior = SimpleNamespace(
+        spec=spec, likelihood="pseudo", log_prob=lambda codes, told: -math.log(2) * codes.ids * codes.valid[:, None]
+    )
+    chosen = measure.sample(clips, 60)
+    assert chosen == measure.sample(clips, 60) and len(set(chosen)) == len(chosen)
+    assert 60 - 12 < sum(maps[i].numel() for i in chosen) <= 60
+    bits = measure.bits_per_code(prior, clips, {}, cells=60)
+    total, cells = sum(float(maps[i].sum()) for i in chosen), sum(maps[i].numel() for i in chosen)
+    assert math.isclose(bits.mean, total / cells, rel_tol=1e-5) and bits.clips == len(chosen)
+    apart = [float(maps[i].sum()) - bits.mean * maps[i].numel() for i in chosen]
+    n = len(chosen)
+    assert math.isclose(bits.standard_error, math.sqrt(n / (n - 1) * sum(x * x for x in apart)) / cells, rel_tol=1e-4)
+    assert sorted(measure.sample(clips, 10_000)) == list(range(20)) and len(measure.sample(clips, 1)) == 1
+    prior.likelihood = "exact"
+    assert measure.bits_per_code(prior, clips, {}, cells=60).clips == 20
+
+
 def test_the_hole_is_the_middle_and_the_last_column_is_repeated():
     valid = torch.arange(10)[None] < torch.tensor([10, 6])[:, None]
     ids = torch.arange(10).expand(2, 1, 10) * valid[:, None]
@@ -171,7 +195,8 @@ def test_a_clip_without_a_label_is_one_that_is_not_told(codec, tiny_dataset, tmp
         digit = clips[i].labels["digit"]
         like = [int(n) for clip, n in zip(clips, data.lengths) if clip.labels.get("digit") == digit]
         assert int(prior.blank({"digit": digit}, generator=torch.Generator()).lengths) in like
-        assert len(measure.bits_per_code(prior.eval(), data, split.labels)) == 4
+        bits = measure.bits_per_code(prior.eval(), data, split.labels)
+        assert len(bits.per_row) == 4 and bits.clips == len(data) and 0 < bits.standard_error < bits.mean
     counted = prior.label_counts[:, :10].sum()
     assert 0 < counted < prior.label_counts[:, 10:].sum()
 

@@ -116,7 +116,6 @@ def evaluate_prior(
     clips: Annotated[int, tyro.conf.arg(help="How many new clips to judge.")] = 1000,
     seed: Annotated[int, tyro.conf.arg(help="Of all randomness.")] = 0,
     temperature: Temperature = None, top_k: TopK = None, top_p: TopP = None, steps: Steps = None, guidance: Guidance = None,
-    told: Annotated[bool, tyro.conf.arg(help="Tell the labels when inpainting, too.")] = False,
     hole_s: Annotated[float | None, tyro.conf.arg(help="Seconds of the hole to fill; by default 30 % of the clip.")] = None,
     beside: Annotated[tuple[str, ...], tyro.conf.arg(help="Other priors of this codec, to fill the same holes.")] = (),
     judges: Judges = None,
@@ -133,9 +132,7 @@ def evaluate_prior(
     settings = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "steps": steps, "guidance": guidance}
     jury = [hub.load(name) for name in (JUDGES.get(dataset, ()) if judges is None else judges)]
     others = [load_prior(name, codec) for name in beside]
-    found = evaluate(
-        hub.load(codec), prior, jury, dataset, data, split, clips, hole_s, others, seed, told, settings
-    )
+    found = evaluate(hub.load(codec), prior, jury, dataset, data, split, clips, hole_s, others, seed, settings)
     found["command"] = " ".join(["vqaudio", *sys.argv[1:]])
     print(report(found))
     if save:

@@ -20,7 +20,7 @@ SHIFTS = (0, 40, 80, 120)
 
 def evaluate(
     codec: Codec, prior: Prior, judges: list[Judge], dataset: str, data: Path | None, part: str, n: int, hole_s: float | None,
-    beside: list[Prior], seed: int, told: bool, settings: dict,
+    beside: list[Prior], seed: int, settings: dict,
 ) -> dict:
     """Everything that `vqaudio evaluate prior` prints.
 
@@ -39,12 +39,12 @@ def evaluate(
         "prior": prior.name, "dataset": dataset, "likelihood": prior.likelihood, "sees_right": prior.sees_right, "split": part,
         "clips": n, "seed": seed, "settings": asdict(prior.sampling(True, **settings)),
         "hole_settings": asdict(prior.sampling(False, **settings)), "hole_s": hole_s,
-        "bits_per_code": sum(bits) / len(bits), "bits_per_row": bits, "judges": {},
+        "bits_per_code": bits.mean, "bits_per_row": bits.per_row, "bits_standard_error": bits.standard_error,
+        "bits_clips": bits.clips, "bits_of_clips": len(clips), "judges": {},
     }
     if judges:
         found |= _judged(codec, prior, judges, load("train", data), split, part, clips, n, generator, settings)
-    found["inpainting_told_labels"] = told
-    found["inpainting"] = measure.inpainting(codec, [prior, *beside], clips, judges, generator, told, hole_s, **settings)
+    found["inpainting"] = measure.inpainting(codec, [prior, *beside], clips, judges, generator, hole_s, **settings)
     return found
 
 
@@ -73,7 +73,7 @@ def _judged(codec, prior, judges, train, split, part, clips, n, generator, setti
 
 def report(found: dict) -> str:
     """The record as Markdown tables."""
-    head = f"{found['bits_per_code']:.3f} bits a code ({found['likelihood']} likelihood, labels told, {found['split']} clips)"
+    head = f"{found['bits_per_code']:.3f} bits a code ({found['likelihood']} likelihood, labels told, {_likelihood_of(found)})"
     kinds = list(found["judges"])
     hole = f"middle {found['hole_s']:g} s" if found.get("hole_s") else "middle 30 %"
     holes = [" | ".join([f"| {hole} filled by", *(f"{kind} %" for kind in kinds), "mel-L1 in the hole", "seam |"])]
@@ -82,6 +82,15 @@ def report(found: dict) -> str:
         judged = [f"{100 * row[kind]:.1f}" for kind in kinds]
         holes.append(" | ".join([f"| {row['name']}", *judged, f"{row['mel_l1']:.3f}", f"{row['seam']:.3f} |"]))
     return "\n".join([head, "", *(_judged_table(found) if kinds else ()), *holes])
+
+
+def _likelihood_of(found: dict) -> str:
+    """The clips that the bits are of; records from before there was a sample do not say."""
+    if "bits_clips" not in found:
+        return f"{found['split']} clips"
+    n, of = found["bits_clips"], found["bits_of_clips"]
+    clips = f"all {of} {found['split']} clips" if n == of else f"{n} of {of} {found['split']} clips, drawn at random"
+    return f"{clips}, standard error {found['bits_standard_error']:.3f}"
 
 
 def _judged_table(found: dict) -> list[str]:
@@ -141,11 +150,11 @@ def write_prior_card(prior: Prior, folder: Path) -> None:
     how = "Measured by `vqaudio evaluate prior`."
     if found:
         used, in_hole = (json.dumps({k: v for k, v in found[s].items() if v is not None}) for s in ("settings", "hole_settings"))
-        told = "told" if found["inpainting_told_labels"] else "not told"
         new = f"{found['clips']} new clips, evenly over all combinations of labels, with the settings {used}. "
         how = (
             f"{new if found['judges'] else ''}The {found['split']} "
-            f"clips were inpainted {told} their labels, with {in_hole}. All sounds, the floor's too, went through the codec. "
+            f"clips were inpainted without telling their labels, but where a row says so, with {in_hole}. All sounds, the "
+            "floor's too, went through the codec. "
             f"Measured by `{found['command']}`."
         )
     text = CARD.format(

@@ -2,6 +2,7 @@
 fills a hole. Everything that is compared has gone through the codec, so that the prior alone is measured."""
 
 import itertools
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -21,6 +22,7 @@ from vqaudio.progress import bar
 
 BATCH = 50
 HOLE_SHARE = 0.3
+CELLS = 60_000  # of more, a pseudo-likelihood, which takes many passes, is measured on clips drawn at random
 
 
 @dataclass(frozen=True)
@@ -34,18 +36,43 @@ class Heard:
 # Likelihood
 
 
+@dataclass(frozen=True)
+class Bits:
+    """Mean -log2 p of a cell, in all and in each row, with the standard error of the first over so many clips."""
+
+    mean: float
+    per_row: list[float]
+    standard_error: float
+    clips: int
+
+
 @torch.no_grad()
-def bits_per_code(prior: Prior, clips: EncodedSplit, labels: dict[str, tuple[str, ...]]) -> list[float]:
-    """Mean -log2 p of the cells of each row, told the labels; exact or pseudo, as `prior.likelihood` says."""
-    total, columns = torch.zeros(prior.spec.rows), 0
-    for codes, told in _code_batches(prior, clips, labels):
-        total -= prior.log_prob(codes, told).sum((0, 2)).cpu() / torch.log(torch.tensor(2.0))
-        columns += int(codes.valid.sum())
-    return (total / columns).tolist()
+def bits_per_code(prior: Prior, clips: EncodedSplit, labels: dict[str, tuple[str, ...]], cells: int = CELLS) -> Bits:
+    """Told the labels; exact or pseudo, as `prior.likelihood` says.
+
+    Args:
+        cells: a pseudo-likelihood is measured on clips that together have about so many at the most, always the same.
+    """
+    totals, columns = [], []
+    for codes, told in _code_batches(prior, clips, labels, sample(clips, cells) if prior.likelihood == "pseudo" else None):
+        totals.append(-prior.log_prob(codes, told).sum(2).cpu() / math.log(2))
+        columns.append(codes.valid.sum(1).cpu())
+    totals, columns = torch.cat(totals), torch.cat(columns)
+    per_row, n = totals.sum(0) / columns.sum(), len(columns)
+    unlike = totals.mean(1) - per_row.mean() * columns  # of a ratio of sums: Cochran 1977, equation 6.13
+    error = math.sqrt(n / max(1, n - 1) * float(unlike.square().sum())) / float(columns.sum())
+    return Bits(float(per_row.mean()), per_row.tolist(), error, n)
 
 
-def _code_batches(prior: Prior, clips: EncodedSplit, labels) -> Iterator[tuple[Codes, dict[str, list[str]]]]:
-    order = sorted(range(len(clips)), key=lambda i: clips.ids[i].shape[1])
+def sample(clips: EncodedSplit, cells: int) -> list[int]:
+    """Numbers of clips that together have at most so many cells, or of one clip; drawn at random, always the same; or of all."""
+    order = torch.randperm(len(clips), generator=torch.Generator().manual_seed(0)).tolist()
+    so_far = itertools.accumulate(clips.ids[i].numel() for i in order)
+    return order[: max(1, sum(n <= cells for n in so_far))]
+
+
+def _code_batches(prior: Prior, clips: EncodedSplit, labels, of=None) -> Iterator[tuple[Codes, dict[str, list[str]]]]:
+    order = sorted(range(len(clips)) if of is None else of, key=lambda i: clips.ids[i].shape[1])
     with bar("reading", len(order), " clips") as progress:
         for start in range(0, len(order), BATCH):
             chosen = order[start : start + BATCH]
@@ -162,10 +189,12 @@ def repeat_last(codes: Codes, mask: Tensor) -> Codes:
 
 
 def inpainting(
-    codec: Codec, priors: list[Prior], clips: EncodedSplit, judges: list[Judge], generator, told: bool,
+    codec: Codec, priors: list[Prior], clips: EncodedSplit, judges: list[Judge], generator,
     hole_s: float | None = None, **sampling,
 ):
     """Rows of the inpainting table: the original, two baselines and each prior; each a dict of scores.
+
+    A prior that knows labels fills twice: not told any, and told the clip's own, as one who knows what was said can tell it.
 
     mel_l1: mean difference of log10 mel magnitudes in the hole. seam: mean jump of the log10 mel spectrum over the hole's two
     edges, 10 ms on either side; the original's shows what is natural.
@@ -182,8 +211,8 @@ def inpainting(
         silent = original * ~inside[:, None, : original.shape[-1]]
         versions = {"original": original, "silence": silent, "last column": codec.decode(repeat_last(codes, mask))}
         for prior in priors:
-            filled = prior.fill(codes, mask, words if told else None, generator=generator, **sampling)
-            versions[prior.name] = codec.decode(filled)
+            for name, told in ((prior.name, None), (f"{prior.name}, told the labels", words))[: 1 + bool(labels)]:
+                versions[name] = codec.decode(prior.fill(codes, mask, told, generator=generator, **sampling))
         for name, sound in versions.items():
             sounds.setdefault(name, []).extend(_cut(sound, codes.lengths))
     wanted = torch.cat(wanted)
@@ -192,8 +221,8 @@ def inpainting(
         row = {"name": name}
         for judge in judges:
             asked = wanted[:, list(labels).index(judge.config.target)]
-            told = asked < len(labels[judge.config.target])
-            row[judge.config.target] = float((embeddings(judge, heard)[1].argmax(-1) == asked)[told].float().mean())
+            known = asked < len(labels[judge.config.target])
+            row[judge.config.target] = float((embeddings(judge, heard)[1].argmax(-1) == asked)[known].float().mean())
         scores = [_hole_scores(a, b, hole, codec.sample_rate) for a, b, hole in zip(sounds["original"], heard, holes)]
         row["mel_l1"], row["seam"] = (sum(values) / len(values) for values in zip(*scores))
         rows.append(row)

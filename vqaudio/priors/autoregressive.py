@@ -149,14 +149,13 @@ class _Column:
 
     def draw(self, context: Tensor, known: Tensor, hole: Tensor, noise: tuple[Tensor | None, ...]) -> Tensor:
         """The ids [B, K] of a column: those known, and in the hole (bool [B, K]) new ones."""
-        read, coarser, drawn = self.prior.rows.read(context), 0.0, []
-        open_rows, whole = hole.any(0).tolist(), bool(hole.all())
-        for row, (part, table, is_open) in enumerate(zip(self.rows, self.tables, open_rows)):
-            ids = known[:, row]
-            if is_open:
-                new = draw(self.guidance(self.prior.rows.one(part, read, coarser)), self.sampling, self.generator, noise[row])
-                ids = new if whole else torch.where(hole[:, row], new, ids)
-            coarser = coarser + self.guidance.repeated(self.prior.embedding.row(table, ids))
+        x, read, drawn = context, self.prior.rows.read(context), []
+        known = zip(known.unbind(1), hole.unbind(1), hole.any(0).tolist(), hole.all(0).tolist())
+        for part, table, noise_here, (ids, here, some, every) in zip(self.rows, self.tables, noise, known):
+            if some:
+                new = draw(self.guidance(self.prior.rows.one(part, x, read)), self.sampling, self.generator, noise_here)
+                ids = new if every else torch.where(here, new, ids)
+            x = x + self.guidance.repeated(self.prior.embedding.row(table, ids))
             drawn.append(ids)
         return torch.stack(drawn, 1)
 

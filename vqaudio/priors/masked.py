@@ -119,11 +119,13 @@ class MaskedPrior(Prior):
 
     def _draw(self, ids, hidden, valid, guidance, rows, sampling, generator) -> tuple[Tensor, Tensor]:
         """One pass of the transformer: new ids for the hidden cells of these rows, and their log-probabilities, [B, K, T]."""
-        context = self.rows.read(self.context(*map(guidance.repeated, (ids, hidden, valid)), guidance.labels))
-        new, sure, parts = ids.clone(), torch.zeros(ids.shape, device=ids.device), self.rows.each()
+        context = self.context(*map(guidance.repeated, (ids, hidden, valid)), guidance.labels)
+        context, parts = context.flatten(0, 1), self.rows.each()
+        read = self.rows.read(context)
+        new, sure = ids.clone(), torch.zeros(ids.shape, device=ids.device)
         for row in torch.nonzero(rows)[:, 0].tolist():
-            coarser = self.embedding.rows(new)[:, :, :row].sum(2)
-            logits = guidance(self.rows.one(parts[row], context, guidance.repeated(coarser)))
+            coarser = guidance.repeated(self.embedding.rows(new)[:, :, :row].sum(2)).flatten(0, 1)
+            logits = guidance(self.rows.one(parts[row], context + coarser, read)).unflatten(0, (len(ids), -1))
             new[:, row] = torch.where(hidden[:, row], draw(logits, sampling, generator), new[:, row])
             sure[:, row] = logits.log_softmax(-1).gather(-1, new[:, row, :, None])[..., 0]
         return new, sure
@@ -142,11 +144,12 @@ class MaskedPrior(Prior):
         embedded = self.embedding.rows(ids)
         phase = torch.arange(ids.shape[2], device=ids.device) % self.spread
         for row, part in enumerate(self.rows.each()):
-            coarser = embedded[:, :, :row].sum(2)
+            coarser = embedded[:, :, :row].sum(2).flatten(0, 1)
             for turn in range(min(self.spread, ids.shape[2])):
                 hidden = torch.zeros_like(ids, dtype=torch.bool)
                 hidden[:, row] = phase == turn
-                logits = self.rows.one(part, self.rows.read(self.context(ids, hidden, valid, labels)), coarser)
+                context = self.context(ids, hidden, valid, labels).flatten(0, 1)
+                logits = self.rows.one(part, context + coarser, self.rows.read(context)).unflatten(0, (len(ids), -1))
                 found = logits.log_softmax(-1).gather(-1, ids[:, row, :, None])[..., 0]
                 result[:, row] = torch.where(hidden[:, row], found, result[:, row])
         return result
