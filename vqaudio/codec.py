@@ -79,6 +79,14 @@ class Codec(Model, tags=["audio", "residual-vector-quantization"]):
         """Steps from ids [B, K, T] and the stages in use to level-normalised audio [B, 1, T * hop]."""
         return [Step(lambda x, columns: self.synthesise(x, columns[:, 0] > 0, stages), self.context, self.look_ahead[1])]
 
+    def band_edges_hz(self, stage: int) -> tuple[float, ...]:
+        """Where the bands of a stage (from 0) lie: bands + 1 rising numbers, the lowest band first.
+
+        Equal shares of 0 Hz to half the sample rate, unless a codec says otherwise.
+        """
+        bands = self.spec.stages[stage].bands
+        return tuple(self.sample_rate / 2 * i / bands for i in range(bands + 1))
+
     @property
     def delay_s(self) -> float:
         """Seconds by which a live decoder behind a live encoder lags: the look-ahead of both, and the column that is filling."""

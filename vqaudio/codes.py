@@ -71,6 +71,17 @@ class CodeSpec:
     def rows_of(self, stage: int) -> slice:
         return slice(self.offsets[stage], self.offsets[stage + 1])
 
+    def picture(self, matrix: Tensor, stage: int) -> Tensor:
+        """What a matrix [B, K, T] (ids, or a mask) says of a stage, as a picture [B, bands, T * steps], time to the right."""
+        s, (batch, _, columns) = self.stages[stage], matrix.shape
+        grid = matrix[:, self.rows_of(stage)].reshape(batch, s.bands, s.steps, columns)
+        return grid.transpose(2, 3).reshape(batch, s.bands, columns * s.steps)
+
+    def rows_from(self, picture: Tensor, stage: int) -> Tensor:
+        """The other way round: a picture [B, bands, T * steps] -> the stage's rows [B, bands * steps, T]."""
+        s, (batch, bands, width) = self.stages[stage], picture.shape
+        return picture.reshape(batch, bands, width // s.steps, s.steps).transpose(2, 3).reshape(batch, s.rows, -1)
+
     def first(self, n: int) -> "CodeSpec":
         """The spec of the first `n` stages, 1 <= n <= number of stages."""
         if not 1 <= n <= len(self.stages):
@@ -127,10 +138,7 @@ class Codes:
 
     def stage(self, j: int) -> Tensor:
         """The picture of stage j: [B, bands, T * steps], time to the right."""
-        stage = self.spec.stages[j]
-        rows = self.ids[:, self.spec.rows_of(j)]
-        grid = rows.reshape(len(self), stage.bands, stage.steps, self.columns)
-        return grid.transpose(2, 3).reshape(len(self), stage.bands, self.columns * stage.steps)
+        return self.spec.picture(self.ids, j)
 
     def first(self, n: int) -> "Codes":
         """The first n stages only: the same clips at a lower rate."""
@@ -146,21 +154,22 @@ class Codes:
             valid=keep[keep][None], level_db=level,
         )
 
-    def region(self, start_s: float, end_s: float, stages=None, bands=None) -> Tensor:
+    def region(self, start_s: float, end_s: float | None, stages=None, bands=None) -> Tensor:
         """A mask over a rectangle of time, stages and bands.
 
         Args:
-            start_s, end_s: seconds; every column that the span touches is inside.
+            start_s, end_s: seconds; every column that the span touches is inside. An end of None is the clip's end.
             stages: stage numbers from 0, or None for all.
             bands: band numbers from 0, or None for all; a stage without that band has no cell there.
 
         Returns:
             bool [B, K, T]; True = this cell is to be written. Padding is never inside.
         """
+        end_s = math.inf if end_s is None else end_s
         if not 0 <= start_s < end_s:
             raise InputError(f"A region needs 0 <= start < end in seconds; got {start_s} to {end_s}.")
         first = math.floor(start_s * self.spec.frame_rate + 1e-6)
-        last = math.ceil(end_s * self.spec.frame_rate - 1e-6)
+        last = math.ceil(min(end_s * self.spec.frame_rate, self.columns) - 1e-6)
         if first >= self.columns:
             raise InputError(f"The clip ends at {self.columns / self.spec.frame_rate:.2f} s; the region starts at {start_s} s.")
         chosen = range(len(self.spec.stages)) if stages is None else list(stages)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import tyro
 
-from vqaudio.cli import data, live, measure, models, plot, prior, sound, train
+from vqaudio.cli import data, live, measure, models, plot, prior, sampler, sound, train
 from vqaudio.errors import InputError
 
 COMMANDS: dict[str, Callable] = {
@@ -24,6 +24,7 @@ COMMANDS: dict[str, Callable] = {
     "fill": prior.fill,
     "score": prior.score,
     "replay": prior.replay,
+    "sampler": sampler.sampler,
     "push": models.push,
     "download": data.download,
     "prepare": data.prepare,

@@ -5,7 +5,7 @@ from pathlib import Path
 import gradio as gr
 import torch
 
-from vqaudio.ui import api, api_priors, codebooks, compare, facts, gpu, inpainting, models, reading, report, served, wire
+from vqaudio.ui import api, api_priors, codebooks, compare, facts, gpu, inpainting, models, reading, report, served, touching, wire
 from vqaudio.ui.codemap import CodeMap
 from vqaudio.ui.workbench import Workbench
 
@@ -129,7 +129,7 @@ def _listen(session: gr.State) -> tuple:
                 )
         with gr.Column(scale=2, min_width=300):
             told = gr.HTML(report.NOTHING_YET, elem_id="report")
-    codemap = CodeMap(server_functions=[*served.FUNCTIONS, *inpainting.FUNCTIONS], elem_id="codemap")
+    codemap = CodeMap(server_functions=[*served.FUNCTIONS, *inpainting.FUNCTIONS, *touching.FUNCTIONS], elem_id="codemap")
     out = [codemap, told, session]
     settings = {
         "api_visibility": "private", "show_progress": "hidden", "concurrency_id": "codec", "concurrency_limit": 2

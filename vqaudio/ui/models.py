@@ -16,7 +16,7 @@ from vqaudio.codec import Codec
 from vqaudio.errors import InputError
 from vqaudio.vqa import VqaHeader
 
-ORDER = ("voice-16khz", "fsdd-8khz")  # of the picker; the first that is here is what a new page has
+ORDER = ("voice-16khz", "notes-16khz", "fsdd-8khz")  # of the picker; the first that is here is what a new page has
 NO_PRIOR = "No prior for this codec is here, so there is nothing to fill with; cells can still be copied and pasted."
 _log = logging.getLogger(__name__)
 _lock = threading.Lock()

@@ -28,7 +28,10 @@ def describe(token: str, bench: Workbench) -> dict:
         "columns": bench.ids.shape[1],
         "spec": {
             "frame_rate": spec.frame_rate,
-            "stages": [{"bands": s.bands, "steps": s.steps, "vocab": s.vocab, "bits": s.bits} for s in spec.stages],
+            "stages": [
+                {"bands": s.bands, "steps": s.steps, "vocab": s.vocab, "bits": s.bits, "edges_hz": bench.codec.band_edges_hz(j)}
+                for j, s in enumerate(spec.stages)
+            ],
         },
         "ids": wire.integers(bench.ids),
         "colour_ranks": facts.colour_ranks(bench.codec)[: len(spec.stages)],

@@ -76,6 +76,8 @@ TELLS = {
     "steps": "The steps are a whole number from 1 to 256, or empty.",
     "guidance": "The guidance is a number from 0 to 10.",
     "seed": "The seed is a whole number from 0 to 4,294,967,295.",
+    "radius": "The radius of a blur is a number of cells from 0 to 16.",
+    "strength": "The strength of a blur is a number from 0 to 1.",
     "seconds": "A new clip lasts from 0.1 to 10 s; leave it empty to have the length drawn.",
     "labels": "Labels are names with a value each, such as digit: 7; leave out what may be anything.",
     "rectangles": 'A mask is a list of at most 20,000 rectangles, each with start_s, end_s (seconds) and stages such as "2-".',

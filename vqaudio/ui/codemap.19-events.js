@@ -182,8 +182,9 @@ function leave() {
 }
 
 function buildLanes() {
+  root.classList.toggle("cm-banded", clip.geometry.scale.edges.length > 2);
   const sounds = clip.original ? ["original", "decoded"] : ["decoded"];
-  lanes = [...sounds.map((which) => spectrogramLane(which, clip.sample_rate / 2)), ...clip.geometry.stages.map((stage) => stageLane(stage, stageActions)), axisLane()];
+  lanes = [...sounds.map((which) => spectrogramLane(which, clip.geometry.scale)), ...clip.geometry.stages.map((stage) => stageLane(stage, stageActions)), axisLane()];
   lanesNode.replaceChildren(...lanes.map((lane) => lane.node));
 }
 
@@ -209,6 +210,7 @@ new MutationObserver(() => {
   show();
 }).observe(document.body, { attributes: true, attributeFilter: ["class"] });
 setMode("look");
+setShape("rectangle");
 loadPriors();
 watch("value", () => open(props.value));
 open(props.value);
