@@ -16,6 +16,7 @@ from torch import Tensor
 
 import vqaudio
 from vqaudio.audio import active_level_db, to_int16
+from vqaudio.codes import Codes
 from vqaudio.errors import InputError
 from vqaudio.pitches import key_of, name_of
 
@@ -29,15 +30,22 @@ SECONDS = 1.5
 
 @dataclass(frozen=True)
 class Note:
-    """One key's sound [N] at the codec's rate, and the seed that it was drawn with."""
+    """One key's sound.
+
+    Attributes:
+        sound: [N] at the codec's rate, from its onset, at the level of all notes.
+        seed: that it was drawn with.
+        codes: as the prior made them.
+    """
 
     key: int
     sound: Tensor
     seed: int
+    codes: Codes | None = None
 
     @property
     def n_bytes(self) -> int:
-        return self.sound.nbytes
+        return self.sound.nbytes + (0 if self.codes is None else self.codes.ids.nbytes)
 
 
 def keys_of(prior) -> dict[int, str]:
@@ -87,8 +95,8 @@ def note(codec, prior, key: int, labels: dict[str, str] | None = None, seconds: 
     """  # fmt: skip
     told = {**(labels or {}), PITCH: label_of(prior, key)}
     generator = torch.Generator().manual_seed(seed * 128 + key)
-    sound, _ = vqaudio.generate(codec, prior, told, seconds, generator, on_step=on_step, **sampling)
-    return Note(key, level(onset(sound[0, 0].cpu(), codec.sample_rate), codec.sample_rate), seed)
+    sound, codes = vqaudio.generate(codec, prior, told, seconds, generator, on_step=on_step, **sampling)
+    return Note(key, level(onset(sound[0, 0].cpu(), codec.sample_rate), codec.sample_rate), seed, codes)
 
 
 def onset(sound: Tensor, sample_rate: int) -> Tensor:

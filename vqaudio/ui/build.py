@@ -5,7 +5,21 @@ from pathlib import Path
 import gradio as gr
 import torch
 
-from vqaudio.ui import api, api_priors, codebooks, compare, facts, gpu, inpainting, models, reading, report, served, touching, wire
+from vqaudio.ui import (
+    api,
+    api_priors,
+    codebooks,
+    compare,
+    facts,
+    gpu,
+    inpainting,
+    models,
+    reading,
+    report,
+    served,
+    touching,
+    wire,
+)
 from vqaudio.ui.codemap import CodeMap
 from vqaudio.ui.workbench import Workbench
 

@@ -4,6 +4,10 @@ function bytesOf(base64) {
   return Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
 }
 
+function upTo(n) {
+  return Array.from({ length: n }, (_, j) => j);
+}
+
 // {data, factor} -> Float32Array in [-1, 1]
 function samplesOf(sound) {
   const whole = new Int16Array(bytesOf(sound.data).buffer);

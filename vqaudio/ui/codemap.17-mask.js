@@ -30,12 +30,12 @@ function drawSelection(lane, context, width, height, colours) {
         for (const [first, last] of grid.runs(number, band, value)) {
           const [left, top, wide] = [x(first), height - (band + 1) * high, x(last + 1) - x(first)];
           if (left > width || left + wide < 0) continue;
-          context.globalAlpha = lane.stage ? (value === DRAWN ? 0.42 : 0.1) : 0.2;
+          context.globalAlpha = value === FINER ? 0.1 : lane.stage ? 0.42 : 0.2;
           context.fillStyle = value === DRAWN ? colours.now : colours.paper;
           context.fillRect(left, top, wide, high);
           context.globalAlpha = 0.6;
           context.fillStyle = stripes;
-          if (value === FINER) context.fillRect(left, top, wide, high);
+          if (value === FINER && lane.stage) context.fillRect(left, top, wide, high);
         }
       }
     }
@@ -51,8 +51,11 @@ function drawSelection(lane, context, width, height, colours) {
 function overSpectrogram() {
   const { stages, finest, columns } = clip.geometry;
   const all = new Selection({ columns, stages: [{ ...stages[finest], number: 0 }] });
-  selection.drawn(undefined, ({ first, last, top, bands: [band] }) => {
-    all.add({ first, last, top: 0, bottom: 0, bands: null, heights: [stages[top].heights[band], stages[top].heights[band + 1]] }, false);
-  });
+  for (const value of [FINER, DRAWN]) {
+    selection.drawn(value, ({ first, last, top, bands: [band] }) => {
+      const heights = [stages[top].heights[band], stages[top].heights[band + 1]];
+      all.each({ first, last, top: 0, bottom: 0, bands: null, heights }, (stage, over, column) => all.set(stage, over, column, value));
+    });
+  }
   return all;
 }

@@ -52,17 +52,17 @@ function paintOf(clip, stage, row, column) {
   return bits === null ? colourOf(clip, stage, idAt(clip, row, column)) : viridis(bits / surprise.top);
 }
 
-// A picture {data, height, width}, row 0 = 0 Hz, the last `top` Hz -> a canvas with the low tones at the bottom, on a scale of
-// `scaleOf`. Between two rows the shade is between theirs.
-function spectrogramImage(picture, scale, top, paper, ink) {
+// A picture {data, height, width}, row 0 = 0 Hz -> a canvas with the low tones at the bottom. `share`: where on the frequency
+// axis -> which share of the highest frequency is there. Between two rows the shade is between theirs.
+function spectrogramImage(picture, paper, ink, share = (height) => height) {
   const { width, height } = picture;
   const shades = bytesOf(picture.data);
   const table = Array.from({ length: 256 }, (_, i) => mix(paper, ink, Math.pow(i / 255, 1.25)));
-  const rows = upTo(height).map((y) => (scale.hz(1 - y / (height - 1)) / top) * (height - 1));
+  const rows = upTo(height).map((y) => share(1 - y / (height - 1)) * (height - 1));
   return offscreen(width, height, (x, y) => {
     const low = Math.min(height - 1, Math.floor(rows[y] + 1e-9));
     const [a, b] = [shades[low * width + x], shades[Math.min(height - 1, low + 1) * width + x]];
-    return table[Math.round(a + (rows[y] - low) * (b - a))];
+    return table[Math.round(a + Math.max(0, rows[y] - low) * (b - a))];
   });
 }
 

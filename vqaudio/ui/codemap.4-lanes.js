@@ -39,7 +39,7 @@ function spectrogramLane(which, scale) {
   const node = el("div", { class: "cm-lane cm-lane-sound", "data-which": which }, el("div", { class: "cm-gutter" }, name, note), track());
   for (const [hz, height] of ticksOf(scale, 0.11)) {
     const label = el("span", { class: "cm-khz", text: height === 1 ? `${number(hz / 1000, hz % 1000 ? 1 : 0)} kHz` : hz < 1000 ? number(hz) : `${hz / 1000}k` });
-    label.style.bottom = `calc(${height} * (100% - 18px) + 4px)`;
+    Object.assign(label.style, { top: "auto", bottom: `calc(${height} * (100% - 18px) + 4px)` });
     node.querySelector(".cm-track").append(label);
   }
   return { node, which, name, note };

@@ -105,6 +105,32 @@ def prior_and_codec(wanted: str = "") -> tuple:
     return prior(wanted, usual), usual  # tells what is wrong
 
 
+def with_label(kind: str) -> list[tuple]:
+    """(prior, its codec) of each prior that knows a kind of label, those that see both sides of a hole first.
+
+    Of the others no weights are read, where their config.json tells that they do not know it.
+    """
+    found = []
+    for name in _prior_names():
+        if kind not in _config(_folder(name)).get("label_kinds", [kind]):
+            continue
+        with _lock:
+            one = _prior(name)
+        of = None if one is None or kind not in one.labels else _codec_of(one)
+        found += [] if of is None else [(one, of)]
+    return sorted(found, key=lambda pair: (not pair[0].sees_right, pair[0].name))
+
+
+def _codec_of(prior) -> Codec | None:
+    for name in sorted(names(), key=lambda name: name != prior.codec_name):
+        try:
+            if fits(prior, codec(name)):
+                return codec(name)
+        except InputError as error:
+            _log.warning("the codec %s is left out: %s", name, error)
+    return None
+
+
 def fits(prior, made_for: Codec) -> bool:
     """Whether a prior was trained on this codec's codes."""
     return _fits(prior, prior.codec_name, made_for)

@@ -52,4 +52,5 @@ def _bands(text: str | None, n: int) -> tuple[int, ...] | None:
     try:
         return parse_stages(text, n, alone="stage")
     except InputError:
-        raise InputError(f"Bands are a number, a span such as 2-, or a list such as 1,3; there are bands 1 to {n} here.") from None
+        told = f"Bands are a number, a span such as 2-, or a list such as 1,3; there are bands 1 to {n} here."
+        raise InputError(told) from None

@@ -1,4 +1,4 @@
-"""What the page may do to the selected cells without a prior: erase, randomise and blur. Each is one change, which undo takes back."""
+"""What the page may do to the selected cells without a prior: erase, randomise, blur. Each is one change, to be undone."""
 
 from typing import Annotated
 
