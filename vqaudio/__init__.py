@@ -17,10 +17,10 @@ _HOMES = {
     "load": "hub", "push": "hub", "Codes": "codes", "CodeSpec": "codes", "Stage": "codes", "read_vqa": "vqa",
     "write_vqa": "vqa", "InputError": "errors", "StreamingEncoder": "streaming", "StreamingDecoder": "streaming",
 }
-_SUBMODULES = ("audio", "codes", "codec", "errors", "hub", "prior", "rvq", "streaming", "vqa")
+_SUBMODULES = ("audio", "blurring", "codes", "codec", "errors", "hub", "prior", "rvq", "streaming", "vqa")
 __all__ = [
-    "CodeSpec", "Codes", "InputError", "Stage", "StreamingDecoder", "StreamingEncoder", "generate", "inpaint", "load", "push",
-    "read_vqa", "reconstruct", "write_vqa",
+    "CodeSpec", "Codes", "InputError", "Stage", "StreamingDecoder", "StreamingEncoder", "blur", "generate", "inpaint", "load",
+    "push", "read_vqa", "reconstruct", "write_vqa",
 ]
 
 
@@ -97,3 +97,25 @@ def inpaint(codec, prior, codes, mask, labels=None, generator=None, **sampling):
 
         raise InputError("No cell is selected: there is nothing to fill.")
     return codec.decode(filled), filled
+
+
+def blur(codec, codes, mask, radius: float = 2.0, strength: float = 1.0, generator=None):
+    """The cells of `codes` where the mask (bool [B, K, T]) is True redrawn from their neighbours; see `blurring.blur`.
+
+    Args:
+        radius: cells, 0 to 16.
+        strength: share of the cells that are redrawn, 0 to 1.
+
+    Returns:
+        (sound [B, 1, N], Codes).
+
+    Raises:
+        InputError: codes of another codec, a mask of the wrong shape or with no cell selected, a setting out of range.
+    """
+    from vqaudio import blurring
+    from vqaudio.errors import InputError
+
+    blurred = blurring.blur(codes, mask, radius, strength, generator)
+    if not (mask.to(codes.valid.device) & codes.valid[:, None]).any():
+        raise InputError("No cell is selected: there is nothing to blur.")
+    return codec.decode(blurred), blurred

@@ -1,8 +1,8 @@
-"""Recipe files: how a generated or inpainted sound came about, and how to make it again, to the same ids.
+"""Recipe files: how a generated, inpainted or blurred sound came about, and how to make it again, to the same ids.
 
-A recipe is JSON: the verb, both models with their fingerprints, labels, mask, seed and settings, and SHA-256 of the input. A mask
+A recipe is JSON: the verb, the models with their fingerprints, labels, mask, seed and settings, and SHA-256 of the input. A mask
 is a list of rectangles, each {"start_s", "end_s", "stages", "bands"} with stages such as "2-" or [0, 3] counted from 0, or a
-matrix of 0 and 1, a row a line. Nothing is executed or unpickled.
+matrix of 0 and 1, a row a line; an end_s of null is the clip's end. Nothing is executed or unpickled.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from vqaudio import audio, generate, hub, inpaint
+from vqaudio import audio, blur, generate, hub, inpaint
 from vqaudio.codec import Codec
 from vqaudio.codes import Codes, parse_stages
 from vqaudio.errors import InputError
@@ -23,7 +23,11 @@ from vqaudio.vqa import read_vqa, write_vqa
 
 VERSION = 1
 SETTINGS = ("temperature", "top_k", "top_p", "steps", "guidance")
-VERBS = ("generate", "inpaint", "fill")
+BLUR_SETTINGS = ("radius", "strength")
+ASKED = {  # of each verb, what its recipe says besides the codec, the seed and the settings
+    "generate": ("prior", "labels", "seconds"), "inpaint": ("prior", "labels", "mask"), "fill": ("prior", "labels", "mask"),
+    "blur": ("mask",),
+}
 
 
 def run(asked: dict, source: Path | None, target: Path, recipe: Path | None, device: str = "auto") -> Codes:
@@ -35,18 +39,12 @@ def run(asked: dict, source: Path | None, target: Path, recipe: Path | None, dev
             raise InputError(f"{target} should end in .vqa.")
     else:
         audio.check_target(target)
-    codec, prior = load_codec(asked["codec"], device), load_prior(asked["prior"], asked["codec"])
-    prior.check_codec(codec)
-    prior.to(next(codec.parameters()).device)
-    generator = torch.Generator().manual_seed(asked["seed"])
-    if asked["verb"] == "generate":
-        asked = _settled(asked, prior, True)
-        sound, codes = generate(codec, prior, asked["labels"], asked["seconds"], generator, **asked["settings"])
-    else:
-        given = _given(asked["verb"], source, codec)
-        mask = mask_of(asked["mask"], given)
-        asked = _settled(asked, prior, covers(mask, given))
-        sound, codes = inpaint(codec, prior, given, mask, asked["labels"], generator, **asked["settings"])
+    codec, prior = load_codec(asked["codec"], device), None
+    if "prior" in asked:
+        prior = load_prior(asked["prior"], asked["codec"])
+        prior.check_codec(codec)
+        prior.to(next(codec.parameters()).device)
+    asked, sound, codes = _made(asked, codec, prior, source, torch.Generator().manual_seed(asked["seed"]))
     if asked["verb"] == "fill":
         write_vqa(target, codes, codec)
     else:
@@ -56,15 +54,31 @@ def run(asked: dict, source: Path | None, target: Path, recipe: Path | None, dev
     return codes
 
 
+def _made(asked: dict, codec: Codec, prior: Prior | None, source: Path | None, generator) -> tuple[dict, Tensor, Codes]:
+    """What was asked with all its settings, the sound and its codes."""
+    if asked["verb"] == "generate":
+        asked = _settled(asked, prior, True)
+        return asked, *generate(codec, prior, asked["labels"], asked["seconds"], generator, **asked["settings"])
+    given = _given(asked["verb"], source, codec)
+    mask = mask_of(asked["mask"], given)
+    if asked["verb"] == "blur":
+        return asked, *blur(codec, given, mask, **asked["settings"], generator=generator)
+    asked = _settled(asked, prior, covers(mask, given))
+    return asked, *inpaint(codec, prior, given, mask, asked["labels"], generator, **asked["settings"])
+
+
 def _settled(asked: dict, prior: Prior, generating: bool) -> dict:
     """With the prior's own settings in place of those that were not asked for, so that a recipe says what was used."""
     return {**asked, "settings": asdict(prior.sampling(generating, **asked["settings"]))}
 
 
-def write(path: Path, asked: dict, codec: Codec, prior: Prior, codes: Codes, source: Path | None, target: Path) -> None:
+def write(
+    path: Path, asked: dict, codec: Codec, prior: Prior | None, codes: Codes, source: Path | None, target: Path
+) -> None:
     """Write a recipe file, whole or not at all."""
+    models = {"codec": codec} if prior is None else {"codec": codec, "prior": prior}
     recipe = {
-        "vqaudio_recipe": VERSION, **asked, "codec_fingerprint": codec.fingerprint, "prior_fingerprint": prior.fingerprint,
+        "vqaudio_recipe": VERSION, **asked, **{f"{name}_fingerprint": model.fingerprint for name, model in models.items()},
         "ids_sha256": ids_hash(codes), "target": str(target),
     }
     if source is not None:
@@ -79,29 +93,29 @@ def replay(path: Path, source: Path | None = None, target: Path | None = None, d
         InputError: the file is no recipe, a model or the input is not the one it names, or other ids came out.
     """
     recipe = read_json(path)
-    if not isinstance(recipe, dict) or recipe.get("vqaudio_recipe") != VERSION or recipe.get("verb") not in VERBS:
+    if not isinstance(recipe, dict) or recipe.get("vqaudio_recipe") != VERSION or recipe.get("verb") not in ASKED:
         raise InputError(f"{path} is no recipe of version {VERSION}.")
     try:
-        asked = {name: recipe[name] for name in ("verb", "codec", "prior", "labels", "seed")}
-        asked["settings"] = {name: recipe["settings"][name] for name in SETTINGS}
-        rest = "seconds" if asked["verb"] == "generate" else "mask"
-        asked[rest] = recipe[rest]
+        asked = {name: recipe[name] for name in ("verb", "codec", "seed", *ASKED[recipe["verb"]])}
+        names = SETTINGS if "prior" in asked else BLUR_SETTINGS
+        asked["settings"] = {name: recipe["settings"][name] for name in names}
         source = source or (Path(recipe["source"]) if "source" in recipe else None)
         target = target or Path(recipe["target"])
-        wanted = recipe["codec_fingerprint"], recipe["prior_fingerprint"], recipe["ids_sha256"]
+        models = {"codec": hub.load} | ({"prior": lambda name: load_prior(name, asked["codec"])} if "prior" in asked else {})
+        wanted, hash_of_ids = {name: recipe[f"{name}_fingerprint"] for name in models}, recipe["ids_sha256"]
     except (KeyError, TypeError) as error:
         raise InputError(f"{path} is damaged: {error} is missing or wrong.") from None
-    found = hub.load(asked["codec"]).fingerprint, load_prior(asked["prior"], asked["codec"]).fingerprint
-    for name, there, here in zip(("codec", "prior"), wanted, found):
-        if there != here:
-            raise InputError(f"{path} was made with another {name} {asked[name]!r}: fingerprint {there}, here {here}.")
+    for name, load in models.items():
+        here = load(asked[name]).fingerprint
+        if wanted[name] != here:
+            raise InputError(f"{path} was made with another {name} {asked[name]!r}: fingerprint {wanted[name]}, here {here}.")
     if source is not None and source.exists():
         if hashlib.sha256(source.read_bytes()).hexdigest() != recipe.get("source_sha256"):
             raise InputError(f"{source} is not the input that {path} was made from.")
     elif asked["verb"] != "generate":
         raise InputError(f"The input {source} of {path} is not there; name it with --source.")
     codes = run(asked, source, target, None, device)
-    if ids_hash(codes) != wanted[2]:
+    if ids_hash(codes) != hash_of_ids:
         raise InputError(f"{target}: other ids came out than {path} says; it was made on another device or version.")
     return f"{target}: the same ids"
 
@@ -133,7 +147,7 @@ def mask_of(said, codes: Codes) -> Tensor:
         if not isinstance(part, dict) or not set(part) <= {"start_s", "end_s", "stages", "bands"}:
             raise InputError(f"A rectangle has start_s, end_s and, if wanted, stages and bands; not {part}.")
         try:
-            start, end = float(part["start_s"]), float(part["end_s"])
+            start, end = float(part["start_s"]), None if part["end_s"] is None else float(part["end_s"])
             bands = None if part.get("bands") is None else [int(band) for band in part["bands"]]
         except (KeyError, TypeError, ValueError):
             raise InputError(f"A rectangle needs start_s and end_s in seconds, and bands as a list; not {part}.") from None

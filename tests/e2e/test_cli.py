@@ -251,3 +251,19 @@ def test_two_processes_train_one_codebook(environment, tiny_dataset, tmp_path):
     exported = hub.load(tmp_path / "run" / "last").state_dict()
     for name, value in one.items():
         assert "codewords" not in name or torch.equal(exported[name], value.half().float())
+
+
+def test_a_blur_changes_its_span_only_and_is_replayed(command, model_folder, codec, example_clips, tmp_path):
+    clip, models = example_clips[0], ("--model", model_folder, "--device", "cpu")
+    span = ("--from", "0.1", "--to", "0.2", "--stages", "2-", "--radius", "2", "--seed", "1", "--recipe", tmp_path / "r.json")
+    assert command("blur", clip, tmp_path / "a.wav", *span, *models) == (0, "", "")
+    assert command("reconstruct", clip, tmp_path / "plain.wav", *models)[0] == 0
+    blurred, plain = (soundfile.read(tmp_path / name)[0] for name in ("a.wav", "plain.wav"))
+    far = round((0.2 + (codec.context + 1) / codec.spec.frame_rate) * 8000)
+    assert len(blurred) == len(plain) and (blurred != plain).any() and abs(blurred[far:] - plain[far:]).max(initial=0) < 1e-3
+    assert "the same ids" in command("replay", tmp_path / "r.json", "--target", tmp_path / "b.wav", "--device", "cpu")[1]
+    assert (tmp_path / "a.wav").read_bytes() == (tmp_path / "b.wav").read_bytes()
+    assert command("blur", clip, tmp_path / "whole.wav", "--seed", "1", *models) == (0, "", "")
+    for wrong, said in ((("--radius", "99"), "radius"), (("--strength", "2"), "strength"), (("--from", "99"), "The clip ends")):
+        code, _, err = command("blur", clip, tmp_path / "c.wav", *wrong, "--seed", "1", *models)
+        assert code == 2 and said in err and err.count("\n") == 1 and not (tmp_path / "c.wav").exists()

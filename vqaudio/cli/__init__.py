@@ -17,6 +17,7 @@ COMMANDS: dict[str, Callable] = {
     "reconstruct": sound.reconstruct,
     "encode": sound.encode,
     "decode": sound.decode,
+    "blur": sound.blur,
     "info": sound.info,
     "listen": live.listen,
     "generate": prior.generate,

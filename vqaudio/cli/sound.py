@@ -69,6 +69,28 @@ def decode(
         audio.save(path, codec.decode(codes.clip(b), chosen)[0], codec.sample_rate)
 
 
+def blur(
+    source: AudioIn, target: AudioOut,
+    radius: Annotated[float, tyro.conf.arg(help="How far a cell's neighbours lie, in cells of time and bands: 0 to 16.")] = 2.0,
+    strength: Annotated[float, tyro.conf.arg(help="Share of the cells that are redrawn, 0 to 1.")] = 1.0,
+    start: Annotated[float, tyro.conf.arg(name="from", help="Seconds where the blur begins.")] = 0.0,
+    to: Annotated[float | None, tyro.conf.arg(help="Seconds where it ends; by default the clip's end.")] = None,
+    stages: Annotated[str | None, tyro.conf.arg(help="Which stages: 2- is the second and finer. All by default.")] = None,
+    seed: Annotated[int | None, tyro.conf.arg(help="Of all randomness; by default a new one, which is printed.")] = None,
+    model: Model = "fsdd-8khz",
+    recipe: Annotated[Path | None, tyro.conf.arg(help="Also write here how this came about, for `vqaudio replay`.")] = None,
+    device: Device = "auto",
+) -> None:
+    """Redraw every cell of a sound's codes from the cells near it."""
+    from vqaudio.cli.prior import chosen_seed
+    from vqaudio.recipe_file import run
+
+    _check_pair(source, target)
+    asked = {"verb": "blur", "codec": model, "mask": [{"start_s": start, "end_s": to, "stages": stages}]}
+    asked |= {"seed": chosen_seed(seed), "settings": {"radius": radius, "strength": strength}}
+    run(asked, source, target, recipe, device)
+
+
 def info(
     what: Annotated[str, tyro.conf.Positional, tyro.conf.arg(help="An audio file, a .vqa file, a folder of shards, or a model.")],
 ) -> None:
