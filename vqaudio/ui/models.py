@@ -36,6 +36,13 @@ def _sources() -> dict[str, str]:
     return {name: name for name in sorted(found, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))}
 
 
+def about(name: str | None) -> dict[str, str]:
+    """What a codec's about.json says, or nothing; None for the usual codec. Reads no weights."""
+    known = _sources()
+    source = known.get(name or next(iter(known), ""))
+    return {} if source is None else hub.about(_folder(source))
+
+
 def titles() -> list[tuple[str, str]]:
     """(what the picker shows, name) of each codec. Reads no weights."""
     return [(hub.about(_folder(source)).get("title", name), name) for name, source in _sources().items()]

@@ -4,7 +4,6 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any
 
 import gradio as gr
@@ -122,8 +121,9 @@ def players(request: wire.Message) -> dict:
     titles = {name: title for title, name in models.titles()}
     found = [
         {
-            "name": prior.name, "title": titles.get(codec.name, codec.name), "keys": list(sfz.keys_of(prior)), "heard": heard_of(prior),
+            "name": prior.name, "title": titles.get(codec.name, codec.name), "keys": list(sfz.keys_of(prior)),
             "labels": {kind: list(values) for kind, values in prior.labels.items() if kind != sfz.PITCH},
+            "heard": heard_of(prior),
         }
         for prior, codec in models.with_label(sfz.PITCH)
     ]  # fmt: skip
@@ -135,17 +135,15 @@ def heard_of(prior) -> dict[str, dict[str, list[int]]] | None:
     rows = getattr(prior, "example_labels", None)
     if rows is None or not len(rows):
         return None
-    kinds, keys = list(prior.labels), sfz.keys_of(prior)
-    number_of = {value: key for key, value in keys.items()}
-    at = kinds.index(sfz.PITCH)
-    told: dict[str, dict[str, set[int]]] = {kind: {value: set() for value in prior.labels[kind]} for kind in kinds if kind != sfz.PITCH}
+    key_of = {value: key for key, value in sfz.keys_of(prior).items()}
+    told: dict[str, dict[str, set[int]]] = {
+        kind: {value: set() for value in values} for kind, values in prior.labels.items() if kind != sfz.PITCH
+    }
     for row in rows.tolist():
-        if row[at] >= len(prior.labels[sfz.PITCH]):
-            continue
-        key = number_of.get(prior.labels[sfz.PITCH][row[at]])
-        for i, kind in enumerate(kinds):
-            if i != at and key is not None and row[i] < len(prior.labels[kind]):
-                told[kind][prior.labels[kind][row[i]]].add(key)
+        said = {kind: values[i] for (kind, values), i in zip(prior.labels.items(), row) if i < len(values)}
+        key = key_of.get(said.pop(sfz.PITCH, ""))
+        for kind, value in said.items() if key is not None else ():
+            told[kind][value].add(key)
     return {kind: {value: sorted(found) for value, found in values.items()} for kind, values in told.items()}
 
 
@@ -204,8 +202,8 @@ def instrument(prior, codec, labels: dict[str, str], keys: list[int], seconds: f
         made.append(note_of(prior, codec, labels, key, seconds, take, step))
         step(0, 1, None)
     name = sfz.title(labels, prior.name)
-    told = sfz.source(made, labels, prior.name)
-    return Archive(f"{name}-{name_of(keys[0])}-{name_of(keys[-1])}.zip".replace("#", "s"), sfz.sampler(made, codec.sample_rate, name, told))
+    file = f"{name}-{name_of(keys[0])}-{name_of(keys[-1])}.zip".replace("#", "s")
+    return Archive(file, sfz.sampler(made, codec.sample_rate, name, sfz.source(made, labels, prior.name)))
 
 
 @wire.serves(inpainting.JobRequest)
@@ -217,14 +215,14 @@ def archive(request: inpainting.JobRequest) -> dict:
     return {"name": found[0].name, "type": "application/zip", "data": wire.text(found[0].data)}
 
 
-def open_note(event: gr.EventData) -> tuple[dict, str, str, str]:
-    """A note as a clip for the map: (the map's value, what is told of it, the session's token, the model)."""
+def open_note(event: gr.EventData) -> tuple[dict, tuple[str, ...], str, str]:
+    """A note as a clip for the map: (the map's value, what there is to say of it, the session's token, the model)."""
     asked = wire.validated(NoteRequest, {k: v for k, v in event._data.items() if k in NoteRequest.model_fields})
     prior, codec = player(asked.prior)
     made = note_of(prior, codec, asked.labels, asked.key, asked.seconds, asked.take)
     bench = Workbench(codec, made.codes, " ".join([*asked.labels.values(), name_of(asked.key)]))
     token = served.store.put(bench)
-    told = (f"{bench.title}, made by {prior.name}: {bench.n_samples / codec.sample_rate:.2f} s.", models.limits(codec))
+    told = (f"{bench.title}, made by {prior.name}: {bench.n_samples / codec.sample_rate:.2f} s.",)
     return served.describe(token, bench), told, token, codec.name
 
 
