@@ -7,6 +7,7 @@ import torch
 
 from vqaudio.ui import (
     api,
+    api_notes,
     api_priors,
     codebooks,
     compare,
@@ -129,6 +130,7 @@ def build() -> gr.Blocks:
         demo.load(start, None, [picker, codemap], api_visibility="private", show_progress="hidden")
         api.add_endpoints()
         api_priors.add_endpoints()
+        api_notes.add_endpoints()
     return demo.queue(default_concurrency_limit=2, max_size=MAX_WAITING)
 
 

@@ -19,7 +19,6 @@ from vqaudio.ui.workbench import Workbench
 
 BORROWED = ("1-data", "4-lanes", "6-state")
 MAX_BYTES = 96 * 2**20
-MAX_SECONDS = 4.0
 NOBODY_PLAYS = "No prior here knows notes: one is needed whose labels tell the pitch, as weights/notes-16khz-masked does."
 Key = Annotated[int, Field(ge=0, le=127)]
 
@@ -46,7 +45,7 @@ class NoteRequest(wire.Message):
     prior: Annotated[str, Field(max_length=200)]
     labels: sampling.Labels = Field(default_factory=dict)
     key: Key
-    seconds: Annotated[float, Field(ge=0.1, le=MAX_SECONDS)] = sfz.SECONDS
+    seconds: Annotated[float, Field(ge=0.1, le=sampling.MAX_SECONDS)] = sfz.SECONDS
     take: Annotated[int, Field(ge=0, le=2**24)] = 0
 
 
@@ -55,7 +54,7 @@ class SamplerRequest(wire.Message):
     labels: sampling.Labels = Field(default_factory=dict)
     low: Key
     high: Key
-    seconds: Annotated[float, Field(ge=0.1, le=MAX_SECONDS)] = sfz.SECONDS
+    seconds: Annotated[float, Field(ge=0.1, le=sampling.MAX_SECONDS)] = sfz.SECONDS
     take: Annotated[int, Field(ge=0, le=2**24)] = 0
 
 

@@ -79,6 +79,7 @@ TELLS = {
     "radius": "The radius of a blur is a number of cells from 0 to 16.",
     "strength": "The strength of a blur is a number from 0 to 1.",
     "seconds": "A new clip lasts from 0.1 to 10 s; leave it empty to have the length drawn.",
+    "take": "The take is a whole number from 0 up.",
     "labels": "Labels are names with a value each, such as digit: 7; leave out what may be anything.",
     "rectangles": 'A mask is a list of at most 20,000 rectangles, each with start_s, end_s (seconds) and stages such as "2-".',
     "start_s": "A selection starts at a number of seconds from 0.",
