@@ -215,7 +215,7 @@ def test_a_note_is_seen_in_the_map(keyboard):
     ready(page, "E3")
     page.locator(".kb-open").click()
     page.wait_for_selector("#codemap .cm[data-state=open]")
-    shows(page, "#codemap .cm-status", "Opened cello E3: 1.50 s")
+    shows(page, "#codemap .cm-status", "Opened cello E3: 1.52 s")
     assert page.locator("#codemap .cm-lanes").is_visible()
     shows(page, "#report", "made by notes")
 

@@ -73,14 +73,16 @@ class Notes:
     def get(self, key: tuple, make: Callable[[], sfz.Note]) -> sfz.Note:
         with self._lock:
             making = self._making.setdefault(key, threading.Lock())
-        with making:
-            kept = self._found(key)
-            if kept is None:
-                kept = make()
-                self._keep(key, kept)
-        with self._lock:
-            self._making.pop(key, None)
-        return kept
+        try:
+            with making:
+                kept = self._found(key)
+                if kept is None:
+                    kept = make()
+                    self._keep(key, kept)
+                return kept
+        finally:
+            with self._lock:
+                self._making.pop(key, None)
 
     def _found(self, key: tuple) -> sfz.Note | None:
         with self._lock:

@@ -27,12 +27,11 @@ def erase(request: TouchRequest) -> dict:
     """Put there what the codec gives for silence, and say how much softer the sound became."""
     bench = store.get(request.token)
     mask = mask_of(bench.codes, request.rectangles)
-    box = box_of(bench, mask)
-    before = level_in(bench, box)
+    before = level_in(bench, mask)
     bench.write(edits.erase(bench.codec, bench.codes, mask).ids[0])
-    softer = before - level_in(bench, box)
+    softer = before - level_in(bench, mask)
     told = f"{abs(softer):.1f} dB {'softer' if softer >= 0 else 'louder'}"
-    return {"told": f"Erased {_cells(mask)}: around there the sound is {told}.", **written(bench)}
+    return {"told": f"Erased {_cells(mask)}: there the sound is {told}.", **written(bench)}
 
 
 @wire.serves(TouchRequest)
@@ -54,28 +53,26 @@ def blur(request: BlurRequest) -> dict:
     return {"told": f"Blurred {_cells(mask)}; {int((bench.ids != before).sum()):,} of them differ now.", **written(bench)}
 
 
-def box_of(bench: Workbench, mask: Tensor) -> tuple[float, float, float, float]:
-    """The smallest rectangle around the mask [1, K, T]: from and to in seconds, from and to in Hz."""
-    spec = bench.codes.spec
-    columns = mask[0].any(0).nonzero()[:, 0]
-    edges = []
-    for j, stage in enumerate(spec.stages):
-        inside = mask[0, spec.rows_of(j)].view(stage.bands, -1).any(1).nonzero()[:, 0].tolist()
-        known = bench.codec.band_edges_hz(j)
-        edges += [known[i] for band in inside for i in (band, band + 1)]
-    return int(columns[0]) / spec.frame_rate, (int(columns[-1]) + 1) / spec.frame_rate, min(edges), max(edges)
-
-
-def level_in(bench: Workbench, box: tuple[float, float, float, float]) -> float:
-    """The power of all stages' sound inside a rectangle of time and frequency, in dB."""
-    start_s, end_s, low_hz, high_hz = box
+def level_in(bench: Workbench, mask: Tensor) -> float:
+    """The power of all stages' sound where the mask's cells [1, K, T] lie in time and frequency, in dB."""
     rate, sound = bench.codec.sample_rate, bench.sound(tuple(range(bench.n_stages)))
     picture = pictures.spectrogram_db(sound, rate)
-    bins, frames = picture.shape
-    rows = slice(round(low_hz / rate * 2 * (bins - 1)), round(high_hz / rate * 2 * (bins - 1)) + 1)
-    seconds = len(sound) / rate
-    columns = slice(round(start_s / seconds * (frames - 1)), round(end_s / seconds * (frames - 1)) + 1)
-    return float(10 * torch.log10((10 ** (picture[rows, columns] / 10)).mean() + 1e-14))
+    inside = pixels_of(bench, mask, picture.shape)
+    return float(10 * torch.log10((10 ** (picture[inside] / 10)).mean() + 1e-14))
+
+
+def pixels_of(bench: Workbench, mask: Tensor, shape: tuple[int, int]) -> Tensor:
+    """Where the mask's cells [1, K, T] lie in a spectrogram of the clip: bool [bins, frames]."""
+    spec, (bins, frames) = bench.codes.spec, shape
+    seconds = torch.arange(frames) / max(1, frames - 1) * bench.n_samples / bench.codec.sample_rate
+    columns = (seconds * spec.frame_rate).long().clamp(max=mask.shape[-1] - 1)
+    hz = torch.arange(bins) / (bins - 1) * bench.codec.sample_rate / 2
+    inside = torch.zeros(bins, frames, dtype=torch.bool)
+    for j, stage in enumerate(spec.stages):
+        edges = torch.tensor(bench.codec.band_edges_hz(j))
+        band = torch.bucketize(hz, edges[1:-1].contiguous(), right=True)
+        inside |= mask[0, spec.rows_of(j)].view(stage.bands, stage.steps, -1).any(1)[band][:, columns]
+    return inside
 
 
 def _cells(mask: Tensor) -> str:
