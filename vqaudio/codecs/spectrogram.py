@@ -1,0 +1,415 @@
+"""The spectrogram codec: a picture of a sound's magnitudes -> a coarse and a fine map of codes -> the picture -> the sound.
+
+A VQ-VAE-2 (Razavi et al. 2019, "Generating Diverse High-Fidelity Images with VQ-VAE-2") as NOTONO uses it (Bazin et al. 2020,
+"Spectrogram Inpainting for Interactive Generation of Instrument Sounds"): the top map has few bands and long steps, the bottom
+map more of both, and codes what the top one leaves open. Each level is a residual quantiser of one or several stages. Bands are
+equal parts of the mel axis; a cell of the bottom map is a patch of the picture. No phase is kept: `spectra` finds one.
+"""
+
+import math
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vqaudio import spectra
+from vqaudio.blocks import GridBlock, PerBand
+from vqaudio.codec import Codec, Step
+from vqaudio.codes import CodeSpec, Stage
+from vqaudio.errors import InputError
+from vqaudio.hub import fingerprint
+from vqaudio.rvq import Quantised, ResidualVQ
+
+LN_10 = 2.302585
+
+
+@dataclass(frozen=True)
+class SpectrogramConfig:
+    """The shape of a spectrogram codec."""
+
+    module: str = "codecs.spectrogram"
+    """Where the model's class lives; written to config.json."""
+    sample_rate: int = 16_000
+    """Hz."""
+    hop: int = 2048
+    """Audio samples a column."""
+    frames_per_column: int = 8
+    """STFT frames in a column."""
+    n_fft: int = 1024
+    """Samples of an STFT window."""
+    rows: int = 512
+    """Rows of the picture, evenly spaced on the mel scale."""
+    floor: float = 0.01
+    """STFT magnitudes below this count as silence, at the reference level."""
+    top_bands: int = 4
+    top_steps: int = 1
+    """Sub-columns of a column in the top map."""
+    top_stages: int = 2
+    """Residual stages of the top map."""
+    bottom_bands: int = 8
+    bottom_steps: int = 2
+    """Sub-columns of a column in the bottom map."""
+    bottom_stages: int = 1
+    """Residual stages of the bottom map."""
+    vocab: int = 512
+    """Codewords a stage."""
+    latent_dim: int = 32
+    """Numbers in a vector that is quantised, in both maps."""
+    channels: int = 160
+    """Of the network, a cell of the bottom map."""
+    top_channels: int = 192
+    """Of the network, a cell of the top map."""
+    encoder_blocks: int = 2
+    """Blocks on the bottom map's grid, before it is quantised."""
+    top_blocks: int = 2
+    """Blocks on the top map's grid, before it is quantised."""
+    decoder_blocks: int = 4
+    """Blocks on the bottom map's grid, before the picture."""
+    kernel: int = 5
+    """Sub-columns that a block's convolution sees; of bands it sees three."""
+    refinements: int = 4
+    """Iterations of Griffin and Lim on the phase that follows from the picture's peaks."""
+    decay: float = 0.99
+    """Of the codebooks' moving average."""
+    beta: float = 0.25
+    """Weight of the commitment loss."""
+    codebook_update: str = "ema"
+    """ema, gradient, or fixed: as they are, without the moving averages, for a codec whose decoder alone is trained on."""
+    restart_below: float = 0.05
+    """Share of the mean mass under which a codeword is restarted."""
+    restart_every: int = 20
+    """Training steps between two looks for dead codewords; 0 for never."""
+    reference_level_db: float | None = -20.0
+    """Active level, dB re full scale, that clips are brought to; None leaves the level in the codes."""
+
+
+class SpectrogramCodec(Codec):
+    """See the module. Pictures are log10 magnitudes [B, rows, T * frames_per_column]; grids [B, C, bands, T * steps]."""
+
+    def __init__(self, config: SpectrogramConfig):
+        super().__init__()
+        c = config
+        _check(c)
+        self.config, self.sample_rate, self.hop = c, c.sample_rate, c.hop
+        self.reference_level_db = c.reference_level_db
+        top, bottom = Stage(c.top_bands, c.top_steps, c.vocab), Stage(c.bottom_bands, c.bottom_steps, c.vocab)
+        self.spec = CodeSpec((top,) * c.top_stages + (bottom,) * c.bottom_stages, c.sample_rate / c.hop)
+        self.patch = c.rows // c.bottom_bands, c.frames_per_column // c.bottom_steps
+        self.ratio = c.bottom_bands // c.top_bands, c.bottom_steps // c.top_steps
+        pixels, merged = self.patch[0] * self.patch[1], self.ratio[0] * self.ratio[1]
+        self.stem = PerBand(c.bottom_bands, pixels, c.channels)
+        self.encoder = nn.ModuleList(GridBlock(c.channels, c.kernel) for _ in range(c.encoder_blocks))
+        self.to_top = nn.Linear(merged * c.channels, c.top_channels)
+        self.top = nn.ModuleList(GridBlock(c.top_channels, c.kernel) for _ in range(c.top_blocks))
+        self.top_latent = nn.Sequential(nn.LayerNorm(c.top_channels), PerBand(c.top_bands, c.top_channels, c.latent_dim))
+        self.bottom_latent = nn.Sequential(nn.LayerNorm(c.channels), PerBand(c.bottom_bands, c.channels, c.latent_dim))
+        self.expected = nn.Sequential(  # of the bottom map's vectors, from the cell above them in the top map
+            PerBand(c.top_bands, c.latent_dim, c.top_channels), nn.GELU(),
+            PerBand(c.top_bands, c.top_channels, merged * c.latent_dim),
+        )
+        settings = {
+            "decay": c.decay, "beta": c.beta, "update": c.codebook_update, "restart_below": c.restart_below,
+            "restart_every": c.restart_every,
+        }
+        self.quantisers = nn.ModuleList(
+            ResidualVQ(c.latent_dim, stages, c.vocab, **settings) for stages in (c.top_stages, c.bottom_stages)
+        )
+        self.from_top = PerBand(c.top_bands, c.latent_dim, merged * c.channels)
+        self.from_bottom = PerBand(c.bottom_bands, c.latent_dim, c.channels)
+        self.decoder = nn.ModuleList(GridBlock(c.channels, c.kernel) for _ in range(c.decoder_blocks))
+        self.head = nn.Sequential(nn.LayerNorm(c.channels), PerBand(c.bottom_bands, c.channels, pixels))
+        nn.init.constant_(self.head[1].bias, math.log10(c.floor) + 1)
+        axis = spectra.MelAxis(c.rows, c.n_fft // 2 + 1, c.sample_rate)
+        for name, value in (("pool", axis.pool), ("lower", axis.lower), ("share", axis.share)):
+            self.register_buffer(name, value, persistent=False)
+        self.register_buffer("window", torch.hann_window(c.n_fft), persistent=False)
+        encoding, decoding = self.encoder_steps(), self.decoder_steps(())
+        self.look_ahead = tuple(sum(step.after for step in steps) for steps in (encoding, decoding))
+        self.context = max(self.look_ahead)
+
+    # --- the contract ----------------------------------------------------------------------------------------------
+
+    def latents(self, audio: Tensor, valid: Tensor) -> Tensor:
+        """[B, D, T]: the top map's vectors, and what the bottom map's would be if nothing was expected of them, in rows."""
+        return _through(self.encoder_steps(), audio, valid)
+
+    def quantise(self, latents: Tensor, beam: int) -> Tensor:
+        top, bottom = self._maps(latents)
+        top_ids = self.quantisers[0].encode(top, beam=beam)
+        bottom = bottom - self._expectation(self.quantisers[0].decode(top_ids))
+        return self._packed(top_ids, self.quantisers[1].encode(bottom, beam=beam))
+
+    def synthesise(self, ids: Tensor, valid: Tensor, stages: tuple[int, ...]) -> Tensor:
+        """Ids [B, K, T] -> the picture [B, rows, T * frames_per_column]: the sound needs all that came before (`whole`)."""
+        return _through(self._picture_steps(stages), ids, valid)
+
+    def whole(self, parts: Tensor, valid: Tensor) -> Tensor:
+        """The picture of a whole clip -> audio [B, 1, T * hop], a minute or so at a time."""
+        c, state, spectrum = self.config, None, []
+        for part in parts.split(self.block * c.frames_per_column, dim=-1):
+            made, state = self._spectrum(part, state)
+            spectrum.append(made)
+        spectrum, sound = torch.cat(spectrum, -1), []
+        reach = c.refinements + 1
+        for start in range(0, valid.shape[1], self.block):
+            stop = min(start + self.block, valid.shape[1])
+            first, last = max(0, start - reach), min(valid.shape[1], stop + reach)
+            heard = self._sound(spectrum[..., first * c.frames_per_column : last * c.frames_per_column], valid[:, first:last])
+            sound.append(heard[..., (start - first) * self.hop : (stop - first) * self.hop])
+        return torch.cat(sound, -1)
+
+    def encoder_steps(self) -> list[Step]:
+        overlap = -(-self.config.n_fft // (2 * self.hop))
+        reach = sum(self._reach(block, self.config.top_steps) for block in self.top)
+        return [
+            Step(self._stemmed, overlap, overlap, self.hop),
+            *self._block_steps(self.encoder),
+            Step(self._finished_latents, reach, reach, self.config.bottom_steps),
+        ]
+
+    def decoder_steps(self, stages: tuple[int, ...]) -> list[Step]:
+        """Each call's steps carry the phase of one stream."""
+        frames, reach, state = self.config.frames_per_column, self.config.refinements + 1, [None]
+
+        def phased(picture: Tensor, _: Tensor) -> Tensor:
+            spectrum, state[0] = self._spectrum(picture, state[0])
+            return spectrum
+
+        return [
+            *self._picture_steps(stages),
+            Step(phased, 0, 0, frames),
+            Step(lambda spectrum, columns: self._sound(spectrum, columns[:, 0] > 0), reach, reach, frames),
+        ]
+
+    def band_edges_hz(self, stage: int) -> tuple[float, ...]:
+        return spectra.band_edges_hz(self.spec.stages[stage].bands, self.sample_rate)
+
+    @property
+    def encoder_fingerprint(self) -> str:
+        parts = nn.ModuleList(self._encoding_parts())
+        parts.config = replace(self.config, decoder_blocks=0, refinements=0)  # the codes do not depend on them
+        return fingerprint(parts)
+
+    def freeze_encoder(self) -> None:
+        """Let no gradient reach the encoder or the quantisers."""
+        for part in self._encoding_parts():
+            part.requires_grad_(False)
+
+    def freeze_codebooks(self) -> None:
+        self.quantisers.eval()
+
+    def codewords(self, stage: int) -> Tensor:
+        level, j = self._level(stage)
+        quantiser = self.quantisers[level]
+        return quantiser.vectors_of(torch.arange(self.config.vocab, device=self.window.device), j)
+
+    @torch.no_grad()
+    def left_over(self, latents: Tensor, ids: Tensor) -> Tensor:
+        maps, left = list(self._maps(latents)), []
+        maps[1] = maps[1] - self._expectation(self.quantisers[0].decode(self._unpacked(ids)[0]))
+        for level, (quantiser, grid) in enumerate(zip(self.quantisers, self._unpacked(ids))):
+            for j in range(grid.shape[1]):
+                maps[level] = maps[level] - quantiser.vectors_of(grid[:, j], j).movedim(-1, 1)
+                left.append(_rows(maps[level].norm(dim=1), self._stage(level).steps))
+        return torch.cat(left, 1)
+
+    def final_stages(self) -> tuple[int, ...]:
+        return self.config.top_stages - 1, len(self.spec.stages) - 1
+
+    def quantiser_loss(self, result: Quantised) -> Tensor:
+        return self.quantisers[0].loss(result)
+
+    # --- training --------------------------------------------------------------------------------------------------
+
+    def forward(self, audio: Tensor, valid: Tensor, n_stages: Tensor | None = None) -> tuple[Tensor, Tensor, Quantised]:
+        """One training pass: level-normalised audio [B, 1, T * hop], valid [B, T] -> its picture, the decoder's, what was quantised.
+
+        Clip b is decoded from its first n_stages[b] stages, or from its latents as they are where that is 0; None for all stages.
+        """
+        c = self.config
+        top, bottom = self._maps(self.latents(audio, valid))
+        if n_stages is None:
+            n_stages = torch.full((len(audio),), len(self.spec.stages), device=audio.device)
+        as_they_are = (n_stages == 0)[:, None, None, None]
+        used = torch.where(n_stages == 0, len(self.spec.stages), n_stages)
+        levels, heard = [], []
+        for level, used in enumerate((used.clamp(max=c.top_stages), (used - c.top_stages).clamp(min=0))):
+            grid = bottom - self._expectation(heard[0]) if level else top
+            cells = valid.repeat_interleave(self._stage(level).steps, -1)[:, None].expand(-1, grid.shape[2], -1)
+            levels.append(self.quantisers[level](grid, cells, used))
+            heard.append(torch.where(as_they_are, grid, levels[level].quantised * (used > 0)[:, None, None, None]))
+        picture = _through(self._after_vectors(), self._decoder_input(*heard), valid)
+        return self.picture(audio), picture, _merged(*levels)
+
+    def picture(self, audio: Tensor) -> Tensor:
+        """Audio [B, 1, T * hop] -> log10 magnitudes [B, rows, T * frames_per_column], at least log10(floor)."""
+        spectrum = spectra.analysis(audio[:, 0], self.window, self.hop // self.config.frames_per_column)
+        return self.pool @ spectrum.abs().clamp_min(self.config.floor).log10()
+
+    # --- parts -----------------------------------------------------------------------------------------------------
+
+    def _encoding_parts(self) -> list[nn.Module]:
+        return [
+            self.stem, self.encoder, self.to_top, self.top, self.top_latent, self.bottom_latent, self.expected, self.quantisers
+        ]
+
+    def _level(self, stage: int) -> tuple[int, int]:
+        return (0, stage) if stage < self.config.top_stages else (1, stage - self.config.top_stages)
+
+    def _stage(self, level: int) -> Stage:
+        return self.spec.stages[-1 if level else 0]
+
+    def _reach(self, block: GridBlock, steps: int) -> int:
+        """Columns on either side that a block sees on a grid of so many steps a column."""
+        return -(-(block.kernel // 2) // steps)
+
+    def _block_steps(self, blocks: nn.ModuleList) -> list[Step]:
+        steps = self.config.bottom_steps
+        return [Step(self._on_grid(block, steps), self._reach(block, steps), self._reach(block, steps), steps) for block in blocks]
+
+    @staticmethod
+    def _on_grid(block: GridBlock, steps: int):
+        return lambda x, columns: block(x, columns.repeat_interleave(steps, -1)[:, :, None])
+
+    def _stemmed(self, audio: Tensor, _: Tensor) -> Tensor:
+        """Audio [B, 1, T * hop] -> the bottom grid [B, C, bands, T * steps], a patch a cell."""
+        picture = self.picture(audio)
+        batch, frames = len(picture), picture.shape[-1]
+        patches = picture.view(batch, self.config.bottom_bands, self.patch[0], frames // self.patch[1], self.patch[1])
+        return self.stem(patches.transpose(2, 3).flatten(3)).movedim(-1, 1)
+
+    def _finished_latents(self, x: Tensor, columns: Tensor) -> Tensor:
+        """The bottom grid [B, C, bands, T * steps] -> latents [B, D, T]."""
+        x = x.movedim(1, -1)
+        top = self.to_top(self._merge(x)).movedim(-1, 1)
+        for block in self.top:
+            top = self._on_grid(block, self.config.top_steps)(top, columns)
+        maps = self.top_latent(top.movedim(1, -1)), self.bottom_latent(x)
+        rows = [_columns(part.movedim(-1, 1), self._stage(level).steps) for level, part in enumerate(maps)]
+        return torch.cat(rows, 1) * columns
+
+    def _maps(self, latents: Tensor) -> tuple[Tensor, Tensor]:
+        """Latents [B, D, T] -> the two grids [B, latent_dim, bands, T * steps]."""
+        d = self.config.latent_dim
+        parts = latents.split([d * self._stage(level).rows for level in (0, 1)], 1)
+        return tuple(_grid(part, d, self._stage(level)) for level, part in enumerate(parts))
+
+    def _merge(self, x: Tensor) -> Tensor:
+        """[B, bands, T * steps, C] of the bottom grid -> [B, bands, T * steps, merged * C] of the top grid."""
+        batch, bands, steps, channels = x.shape
+        x = x.reshape(batch, bands // self.ratio[0], self.ratio[0], steps // self.ratio[1], self.ratio[1], channels)
+        return x.transpose(2, 3).flatten(3)
+
+    def _split(self, x: Tensor) -> Tensor:
+        """The reverse of `_merge`."""
+        batch, bands, steps, _ = x.shape
+        x = x.view(batch, bands, steps, *self.ratio, -1).transpose(2, 3)
+        return x.reshape(batch, bands * self.ratio[0], steps * self.ratio[1], -1)
+
+    def _expectation(self, top: Tensor) -> Tensor:
+        """The bottom map's vectors that the top map's [B, D, bands, steps] let expect; column by column."""
+        return self._split(self.expected(top.movedim(1, -1))).movedim(-1, 1)
+
+    def _packed(self, *grids: Tensor) -> Tensor:
+        """Ids [B, stages, bands, T * steps] of the two levels -> [B, K, T]."""
+        return torch.cat([_rows(grid[:, j], self._stage(n).steps) for n, grid in enumerate(grids) for j in range(grid.shape[1])], 1)
+
+    def _unpacked(self, ids: Tensor) -> list[Tensor]:
+        """The reverse, of the first stages or of all: a level without any is [B, 0, bands, T * steps]."""
+        grids = ([], [])
+        at = 0
+        for j in range(len(self.spec.stages)):
+            stage = self.spec.stages[j]
+            if at < ids.shape[1]:
+                grids[self._level(j)[0]].append(_grid(ids[:, at : at + stage.rows], 1, stage)[:, 0])
+            at += stage.rows
+        none = ids.new_zeros(len(ids), 0, self._stage(1).bands, ids.shape[-1] * self._stage(1).steps)
+        return [torch.stack(grid, 1) if grid else none for grid in grids]
+
+    def _picture_steps(self, stages: tuple[int, ...]) -> list[Step]:
+        """From ids [B, K, T] to the picture."""
+        return [Step(lambda ids, _: self._vectors_in(ids, stages), 0, 0), *self._after_vectors()]
+
+    def _after_vectors(self) -> list[Step]:
+        return [*self._block_steps(self.decoder), Step(self._pictured, 0, 0, self.config.bottom_steps)]
+
+    def _vectors_in(self, ids: Tensor, stages: tuple[int, ...]) -> Tensor:
+        chosen = [[self._level(stage)[1] for stage in stages if self._level(stage)[0] == level] for level in (0, 1)]
+        vectors = [quantiser.decode(grid, own) for quantiser, grid, own in zip(self.quantisers, self._unpacked(ids), chosen)]
+        return self._decoder_input(*vectors)
+
+    def _decoder_input(self, top: Tensor, bottom: Tensor) -> Tensor:
+        x = self._split(self.from_top(top.movedim(1, -1))) + self.from_bottom(bottom.movedim(1, -1))
+        return x.movedim(-1, 1)
+
+    def _pictured(self, x: Tensor, _: Tensor) -> Tensor:
+        """The decoder's grid [B, C, bands, T * steps] -> the picture."""
+        x = self.head(x.movedim(1, -1))
+        batch, bands, steps, _ = x.shape
+        x = x.view(batch, bands, steps, *self.patch).transpose(2, 3)
+        return x.reshape(batch, self.config.rows, steps * self.patch[1])
+
+    def _spectrum(self, picture: Tensor, state) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """A picture -> a complex STFT [B, bins, frames] whose phases go on from `state`, and the new state."""
+        c, share = self.config, self.share[:, None]
+        log10 = (picture[:, self.lower] * (1 - share) + picture[:, self.lower + 1] * share).clamp(max=4.0)
+        found, state = spectra.phases(*spectra.peaks(log10 * LN_10), c.hop // c.frames_per_column, state)
+        return torch.polar((10**log10 - c.floor).clamp_min(0), found), state
+
+    def _sound(self, spectrum: Tensor, valid: Tensor) -> Tensor:
+        """A complex STFT [B, bins, T * frames_per_column], valid [B, T] -> audio [B, 1, T * hop]."""
+        hop = self.hop // self.config.frames_per_column
+        inside = valid.repeat_interleave(self.config.frames_per_column, -1)[:, None].float()
+        for _ in range(self.config.refinements):
+            spectrum = spectra.refined(spectrum, self.window, hop, inside)
+        return spectra.synthesis(spectrum, self.window, hop, inside)[:, None]
+
+
+def _check(c: SpectrogramConfig) -> None:
+    """InputError where parts do not divide."""
+    wholes = {
+        "hop by frames-per-column": (c.hop, c.frames_per_column), "rows by bottom-bands": (c.rows, c.bottom_bands),
+        "frames-per-column by bottom-steps": (c.frames_per_column, c.bottom_steps),
+        "bottom-bands by top-bands": (c.bottom_bands, c.top_bands), "bottom-steps by top-steps": (c.bottom_steps, c.top_steps),
+    }
+    for what, (whole, part) in wholes.items():
+        if whole % part:
+            raise InputError(f"A spectrogram codec divides its {what}: {part} does not divide {whole}.")
+
+
+def _through(steps: list[Step], x: Tensor, valid: Tensor) -> Tensor:
+    columns = valid[:, None].float()
+    for step in steps:
+        x = step.run(x, columns)
+    return x
+
+
+def _columns(grid: Tensor, steps: int) -> Tensor:
+    """[B, C, bands, T * steps] -> [B, bands * steps * C, T]."""
+    batch, channels, bands, n = grid.shape
+    return grid.reshape(batch, channels, bands, n // steps, steps).permute(0, 2, 4, 1, 3).reshape(batch, -1, n // steps)
+
+
+def _grid(columns: Tensor, channels: int, stage: Stage) -> Tensor:
+    """The reverse of `_columns`."""
+    batch, _, n = columns.shape
+    parts = columns.view(batch, stage.bands, stage.steps, channels, n)
+    return parts.permute(0, 3, 1, 4, 2).reshape(batch, channels, stage.bands, n * stage.steps)
+
+
+def _rows(grid: Tensor, steps: int) -> Tensor:
+    """[B, bands, T * steps] -> [B, bands * steps, T]: the rows of a stage."""
+    return _columns(grid[:, None], steps)
+
+
+def _merged(top: Quantised, bottom: Quantised) -> Quantised:
+    """The two levels' losses and statistics as one; their vectors and ids, which differ in shape, are left out."""
+    empty = top.quantised.new_zeros(0)
+    return Quantised(
+        empty, empty.long(), (top.commitment_loss + bottom.commitment_loss) / 2, (top.codebook_loss + bottom.codebook_loss) / 2,
+        torch.cat([top.perplexity, bottom.perplexity]), torch.cat([top.usage, bottom.usage]),
+    )
+
+
+MODEL, CONFIG = SpectrogramCodec, SpectrogramConfig
