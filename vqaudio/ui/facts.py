@@ -22,18 +22,24 @@ def colour_ranks(codec: Codec) -> list[list[int]]:
 
     The order is that along the codewords' first principal component; a codec without vectors keeps the order of its ids.
     """
-    rvq = getattr(codec, "rvq", None)
     ranks = []
     for j, stage in enumerate(codec.spec.stages):
-        order = torch.arange(stage.vocab)
-        if rvq is not None:
-            with torch.inference_mode():
-                words = rvq.vectors_of(torch.arange(stage.vocab), j).double()
-            order = _first_component(words).argsort(stable=True)
+        order, words = torch.arange(stage.vocab), codewords(codec, j)
+        if words is not None:
+            order = _first_component(words.double()).argsort(stable=True)
         rank = torch.empty_like(order)
         rank[order] = torch.arange(stage.vocab)
         ranks.append(rank.tolist())
     return ranks
+
+
+def codewords(codec: Codec, stage: int) -> Tensor | None:
+    """The vectors [V, D] of a stage's indices; None for a codec without vectors."""
+    try:
+        with torch.inference_mode():
+            return codec.codewords(stage)
+    except AttributeError:
+        return None
 
 
 def _first_component(words: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from torch import Tensor
 from vqaudio.codec import Codec
 from vqaudio.codes import Codes
 from vqaudio.errors import InputError
+from vqaudio.ui import facts
 from vqaudio.ui.wire import Message
 
 MAX_SECONDS = 10.0
@@ -176,11 +177,8 @@ def audible(codec: Codec, codes: Codes, ids: Tensor) -> tuple[Codes, Tensor]:
 
 
 def _quietest(codec: Codec) -> list[int]:
-    rvq, found = getattr(codec, "rvq", None), []
+    found = []
     for j, stage in enumerate(codec.spec.stages):
-        index = 0
-        if rvq is not None:
-            with torch.inference_mode():
-                index = int(rvq.vectors_of(torch.arange(stage.vocab), j).norm(dim=1).argmin())
-        found += [index] * stage.rows
+        words = facts.codewords(codec, j)
+        found += [0 if words is None else int(words.norm(dim=1).argmin())] * stage.rows
     return found
