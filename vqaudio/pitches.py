@@ -28,3 +28,11 @@ def name_of(key: int) -> str:
 def hz_of(key: int) -> float:
     """69 -> 440.0, in equal temperament."""
     return 440.0 * 2 ** ((key - 69) / 12)
+
+
+def word(kind: str, value: str) -> str:
+    """What people call a label's value: of a pitch, whose value may be a key number, the note's name; of others the value."""
+    try:
+        return name_of(key_of(value)) if kind == "pitch" else value
+    except InputError:
+        return value

@@ -46,9 +46,9 @@ function showPrior() {
   if (!chosenPrior) return;
   const before = labels();
   const fields = Object.entries(chosenPrior.labels).map(([kind, values]) => {
-    const options = [el("option", { value: "", text: "any" }), ...values.map((value) => el("option", { value, text: value }))];
+    const options = [el("option", { value: "", text: "any" }), ...values.map(([value, text]) => el("option", { value, text: text.replaceAll("_", " ") }))];
     const field = el("label", { class: "cm-field" }, el("span", { text: kind[0].toUpperCase() + kind.slice(1) }), el("select", { "data-label": kind }, ...options));
-    if (values.includes(before[kind])) field.querySelector("select").value = before[kind];
+    if (values.some(([value]) => value === before[kind])) field.querySelector("select").value = before[kind];
     return field;
   });
   $(".cm-labels").replaceChildren(...fields);
