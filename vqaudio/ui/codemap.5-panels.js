@@ -26,7 +26,7 @@ function words(clip, stage, answer, actions) {
   if (!answer.words.length) return [el("p", { class: "cm-help", text: "This codec does not tell how near its codewords are." })];
   const help = answer.from_original
     ? "Distance: how far each codeword is from what the stages above left to be said here. The nearest is taken."
-    : "Only the codes are known, so the distance is to the codeword that stands here.";
+    : "The distance is to the codeword that stands here.";
   const body = answer.words.map((word) => {
     const here = word.index === answer.index;
     const chip = el("i", { class: "cm-chip" });

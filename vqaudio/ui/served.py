@@ -105,7 +105,7 @@ def inspect(request: wire.CellRequest) -> dict:
         "column": request.column,
         "index": index,
         "words": words,
-        "from_original": bench.original is not None,
+        "from_original": bench.knows_vectors,
         **_examples(bench, request.row, index),
     }
 
