@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from vqaudio import spectra
 from vqaudio.blocks import GridBlock, PerBand
@@ -220,7 +219,7 @@ class SpectrogramCodec(Codec):
     # --- training --------------------------------------------------------------------------------------------------
 
     def forward(self, audio: Tensor, valid: Tensor, n_stages: Tensor | None = None) -> tuple[Tensor, Tensor, Quantised]:
-        """One training pass: level-normalised audio [B, 1, T * hop], valid [B, T] -> its picture, the decoder's, what was quantised.
+        """One training pass: level-normalised audio [B, 1, T * hop], valid [B, T] -> its picture, the decoder's, the quantisers'.
 
         Clip b is decoded from its first n_stages[b] stages, or from its latents as they are where that is 0; None for all stages.
         """
@@ -231,11 +230,11 @@ class SpectrogramCodec(Codec):
         as_they_are = (n_stages == 0)[:, None, None, None]
         used = torch.where(n_stages == 0, len(self.spec.stages), n_stages)
         levels, heard = [], []
-        for level, used in enumerate((used.clamp(max=c.top_stages), (used - c.top_stages).clamp(min=0))):
+        for level, own in enumerate((used.clamp(max=c.top_stages), (used - c.top_stages).clamp(min=0))):
             grid = bottom - self._expectation(heard[0]) if level else top
             cells = valid.repeat_interleave(self._stage(level).steps, -1)[:, None].expand(-1, grid.shape[2], -1)
-            levels.append(self.quantisers[level](grid, cells, used))
-            heard.append(torch.where(as_they_are, grid, levels[level].quantised * (used > 0)[:, None, None, None]))
+            levels.append(self.quantisers[level](grid, cells, own))
+            heard.append(torch.where(as_they_are, grid, levels[level].quantised * (own > 0)[:, None, None, None]))
         picture = _through(self._after_vectors(), self._decoder_input(*heard), valid)
         return self.picture(audio), picture, _merged(*levels)
 
@@ -263,7 +262,8 @@ class SpectrogramCodec(Codec):
 
     def _block_steps(self, blocks: nn.ModuleList) -> list[Step]:
         steps = self.config.bottom_steps
-        return [Step(self._on_grid(block, steps), self._reach(block, steps), self._reach(block, steps), steps) for block in blocks]
+        reaches = [self._reach(block, steps) for block in blocks]
+        return [Step(self._on_grid(block, steps), reach, reach, steps) for block, reach in zip(blocks, reaches)]
 
     @staticmethod
     def _on_grid(block: GridBlock, steps: int):
@@ -310,7 +310,8 @@ class SpectrogramCodec(Codec):
 
     def _packed(self, *grids: Tensor) -> Tensor:
         """Ids [B, stages, bands, T * steps] of the two levels -> [B, K, T]."""
-        return torch.cat([_rows(grid[:, j], self._stage(n).steps) for n, grid in enumerate(grids) for j in range(grid.shape[1])], 1)
+        parts = [(part, self._stage(level).steps) for level, grid in enumerate(grids) for part in grid.unbind(1)]
+        return torch.cat([_rows(part, steps) for part, steps in parts], 1)
 
     def _unpacked(self, ids: Tensor) -> list[Tensor]:
         """The reverse, of the first stages or of all: a level without any is [B, 0, bands, T * steps]."""
