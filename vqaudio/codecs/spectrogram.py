@@ -339,9 +339,9 @@ class SpectrogramCodec(Codec):
         top = top.movedim(1, -1)
         return grids.split(self.linear_expected(top) + self.expected(top), self.ratio).movedim(-1, 1)
 
-    def _packed(self, *grids: Tensor) -> Tensor:
+    def _packed(self, *levels: Tensor) -> Tensor:
         """Ids [B, stages, bands, T * steps] of the two levels -> [B, K, T]."""
-        parts = [(part, self._stage(level).steps) for level, grid in enumerate(grids) for part in grid.unbind(1)]
+        parts = [(part, self._stage(level).steps) for level, ids in enumerate(levels) for part in ids.unbind(1)]
         return torch.cat([grids.to_rows(part, steps) for part, steps in parts], 1)
 
     def _unpacked(self, ids: Tensor) -> list[Tensor]:
