@@ -346,15 +346,12 @@ class SpectrogramCodec(Codec):
 
     def _unpacked(self, ids: Tensor) -> list[Tensor]:
         """The reverse, of the first stages or of all: a level without any is [B, 0, bands, T * steps]."""
-        grids = ([], [])
-        at = 0
-        for j in range(len(self.spec.stages)):
-            stage = self.spec.stages[j]
-            if at < ids.shape[1]:
-                grids[self._level(j)[0]].append(grids.to_grid(ids[:, at : at + stage.rows], 1, stage)[:, 0])
-            at += stage.rows
+        levels = ([], [])
+        for j, stage in enumerate(self.spec.stages):
+            if self.spec.offsets[j] < ids.shape[1]:
+                levels[self._level(j)[0]].append(grids.to_grid(ids[:, self.spec.rows_of(j)], 1, stage)[:, 0])
         none = ids.new_zeros(len(ids), 0, self._stage(1).bands, ids.shape[-1] * self._stage(1).steps)
-        return [torch.stack(grid, 1) if grid else none for grid in grids]
+        return [torch.stack(level, 1) if level else none for level in levels]
 
     def _picture_steps(self, stages: tuple[int, ...]) -> list[Step]:
         """From ids [B, K, T] to the picture."""
