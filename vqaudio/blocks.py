@@ -65,12 +65,18 @@ class GridBlock(nn.Module):
 class PerBand(nn.Module):
     """A linear layer of its own for each band of [B, bands, steps, C]."""
 
-    def __init__(self, bands: int, inputs: int, outputs: int):
+    def __init__(self, bands: int, inputs: int, outputs: int, zero: bool = False):
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(bands, inputs, outputs) / inputs**0.5)
+        self.weight = nn.Parameter(torch.randn(bands, inputs, outputs) * (not zero) / inputs**0.5)
         self.bias = nn.Parameter(torch.zeros(bands, 1, outputs))
 
     def forward(self, x: Tensor) -> Tensor:
         batch, bands, steps, _ = x.shape
         y = torch.baddbmm(self.bias, x.transpose(0, 1).reshape(bands, batch * steps, -1), self.weight)
         return y.view(bands, batch, steps, -1).transpose(0, 1)
+
+    @torch.no_grad()
+    def set(self, weight: Tensor, bias: Tensor) -> None:
+        """Take these numbers: [bands, inputs, outputs] and [bands, 1, outputs]."""
+        self.weight.copy_(weight)
+        self.bias.copy_(bias)

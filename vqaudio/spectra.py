@@ -31,9 +31,8 @@ def synthesis(spectrum: Tensor, window: Tensor, hop: int, inside: Tensor) -> Ten
     squares = window.square()[None, :, None] * inside
     margin = (n_fft - hop) // 2
     total = frames * hop + 2 * margin
-    sound, weight = (
-        F.fold(part, (1, total), (1, n_fft), stride=(1, hop))[:, 0, 0, margin : margin + frames * hop] for part in (waves, squares)
-    )
+    added = (F.fold(part, (1, total), (1, n_fft), stride=(1, hop))[:, 0, 0] for part in (waves, squares))
+    sound, weight = (part[:, margin : margin + frames * hop] for part in added)
     return sound / weight.clamp_min(0.1) * inside[:, 0].repeat_interleave(hop, -1)
 
 

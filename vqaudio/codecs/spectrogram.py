@@ -6,14 +6,12 @@ map more of both, and codes what the top one leaves open. Each level is a residu
 equal parts of the mel axis; a cell of the bottom map is a patch of the picture. No phase is kept: `spectra` finds one.
 """
 
-import math
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from vqaudio import spectra
+from vqaudio import grids, spectra
 from vqaudio.blocks import GridBlock, PerBand
 from vqaudio.codec import Codec, Step
 from vqaudio.codes import CodeSpec, Stage
@@ -56,13 +54,13 @@ class SpectrogramConfig:
     """Codewords a stage."""
     latent_dim: int = 32
     """Numbers in a vector that is quantised, in both maps."""
-    channels: int = 160
+    channels: int = 128
     """Of the network, a cell of the bottom map."""
-    top_channels: int = 192
+    top_channels: int = 160
     """Of the network, a cell of the top map."""
     encoder_blocks: int = 2
     """Blocks on the bottom map's grid, before it is quantised."""
-    top_blocks: int = 2
+    top_blocks: int = 1
     """Blocks on the top map's grid, before it is quantised."""
     decoder_blocks: int = 4
     """Blocks on the bottom map's grid, before the picture."""
@@ -99,14 +97,21 @@ class SpectrogramCodec(Codec):
         self.ratio = c.bottom_bands // c.top_bands, c.bottom_steps // c.top_steps
         pixels, merged = self.patch[0] * self.patch[1], self.ratio[0] * self.ratio[1]
         self.stem = PerBand(c.bottom_bands, pixels, c.channels)
+        # Linear paths from the picture to the vectors and back, which begin as principal components (`start_from`).
+        self.linear_bottom = PerBand(c.bottom_bands, pixels, c.latent_dim, zero=True)
+        self.linear_top = PerBand(c.top_bands, merged * c.latent_dim, c.latent_dim, zero=True)
+        self.linear_expected = PerBand(c.top_bands, c.latent_dim, merged * c.latent_dim, zero=True)
+        self.linear_picture = PerBand(c.bottom_bands, c.latent_dim, pixels, zero=True)
         self.encoder = nn.ModuleList(GridBlock(c.channels, c.kernel) for _ in range(c.encoder_blocks))
         self.to_top = nn.Linear(merged * c.channels, c.top_channels)
         self.top = nn.ModuleList(GridBlock(c.top_channels, c.kernel) for _ in range(c.top_blocks))
-        self.top_latent = nn.Sequential(nn.LayerNorm(c.top_channels), PerBand(c.top_bands, c.top_channels, c.latent_dim))
-        self.bottom_latent = nn.Sequential(nn.LayerNorm(c.channels), PerBand(c.bottom_bands, c.channels, c.latent_dim))
+        self.top_latent, self.bottom_latent = (
+            nn.Sequential(nn.LayerNorm(channels), PerBand(bands, channels, c.latent_dim, zero=True))
+            for bands, channels in ((c.top_bands, c.top_channels), (c.bottom_bands, c.channels))
+        )
         self.expected = nn.Sequential(  # of the bottom map's vectors, from the cell above them in the top map
             PerBand(c.top_bands, c.latent_dim, c.top_channels), nn.GELU(),
-            PerBand(c.top_bands, c.top_channels, merged * c.latent_dim),
+            PerBand(c.top_bands, c.top_channels, merged * c.latent_dim, zero=True),
         )
         settings = {
             "decay": c.decay, "beta": c.beta, "update": c.codebook_update, "restart_below": c.restart_below,
@@ -118,8 +123,7 @@ class SpectrogramCodec(Codec):
         self.from_top = PerBand(c.top_bands, c.latent_dim, merged * c.channels)
         self.from_bottom = PerBand(c.bottom_bands, c.latent_dim, c.channels)
         self.decoder = nn.ModuleList(GridBlock(c.channels, c.kernel) for _ in range(c.decoder_blocks))
-        self.head = nn.Sequential(nn.LayerNorm(c.channels), PerBand(c.bottom_bands, c.channels, pixels))
-        nn.init.constant_(self.head[1].bias, math.log10(c.floor) + 1)
+        self.head = nn.Sequential(nn.LayerNorm(c.channels), PerBand(c.bottom_bands, c.channels, pixels, zero=True))
         axis = spectra.MelAxis(c.rows, c.n_fft // 2 + 1, c.sample_rate)
         for name, value in (("pool", axis.pool), ("lower", axis.lower), ("share", axis.share)):
             self.register_buffer(name, value, persistent=False)
@@ -211,7 +215,7 @@ class SpectrogramCodec(Codec):
         for level, (quantiser, grid) in enumerate(zip(self.quantisers, self._unpacked(ids))):
             for j in range(grid.shape[1]):
                 maps[level] = maps[level] - quantiser.vectors_of(grid[:, j], j).movedim(-1, 1)
-                left.append(_rows(maps[level].norm(dim=1), self._stage(level).steps))
+                left.append(grids.to_rows(maps[level].norm(dim=1), self._stage(level).steps))
         return torch.cat(left, 1)
 
     def final_stages(self) -> tuple[int, ...]:
@@ -223,24 +227,49 @@ class SpectrogramCodec(Codec):
     # --- training --------------------------------------------------------------------------------------------------
 
     def forward(self, audio: Tensor, valid: Tensor, n_stages: Tensor | None = None) -> tuple[Tensor, Tensor, Quantised]:
-        """One training pass: level-normalised audio [B, 1, T * hop], valid [B, T] -> its picture, the decoder's, what was quantised.
+        """One training pass: level-normalised audio [B, 1, T * hop], valid [B, T] -> its picture, the decoder's, the quantisers'.
 
-        Clip b is decoded from its first n_stages[b] stages, or from its latents as they are where that is 0; None for all stages.
+        Clip b is decoded from its first n_stages[b] stages; None for all.
         """
         c = self.config
         top, bottom = self._maps(self.latents(audio, valid))
         if n_stages is None:
             n_stages = torch.full((len(audio),), len(self.spec.stages), device=audio.device)
-        as_they_are = (n_stages == 0)[:, None, None, None]
-        used = torch.where(n_stages == 0, len(self.spec.stages), n_stages)
-        levels, heard = [], []
-        for level, used in enumerate((used.clamp(max=c.top_stages), (used - c.top_stages).clamp(min=0))):
-            grid = bottom - self._expectation(heard[0]) if level else top
+        levels = []
+        for level, own in enumerate((n_stages.clamp(max=c.top_stages), (n_stages - c.top_stages).clamp(min=0))):
+            grid = bottom - self._expectation(levels[0].quantised) if level else top
             cells = valid.repeat_interleave(self._stage(level).steps, -1)[:, None].expand(-1, grid.shape[2], -1)
-            levels.append(self.quantisers[level](grid, cells, used))
-            heard.append(torch.where(as_they_are, grid, levels[level].quantised * (used > 0)[:, None, None, None]))
-        picture = _through(self._after_vectors(), self._decoder_input(*heard), valid)
+            levels.append(self.quantisers[level](grid, cells, own))
+        below = levels[1].quantised * (n_stages > c.top_stages)[:, None, None, None]  # nothing, and no gradient either
+        picture = _through(self._after_vectors(), self._decoder_input(levels[0].quantised, below), valid)
         return self.picture(audio), picture, _merged(*levels)
+
+    @torch.no_grad()
+    def start_from(self, audio: Tensor) -> None:
+        """Before training: the principal components of level-normalised audio [B, 1, T * hop] as the linear paths, and the
+        codebooks by k-means.
+
+        Without the network, the two levels then give back the picture's largest components. From a random beginning, hundreds of
+        steps go into finding as much.
+        """
+        d = self.config.latent_dim
+        grid = self._patches(self.picture(audio))
+        patches = grid.transpose(0, 1).flatten(1, 2)
+        mean, components, spread = grids.principal(patches, d)
+        self.linear_bottom.set(components / spread, -mean @ components / spread)
+        self.linear_picture.set(components.transpose(1, 2) * spread, mean)
+        bottom = grids.merge(self.linear_bottom(grid), self.ratio).transpose(0, 1).flatten(1, 2)
+        mean, components, spread = grids.principal(bottom, d)
+        self.linear_top.set(components / spread, -mean @ components / spread)
+        self.linear_expected.set(components.transpose(1, 2) * spread, mean)
+        self.quantisers.train()
+        top, bottom = self._maps(self.latents(audio, torch.ones(len(audio), audio.shape[-1] // self.hop, dtype=torch.bool)))
+        self.quantisers[1](bottom - self._expectation(self.quantisers[0](top).quantised))
+
+    @property
+    def is_new(self) -> bool:
+        """Whether it has neither been started nor trained."""
+        return not bool(self.linear_picture.weight.any())
 
     def picture(self, audio: Tensor) -> Tensor:
         """Audio [B, 1, T * hop] -> log10 magnitudes [B, rows, T * frames_per_column], at least log10(floor)."""
@@ -251,7 +280,8 @@ class SpectrogramCodec(Codec):
 
     def _encoding_parts(self) -> list[nn.Module]:
         return [
-            self.stem, self.encoder, self.to_top, self.top, self.top_latent, self.bottom_latent, self.expected, self.quantisers
+            self.stem, self.encoder, self.to_top, self.top, self.top_latent, self.bottom_latent, self.expected, self.quantisers,
+            self.linear_bottom, self.linear_top, self.linear_expected,
         ]
 
     def _level(self, stage: int) -> tuple[int, int]:
@@ -265,67 +295,66 @@ class SpectrogramCodec(Codec):
         return -(-(block.kernel // 2) // steps)
 
     def _block_steps(self, blocks: nn.ModuleList) -> list[Step]:
-        steps = self.config.bottom_steps
-        return [Step(self._on_grid(block, steps), self._reach(block, steps), self._reach(block, steps), steps) for block in blocks]
+        """The blocks on the first channels of a bottom grid; behind these travels what takes the linear paths."""
+        channels, steps = self.config.channels, self.config.bottom_steps
+
+        def beside(block):
+            return lambda x, columns: torch.cat([self._on_grid(block, x[:, :channels], columns, steps), x[:, channels:]], 1)
+
+        reaches = [self._reach(block, steps) for block in blocks]
+        return [Step(beside(block), reach, reach, steps) for block, reach in zip(blocks, reaches)]
 
     @staticmethod
-    def _on_grid(block: GridBlock, steps: int):
-        return lambda x, columns: block(x, columns.repeat_interleave(steps, -1)[:, :, None])
+    def _on_grid(block: GridBlock, x: Tensor, columns: Tensor, steps: int) -> Tensor:
+        return block(x, columns.repeat_interleave(steps, -1)[:, :, None])
+
+    def _patches(self, picture: Tensor) -> Tensor:
+        """[B, rows, T * frames_per_column] -> [B, bands, T * steps, pixels] of the bottom grid."""
+        batch, _, frames = picture.shape
+        patches = picture.view(batch, self.config.bottom_bands, self.patch[0], frames // self.patch[1], self.patch[1])
+        return patches.transpose(2, 3).flatten(3)
 
     def _stemmed(self, audio: Tensor, _: Tensor) -> Tensor:
-        """Audio [B, 1, T * hop] -> the bottom grid [B, C, bands, T * steps], a patch a cell."""
-        picture = self.picture(audio)
-        batch, frames = len(picture), picture.shape[-1]
-        patches = picture.view(batch, self.config.bottom_bands, self.patch[0], frames // self.patch[1], self.patch[1])
-        return self.stem(patches.transpose(2, 3).flatten(3)).movedim(-1, 1)
+        """Audio [B, 1, T * hop] -> the bottom grid [B, C + D, bands, T * steps], a patch a cell."""
+        patches = self._patches(self.picture(audio))
+        return torch.cat([self.stem(patches), self.linear_bottom(patches)], -1).movedim(-1, 1)
 
     def _finished_latents(self, x: Tensor, columns: Tensor) -> Tensor:
-        """The bottom grid [B, C, bands, T * steps] -> latents [B, D, T]."""
-        x = x.movedim(1, -1)
-        top = self.to_top(self._merge(x)).movedim(-1, 1)
+        """The bottom grid [B, C + D, bands, T * steps] -> latents [B, D, T]."""
+        x, linear = x.movedim(1, -1).split([self.config.channels, self.config.latent_dim], -1)
+        bottom = linear + self.bottom_latent(x)
+        top = self.to_top(grids.merge(x, self.ratio)).movedim(-1, 1)
         for block in self.top:
-            top = self._on_grid(block, self.config.top_steps)(top, columns)
-        maps = self.top_latent(top.movedim(1, -1)), self.bottom_latent(x)
-        rows = [_columns(part.movedim(-1, 1), self._stage(level).steps) for level, part in enumerate(maps)]
+            top = self._on_grid(block, top, columns, self.config.top_steps)
+        top = self.linear_top(grids.merge(linear, self.ratio)) + self.top_latent(top.movedim(1, -1))
+        maps = top, bottom
+        rows = [grids.to_columns(part.movedim(-1, 1), self._stage(level).steps) for level, part in enumerate(maps)]
         return torch.cat(rows, 1) * columns
 
     def _maps(self, latents: Tensor) -> tuple[Tensor, Tensor]:
         """Latents [B, D, T] -> the two grids [B, latent_dim, bands, T * steps]."""
         d = self.config.latent_dim
         parts = latents.split([d * self._stage(level).rows for level in (0, 1)], 1)
-        return tuple(_grid(part, d, self._stage(level)) for level, part in enumerate(parts))
-
-    def _merge(self, x: Tensor) -> Tensor:
-        """[B, bands, T * steps, C] of the bottom grid -> [B, bands, T * steps, merged * C] of the top grid."""
-        batch, bands, steps, channels = x.shape
-        x = x.reshape(batch, bands // self.ratio[0], self.ratio[0], steps // self.ratio[1], self.ratio[1], channels)
-        return x.transpose(2, 3).flatten(3)
-
-    def _split(self, x: Tensor) -> Tensor:
-        """The reverse of `_merge`."""
-        batch, bands, steps, _ = x.shape
-        x = x.view(batch, bands, steps, *self.ratio, -1).transpose(2, 3)
-        return x.reshape(batch, bands * self.ratio[0], steps * self.ratio[1], -1)
+        return tuple(grids.to_grid(part, d, self._stage(level)) for level, part in enumerate(parts))
 
     def _expectation(self, top: Tensor) -> Tensor:
         """The bottom map's vectors that the top map's [B, D, bands, steps] let expect; column by column."""
-        return self._split(self.expected(top.movedim(1, -1))).movedim(-1, 1)
+        top = top.movedim(1, -1)
+        return grids.split(self.linear_expected(top) + self.expected(top), self.ratio).movedim(-1, 1)
 
-    def _packed(self, *grids: Tensor) -> Tensor:
+    def _packed(self, *levels: Tensor) -> Tensor:
         """Ids [B, stages, bands, T * steps] of the two levels -> [B, K, T]."""
-        return torch.cat([_rows(grid[:, j], self._stage(n).steps) for n, grid in enumerate(grids) for j in range(grid.shape[1])], 1)
+        parts = [(part, self._stage(level).steps) for level, ids in enumerate(levels) for part in ids.unbind(1)]
+        return torch.cat([grids.to_rows(part, steps) for part, steps in parts], 1)
 
     def _unpacked(self, ids: Tensor) -> list[Tensor]:
         """The reverse, of the first stages or of all: a level without any is [B, 0, bands, T * steps]."""
-        grids = ([], [])
-        at = 0
-        for j in range(len(self.spec.stages)):
-            stage = self.spec.stages[j]
-            if at < ids.shape[1]:
-                grids[self._level(j)[0]].append(_grid(ids[:, at : at + stage.rows], 1, stage)[:, 0])
-            at += stage.rows
+        levels = ([], [])
+        for j, stage in enumerate(self.spec.stages):
+            if self.spec.offsets[j] < ids.shape[1]:
+                levels[self._level(j)[0]].append(grids.to_grid(ids[:, self.spec.rows_of(j)], 1, stage)[:, 0])
         none = ids.new_zeros(len(ids), 0, self._stage(1).bands, ids.shape[-1] * self._stage(1).steps)
-        return [torch.stack(grid, 1) if grid else none for grid in grids]
+        return [torch.stack(level, 1) if level else none for level in levels]
 
     def _picture_steps(self, stages: tuple[int, ...]) -> list[Step]:
         """From ids [B, K, T] to the picture."""
@@ -340,12 +369,15 @@ class SpectrogramCodec(Codec):
         return self._decoder_input(*vectors)
 
     def _decoder_input(self, top: Tensor, bottom: Tensor) -> Tensor:
-        x = self._split(self.from_top(top.movedim(1, -1))) + self.from_bottom(bottom.movedim(1, -1))
-        return x.movedim(-1, 1)
+        """The two maps' vectors [B, D, bands, T * steps] -> the decoder's grid [B, C + D, bands, T * steps]."""
+        whole = (bottom + self._expectation(top)).movedim(1, -1)
+        x = grids.split(self.from_top(top.movedim(1, -1)), self.ratio) + self.from_bottom(whole)
+        return torch.cat([x, whole], -1).movedim(-1, 1)
 
     def _pictured(self, x: Tensor, _: Tensor) -> Tensor:
-        """The decoder's grid [B, C, bands, T * steps] -> the picture."""
-        x = self.head(x.movedim(1, -1))
+        """The decoder's grid [B, C + D, bands, T * steps] -> the picture."""
+        x, linear = x.movedim(1, -1).split([self.config.channels, self.config.latent_dim], -1)
+        x = self.head(x) + self.linear_picture(linear)
         batch, bands, steps, _ = x.shape
         x = x.view(batch, bands, steps, *self.patch).transpose(2, 3)
         return x.reshape(batch, self.config.rows, steps * self.patch[1])
@@ -383,24 +415,6 @@ def _through(steps: list[Step], x: Tensor, valid: Tensor) -> Tensor:
     for step in steps:
         x = step.run(x, columns)
     return x
-
-
-def _columns(grid: Tensor, steps: int) -> Tensor:
-    """[B, C, bands, T * steps] -> [B, bands * steps * C, T]."""
-    batch, channels, bands, n = grid.shape
-    return grid.reshape(batch, channels, bands, n // steps, steps).permute(0, 2, 4, 1, 3).reshape(batch, -1, n // steps)
-
-
-def _grid(columns: Tensor, channels: int, stage: Stage) -> Tensor:
-    """The reverse of `_columns`."""
-    batch, _, n = columns.shape
-    parts = columns.view(batch, stage.bands, stage.steps, channels, n)
-    return parts.permute(0, 3, 1, 4, 2).reshape(batch, channels, stage.bands, n * stage.steps)
-
-
-def _rows(grid: Tensor, steps: int) -> Tensor:
-    """[B, bands, T * steps] -> [B, bands * steps, T]: the rows of a stage."""
-    return _columns(grid[:, None], steps)
 
 
 def _merged(top: Quantised, bottom: Quantised) -> Quantised:

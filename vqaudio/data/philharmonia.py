@@ -1,4 +1,4 @@
-"""Notes of the Philharmonia Orchestra's players: `{instrument}_{pitch}_{length}_{dynamic}_{articulation}`, pitch as As4 = A sharp 4.
+"""Notes of the Philharmonia Orchestra's players: `{instrument}_{pitch}_{length}_{dynamic}_{articulation}`, As4 for A sharp 4.
 
 Free for any use, but not to be passed on as samples: a model of them may be, no recording. One recording in ten, chosen by a
 hash of its name, is the test part, and six in a hundred are the validation part.

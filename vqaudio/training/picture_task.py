@@ -11,12 +11,14 @@ from vqaudio.data.clips import Split
 from vqaudio.training.codec_task import CodecTask, reduced_precision
 from vqaudio.training.loop import Place
 
+STARTING_BATCHES = 40  # whose principal components a new codec starts from
+
 
 @dataclass(frozen=True)
 class PictureTraining:
     """The weights of a spectrogram codec's training losses, and its batches."""
 
-    batch_size: int = 12
+    batch_size: int = 10
     """Crops a step, over all processes."""
     crop_s: float = 1.024
     """Seconds of a crop."""
@@ -27,8 +29,6 @@ class PictureTraining:
     """Weight of the picture's slope from row to row: where peaks are, whatever their height."""
     prefix_share: float = 0.25
     """Share of clips in a batch that are trained on a random prefix of the stages: quantiser dropout."""
-    unquantised_steps: int = 200
-    """Steps at the beginning in which the latents reach the decoder as they are, so that there is something to quantise."""
     precision: str = "float32"
     """Of the networks' matrix products in training: bfloat16 or float32."""
     decoder_only: bool = False
@@ -48,13 +48,12 @@ class PictureObjective(nn.Module):
         super().__init__()
         self.codec, self.settings = codec, settings
 
-    def forward(self, audio: Tensor, lengths: Tensor, unquantised: bool = False) -> tuple[Tensor, dict[str, Tensor]]:
+    def forward(self, audio: Tensor, lengths: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Level-normalised audio [B, 1, T * hop], lengths [B] -> (loss, its terms)."""
         s, codec = self.settings, self.codec
         valid = torch.arange(audio.shape[-1] // codec.hop, device=audio.device)[None] * codec.hop < lengths[:, None]
         with reduced_precision(s.precision, audio.device):
-            prefixes = self._random_prefixes(len(audio), audio.device) * (not unquantised)
-            wanted, given, quantised = codec(audio, valid, prefixes)
+            wanted, given, quantised = codec(audio, valid, self._random_prefixes(len(audio), audio.device))
         inside = valid.repeat_interleave(codec.config.frames_per_column, -1)[:, None]
         terms = {"picture": _masked_l1(wanted, given, inside), "slope": _masked_l1(wanted.diff(dim=1), given.diff(dim=1), inside)}
         loss = terms["picture"] + s.slope * terms["slope"] + s.quantiser * codec.quantiser_loss(quantised)
@@ -83,6 +82,8 @@ class PictureTask(CodecTask):
         torch.manual_seed(seed)
         if settings.decoder_only:
             codec.freeze_encoder()
+        if codec.is_new:
+            codec.start_from(torch.cat([self.batches.batch(-1 - i).audio for i in range(STARTING_BATCHES)]))
         self.objective = place.wrap(PictureObjective(codec, settings))
         self.modules, self.learning_rates = {"codec": codec}, {"codec": settings.learning_rate}
         trained = [p for p in codec.parameters() if p.requires_grad]
@@ -93,8 +94,7 @@ class PictureTask(CodecTask):
         if self.settings.decoder_only:
             self.codec.freeze_codebooks()
         batch = self.batches.batch(step)
-        audio, lengths = (part.to(self.place.device) for part in (batch.audio, batch.lengths))
-        loss, terms = self.objective(audio, lengths, step < self.settings.unquantised_steps)
+        loss, terms = self.objective(*(part.to(self.place.device) for part in (batch.audio, batch.lengths)))
         terms["gradient_norm"] = self._descend("codec", loss)
         return terms
 

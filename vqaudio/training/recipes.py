@@ -112,11 +112,11 @@ CODEC_RECIPES |= {
     ),
 }
 CODEC_RECIPES |= {
-    "notes-16khz": PictureRecipe(loop=LoopConfig(steps=1800, validate_every=300, checkpoint_every=100)),
+    "notes-16khz": PictureRecipe(loop=LoopConfig(steps=1600, validate_every=400, checkpoint_every=100)),
     "notes-16khz-decoder": PictureRecipe(
         start_from="runs/notes-16khz/last",
         codec=SpectrogramConfig(codebook_update="fixed"),
-        training=PictureTraining(learning_rate=5e-4, prefix_share=0.1, unquantised_steps=0, decoder_only=True),
+        training=PictureTraining(learning_rate=5e-4, prefix_share=0.1, decoder_only=True),
         loop=LoopConfig(steps=1000, validate_every=250, checkpoint_every=250),
     ),
     "notes-16khz-waveform": CodecRecipe(  # what notes-16khz is compared with
