@@ -285,8 +285,12 @@ def gumbel(shape, generator: torch.Generator, device: torch.device) -> Tensor:
     return -(-uniform.log()).log().to(device)
 
 
-def draw(logits: Tensor, sampling: Sampling, generator: torch.Generator) -> Tensor:
-    """Logits [..., V] -> ids [...]: temperature, then top-k, then top-p, then the Gumbel-max trick."""
+def draw(logits: Tensor, sampling: Sampling, generator: torch.Generator, noise: Tensor | None = None) -> Tensor:
+    """Logits [..., V] -> ids [...]: temperature, then top-k, then top-p, then the Gumbel-max trick.
+
+    Args:
+        noise: Gumbel noise of the logits' shape that was drawn before; None: drawn here.
+    """
     if sampling.temperature == 0:
         return logits.argmax(-1)
     logits = logits / sampling.temperature
@@ -298,14 +302,33 @@ def draw(logits: Tensor, sampling: Sampling, generator: torch.Generator) -> Tens
         p = ordered.softmax(-1)
         ordered = ordered.masked_fill(p.cumsum(-1) - p >= sampling.top_p, -torch.inf)
         logits = torch.empty_like(logits).scatter(-1, places, ordered)
-    return (logits + gumbel(logits.shape, generator, logits.device)).argmax(-1)
+    return (logits + (gumbel(logits.shape, generator, logits.device) if noise is None else noise)).argmax(-1)
 
 
-def guided(logits: Callable[[Tensor], Tensor], labels: Tensor, untold: Tensor, guidance: float) -> Tensor:
-    """Logits with classifier-free guidance; `untold` [kinds] are the positions that stand for labels not told."""
-    if guidance == 1 or bool((labels == untold).all()):
-        return logits(labels)
-    if guidance == 0:
-        return logits(untold.expand_as(labels))
-    with_labels, without = logits(torch.cat([labels, untold.expand_as(labels)])).chunk(2)
-    return torch.where(with_labels.isinf(), with_labels, without + guidance * (with_labels - without))
+class Guidance:
+    """Classifier-free guidance (Ho and Salimans 2022, equation 6): what a pass of a model is told, and one answer from its two.
+
+    A pass with and one without the labels is one pass of twice the batch; where one of them has no say, it is left out.
+
+    Attributes:
+        labels: [times * B, kinds] for the pass.
+        times: how often everything else is to be repeated for it; see `repeated`.
+    """
+
+    def __init__(self, labels: Tensor, untold: Tensor, weight: float):
+        """labels [B, kinds]; `untold` [kinds] are the positions that stand for labels not told; weight: see `Sampling`."""
+        without = untold.expand_as(labels)
+        both = weight not in (0, 1) and not bool((labels == untold).all())
+        self.labels = torch.cat([labels, without]) if both else without if weight == 0 else labels
+        self.times, self.weight = 1 + both, weight
+
+    def repeated(self, x: Tensor) -> Tensor:
+        """[B, ...] -> [times * B, ...]."""
+        return x if self.times == 1 else x.repeat(self.times, *[1] * (x.ndim - 1))
+
+    def __call__(self, logits: Tensor) -> Tensor:
+        """[times * B, ..., V] -> [B, ..., V]."""
+        if self.times == 1:
+            return logits
+        told, without = logits.chunk(2)
+        return torch.where(told.isinf(), told, without + self.weight * (told - without))

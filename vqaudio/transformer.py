@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -69,9 +70,13 @@ class ColumnEmbedding(nn.Module):
             ids = torch.where(hidden, self.masks[:, None], ids)
         return self.turn(self.table((ids + self.starts[:, None]).transpose(1, 2)))
 
-    def row(self, number: int, ids: Tensor) -> Tensor:
-        """Ids [...] of one row -> [..., dim]."""
-        return self.turn(self.table(ids + self.starts[number]))
+    def tables(self) -> list[Tensor]:
+        """Each row's part of the table, [V + 1, width], for `row`."""
+        return list(self.table.weight.split([n + 1 for n in self.masks.tolist()]))
+
+    def row(self, table: Tensor, ids: Tensor) -> Tensor:
+        """One of `tables`, ids [...] of that row -> [..., dim]."""
+        return self.turn(F.embedding(ids, table))
 
     def forward(self, ids: Tensor, hidden: Tensor | None = None) -> Tensor:
         """-> [B, T, dim]."""
@@ -122,37 +127,55 @@ def waves(position: Tensor) -> Tensor:
     return torch.cat([angle.sin(), angle.cos()], dim=-1)
 
 
-def turns(first: int, n: int, d: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Cosines and sines [n, d / 2] of the rotary position embedding of n columns, of which the first is number `first`."""
+def turns(n: int, d: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """For the rotary position embedding of [..., n, d]: cosines for it, sines for its swapped halves, [n, d] each."""
     rates = 10000.0 ** (-torch.arange(d // 2, device=device) / (d // 2))
-    angle = (first + torch.arange(n, device=device))[:, None] * rates
-    return angle.cos(), angle.sin()
+    angle = torch.arange(n, device=device)[:, None] * rates
+    cos, sin = angle.cos(), angle.sin()
+    return torch.cat([cos, cos], dim=-1), torch.cat([-sin, sin], dim=-1)
 
 
 def rotated(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotary position embedding (Su et al. 2021, equation 34) of [..., T, d]."""
-    (a, b), cos, sin = x.chunk(2, dim=-1), cos.to(x.dtype), sin.to(x.dtype)
-    return torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1)
+    """Rotary position embedding (Su et al. 2021, equation 34) of [..., T, d], with what `turns` gives."""
+    swapped = x.unflatten(-1, (2, -1)).flip(-2).flatten(-2)
+    return x * cos.to(x.dtype) + swapped * sin.to(x.dtype)
 
 
 class Past:
-    """Every layer's keys and values of the columns so far, in room that doubles when it is full."""
+    """Every layer's keys and values of the columns so far, in room that doubles when it is full.
 
-    def __init__(self):
-        self.columns, self._rooms = 0, {}
+    Args:
+        reach: columns before it that a column looks at; None for all.
+    """
+
+    def __init__(self, reach: int | None = None):
+        self.columns, self.reach, self._rooms, self._turns = 0, reach, {}, ()
+
+    @property
+    def seen(self) -> int:
+        """How many of the columns so far the next one looks at."""
+        return self.columns if self.reach is None else min(self.columns, self.reach)
 
     def add(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Keep those of new columns [B, heads, n, d]; returns all so far. Who adds to every layer then counts the columns."""
-        new = torch.stack([keys, values])
-        end = self.columns + keys.shape[2]
-        room = self._rooms.get(layer)
-        if room is None or room.shape[3] < end:
-            self._rooms[layer] = new.new_empty(*new.shape[:3], max(64, 2 * end), new.shape[4])
+        """Keep those of new columns [B, heads, n, d]; returns them after the `seen` ones before. See `count`."""
+        new, n, room = torch.stack([keys, values]), keys.shape[2], self._rooms.get(layer)
+        if room is None or room.shape[3] < self.columns + n:
+            more = new.new_empty(*new.shape[:3], max(64, 2 * (self.columns + n)), new.shape[4])
             if room is not None:
-                self._rooms[layer][:, :, :, : self.columns] = room[:, :, :, : self.columns]
-            room = self._rooms[layer]
-        room[:, :, :, self.columns : end] = new
-        return room[0, :, :, :end], room[1, :, :, :end]
+                more[:, :, :, : self.columns] = room[:, :, :, : self.columns]
+            self._rooms[layer] = room = more
+        room.narrow(3, self.columns, n).copy_(new)
+        return room.narrow(3, self.columns - self.seen, self.seen + n).unbind(0)
+
+    def turns(self, n: int, d: int, device: torch.device) -> tuple[Tensor, ...]:
+        """What `turns` gives for the next n columns."""
+        if not self._turns or len(self._turns[0]) < self.columns + n:
+            self._turns = turns(max(64, 2 * (self.columns + n)), d, device)
+        return tuple(part.narrow(0, self.columns, n) for part in self._turns)
+
+    def count(self, n: int) -> None:
+        """After so many new columns were added to every layer."""
+        self.columns += n
 
 
 class Layer(nn.Module):
@@ -170,7 +193,7 @@ class Layer(nn.Module):
 
         Args:
             allowed: bool, broadcast to [B, heads, T, T_past + T]; None: all.
-            cos, sin: see `turns`.
+            cos, sin: of `turns`.
             remember: takes the columns' keys and values, and returns them with those of the past before them.
         """
         batch, n, dim = x.shape
@@ -192,11 +215,11 @@ class Transformer(nn.Module):
         self.norm, self.head_dim = nn.LayerNorm(dim), dim // heads
 
     def forward(self, x: Tensor, allowed: Tensor | None = None, past: Past | None = None) -> Tensor:
-        cos, sin = turns(past.columns if past else 0, x.shape[1], self.head_dim, x.device)
+        cos, sin = (past.turns if past else turns)(x.shape[1], self.head_dim, x.device)
         for i, layer in enumerate(self.layers):
             x = layer(x, allowed, cos, sin, partial(past.add, i) if past else None)
         if past:
-            past.columns += x.shape[1]
+            past.count(x.shape[1])
         return self.norm(x)
 
 
@@ -219,6 +242,18 @@ def around(valid: Tensor, reach: int | None) -> Tensor:
     n = valid.shape[1]
     near = torch.ones(n, n, dtype=torch.bool, device=valid.device).tril(reach).triu(-reach)
     return (clip & near) | torch.eye(n, dtype=torch.bool, device=valid.device)
+
+
+class RowPart(NamedTuple):
+    """What one row's logits are made with: parts of `Rows`'s parameters, taken out once for many columns."""
+
+    place: Tensor
+    widen: Tensor
+    turn: Tensor | None
+    head: Tensor
+    bias: Tensor
+    outside: Tensor | None
+    """bool [V]: beyond the row's vocabulary; None where nothing is."""
 
 
 class Rows(nn.Module):
@@ -253,14 +288,23 @@ class Rows(nn.Module):
         """What every row of a column needs of its context [..., dim], once for all of them."""
         return context, F.linear(context, self.widen.weight[:, context.shape[-1] :], self.widen.bias)
 
-    def one(self, row: int, context: tuple[Tensor, Tensor], coarser: Tensor) -> Tensor:
-        """What `read` gave, and the sum of the coarser rows' vectors [B, T, dim] -> logits of one row [B, T, V].
+    def each(self) -> list[RowPart]:
+        """The rows one by one, for `one`."""
+        full, turns = [n == self.bias.shape[1] for n in self.vocabs], [None] * len(self.vocabs)
+        parts = zip(
+            self.place, [self.widen.weight[:, : self.place.shape[1]].contiguous()] * len(full),
+            turns if self.turn is None else self.turn, self.heads.mT, self.bias,
+            [None if all_there else outside for all_there, outside in zip(full, self.outside)],
+        )
+        return [RowPart(*part) for part in parts]
+
+    def one(self, row: RowPart, context: tuple[Tensor, Tensor], coarser: Tensor) -> Tensor:
+        """One of `each`, what `read` gave, the sum of the coarser rows' vectors [..., dim] -> the row's logits [..., V].
 
         They are -inf beyond the row's vocabulary.
         """
-        logits = self._logits(row, self._inner(context, coarser, self.place[row])).float()
-        vocab = self.vocabs[row]
-        return logits if vocab == logits.shape[-1] else logits.masked_fill(self.outside[row], -torch.inf)
+        logits = self._logits(row, self._inner(context, coarser, row.place, row.widen)).float()
+        return logits if row.outside is None else logits.masked_fill(row.outside, -torch.inf)
 
     def losses(self, context: Tensor, embedded: Tensor, ids: Tensor, cells: Tensor) -> Tensor:
         """Of all rows at once: the negative log-probabilities [B, K, T] of the ids in these cells, in nats; 0 elsewhere.
@@ -269,25 +313,24 @@ class Rows(nn.Module):
             embedded: the rows' own vectors [B, T, K, dim].
             cells: bool [B, K, T].
         """
-        x = self._inner(self.read(context[:, :, None]), embedded.cumsum(2) - embedded, self.place)
+        parts = self.each()
+        x = self._inner(self.read(context[:, :, None]), embedded.cumsum(2) - embedded, self.place, parts[0].widen)
         found = torch.zeros(ids.shape, device=ids.device)
         for row, vocab in enumerate(self.vocabs):  # one after the other: all logits at once would fill the memory
             here = cells[:, row]
-            logits = self._logits(row, x[:, :, row][here])[:, :vocab]
+            logits = self._logits(parts[row], x[:, :, row][here])[:, :vocab]
             found[:, row][here] = F.cross_entropy(logits.float(), ids[:, row][here], reduction="none")
         return found
 
-    def _inner(self, context: tuple[Tensor, Tensor], coarser: Tensor, place: Tensor) -> Tensor:
+    def _inner(self, context: tuple[Tensor, Tensor], coarser: Tensor, place: Tensor, widen: Tensor) -> Tensor:
         """The vectors [..., dim] that the logits are read from."""
         x = context[0] + coarser + place
-        hidden = F.linear(self.norms[0](x), self.widen.weight[:, : x.shape[-1]]) + context[1]
+        hidden = F.linear(self.norms[0](x), widen) + context[1]
         return self.norms[1](x + self.dropout(self.narrow(F.gelu(hidden))))
 
-    def _logits(self, row: int, x: Tensor) -> Tensor:
+    def _logits(self, row: RowPart, x: Tensor) -> Tensor:
         """[..., dim] -> [..., V], beyond the row's vocabulary too."""
-        if self.turn is not None:
-            x = x @ self.turn[row]
-        return x @ self.heads[row] + self.bias[row]
+        return F.linear(x if row.turn is None else x @ row.turn, row.head, row.bias)
 
 
 def weighted_mean(losses: Tensor, counted: Tensor, row_weight: Tensor | None) -> Tensor:

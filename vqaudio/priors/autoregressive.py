@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from vqaudio.prior import Prior, draw, guided
+from vqaudio.prior import Guidance, Prior, Sampling, draw, gumbel
 from vqaudio.transformer import ColumnEmbedding, Conditions, NetworkConfig, Past, Rows, Transformer, causal, weighted_mean
 
 
@@ -31,12 +31,12 @@ class CausalTransformer(nn.Module):
         self.layers, self.reach = Transformer(c.dim, c.layers, c.heads, c.expansion, c.dropout), c.attention_columns
 
     def forward(self, x: Tensor, state=None):
-        seen = state.columns if state else 0
+        seen = state.seen if state else 0
         return self.layers(x, causal(seen, x.shape[1], self.reach, x.device), state), state
 
     def empty(self) -> Past:
         """The state before the first column."""
-        return Past()
+        return Past(self.reach)
 
 
 class CausalLSTM(nn.Module):
@@ -102,14 +102,13 @@ class AutoregressivePrior(Prior):
     def _sample(self, ids, hole, valid, labels, sampling, generator, report):
         columns = hole.any(1).any(0).nonzero()[:, 0]
         first, last = int(columns[0]), int(columns[-1])
-        ids, pending, reader = ids.clone(), hole.clone(), _Reader(self, valid, labels, sampling.guidance)
+        ids, pending, guidance = ids.clone(), hole.clone(), Guidance(labels, self.untold, sampling.guidance)
+        reader = _Reader(self, valid, guidance)
+        column = _Column(self, guidance, sampling, generator)
         for t in range(first, last + 1):
-            contexts = reader.context(ids, t)
-            coarser = self.start.new_zeros(len(ids), 1, self.config.dim)
-            for row in range(self.spec.rows):
-                drawn = draw(reader.row_logits(row, contexts, coarser), sampling, generator)[:, 0]
-                ids[:, row, t] = torch.where(hole[:, row, t], drawn, ids[:, row, t])
-                coarser = coarser + self.embedding.row(row, ids[:, row, t])[:, None]
+            noise = column.noise(len(ids))
+            if pending[..., t].any():
+                ids[..., t] = column.draw(reader.context(ids, t), ids[..., t], hole[..., t], noise)
             pending[..., t] = False
             report(t - first + 1, last - first + 1, ids.masked_fill(pending, -1))
         return ids
@@ -118,45 +117,48 @@ class AutoregressivePrior(Prior):
 class _Reader:
     """The temporal model's view of the columns drawn so far; with its cache each column is read once."""
 
-    def __init__(self, prior: AutoregressivePrior, valid: Tensor, labels: Tensor, guidance: float):
-        self.prior, self.valid, self.labels, self.guidance = prior, valid, labels, guidance
-        self.states, self.read, self.conditions = {}, {}, {}
+    def __init__(self, prior: AutoregressivePrior, valid: Tensor, guidance: Guidance):
+        self.prior, self.guidance, self.state, self.read = prior, guidance, None, 0
+        self.conditions = prior.conditions(guidance.labels, guidance.repeated(valid))
 
-    def context(self, ids: Tensor, t: int):
-        """A function from labels to what the rows of column t need of their context."""
-        kept = {}
+    def context(self, ids: Tensor, t: int) -> Tensor:
+        """What is known of column t from those before it, [times * B, dim]."""
+        prior, n = self.prior, len(ids)
+        if not prior.use_cache or self.read == 0:
+            self.read, self.state = 0, prior.temporal.empty() if prior.use_cache else None
+        before = prior.embedding(ids[..., max(0, self.read - 1) : t])
+        if self.read == 0:
+            before = torch.cat([prior.start.expand(n, 1, -1), before], dim=1)
+        y, self.state = prior.temporal(self.guidance.repeated(before) + self.conditions[:, self.read : t + 1], self.state)
+        self.read = t + 1
+        return y[:, -1]
 
-        def of(told: Tensor):
-            name = len(told), told is self.labels
-            if name not in kept:
-                kept[name] = self._advance(name, ids, told, t)
-            return kept[name]
 
-        return of
+class _Column:
+    """Draws a column, row by row; what all columns share is made ready once."""
 
-    def _advance(self, name, ids: Tensor, told: Tensor, t: int):
-        times, prior = len(told) // len(ids), self.prior
-        if name not in self.conditions:
-            self.conditions[name] = prior.conditions(told, self.valid.repeat(times, 1))
-        read = self.read.get(name, 0) if prior.use_cache else 0
-        before = prior.embedding(ids[..., max(0, read - 1) : t])
-        if read == 0:
-            before = torch.cat([prior.start.expand(len(ids), 1, -1), before], dim=1)
-        inputs = before.repeat(times, 1, 1) + self.conditions[name][:, read : t + 1]
-        if read == 0:
-            self.states[name] = prior.temporal.empty() if prior.use_cache else None
-        y, self.states[name] = prior.temporal(inputs, self.states[name])
-        self.read[name] = t + 1
-        return prior.rows.read(y[:, -1:])
+    def __init__(self, prior: AutoregressivePrior, guidance: Guidance, sampling: Sampling, generator: torch.Generator):
+        self.prior, self.guidance, self.sampling, self.generator = prior, guidance, sampling, generator
+        self.rows, self.tables = prior.rows.each(), prior.embedding.tables()
 
-    def row_logits(self, row: int, contexts, coarser) -> Tensor:
-        """[B, 1, V] of one row, guided."""
+    def noise(self, n: int) -> tuple[Tensor | None, ...]:
+        """Gumbel noise [n, V] for every row of the next column; None where nothing is left to chance."""
+        if self.sampling.temperature == 0:
+            return (None,) * len(self.rows)
+        return gumbel((len(self.rows), n, len(self.rows[0].bias)), self.generator, self.prior.start.device).unbind()
 
-        def logits(told: Tensor) -> Tensor:
-            times = len(told) // len(self.labels)
-            return self.prior.rows.one(row, contexts(told), coarser.repeat(times, 1, 1) if times > 1 else coarser)
-
-        return guided(logits, self.labels, self.prior.untold, self.guidance)
+    def draw(self, context: Tensor, known: Tensor, hole: Tensor, noise: tuple[Tensor | None, ...]) -> Tensor:
+        """The ids [B, K] of a column: those known, and in the hole (bool [B, K]) new ones."""
+        read, coarser, drawn = self.prior.rows.read(context), 0.0, []
+        open_rows, whole = hole.any(0).tolist(), bool(hole.all())
+        for row, (part, table, is_open) in enumerate(zip(self.rows, self.tables, open_rows)):
+            ids = known[:, row]
+            if is_open:
+                new = draw(self.guidance(self.prior.rows.one(part, read, coarser)), self.sampling, self.generator, noise[row])
+                ids = new if whole else torch.where(hole[:, row], new, ids)
+            coarser = coarser + self.guidance.repeated(self.prior.embedding.row(table, ids))
+            drawn.append(ids)
+        return torch.stack(drawn, 1)
 
 
 MODEL, CONFIG = AutoregressivePrior, AutoregressivePriorConfig

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from vqaudio.prior import Prior, draw, guided, gumbel
+from vqaudio.prior import Guidance, Prior, draw, gumbel
 from vqaudio.transformer import ColumnEmbedding, Conditions, NetworkConfig, Rows, Transformer, around, weighted_mean
 
 
@@ -92,11 +92,11 @@ class MaskedPrior(Prior):
     def _sample(self, ids, hole, valid, labels, sampling, generator, report):
         stages = [j for j in range(len(self.spec.stages)) if hole[:, self.stage_of_row == j].any()]
         plan = self._plan(stages, sampling.steps)
-        total, done, hidden = sum(n for _, n in plan), 0, hole.clone()
+        total, done, hidden, guidance = sum(n for _, n in plan), 0, hole.clone(), Guidance(labels, self.untold, sampling.guidance)
         for rows, n in plan:
             pending = hole & rows[:, None]
             for i in range(n):
-                drawn, sure = self._draw(ids, hidden, valid, labels, rows, sampling, generator)
+                drawn, sure = self._draw(ids, hidden, valid, guidance, rows, sampling, generator)
                 ids = torch.where(hidden & rows[:, None], drawn, ids)
                 noise = self.config.choice_noise * (1 - (i + 1) / n) * bool(sampling.temperature)
                 sure = sure + noise * gumbel(sure.shape, generator, sure.device)
@@ -117,24 +117,13 @@ class MaskedPrior(Prior):
             plan.append((torch.isin(self.stage_of_row, torch.tensor(members, device=self.stage_of_row.device)), n))
         return plan
 
-    def _draw(self, ids, hidden, valid, labels, rows, sampling, generator) -> tuple[Tensor, Tensor]:
+    def _draw(self, ids, hidden, valid, guidance, rows, sampling, generator) -> tuple[Tensor, Tensor]:
         """One pass of the transformer: new ids for the hidden cells of these rows, and their log-probabilities, [B, K, T]."""
-        repeated = lambda x, like: x.repeat(len(like) // len(x), *[1] * (x.ndim - 1))  # noqa: E731
-        contexts = {}
-
-        def logits_of(row: int, coarser: Tensor):
-            def logits(told: Tensor) -> Tensor:
-                key = len(told), told is labels
-                if key not in contexts:
-                    contexts[key] = self.rows.read(self.context(*(repeated(x, told) for x in (ids, hidden, valid)), told))
-                return self.rows.one(row, contexts[key], repeated(coarser, told))
-
-            return guided(logits, labels, self.untold, sampling.guidance)
-
-        new, sure = ids.clone(), torch.zeros(ids.shape, device=ids.device)
+        context = self.rows.read(self.context(*map(guidance.repeated, (ids, hidden, valid)), guidance.labels))
+        new, sure, parts = ids.clone(), torch.zeros(ids.shape, device=ids.device), self.rows.each()
         for row in torch.nonzero(rows)[:, 0].tolist():
             coarser = self.embedding.rows(new)[:, :, :row].sum(2)
-            logits = logits_of(row, coarser)
+            logits = guidance(self.rows.one(parts[row], context, guidance.repeated(coarser)))
             new[:, row] = torch.where(hidden[:, row], draw(logits, sampling, generator), new[:, row])
             sure[:, row] = logits.log_softmax(-1).gather(-1, new[:, row, :, None])[..., 0]
         return new, sure
@@ -152,12 +141,12 @@ class MaskedPrior(Prior):
         result = torch.zeros(ids.shape, device=ids.device)
         embedded = self.embedding.rows(ids)
         phase = torch.arange(ids.shape[2], device=ids.device) % self.spread
-        for row in range(self.spec.rows):
+        for row, part in enumerate(self.rows.each()):
             coarser = embedded[:, :, :row].sum(2)
             for turn in range(min(self.spread, ids.shape[2])):
                 hidden = torch.zeros_like(ids, dtype=torch.bool)
                 hidden[:, row] = phase == turn
-                logits = self.rows.one(row, self.rows.read(self.context(ids, hidden, valid, labels)), coarser)
+                logits = self.rows.one(part, self.rows.read(self.context(ids, hidden, valid, labels)), coarser)
                 found = logits.log_softmax(-1).gather(-1, ids[:, row, :, None])[..., 0]
                 result[:, row] = torch.where(hidden[:, row], found, result[:, row])
         return result
