@@ -113,6 +113,8 @@ class ResidualVQ(nn.Module):
         update: "ema"; "gradient" for the original objective (codebook loss + beta * commitment loss); or "fixed": the codewords
             stay as they were loaded, without the moving averages, which take as much room again.
         lookup_dim: if given, each stage compares L2-normalised projections of that many dimensions.
+        stage_dims: how many of the D numbers, counted from the last, each stage codes: the others stay in the residual for a
+            later stage. None: all of them.
         kmeans_steps: Lloyd iterations on the first training batch; 0 leaves the random codewords.
         restart_below: a codeword whose mass is under this share of the stage's mean mass is put onto a random vector.
         restart_every: training steps between two looks for such codewords; 0 for never.
@@ -120,22 +122,26 @@ class ResidualVQ(nn.Module):
 
     def __init__(
         self, dim: int, n_stages: int, vocab: int, *, decay: float = 0.99, beta: float = 0.25, update: str = "ema",
-        lookup_dim: int | None = None, kmeans_steps: int = 10, restart_below: float = 0.05, restart_every: int = 20,
+        lookup_dim: int | None = None, stage_dims: tuple[int, ...] | None = None, kmeans_steps: int = 10,
+        restart_below: float = 0.05, restart_every: int = 20,
     ):
         super().__init__()
         if update not in ("ema", "gradient", "fixed"):
             raise ValueError(f"update is 'ema' or 'gradient', or 'fixed' for none; not {update!r}")
+        stage_dims = stage_dims or (dim,) * n_stages
+        if len(stage_dims) != n_stages or not all(1 <= seen <= dim for seen in stage_dims):
+            raise ValueError(f"stage_dims is {n_stages} numbers from 1 to {dim}, not {stage_dims}")
         self.dim, self.n_stages, self.vocab, self.beta = dim, n_stages, vocab, beta
         self.updated_by = update
         self.kmeans_steps, self.restart_below, self.restart_every = kmeans_steps, restart_below, restart_every
         projected = lookup_dim is not None
         self.codebooks = nn.ModuleList(
-            Codebook(lookup_dim or dim, vocab, decay, projected, update) for _ in range(n_stages)
+            Codebook(lookup_dim or seen, vocab, decay, projected, update) for seen in stage_dims
         )
         project = (lambda i, o: nn.Linear(i, o)) if projected else (lambda i, o: nn.Identity())
-        self.project_in = nn.ModuleList(project(dim, lookup_dim) for _ in range(n_stages))
-        self.project_out = nn.ModuleList(project(lookup_dim, dim) for _ in range(n_stages))
-        self.projected = projected
+        self.project_in = nn.ModuleList(project(seen, lookup_dim) for seen in stage_dims)
+        self.project_out = nn.ModuleList(project(lookup_dim, seen) for seen in stage_dims)
+        self.projected, self.stage_dims = projected, tuple(stage_dims)
         self.register_buffer("steps", torch.zeros((), dtype=torch.long))
         self._step = None
 
@@ -205,7 +211,7 @@ class ResidualVQ(nn.Module):
 
     def vectors_of(self, ids: Tensor, stage: int) -> Tensor:
         """The vectors [..., D] that indices [...] of a stage stand for."""
-        return self.project_out[stage](F.embedding(ids, self.codebooks[stage].table()))
+        return self._widened(self.project_out[stage](F.embedding(ids, self.codebooks[stage].table())), stage)
 
     @torch.no_grad()
     def nearest_words(self, vector: Tensor, ids: Tensor, stage: int, count: int) -> tuple[Tensor, Tensor]:
@@ -219,8 +225,14 @@ class ResidualVQ(nn.Module):
         found = squared.clamp_min(0).sqrt().topk(count, largest=False)
         return found.indices, found.values
 
+    def _widened(self, vectors: Tensor, j: int) -> Tensor:
+        """[..., stage_dims[j]] -> [..., D], zero in the numbers that stage j does not code."""
+        hidden = self.dim - self.stage_dims[j]
+        return F.pad(vectors, (hidden, 0)) if hidden else vectors
+
     def _project(self, residual: Tensor, j: int) -> Tensor:
-        projected = self.project_in[j](residual)
+        hidden = self.dim - self.stage_dims[j]
+        projected = self.project_in[j](residual[..., hidden:] if hidden else residual)
         return F.normalize(projected, dim=-1) if self.projected else projected
 
     # --- training --------------------------------------------------------------------------------------------------
@@ -262,7 +274,7 @@ class ResidualVQ(nn.Module):
                     self._restart(self.codebooks[j], projected.detach(), active[j])
             # With a look-up the straight-through gradient passes the two projections; without, it skips the stages.
             out = self.project_out[j](_straight_through(projected, words)) if self.projected else words.detach()
-            out = out * active[j][:, None]
+            out = self._widened(out * active[j][:, None], j)
             residual, total = residual - out, total + out
         share = torch.stack(counts) / active.sum(1, keepdim=True).clamp_min(1)
         return Quantised(

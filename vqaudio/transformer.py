@@ -1,15 +1,16 @@
 """Layers over columns of codes [B, K, T] that several priors share: embedding, positions, attention, the rows of a column."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vqaudio.codes import CodeSpec
-from vqaudio.prior import PriorConfig
+from vqaudio.prior import PriorConfig, spread_over
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,10 @@ class NetworkConfig(PriorConfig):
     attention_s: float | None = None
     """Seconds on either side that a layer's attention sees; None for all. What is trained on crops needs it for longer clips."""
 
+    cell_dim: int | None = field(default=None, metadata={"later": True})
+    """Width of a cell's own vector, for columns of many rows: bands, and levels of them; see `cells`. None: a column's rows are
+    added up in one vector, as suits one sequence of residual stages."""
+
     @property
     def attention_columns(self) -> int | None:
         """Columns on either side that a layer's attention sees."""
@@ -40,10 +45,9 @@ class NetworkConfig(PriorConfig):
 
 
 class ColumnEmbedding(nn.Module):
-    """A column's vector: the sum over its rows of a vector for each row's id, or for MASK.
+    """A column's vector: the sum over its rows of a vector for each row's id, or for MASK."""
 
-    `row_sums` gives the running sums that the rows of a column see: only coarser rows.
-    """
+    nothing = 0.0  # what the coarsest row is given of coarser rows
 
     def __init__(self, spec: CodeSpec, dim: int, table_dim: int | None = None):
         super().__init__()
@@ -69,13 +73,21 @@ class ColumnEmbedding(nn.Module):
             ids = torch.where(hidden, self.masks[:, None], ids)
         return self.turn(self.table((ids + self.starts[:, None]).transpose(1, 2)))
 
-    def row(self, number: int, ids: Tensor) -> Tensor:
-        """Ids [...] of one row -> [..., dim]."""
-        return self.turn(self.table(ids + self.starts[number]))
+    def tables(self) -> list[Tensor]:
+        """Each row's part of the table, [V + 1, width], for `row`."""
+        return list(self.table.weight.split([n + 1 for n in self.masks.tolist()]))
 
-    def forward(self, ids: Tensor, hidden: Tensor | None = None) -> Tensor:
-        """-> [B, T, dim]."""
-        return self.rows(ids, hidden).sum(2)
+    def row(self, table: Tensor, ids: Tensor) -> Tensor:
+        """One of `tables`, ids [...] of that row -> [..., dim]."""
+        return self.turn(F.embedding(ids, table))
+
+    def joined(self, rows: Tensor, level: slice = slice(None)) -> Tensor:
+        """The rows' vectors [B, T, K, dim], of which those of a level -> the column's [B, T, dim]."""
+        return rows[:, :, level].sum(2)
+
+    def coarser(self, rows: Tensor) -> Tensor:
+        """The rows' vectors [B, T, K, dim] -> what each row is given of the coarser ones: their sum."""
+        return rows.cumsum(2) - rows
 
 
 def turned_at_random(before: int, after: int) -> Tensor:
@@ -101,14 +113,42 @@ class Conditions(nn.Module):
             nn.init.normal_(embedding.weight, std=0.5)
 
     def forward(self, labels: Tensor, valid: Tensor, cut: Tensor | None = None) -> Tensor:
-        """Labels [B, kinds], valid [B, T], cut [B, 2] columns of the clip before and behind these -> [B, T, dim]."""
+        """Labels [B, kinds], or [B, kinds, K, T] of each cell, valid [B, T], cut [B, 2] columns of the clip before and behind
+        these -> [B, T, dim]. A column whose cells' labels differ is told their mean."""
         after = valid.sum(-1, keepdim=True) - 1
         before = torch.arange(valid.shape[1], device=valid.device).expand(valid.shape)
         after = (after - before).clamp_min(0)
         if cut is not None:
             before, after = before + cut[:, :1], after + cut[:, 1:]
         places = self.places(torch.cat([waves(before.clamp_max(FAR)), waves(after.clamp_max(FAR))], dim=-1))
-        return places + sum(embedding(labels[:, i])[:, None] for i, embedding in enumerate(self.labels))
+        return places + label_vectors(self.labels, labels)
+
+
+def label_vectors(tables: nn.ModuleList, labels: Tensor, each_cell: bool = False) -> Tensor | float:
+    """The sum over the kinds of label of each one's vector.
+
+    Args:
+        labels: [B, kinds], or [B, kinds, K, T] of each cell.
+        each_cell: whether each cell has its own, [B, 1, 1, dim] or [B, T, K, dim]; else the mean of a column, [B, 1 or T, dim].
+    """
+    if labels.ndim == 2:
+        told = sum(table(labels[:, i])[:, None] for i, table in enumerate(tables))
+        return told[:, None] if each_cell and len(tables) else told
+    if each_cell:
+        return sum(table(labels[:, i].mT) for i, table in enumerate(tables))
+    return sum(shares(labels[:, i], table.num_embeddings) @ table.weight for i, table in enumerate(tables))
+
+
+def shares(labels: Tensor, n: int) -> Tensor:
+    """Labels [B, K, T] in range(n) -> what share of a column's cells has each, [B, T, n]."""
+    ones = torch.full((), 1 / labels.shape[1], device=labels.device).expand(labels.mT.shape)
+    return torch.zeros(labels.shape[0], labels.shape[2], n, device=labels.device).scatter_add_(2, labels.mT, ones)
+
+
+def some_untold(labels: Tensor, untold: Tensor, share: float) -> Tensor:
+    """Labels [B, kinds] or [B, kinds, K, T], of which a share of the clips is not told a kind, each kind by itself."""
+    dropped = torch.rand(labels.shape[:2], device=labels.device) < share
+    return torch.where(dropped.view(*dropped.shape, *[1] * (labels.ndim - 2)), spread_over(untold, labels), labels)
 
 
 PERIODS = 8
@@ -122,37 +162,55 @@ def waves(position: Tensor) -> Tensor:
     return torch.cat([angle.sin(), angle.cos()], dim=-1)
 
 
-def turns(first: int, n: int, d: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Cosines and sines [n, d / 2] of the rotary position embedding of n columns, of which the first is number `first`."""
+def turns(n: int, d: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """For the rotary position embedding of [..., n, d]: cosines for it, sines for its swapped halves, [n, d] each."""
     rates = 10000.0 ** (-torch.arange(d // 2, device=device) / (d // 2))
-    angle = (first + torch.arange(n, device=device))[:, None] * rates
-    return angle.cos(), angle.sin()
+    angle = torch.arange(n, device=device)[:, None] * rates
+    cos, sin = angle.cos(), angle.sin()
+    return torch.cat([cos, cos], dim=-1), torch.cat([-sin, sin], dim=-1)
 
 
 def rotated(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotary position embedding (Su et al. 2021, equation 34) of [..., T, d]."""
-    (a, b), cos, sin = x.chunk(2, dim=-1), cos.to(x.dtype), sin.to(x.dtype)
-    return torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1)
+    """Rotary position embedding (Su et al. 2021, equation 34) of [..., T, d], with what `turns` gives."""
+    swapped = x.unflatten(-1, (2, -1)).flip(-2).flatten(-2)
+    return x * cos.to(x.dtype) + swapped * sin.to(x.dtype)
 
 
 class Past:
-    """Every layer's keys and values of the columns so far, in room that doubles when it is full."""
+    """Every layer's keys and values of the columns so far, in room that doubles when it is full.
 
-    def __init__(self):
-        self.columns, self._rooms = 0, {}
+    Args:
+        reach: columns before it that a column looks at; None for all.
+    """
+
+    def __init__(self, reach: int | None = None):
+        self.columns, self.reach, self._rooms, self._turns = 0, reach, {}, ()
+
+    @property
+    def seen(self) -> int:
+        """How many of the columns so far the next one looks at."""
+        return self.columns if self.reach is None else min(self.columns, self.reach)
 
     def add(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Keep those of new columns [B, heads, n, d]; returns all so far. Who adds to every layer then counts the columns."""
-        new = torch.stack([keys, values])
-        end = self.columns + keys.shape[2]
-        room = self._rooms.get(layer)
-        if room is None or room.shape[3] < end:
-            self._rooms[layer] = new.new_empty(*new.shape[:3], max(64, 2 * end), new.shape[4])
+        """Keep those of new columns [B, heads, n, d]; returns them after the `seen` ones before. See `count`."""
+        new, n, room = torch.stack([keys, values]), keys.shape[2], self._rooms.get(layer)
+        if room is None or room.shape[3] < self.columns + n:
+            more = new.new_empty(*new.shape[:3], max(64, 2 * (self.columns + n)), new.shape[4])
             if room is not None:
-                self._rooms[layer][:, :, :, : self.columns] = room[:, :, :, : self.columns]
-            room = self._rooms[layer]
-        room[:, :, :, self.columns : end] = new
-        return room[0, :, :, :end], room[1, :, :, :end]
+                more[:, :, :, : self.columns] = room[:, :, :, : self.columns]
+            self._rooms[layer] = room = more
+        room.narrow(3, self.columns, n).copy_(new)
+        return room.narrow(3, self.columns - self.seen, self.seen + n).unbind(0)
+
+    def turns(self, n: int, d: int, device: torch.device) -> tuple[Tensor, ...]:
+        """What `turns` gives for the next n columns."""
+        if not self._turns or len(self._turns[0]) < self.columns + n:
+            self._turns = turns(max(64, 2 * (self.columns + n)), d, device)
+        return tuple(part.narrow(0, self.columns, n) for part in self._turns)
+
+    def count(self, n: int) -> None:
+        """After so many new columns were added to every layer."""
+        self.columns += n
 
 
 class Layer(nn.Module):
@@ -170,7 +228,7 @@ class Layer(nn.Module):
 
         Args:
             allowed: bool, broadcast to [B, heads, T, T_past + T]; None: all.
-            cos, sin: see `turns`.
+            cos, sin: of `turns`.
             remember: takes the columns' keys and values, and returns them with those of the past before them.
         """
         batch, n, dim = x.shape
@@ -192,11 +250,11 @@ class Transformer(nn.Module):
         self.norm, self.head_dim = nn.LayerNorm(dim), dim // heads
 
     def forward(self, x: Tensor, allowed: Tensor | None = None, past: Past | None = None) -> Tensor:
-        cos, sin = turns(past.columns if past else 0, x.shape[1], self.head_dim, x.device)
+        cos, sin = (past.turns if past else turns)(x.shape[1], self.head_dim, x.device)
         for i, layer in enumerate(self.layers):
             x = layer(x, allowed, cos, sin, partial(past.add, i) if past else None)
         if past:
-            past.columns += x.shape[1]
+            past.count(x.shape[1])
         return self.norm(x)
 
 
@@ -219,6 +277,18 @@ def around(valid: Tensor, reach: int | None) -> Tensor:
     n = valid.shape[1]
     near = torch.ones(n, n, dtype=torch.bool, device=valid.device).tril(reach).triu(-reach)
     return (clip & near) | torch.eye(n, dtype=torch.bool, device=valid.device)
+
+
+class RowPart(NamedTuple):
+    """What one row's logits are made with: parts of `Rows`'s parameters, taken out once for many columns."""
+
+    place: Tensor
+    widen: Tensor
+    turn: Tensor | None
+    head: Tensor
+    bias: Tensor
+    outside: Tensor | None
+    """bool [V]: beyond the row's vocabulary; None where nothing is."""
 
 
 class Rows(nn.Module):
@@ -249,45 +319,61 @@ class Rows(nn.Module):
             size = words.square().mean().sqrt() + 1e-9
             head[:, : len(words)] = 0.5 * turn @ (words / size).T / math.sqrt(words.shape[1])
 
+    def near(self, rows: Tensor, valid: Tensor) -> list[Tensor]:
+        """What a row is given of the columns beside its own: nothing but the context."""
+        return []
+
+    def seen(self, contexts: list[tuple[slice, Tensor]], beside: list[Tensor], labels: Tensor) -> Tensor:
+        """What every row is given besides the coarser ones: the column's context [..., dim]."""
+        return contexts[0][1]
+
     def read(self, context: Tensor) -> tuple[Tensor, Tensor]:
         """What every row of a column needs of its context [..., dim], once for all of them."""
         return context, F.linear(context, self.widen.weight[:, context.shape[-1] :], self.widen.bias)
 
-    def one(self, row: int, context: tuple[Tensor, Tensor], coarser: Tensor) -> Tensor:
-        """What `read` gave, and the sum of the coarser rows' vectors [B, T, dim] -> logits of one row [B, T, V].
+    def each(self) -> list[RowPart]:
+        """The rows one by one, for `one`."""
+        full, turns = [n == self.bias.shape[1] for n in self.vocabs], [None] * len(self.vocabs)
+        parts = zip(
+            self.place, [self.widen.weight[:, : self.place.shape[1]].contiguous()] * len(full),
+            turns if self.turn is None else self.turn, self.heads.mT, self.bias,
+            [None if all_there else outside for all_there, outside in zip(full, self.outside)],
+        )
+        return [RowPart(*part) for part in parts]
+
+    def one(self, row: RowPart, context: tuple[Tensor, Tensor], coarser: Tensor) -> Tensor:
+        """One of `each`, what `read` gave, the sum of the coarser rows' vectors [..., dim] -> the row's logits [..., V].
 
         They are -inf beyond the row's vocabulary.
         """
-        logits = self._logits(row, self._inner(context, coarser, self.place[row])).float()
-        vocab = self.vocabs[row]
-        return logits if vocab == logits.shape[-1] else logits.masked_fill(self.outside[row], -torch.inf)
+        logits = self._logits(row, self._inner(context, coarser, row.place, row.widen)).float()
+        return logits if row.outside is None else logits.masked_fill(row.outside, -torch.inf)
 
-    def losses(self, context: Tensor, embedded: Tensor, ids: Tensor, cells: Tensor) -> Tensor:
+    def losses(self, context: Tensor, coarser: Tensor, ids: Tensor, cells: Tensor) -> Tensor:
         """Of all rows at once: the negative log-probabilities [B, K, T] of the ids in these cells, in nats; 0 elsewhere.
 
         Args:
-            embedded: the rows' own vectors [B, T, K, dim].
+            coarser: what each row is given of the coarser ones, [B, T, K, dim].
             cells: bool [B, K, T].
         """
-        x = self._inner(self.read(context[:, :, None]), embedded.cumsum(2) - embedded, self.place)
+        parts = self.each()
+        x = self._inner(self.read(context[:, :, None]), coarser, self.place, parts[0].widen)
         found = torch.zeros(ids.shape, device=ids.device)
         for row, vocab in enumerate(self.vocabs):  # one after the other: all logits at once would fill the memory
             here = cells[:, row]
-            logits = self._logits(row, x[:, :, row][here])[:, :vocab]
+            logits = self._logits(parts[row], x[:, :, row][here])[:, :vocab]
             found[:, row][here] = F.cross_entropy(logits.float(), ids[:, row][here], reduction="none")
         return found
 
-    def _inner(self, context: tuple[Tensor, Tensor], coarser: Tensor, place: Tensor) -> Tensor:
+    def _inner(self, context: tuple[Tensor, Tensor], coarser: Tensor, place: Tensor, widen: Tensor) -> Tensor:
         """The vectors [..., dim] that the logits are read from."""
         x = context[0] + coarser + place
-        hidden = F.linear(self.norms[0](x), self.widen.weight[:, : x.shape[-1]]) + context[1]
+        hidden = F.linear(self.norms[0](x), widen) + context[1]
         return self.norms[1](x + self.dropout(self.narrow(F.gelu(hidden))))
 
-    def _logits(self, row: int, x: Tensor) -> Tensor:
+    def _logits(self, row: RowPart, x: Tensor) -> Tensor:
         """[..., dim] -> [..., V], beyond the row's vocabulary too."""
-        if self.turn is not None:
-            x = x @ self.turn[row]
-        return x @ self.heads[row] + self.bias[row]
+        return F.linear(x if row.turn is None else x @ row.turn, row.head, row.bias)
 
 
 def weighted_mean(losses: Tensor, counted: Tensor, row_weight: Tensor | None) -> Tensor:

@@ -219,11 +219,18 @@ def test_two_processes_train_one_prior(environment, model_folder, tiny_dataset, 
     assert torch.equal(exported["rows.heads"], one["rows.heads"].half().float())
 
 
-def test_a_run_begins_with_another_s_weights(command, model_folder, tiny_dataset, prior_folder, tmp_path, monkeypatch):
+def test_a_run_begins_with_another_s_weights(
+    command, model_folder, other_folder, tiny_dataset, prior_folder, tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
-    arguments = ("train", "prior", "--codec", model_folder, "--data", tiny_dataset, *TINY_RUN, "--start-from", prior_folder)
+    arguments = ["train", "prior", "--codec", model_folder, "--data", tiny_dataset, *TINY_RUN, "--start-from", prior_folder]
     assert command(*arguments, *TINY_MASKED, "--training.learning-rate", "0", "--out", "a")[0] == 0
     trained, first = (vqaudio.load(folder).state_dict() for folder in (tmp_path / "a" / "last", prior_folder))
     assert all(torch.equal(trained[name], first[name]) for name in first if not name.startswith("example_"))
+    arguments[arguments.index(model_folder)] = other_folder  # of the same stages: only what belongs to its codewords begins anew
+    assert command(*arguments, *TINY_MASKED, "--training.learning-rate", "0", "--out", "c")[0] == 0
+    changed = vqaudio.load(tmp_path / "c" / "last").state_dict()
+    anew = {name for name in first if not name.startswith("example_") and not torch.equal(changed[name], first[name])}
+    assert anew == {"embedding.table.weight", "rows.heads"}
     code, _, err = command(*arguments, *TINY_MASKED, "--prior.dim", "8", "--out", "b")
     assert code == 2 and "another shape" in err

@@ -222,3 +222,36 @@ def test_greedy_ids_are_those_of_an_independent_library(seed):
     quantised, ids, _ = theirs(x.movedim(1, -1))
     assert torch.equal(rvq.encode(x), ids.movedim(-1, 1))
     torch.testing.assert_close(rvq(x).quantised, quantised.movedim(-1, 1))
+
+
+@law
+@given(seeds, st.integers(1, 5), st.booleans(), st.sampled_from(["ema", "gradient"]))
+def test_narrow_stages_leave_the_other_numbers_to_later_ones(seed, seen, training, mode):
+    """Two stages over the last `seen` of 6 numbers are a quantiser of those alone; a third codes what is left of all six."""
+    rvq = quantiser(seed, mode, stage_dims=(seen, seen, 6)).train(training)
+    alone = quantiser(seed, mode, dim=seen, n_stages=2).train(training)
+    last = quantiser(seed, mode, n_stages=1).train(training)
+    for theirs, ours in zip([*alone.codebooks, *last.codebooks], rvq.codebooks, strict=True):
+        theirs.load_state_dict(ours.state_dict())
+    x = batch(seed, (2, 6, 5)).requires_grad_()
+    depths = torch.tensor([2, 3])
+    early = alone(x[:, -seen:], n_stages=depths.clamp(max=2))
+    rest = x.detach().clone()
+    rest[:, -seen:] -= early.quantised.detach()
+    late, result = last(rest), rvq(x, n_stages=depths)
+    assert torch.equal(result.ids[:, :2], early.ids)
+    torch.testing.assert_close(result.quantised[:1, : 6 - seen], torch.zeros_like(x[:1, : 6 - seen]))
+    if not training:
+        assert torch.equal(result.ids[1, 2], late.ids[1, 0])
+        assert torch.equal(rvq.encode(x.detach())[1], result.ids[1])
+        assert (rvq.decode(result.ids[:, :2])[:, : 6 - seen] == 0).all()
+        torch.testing.assert_close(rvq.decode(result.ids)[1], result.quantised[1].detach())
+    assert_same_state(alone.codebooks, rvq.codebooks[:2], exactly=False)
+    result.quantised.sum().backward()
+    assert torch.equal(x.grad, torch.ones_like(x))
+
+
+@pytest.mark.parametrize("stage_dims", [(6, 6), (0, 6, 6), (6, 6, 7)])
+def test_stage_dims_out_of_range_are_refused(stage_dims):
+    with pytest.raises(ValueError, match="stage_dims"):
+        quantiser(0, stage_dims=stage_dims)

@@ -8,7 +8,7 @@ import torch
 from vqaudio import hub
 from vqaudio.cli.train import first_weights
 from vqaudio.errors import InputError
-from vqaudio.training.codec_task import CodecTraining, GeneratorObjective
+from vqaudio.training.codec_task import CodecTraining, GeneratorObjective, has_fast_bfloat16, reduced_precision
 from vqaudio.training.discriminators import Discriminators
 from vqaudio.training.loop import schedule
 from vqaudio.training.losses import LoudnessLoss, SpectralLoss
@@ -94,6 +94,26 @@ def test_a_decoder_may_start_from_a_codec_whose_codewords_then_stay(model_folder
     assert torch.equal(codes.ids, trained.encode(audio).ids) and torch.equal(started.decode(codes), trained.decode(codes))
     with pytest.raises(InputError, match="another shape"):
         first_weights(replace(recipe, codec=replace(recipe.codec, latent_dim=9)))
+
+
+def test_a_codec_may_start_from_one_with_other_stages_whose_codebooks_then_begin_anew(wave_folder):
+    trained = hub.load(wave_folder)
+    started = first_weights(CodecRecipe(start_from=str(wave_folder), codec=replace(trained.config, network_stages=2)))
+    assert [len(codebook.codewords[0]) for codebook in started.rvq.codebooks] == [2, 2, 8, 8]
+    assert torch.equal(started.wave_in.weight, trained.wave_in.weight)
+    assert not torch.equal(started.rvq.codebooks[3].codewords, trained.rvq.codebooks[3].codewords)
+    codes = started.eval().encode(torch.randn(1, 1, 4000, generator=torch.Generator().manual_seed(0)))
+    assert (started.rvq.decode(codes.first(2).ids)[:, :6] == 0).all()  # the wave's numbers come after the network's
+
+
+def test_the_precision_is_the_faster_one_or_what_was_asked_for():
+    cpu = torch.device("cpu")
+    for name, short in (("bfloat16", True), ("float32", False), ("auto", has_fast_bfloat16(cpu))):
+        with reduced_precision(name, cpu):
+            product = torch.ones(2, 2) @ torch.ones(2, 2)
+        assert product.dtype == (torch.bfloat16 if short else torch.float32)
+    with pytest.raises(InputError, match="precision"):
+        reduced_precision("half", cpu)
 
 
 def test_the_learning_rate_rises_then_falls():

@@ -7,7 +7,7 @@ import pytest
 import soundfile
 import torch
 
-from vqaudio.data import voice
+from vqaudio.data import shards, voice
 from vqaudio.data.batches import Augmentation, augmented
 from vqaudio.errors import InputError
 
@@ -52,6 +52,15 @@ def test_only_wake_words_have_a_label(root):
     told = {clip.name.split("/")[0]: split.label_index(clip, "word") for clip in split.clips}
     assert told["spoken-commands"] == told["vctk-p239"] == len(voice.WORDS)
     assert told["wake-words"] < len(voice.WORDS)
+
+
+def test_the_voices_can_be_packed_into_shards(root, tmp_path):
+    pytest.importorskip("pyarrow")
+    shards.prepare("voice", tmp_path / "packed", root, 8000, per_shard=100, processes=1)
+    for part in voice.SPLITS:
+        packed, plain = shards.load_split(part, tmp_path / "packed"), voice.load_split(part, root)
+        lengths = {clip.name: len(clip.audio) for clip in packed.clips}
+        assert lengths == pytest.approx({clip.name: len(clip.audio) / 2 for clip in plain.clips}, abs=1)
 
 
 def test_the_test_clips_are_heard_in_tens(root):

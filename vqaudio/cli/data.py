@@ -8,7 +8,7 @@ import tyro
 
 from vqaudio.cli.sound import Device, FirstStages, Model
 
-Dataset = Literal["folder", "fsdd", "speech-commands", "nsynth", "philharmonia"]
+Dataset = Literal["folder", "fsdd", "speech-commands", "voice", "nsynth", "philharmonia"]
 Out = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(help="The folder of shards: a new one, or one to go on with.")]
 Processes = Annotated[int | None, tyro.conf.arg(help="That work side by side; by default as many as there are processors.")]
 Ray = Annotated[bool, tyro.conf.arg(help="Work on a Ray cluster: the one that RAY_ADDRESS names, else one on this machine.")]

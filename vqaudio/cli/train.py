@@ -62,13 +62,22 @@ def first_weights(settings):
     from vqaudio import hub
 
     model, wanted = hub.load(settings.start_from), settings.codec
-    if replace(model.config, codebook_update=wanted.codebook_update) != wanted:
+    if replace(model.config, **_of_the_quantiser(wanted)) != wanted:
         raise InputError(f"{settings.start_from} has another shape than this recipe's codec: give the same --codec options.")
     if model.config == wanted:
         return model
     started = _class_for(wanted)(wanted)
-    started.load_state_dict({name: value for name, value in model.state_dict().items() if name in started.state_dict()})
+    weights, shapes = model.state_dict(), {name: value.shape for name, value in started.state_dict().items()}
+    if replace(model.config, codebook_update=wanted.codebook_update) != wanted:
+        weights = {name: value for name, value in weights.items() if not name.startswith("rvq.")}  # k-means begins them anew
+    started.load_state_dict({name: value for name, value in weights.items() if name in shapes}, strict=False)
     return started
+
+
+def _of_the_quantiser(config) -> dict:
+    """The settings of the codebooks, which may differ from those of the model that a run starts from."""
+    names = ("codebook_update", "network_stages", "n_stages", "vocab")
+    return {name: getattr(config, name) for name in names if hasattr(config, name)}
 
 
 def judge(args: list[str]) -> None:
@@ -115,9 +124,8 @@ def prior(args: list[str]) -> None:
     config = config_for(settings.prior, codec, codec.name, train)
     torch.manual_seed(settings.loop.seed)
     model = _class_for(config)(config)
-    if settings.start_from:
-        _take_weights(model, settings.start_from)
-    else:
+    known = settings.start_from and _take_weights(model, settings.start_from)
+    if known != model.codec_fingerprint:
         model.start_from(codewords(codec))
     task = PriorTask(model, settings.training, clips, unseen, settings.loop.seed, place)
     loop = settings.loop
@@ -126,16 +134,17 @@ def prior(args: list[str]) -> None:
     report(fit(task, loop, run.folder, place, run.resume), run, place)
 
 
-def _take_weights(model, name: str) -> None:
-    """Give a new prior the weights of a trained one."""
+def _take_weights(model, name: str) -> str:
+    """Give a new prior the weights of a trained one; returns the fingerprint of the codec whose codes that one knows."""
     from vqaudio import hub
 
     trained = hub.load(name)
-    same = getattr(trained, "codec_fingerprint", None) == model.codec_fingerprint and trained.labels == model.labels
+    same = getattr(trained, "spec", None) == model.spec and trained.labels == model.labels
     try:
         model.load_state_dict(trained.state_dict() if same else {})
     except RuntimeError:
-        raise InputError(f"{name} has another shape, codec or labels than this recipe's prior.") from None
+        raise InputError(f"{name} has another shape, stages or labels than this recipe's prior.") from None
+    return trained.codec_fingerprint
 
 
 def parse(args: list[str], recipes: dict[str, Recipe], default: str, prog: str) -> Run[Recipe]:

@@ -55,6 +55,9 @@ class WaveformConfig:
     wave_dims: int = field(default=0, metadata={"later": True})
     """Numbers of the latent vector that begin as the lowest MDCT coefficients of the column, which a linear path takes from the
     wave to the latents and from the latents to the sound; 0 for no such path."""
+    network_stages: int = field(default=0, metadata={"later": True})
+    """So many of the first stages code the network's own numbers of the latent vector alone, not the wave's: what a sound is
+    comes first, how its wave runs after it. Of no effect without a wave path."""
     kernel: int = 7
     """Columns, or frames, that a block's convolution sees."""
     look_ahead: int = field(default=3, metadata={"later": True})
@@ -99,7 +102,7 @@ class WaveformCodec(Codec):
         self.to_latent = nn.Sequential(ChannelNorm(c.encoder_channels), nn.Conv1d(c.encoder_channels, c.latent_dim, 1))
         self.rvq = ResidualVQ(
             c.latent_dim, c.n_stages, c.vocab, decay=c.decay, beta=c.beta, update=c.codebook_update,
-            lookup_dim=c.lookup_dim, restart_below=c.restart_below, restart_every=c.restart_every,
+            lookup_dim=c.lookup_dim, stage_dims=_stage_dims(c), restart_below=c.restart_below, restart_every=c.restart_every,
         )
         self.from_latent = nn.Sequential(nn.Conv1d(c.latent_dim, c.decoder_channels, 1), ChannelNorm(c.decoder_channels))
         self.decoder = nn.ModuleList(ConvNeXtBlock(c.decoder_channels, c.kernel, c.look_ahead) for _ in range(c.decoder_blocks))
@@ -270,6 +273,14 @@ def _through(steps: list[Step], x: Tensor, valid: Tensor) -> Tensor:
     for step in steps:
         x = step.run(x, columns)
     return x
+
+
+def _stage_dims(c: WaveformConfig) -> tuple[int, ...]:
+    """How many numbers of the latent vector, counted from the last, each stage codes: the wave's are the first."""
+    early = min(c.network_stages, c.n_stages)
+    if early and c.wave_dims >= c.latent_dim:
+        raise InputError("Stages of the network alone need more latent-dim than wave-dims.")
+    return (c.latent_dim - c.wave_dims,) * early + (c.latent_dim,) * (c.n_stages - early)
 
 
 def wave_path(latent_dim: int, wave_dims: int, hop: int) -> tuple[nn.Conv1d, nn.ConvTranspose1d]:

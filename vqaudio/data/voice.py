@@ -16,15 +16,15 @@ speaker.
 
 import hashlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-import torchaudio
-from torch import Tensor
 
-from vqaudio import audio as audio_io
+from vqaudio import audio
 from vqaudio.data import fsdd
 from vqaudio.data.clips import About, Clip, Split
+from vqaudio.data.sources import Source
 from vqaudio.errors import InputError
 from vqaudio.progress import bar
 
@@ -64,23 +64,49 @@ def load_split(split: str, root: str | os.PathLike | None = None) -> Split:
     """
     if split not in SPLITS:
         raise InputError(f"The voices have the splits {', '.join(SPLITS)}; not {split!r}.")
-    base = _base(root)
-    paths = [path for path in _recordings(base, split)]
-    if not paths:
-        raise InputError(f"{base} holds none of the folders {', '.join((*FOLDERS, TEST_FOLDER))} with recordings of this split.")
+    chosen = [source for source in sources(root) if source.part == split]
+    if not chosen:
+        held = ", ".join((*FOLDERS, TEST_FOLDER))
+        raise InputError(f"{_base(root)} holds none of the folders {held} with recordings of this split.")
     clips = []
-    with bar("reading", len(paths), " recordings") as progress:
-        for path in paths:
-            clips += _pieces(path, base, whole=split == "test")
+    with bar("reading", len(chosen), " recordings") as progress:
+        for source in chosen:
+            clips += clips_of(source, SAMPLE_RATE)
             progress.update(1)
-    if split == "train":
-        clips += _digits(base)
     labels = {"word": WORDS}
     if split == "test":
         labels = {"speaker": tuple(sorted({clip.labels["speaker"] for clip in clips}))}
     group = 10 if split == "test" else 3
     rows = tuple(tuple(range(i, min(i + group, len(clips)))) for i in range(0, len(clips), group))
     return Split(tuple(clips), SAMPLE_RATE, labels, rows)
+
+
+def sources(root: str | os.PathLike | None = None) -> Iterator[Source]:
+    """Every recording with its part; of FSDD the first digit of each row of ten stands for the row."""
+    base = _base(root)
+    for folder in (*FOLDERS, TEST_FOLDER):
+        for path in sorted((base / folder).rglob("*")):
+            if path.suffix in (".flac", ".wav"):
+                name = path.relative_to(base).with_suffix("").as_posix()
+                part = "test" if folder == TEST_FOLDER else "validation" if _held_out(name) else "train"
+                yield Source(path, name, part, _labels(path))
+    if (base / "fsdd").is_dir():
+        digits = [source for source in fsdd.sources(base / "fsdd") if source.part == "train"]
+        first = {source.name.partition("_")[2]: source for source in reversed(digits)}
+        for row in sorted(first):
+            yield Source(first[row].path, f"fsdd/{row}", "train")
+
+
+def clips_of(source: Source, sample_rate: int) -> list[Clip]:
+    """The recording, in training and validation in equal parts of at most PIECE_S seconds; a row of FSDD's digits whole."""
+    if source.name.startswith("fsdd/"):
+        digits = sorted(source.path.parent.glob(f"[0-9]_{source.name.removeprefix('fsdd/')}.wav"))
+        row = torch.cat([audio.load(path, sample_rate)[0][0] for path in digits])
+        return [Clip(row, source.name)]
+    sound = audio.load(source.path, sample_rate)[0][0]
+    n = 1 if source.part == "test" else -(-len(sound) // round(PIECE_S * sample_rate))
+    names = [source.name] if n == 1 else [f"{source.name}#{i}" for i in range(n)]
+    return [Clip(part, name, source.labels) for part, name in zip(sound.tensor_split(n), names)]
 
 
 def _base(root: str | os.PathLike | None) -> Path:
@@ -92,36 +118,12 @@ def _base(root: str | os.PathLike | None) -> Path:
     return held[0] if held else base
 
 
-def _recordings(base: Path, split: str) -> list[Path]:
-    folders = (TEST_FOLDER,) if split == "test" else FOLDERS
-    found = [p for name in folders for p in sorted((base / name).rglob("*")) if p.suffix in (".flac", ".wav")]
-    return found if split == "test" else [path for path in found if _held_out(path, base) == (split == "validation")]
-
-
-def _held_out(path: Path, base: Path) -> bool:
-    digest = hashlib.sha1(path.relative_to(base).with_suffix("").as_posix().encode()).digest()
+def _held_out(name: str) -> bool:
+    digest = hashlib.sha1(name.encode()).digest()
     return int.from_bytes(digest[:4], "big") < VALIDATION_SHARE * 2**32
 
 
-def _pieces(path: Path, base: Path, whole: bool) -> list[Clip]:
-    """The recording in equal parts of at most PIECE_S seconds, or as it is."""
-    sound, name = audio_io.load(path, SAMPLE_RATE)[0][0], path.relative_to(base).with_suffix("").as_posix()
-    labels = {"word": path.parent.name} if path.parent.name in WORDS else {}
+def _labels(path: Path) -> dict[str, str]:
     if "_nohash_" in path.stem:  # Speech Commands
-        labels = {"speaker": path.stem.split("_nohash_")[0]}
-    n = 1 if whole else -(-len(sound) // round(PIECE_S * SAMPLE_RATE))
-    return [Clip(part, name if n == 1 else f"{name}#{i}", labels) for i, part in enumerate(sound.tensor_split(n))]
-
-
-def _digits(base: Path) -> list[Clip]:
-    """The digits of one speaker and one take of FSDD's training part in a row, at 16 kHz."""
-    if not (base / "fsdd").is_dir():
-        return []
-    split = fsdd.load_split("train", base / "fsdd")
-    rows = [torch.cat([split.clips[i].audio for i in row]) for row in split.utterances]
-    names = ["_".join(split.clips[row[0]].name.split("_")[1:]) for row in split.utterances]
-    return [Clip(_at_16_khz(sound), f"fsdd/{name}") for sound, name in zip(rows, names)]
-
-
-def _at_16_khz(sound: Tensor) -> Tensor:
-    return torchaudio.functional.resample(sound, fsdd.SAMPLE_RATE, SAMPLE_RATE).clamp(-1, 1)
+        return {"speaker": path.stem.split("_nohash_")[0]}
+    return {"word": path.parent.name} if path.parent.name in WORDS else {}

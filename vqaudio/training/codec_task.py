@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from vqaudio.codec import Codec
 from vqaudio.data.batches import Augmentation, in_order, training_batches
 from vqaudio.data.clips import Split
+from vqaudio.errors import InputError
 from vqaudio.evaluation.metrics import mel_l1, si_sdr
 from vqaudio.training.discriminators import Discriminators
 from vqaudio.training.loop import Place
@@ -42,8 +43,11 @@ class CodecTraining:
     adversary_from: int | None = 1000
     """Step at which the adversary comes in; None for never."""
     discriminator_channels: int = 32
-    precision: str = "bfloat16"
-    """Of the networks' matrix products in training: bfloat16 or float32. The quantiser, STFTs and losses are float32."""
+    discriminator_windows: tuple[int, ...] = (128, 256, 512)
+    """Samples of the STFTs that discriminators see; none leaves those that see the wave's periods, a tenth of the time."""
+    precision: str = "auto"
+    """Of the networks' matrix products in training: bfloat16, float32, or auto for the faster one here. The quantiser, STFTs and
+    losses are float32."""
     decoder_only: bool = False
     """Leave the encoder and the codebooks as they are: the codes, and any prior over them, stay valid."""
     prefix_share: float = 0.5
@@ -60,8 +64,18 @@ class CodecTraining:
 
 
 def reduced_precision(name: str, device: torch.device):
-    """A context in which matrix products and convolutions run in `name`: "bfloat16", or "float32" for no change."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=name == "bfloat16")
+    """A context in which matrix products and convolutions run in `name`: "bfloat16", "float32" for no change, or "auto"."""
+    if name not in ("auto", "bfloat16", "float32"):
+        raise InputError(f"The precision is auto, bfloat16 or float32; not {name!r}.")
+    short = has_fast_bfloat16(device) if name == "auto" else name == "bfloat16"
+    return torch.autocast(device.type, torch.bfloat16, enabled=short)
+
+
+def has_fast_bfloat16(device: torch.device) -> bool:
+    """Whether bfloat16 products are quicker than float32: a CPU without instructions for them takes some thirty times as long."""
+    if device.type != "cpu":
+        return device.type == "cuda" and torch.cuda.is_bf16_supported()
+    return any(getattr(torch.cpu, f"_is_{name}_supported", bool)() for name in ("amx_tile", "avx512_bf16"))
 
 
 class GeneratorObjective(nn.Module):
@@ -126,9 +140,10 @@ class CodecTask:
         torch.manual_seed(seed)
         if settings.decoder_only:
             codec.freeze_encoder()
-        adversary = None if settings.adversary_from is None else Discriminators(channels=settings.discriminator_channels)
-        if adversary is not None:
-            adversary.to(place.device)
+        adversary = None
+        if settings.adversary_from is not None:
+            widths = {"windows": settings.discriminator_windows, "channels": settings.discriminator_channels}
+            adversary = Discriminators(**widths).to(place.device)
         objective = GeneratorObjective(codec, settings, adversary)
         self.generator = place.wrap(objective)
         self.discriminator = adversary and place.wrap(adversary)

@@ -18,7 +18,8 @@ class PriorRecipe:
     codec: str = "fsdd-8khz"
     """A name in weights/, a folder, or a Hub id."""
     start_from: str | None = None
-    """A prior of the same shape and codec whose weights to begin with."""
+    """A prior of the same shape whose weights to begin with. If it knows another codec of the same stages, what it keeps for each
+    codeword begins anew."""
     training: PriorTraining = field(default_factory=PriorTraining)
     loop: LoopConfig = field(default_factory=LoopConfig)
 

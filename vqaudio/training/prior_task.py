@@ -32,7 +32,7 @@ class PriorTraining:
     """And played so many times as fast."""
     crop_s: float | None = None
     """Seconds of a clip that a step sees at the most, at a random place; None for all of it."""
-    precision: str = "bfloat16"
+    precision: str = "auto"
     """Of the networks' matrix products in training: bfloat16 or float32."""
 
 

@@ -19,7 +19,8 @@ class CodecRecipe:
     dataset: str = "fsdd"
     """The module of vqaudio.data that reads it."""
     start_from: str | None = None
-    """A model of the same shape (a name in weights/ or a folder) whose weights to begin with."""
+    """A model of the same shape (a name in weights/ or a folder) whose weights to begin with. Its stages may differ: then the
+    codebooks begin anew."""
     codec: WaveformConfig = field(default_factory=WaveformConfig)
     training: CodecTraining = field(default_factory=CodecTraining)
     loop: LoopConfig = field(default_factory=LoopConfig)
@@ -55,7 +56,7 @@ VOICE = WaveformConfig(
     sample_rate=16_000, hop=320, n_fft=640, encoder_channels=192, latent_dim=64, phase="vector", wave_dims=40, look_ahead=1,
     n_stages=12, vocab=1024,
 )
-ROOMS = Augmentation(noise=0.15, reverberation=0.1, band_limits=0.1)
+ROOMS = Augmentation(noise=0.35, reverberation=0.15, band_limits=0.15)
 
 CODEC_RECIPES = {
     "fsdd-8khz": CodecRecipe(
@@ -85,10 +86,20 @@ CODEC_RECIPES = {
         ),
         loop=LoopConfig(steps=7500, validate_every=1000, checkpoint_every=500),
     ),
+    "voice-16khz-ordered": CodecRecipe(
+        dataset="voice",
+        start_from="voice-16khz",
+        codec=replace(VOICE, network_stages=3),
+        training=CodecTraining(
+            batch_size=20, crop_s=0.6, learning_rate=7e-4, complex=0.0, waveform=5.0, loudness=1.5,
+            unquantised_share=0.2, adversary_from=None, augmentation=ROOMS
+        ),
+        loop=LoopConfig(steps=5600, validate_every=800, checkpoint_every=400),
+    ),
     "voice-16khz-decoder": CodecRecipe(
         dataset="voice",
-        start_from="runs/voice-16khz/last",
-        codec=replace(VOICE, codebook_update="fixed"),
+        start_from="runs/voice-16khz-ordered/last",
+        codec=replace(VOICE, network_stages=3, codebook_update="fixed"),
         training=CodecTraining(
             batch_size=20, crop_s=0.6, learning_rate=5e-4, complex=0.0, waveform=5.0, loudness=2.0,
             adversary_from=None, augmentation=ROOMS, decoder_only=True,
@@ -96,6 +107,14 @@ CODEC_RECIPES = {
         loop=LoopConfig(steps=1500, validate_every=500, checkpoint_every=250),
     ),
 }
+_VOICE_DECODER = CODEC_RECIPES["voice-16khz-decoder"]
+CODEC_RECIPES["voice-16khz-adversarial"] = replace(
+    _VOICE_DECODER,
+    training=replace(
+        _VOICE_DECODER.training, adversary_from=0, discriminator_windows=(), adversarial=0.5, feature_matching=1.0
+    ),
+    loop=LoopConfig(steps=800, validate_every=200, checkpoint_every=200),
+)
 _VOICE_TRAINING = CODEC_RECIPES["voice-16khz"].training
 CODEC_RECIPES |= {
     "speech-commands-16khz": CodecRecipe(

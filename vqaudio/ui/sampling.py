@@ -31,6 +31,8 @@ class Settings(Message):
     guidance: Annotated[float, Field(ge=0, le=10)] | None = None
     seed: Seed | None = None
     labels: Labels = Field(default_factory=dict)
+    local: bool = False
+    """Whether the labels say what the cells to be written are to become, rather than what the whole clip is."""
 
     def sampling(self) -> dict:
         """The arguments of `prior.fill` that these settings are."""
@@ -146,9 +148,12 @@ def _fill(prior, codes, mask, settings, seed, generator, on_step) -> Variation:
             steps.append(now[mask[0]].int())
 
     part = replace(codes, ids=codes.ids[..., view], valid=codes.valid[:, view])
-    filled = prior.fill(
-        part, mask[..., view], labels=settings.labels or None, generator=generator, on_step=told, **settings.sampling()
-    )
+    hole, labels = mask[..., view], settings.labels or None
+    if settings.local and labels:
+        said = {"labels": None, "local_labels": [(hole, labels)]}
+    else:
+        said = {"labels": labels}
+    filled = prior.fill(part, hole, generator=generator, on_step=told, **said, **settings.sampling())
     return Variation(seed, replace(codes, ids=whole(filled.ids)[None]), mask[0], codes.ids[0], steps)
 
 
