@@ -11,7 +11,7 @@ import torch
 
 from vqaudio import sfz
 from vqaudio.errors import InputError
-from vqaudio.ui import examples, models, playing, served, touching, wire
+from vqaudio.ui import examples, models, playing, sampling, served, touching, wire
 from vqaudio.ui.selection import Mask, mask_of
 from vqaudio.ui.workbench import Workbench
 
@@ -168,6 +168,28 @@ def test_a_level_is_that_of_the_region(bench):
     assert before - touching.level_in(bench, mask) > 20
     assert bench.sound((0, 1)).square().mean() > 0.8 * whole
     served.store.drop(token)
+
+
+# --- labels -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("local", [False, True])
+def test_labels_say_what_the_clip_is_or_what_the_region_becomes(bench, local):
+    class Listening(ToyPrior):
+        def fill(self, codes, mask, labels=None, local_labels=(), **settings):
+            self.heard = mask, labels, local_labels
+            return super().fill(codes, mask, labels, **settings)
+
+    prior = Listening(bench.codec)
+    mask = bench.codes.region(0.2, 0.4)
+    settings = sampling.Settings(labels={"digit": "7"}, local=local)
+    made = sampling.fill(prior, bench.codes, mask, settings, 3)
+    hole, labels, there = prior.heard
+    assert made.kept[0] == made.kept[1] and hole.sum() == mask.sum()
+    if local:
+        assert labels is None and len(there) == 1 and torch.equal(there[0][0], hole) and there[0][1] == {"digit": "7"}
+    else:
+        assert labels == {"digit": "7"} and there == ()
 
 
 # --- examples -----------------------------------------------------------------------------------------------------------
