@@ -162,7 +162,7 @@ def generate(prior, settings: Settings, seconds: float | None, seed: int, on_bla
 
     `on_blank(codes)` is told how long it is to be before anything is sampled; `on_step` as for `fill`.
     """
-    generator = torch.Generator().manual_seed(seed)
+    generator, settings = torch.Generator().manual_seed(seed), settings.model_copy(update={"local": False})
     blank = prior.blank(settings.labels or None, seconds, generator)
     check_length(blank)
     if on_blank:
