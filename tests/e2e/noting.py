@@ -48,7 +48,7 @@ def painted(windows, chord):  # noqa: F811
     """Opens pages with the chord in Select mode."""
 
     def new(width: int = 1440, query: str = "", path=chord, **settings):
-        page = windows(width, query, 30, **settings)
+        page = windows(width, query, 90, **settings)
         page.wait_for_selector("#codemap .cm[data-priors]", state="attached")
         upload(page, path)
         page.locator("[data-mode-is=select]").click()

@@ -34,7 +34,7 @@ def keyboard(windows, toys):
     def new(width: int = 1440, query: str = "", script: str = "", **settings):
         playing.notes.__init__()
         toys[0]["notes"].made.clear()
-        page = windows(width, query, 30, **settings)
+        page = windows(width, query, 90, **settings)
         if script:
             page.evaluate(script)
         page.get_by_role("tab", name="Play").click()
