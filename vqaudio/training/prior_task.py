@@ -179,6 +179,5 @@ def variants(codec: Codec, train: Split, settings: PriorTraining, cache: Path = 
 @torch.no_grad()
 def codewords(codec: Codec) -> list[Tensor]:
     """[V, D] of each row of the codec's codes."""
-    device = next(codec.parameters()).device
-    stages = enumerate(codec.spec.stages)
-    return [codec.rvq.vectors_of(torch.arange(s.vocab, device=device), j).cpu() for j, s in stages for _ in range(s.rows)]
+    words = [codec.codewords(j).cpu() for j in range(len(codec.spec.stages))]
+    return [words[j] for j, stage in enumerate(codec.spec.stages) for _ in range(stage.rows)]
