@@ -339,22 +339,19 @@ class SpectrogramCodec(Codec):
         top = top.movedim(1, -1)
         return grids.split(self.linear_expected(top) + self.expected(top), self.ratio).movedim(-1, 1)
 
-    def _packed(self, *grids: Tensor) -> Tensor:
+    def _packed(self, *levels: Tensor) -> Tensor:
         """Ids [B, stages, bands, T * steps] of the two levels -> [B, K, T]."""
-        parts = [(part, self._stage(level).steps) for level, grid in enumerate(grids) for part in grid.unbind(1)]
+        parts = [(part, self._stage(level).steps) for level, ids in enumerate(levels) for part in ids.unbind(1)]
         return torch.cat([grids.to_rows(part, steps) for part, steps in parts], 1)
 
     def _unpacked(self, ids: Tensor) -> list[Tensor]:
         """The reverse, of the first stages or of all: a level without any is [B, 0, bands, T * steps]."""
-        grids = ([], [])
-        at = 0
-        for j in range(len(self.spec.stages)):
-            stage = self.spec.stages[j]
-            if at < ids.shape[1]:
-                grids[self._level(j)[0]].append(grids.to_grid(ids[:, at : at + stage.rows], 1, stage)[:, 0])
-            at += stage.rows
+        levels = ([], [])
+        for j, stage in enumerate(self.spec.stages):
+            if self.spec.offsets[j] < ids.shape[1]:
+                levels[self._level(j)[0]].append(grids.to_grid(ids[:, self.spec.rows_of(j)], 1, stage)[:, 0])
         none = ids.new_zeros(len(ids), 0, self._stage(1).bands, ids.shape[-1] * self._stage(1).steps)
-        return [torch.stack(grid, 1) if grid else none for grid in grids]
+        return [torch.stack(level, 1) if level else none for level in levels]
 
     def _picture_steps(self, stages: tuple[int, ...]) -> list[Step]:
         """From ids [B, K, T] to the picture."""
