@@ -15,8 +15,6 @@ from vqaudio.evaluation.judges import Judge
 from vqaudio.hub import replace_file
 from vqaudio.prior import Prior
 
-SHIFTS = (0, 40, 80, 120)
-
 
 def evaluate(
     codec: Codec, prior: Prior, judges: list[Judge], dataset: str, data: Path | None, part: str, n: int, hole_s: float | None,
@@ -50,7 +48,8 @@ def evaluate(
 
 def _judged(codec, prior, judges, train, split, part, clips, n, generator, settings) -> dict:
     """What the judges say of `n` new clips, and how near these are to the training clips."""
-    training = [ids for shift in SHIFTS for ids in encoded(codec, train, "train", shift).ids]
+    shifts = [quarter * codec.hop // 4 for quarter in range(4)]
+    training = [ids for shift in shifts for ids in encoded(codec, train, "train", shift).ids]
     heard, maps = measure.generate_evenly(codec, prior, n, generator, **settings)
     real, known = measure.decoded(codec, split), measure.decoded(codec, train)
     found: dict = {"judges": {}}
