@@ -14,6 +14,7 @@ from vqaudio.evaluation.codebooks import CodebookStatistics, load_statistics
 from vqaudio.hub import modules_of
 
 NO_DATASET = "The training clips are not on this machine. To hear them, get the dataset: run `vqaudio download {dataset}`."
+NOT_PLAYED = "The training clips are not to be passed on, so they are not played here."
 
 
 @cache
@@ -61,12 +62,12 @@ def known_of(codec: Codec) -> CodebookStatistics | None:
         known = statistics(codec)
     except InputError:
         return None
-    fits = known is not None and [known.train_counts.shape[1]] * len(known.train_counts) == list(codec.spec.vocab_of_row)
-    return known if fits else None
+    vocabs = [stage.vocab for stage in codec.spec.stages]
+    return known if known is not None and [known.train_counts.shape[1]] * len(known.train_counts) == vocabs else None
 
 
 def train_counts(codec: Codec) -> list[list[int]] | None:
-    """[K][V] how often each codeword fires in the training set; None: not measured."""
+    """[stages][V] how often each codeword fires in the training set; None: not measured."""
     known = known_of(codec)
     return None if known is None else known.train_counts.tolist()
 
@@ -95,12 +96,17 @@ def example_sound(row: int, index: int, number: int, codec: Codec) -> Tensor:
 
 def missing(codec: Codec) -> str:
     """What to do where the training clips are not on this machine."""
-    return NO_DATASET.format(dataset=known_of(codec).dataset)
+    dataset = known_of(codec).dataset
+    return NO_DATASET.format(dataset=dataset) if _finder(dataset) else NOT_PLAYED
 
 
 def _path(dataset: str, clip: str) -> Path | None:
     """Where a training clip lies, if its dataset is here and can tell."""
-    if dataset not in modules_of("data"):
-        return None
-    find = getattr(importlib.import_module(f"vqaudio.data.{dataset}"), "find", None)
+    find = _finder(dataset)
     return find(clip) if find else None
+
+
+def _finder(dataset: str):
+    """What finds a clip of a dataset; None for one whose clips are not to be played."""
+    known = dataset in modules_of("data")
+    return getattr(importlib.import_module(f"vqaudio.data.{dataset}"), "find", None) if known else None

@@ -130,7 +130,7 @@ class Workbench:
     @cached_property
     def error(self) -> float | None:
         """The clip's mean quantisation error as it was encoded; None without an original, or for a codec without vectors."""
-        if self._latents is None or getattr(self.codec, "rvq", None) is None:
+        if self._latents is None or facts.codewords(self.codec, 0) is None:
             return None
         return float(quantisation_errors(self.codec, self.codes, self._latents[None]))
 
