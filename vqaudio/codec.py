@@ -29,12 +29,15 @@ class Step:
         before, after: columns before and after a column that its result depends on. What lies beyond the ends of x counts
             as the ends of the clip.
         width: numbers along the last axis of x that make one column.
+        carries: whether `run` goes on from where its last call ended. Then it is given each column once, in order, and
+            before = after = 0; where the steps of a running stream are exchanged, this one stays.
     """
 
     run: Callable[[Tensor, Tensor], Tensor]
     before: int
     after: int
     width: int = 1
+    carries: bool = False
 
 
 class Codec(Model, tags=["audio", "residual-vector-quantization"]):

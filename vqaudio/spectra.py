@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 QUIET = 1e-7
+FLAT = 0.05  # curvature of a logarithm (per bin squared) below which a peak is none of a partial: 1.4 is that of a Hann window
 
 
 def analysis(audio: Tensor, window: Tensor, hop: int) -> Tensor:
@@ -58,7 +59,7 @@ def peaks(log_magnitude: Tensor) -> tuple[Tensor, Tensor]:
     bins = log_magnitude.shape[1]
     padded = F.pad(log_magnitude.transpose(1, 2), (1, 1), mode="replicate").transpose(1, 2)
     below, here, above = padded[:, :-2], padded[:, 1:-1], padded[:, 2:]
-    curve = (2 * here - below - above).clamp_min(1e-4)
+    curve = (2 * here - below - above).clamp_min(FLAT)
     offset = (0.5 * (above - below) / curve).clamp(-0.5, 0.5)
     at = torch.arange(bins, device=here.device)[:, None]
     is_peak = (here > below) & (here >= above)

@@ -6,6 +6,7 @@ map more of both, and codes what the top one leaves open. Each level is a residu
 equal parts of the mel axis; a cell of the bottom map is a patch of the picture. No phase is kept: `spectra` finds one.
 """
 
+import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -19,7 +20,8 @@ from vqaudio.errors import InputError
 from vqaudio.hub import fingerprint
 from vqaudio.rvq import Quantised, ResidualVQ
 
-LN_10 = 2.302585
+LN_10 = math.log(10)
+AT_FLOOR = 0.1  # a decoded log10 magnitude nearer to the floor than this stands for one under it
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,9 @@ class SpectrogramConfig:
     rows: int = 512
     """Rows of the picture, evenly spaced on the mel scale."""
     floor: float = 0.01
-    """STFT magnitudes below this count as silence, at the reference level."""
+    """STFT magnitudes below this are not looked at, at the reference level: 71 dB below a sine of that level."""
+    under_floor: float = 0.00125
+    """The magnitude with which they come back: their median in the notes that the codec was trained on."""
     top_bands: int = 4
     top_steps: int = 1
     """Sub-columns of a column in the top map."""
@@ -66,7 +70,7 @@ class SpectrogramConfig:
     """Blocks on the bottom map's grid, before the picture."""
     kernel: int = 5
     """Sub-columns that a block's convolution sees; of bands it sees three."""
-    refinements: int = 4
+    refinements: int = 2
     """Iterations of Griffin and Lim on the phase that follows from the picture's peaks."""
     decay: float = 0.99
     """Of the codebooks' moving average."""
@@ -74,7 +78,7 @@ class SpectrogramConfig:
     """Weight of the commitment loss."""
     codebook_update: str = "ema"
     """ema, gradient, or fixed: as they are, without the moving averages, for a codec whose decoder alone is trained on."""
-    restart_below: float = 0.05
+    restart_below: float = 0.2
     """Share of the mean mass under which a codeword is restarted."""
     restart_every: int = 20
     """Training steps between two looks for dead codewords; 0 for never."""
@@ -150,12 +154,11 @@ class SpectrogramCodec(Codec):
 
     def whole(self, parts: Tensor, valid: Tensor) -> Tensor:
         """The picture of a whole clip -> audio [B, 1, T * hop], a minute or so at a time."""
-        c, state, spectrum = self.config, None, []
+        c, reach, state, spectrum = self.config, self._sound_reach, None, []
         for part in parts.split(self.block * c.frames_per_column, dim=-1):
             made, state = self._spectrum(part, state)
             spectrum.append(made)
         spectrum, sound = torch.cat(spectrum, -1), []
-        reach = c.refinements + 1
         for start in range(0, valid.shape[1], self.block):
             stop = min(start + self.block, valid.shape[1])
             first, last = max(0, start - reach), min(valid.shape[1], stop + reach)
@@ -174,7 +177,7 @@ class SpectrogramCodec(Codec):
 
     def decoder_steps(self, stages: tuple[int, ...]) -> list[Step]:
         """Each call's steps carry the phase of one stream."""
-        frames, reach, state = self.config.frames_per_column, self.config.refinements + 1, [None]
+        frames, reach, state = self.config.frames_per_column, self._sound_reach, [None]
 
         def phased(picture: Tensor, _: Tensor) -> Tensor:
             spectrum, state[0] = self._spectrum(picture, state[0])
@@ -182,14 +185,14 @@ class SpectrogramCodec(Codec):
 
         return [
             *self._picture_steps(stages),
-            Step(phased, 0, 0, frames),
+            Step(phased, 0, 0, frames, carries=True),
             Step(lambda spectrum, columns: self._sound(spectrum, columns[:, 0] > 0), reach, reach, frames),
         ]
 
     @property
     def encoder_fingerprint(self) -> str:
         parts = nn.ModuleList(self._encoding_parts())
-        parts.config = replace(self.config, decoder_blocks=0, refinements=0)  # the codes do not depend on them
+        parts.config = replace(self.config, decoder_blocks=0, refinements=0, under_floor=0.0)  # the codes do not depend on them
         return fingerprint(parts)
 
     def freeze_encoder(self) -> None:
@@ -379,12 +382,19 @@ class SpectrogramCodec(Codec):
         x = x.view(batch, bands, steps, *self.patch).transpose(2, 3)
         return x.reshape(batch, self.config.rows, steps * self.patch[1])
 
+    @property
+    def _sound_reach(self) -> int:
+        """Columns on either side of a column whose frames its sound depends on: a window an iteration, and half of one."""
+        samples = self.config.refinements * self.config.n_fft + self.config.n_fft // 2
+        return -(-samples // self.hop)
+
     def _spectrum(self, picture: Tensor, state) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """A picture -> a complex STFT [B, bins, frames] whose phases go on from `state`, and the new state."""
         c, share = self.config, self.share[:, None]
         log10 = (picture[:, self.lower] * (1 - share) + picture[:, self.lower + 1] * share).clamp(max=4.0)
         found, state = spectra.phases(*spectra.peaks(log10 * LN_10), c.hop // c.frames_per_column, state)
-        return torch.polar((10**log10 - c.floor).clamp_min(0), found), state
+        heard = log10 > math.log10(c.floor) + AT_FLOOR
+        return torch.polar(torch.where(heard, 10**log10, c.under_floor), found), state
 
     def _sound(self, spectrum: Tensor, valid: Tensor) -> Tensor:
         """A complex STFT [B, bins, T * frames_per_column], valid [B, T] -> audio [B, 1, T * hop]."""

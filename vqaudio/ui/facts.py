@@ -66,11 +66,12 @@ def train_counts(codec: Codec) -> list[list[int]] | None:
 
 
 def examples(row: int, index: int, codec: Codec) -> list[dict]:
-    """Training clips in which a codeword fires: {clip, time_s, playable}."""
+    """Training clips in which a codeword of a row's stage fires: {clip, time_s, playable}."""
     known = known_of(codec)
-    if known is None or not (row < len(known.examples) and index < len(known.examples[row])):
+    stage = sum(row >= offset for offset in codec.spec.offsets[1:])
+    if known is None or not (stage < len(known.examples) and index < len(known.examples[stage])):
         return []
-    pairs = known.examples[row, index].tolist()
+    pairs = known.examples[stage, index].tolist()
     found = [(known.clips[clip], column / codec.spec.frame_rate) for clip, column in pairs if clip >= 0]
     return [{"clip": clip, "time_s": time_s, "playable": _path(known.dataset, clip) is not None} for clip, time_s in found]
 
