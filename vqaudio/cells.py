@@ -115,7 +115,7 @@ class CellRows(nn.Module):
         self.labels = nn.ModuleList(nn.Embedding(n + 1, cell_dim) for n in n_values)  # the last: not told
         self.across = nn.Parameter(torch.randn(len(steps), rows, rows, cell_dim) / rows + torch.eye(rows)[..., None])
         self.norms = nn.ModuleList(nn.LayerNorm(cell_dim) for _ in range(2))
-        self.widen, self.narrow = nn.Linear(cell_dim, 4 * cell_dim), nn.Linear(4 * cell_dim, cell_dim)
+        self.widen, self.narrow = nn.Linear(cell_dim, 3 * cell_dim), nn.Linear(3 * cell_dim, cell_dim)
         self.dropout = nn.Dropout(dropout)
         self.heads = nn.ParameterList(0.2 * torch.randn(cell_dim, s.vocab) / math.sqrt(cell_dim) for s in spec.stages)
         self.biases = nn.ParameterList(torch.zeros(s.rows, s.vocab) for s in spec.stages)

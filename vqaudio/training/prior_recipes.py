@@ -53,7 +53,7 @@ _FOLDER = replace(_VOICE, batch_size=32)
 _NOTES = PriorTraining(  # a change of speed would change the pitch
     batch_size=64, shifts=(0, 512, 1024, 1536), speeds=(1.0,), splice=0.2, precision="float32"
 )
-_LEVELS = {"dim": 192, "cell_dim": 64, "dropout": 0.2}
+_LEVELS = {"dim": 160, "layers": 3, "cell_dim": 48, "dropout": 0.2}
 _LARGE_CODEBOOKS = {"table_dim": 64, "attention_s": 1.0, "dropout": 0.1}  # the codewords' own dimension; half a crop
 
 PRIOR_RECIPES = {
@@ -84,7 +84,7 @@ PRIOR_RECIPES = {
     ),
     "notes-16khz-autoregressive": AutoregressiveRecipe(
         dataset="philharmonia", codec="notes-16khz", training=_NOTES, loop=_SHORTER,
-        prior=AutoregressivePriorConfig(**{**_LEVELS, "layers": 3}),
+        prior=AutoregressivePriorConfig(**_LEVELS),
     ),
     "notes-16khz-naive-bayes": NaiveBayesRecipe(
         dataset="philharmonia", codec="notes-16khz", training=replace(_NOTES, shifts=(0,), splice=0.0),
