@@ -80,7 +80,7 @@ def test_a_painted_region_is_written_anew_and_other_frequencies_stay(page, tmp_p
 def test_the_keyboard_plays_the_shipped_prior(page):
     page.get_by_role("tab", name="Play").click()
     page.wait_for_selector(".kb[data-state=open]")
-    page.locator("[data-label=instrument]").select_option("flute")
+    page.locator(".kb [data-label=instrument]").select_option("flute")
     page.locator(".kb-keys").focus()
     page.keyboard.press("q")
     page.wait_for_selector(".kb-key[data-state=ready]", timeout=60_000)

@@ -13,6 +13,7 @@ from vqaudio.ui import (
     compare,
     examples,
     facts,
+    figures,
     gpu,
     inpainting,
     models,
@@ -24,6 +25,7 @@ from vqaudio.ui import (
     wire,
 )
 from vqaudio.ui.codemap import CodeMap
+from vqaudio.ui.spending import Clock
 from vqaudio.ui.workbench import Workbench
 
 MAX_WAITING = 40  # people in the queue; the next one is told to try again
@@ -73,9 +75,11 @@ def open_codes(path: str | None, model: str | None, token: str | None):
 def _opened(make, model: str | None):
     try:
         with reading.plain_errors():
-            bench, told = make()
+            with Clock() as clock:
+                bench, told = make()
             token = served.store.put(bench)
-            told += report.nearness(bench.error, facts.known_of(bench.codec)) + report.limits(models.limits(bench.codec))
+            told += report.nearness(bench.error, facts.known_of(bench.codec))
+            told += report.limits(models.limits(bench.codec), clock.spent.in_words())
             return served.describe(token, bench), told, token
     except gr.Error as error:
         return {"model": model}, report.refusal(error.message), None
@@ -121,8 +125,9 @@ def build() -> gr.Blocks:
                 keyboard = playing.Keyboard(elem_id="keyboard")
             compare.view(sound, trim)
             with gr.Tab("Codebooks") as tab:
-                books = gr.HTML()
-        tab.select(codebooks.view, picker, books, api_visibility="private", show_progress="hidden")
+                books, drawn = gr.HTML(), gr.HTML()
+        hidden = {"api_visibility": "private", "show_progress": "hidden"}
+        tab.select(codebooks.view, picker, books, **hidden).then(figures.view, picker, drawn, **hidden)
         keyboard.open_note(
             open_note, None, [codemap, told, session, picker, tabs], api_visibility="private", show_progress="hidden",
             concurrency_id="priors", concurrency_limit=1,
