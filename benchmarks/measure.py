@@ -9,6 +9,8 @@ from statistics import median
 
 import torch
 
+from vqaudio.evaluation.energy import processor
+
 
 def cpu_times(contestants: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
     """The median CPU time of each contestant in seconds, after one run that is not counted.
@@ -28,16 +30,8 @@ def cpu_times(contestants: dict[str, Callable[[], object]], repeats: int) -> dic
 
 def machine() -> dict[str, str | int]:
     """The processor, the versions of Python and torch, and the number of threads in use."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:  # not Linux
-        lines = []
-    facts = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
-    name = facts.get("model name") or platform.processor() or platform.machine()
-    if "cpu family" in facts:
-        name = f"{name} (family {facts['cpu family']}, model {facts['model']})"
     return {
-        "processor": name, "instructions": torch.backends.cpu.get_cpu_capability(), "python": platform.python_version(),
+        "processor": processor(), "instructions": torch.backends.cpu.get_cpu_capability(), "python": platform.python_version(),
         "torch": torch.__version__, "threads": torch.get_num_threads(),
     }
 

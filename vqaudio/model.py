@@ -14,6 +14,10 @@ class Model(nn.Module, PyTorchModelHubMixin, library_name="vqaudio"):
     name = "unnamed"
     folder: Path | None = None
 
+    def part_of(self, parameter: str) -> str:
+        """The part of the network that a parameter, by its name, is counted to where parts are compared: its top-level module."""
+        return parameter.split(".")[0]
+
     @property
     def fingerprint(self) -> str:
         """32 hex digits: a hash of the weights and the configuration."""

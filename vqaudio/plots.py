@@ -1,7 +1,18 @@
 """Figures. What they show was computed elsewhere."""
 
+import io
+
 import numpy as np
+from matplotlib import colormaps, rc_context
 from matplotlib.figure import Figure
+
+
+def picture(figure: Figure, form: str, dpi: int = 80) -> bytes:
+    """A figure as png, svg or pdf. In an SVG, words stay words, and what is drawn as pixels has at least 90 to the inch."""
+    buffer = io.BytesIO()
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "vqaudio"}):
+        figure.savefig(buffer, format=form, dpi=dpi if form == "png" else max(dpi, 90))
+    return buffer.getvalue()
 
 
 def listen_figure(
@@ -44,7 +55,6 @@ def listen_figure(
     return figure
 
 
-
 def experiments_figure(
     curves: dict[str, list[tuple[str, list[int], list[float]]]], header: tuple[str, ...], rows: list[tuple[str, ...]]
 ) -> Figure:
@@ -69,4 +79,156 @@ def experiments_figure(
         drawn.auto_set_font_size(False)
         drawn.set_fontsize(8)
         drawn.auto_set_column_width(range(len(header)))
+    return figure
+
+
+def experiment_figure(title: str, curves: dict[str, list[tuple]], finals: dict[str, list[tuple]]) -> Figure:
+    """An experiment: above, a panel for each curve, with a band of one standard deviation over the seeds; below, a panel for
+    each final measure, with a bar of one standard deviation.
+
+    Args:
+        curves: for each axis, of every setting its name, its steps and there the spread (mean, deviation, n).
+        finals: for each measure, of every setting its name and the spread.
+    """
+    columns = max(len(curves), len(finals), 1)
+    settings = max((len(lines) for lines in finals.values()), default=1)
+    rows = [4.0] * bool(curves) + [0.8 + 0.3 * settings] * bool(finals)
+    figure = Figure(figsize=(max(7.0, 3.6 * columns), sum(rows) + 0.7), layout="constrained")
+    parts = figure.subfigures(len(rows), 1, height_ratios=rows, squeeze=False)[:, 0]
+    if curves:
+        for axis, (name, lines) in zip(parts[0].subplots(1, len(curves), squeeze=False)[0], curves.items()):
+            for label, steps, spreads in lines:
+                means = np.array([spread.mean for spread in spreads])
+                deviations = np.nan_to_num([spread.deviation for spread in spreads])
+                (line,) = axis.plot(steps, means, marker=".", label=label)
+                axis.fill_between(steps, means - deviations, means + deviations, color=line.get_color(), alpha=0.2, lw=0)
+            axis.set(xlabel="training steps", ylabel=name)
+            axis.yaxis.label.set_size(8)
+            axis.grid(alpha=0.3)
+        parts[0].axes[0].legend(fontsize=8)
+    if finals:
+        for axis, (name, bars) in zip(parts[-1].subplots(1, len(finals), squeeze=False, sharey=True)[0], finals.items()):
+            for at, (_, spread) in enumerate(bars):
+                axis.errorbar(spread.mean, at, xerr=np.nan_to_num(spread.deviation), fmt="o", capsize=3, color=f"C{at}")
+            axis.set(xlabel=name, yticks=range(len(bars)), yticklabels=[label for label, _ in bars], ylim=(len(bars) - 0.5, -0.5))
+            axis.grid(alpha=0.3, axis="x")
+    figure.suptitle(title, fontsize=11)
+    return figure
+
+
+def training_figure(curves) -> Figure:
+    """One training run: losses, scores on the validation part, the stages' perplexities, the gradients' norms by part.
+
+    Args:
+        curves: `evaluation.training_curves.TrainingCurves`.
+    """
+    figure = Figure(figsize=(13, 3.4), layout="constrained")
+    losses, scores, perplexity, gradients = figure.subplots(1, 4)
+    _lines(losses, curves.step, curves.losses, "loss, and its terms without their weights", log=True)
+    mel = {name: values for name, values in curves.validation.items() if not name.startswith("si_sdr")}
+    _lines(scores, curves.looks, mel, "score on validation clips (lower is better)", marker=".")
+    _lines(perplexity, curves.step, curves.perplexity, "perplexity of a stage (codewords)", ordered="stage")
+    _lines(gradients, curves.step, curves.gradients, "norm of the gradient, before clipping", log=True)
+    figure.suptitle(f"Training run {curves.name}", fontsize=11)
+    return figure
+
+
+def _lines(axis, steps: list, lines: dict, label: str, log=False, marker="", ordered: str | None = None) -> None:
+    """A panel of lines over training steps, or a word that nothing was recorded. `ordered`: what they are the 1st, 2nd ... of."""
+    axis.set(xlabel="training steps", ylabel=label)
+    if not lines:
+        axis.text(0.5, 0.5, "not recorded in this run", ha="center", va="center", transform=axis.transAxes, color="0.4")
+        axis.set(xticks=[], yticks=[])
+        return
+    colours = _shades(len(lines)) if ordered else [f"C{i % 10}" for i in range(len(lines))]
+    for (name, values), colour in zip(lines.items(), colours):
+        axis.plot(steps, values, marker=marker, color=colour, label=name, lw=1.2)
+    if log:
+        axis.set_yscale("log")
+    axis.grid(alpha=0.3)
+    axis.legend(fontsize=6.5, title=ordered, title_fontsize=7, ncols=2 if len(lines) > 6 else 1)
+
+
+def _shades(n: int) -> np.ndarray:
+    """Colours of n stages, the first the darkest."""
+    return colormaps["viridis"](np.linspace(0, 0.9, n))
+
+
+def map_figure(space, values: dict[str, list[str]]) -> Figure:
+    """Columns and codewords in two dimensions, one panel a way of colouring them: by each kind of label, and by codeword.
+
+    Args:
+        space: `evaluation.exploration.Map`.
+        values: kind -> labels.
+    """
+    kinds = [kind for kind in values if kind in space.labels]
+    figure = Figure(figsize=(5.2 * (len(kinds) + 1), 5), layout="constrained")
+    for axis, kind in zip(figure.subplots(1, len(kinds) + 1, squeeze=False, sharex=True, sharey=True)[0], [*kinds, None]):
+        _coloured(axis, space, kind, values.get(kind, []))
+        if space.words_x:
+            axis.scatter(space.words_x, space.words_y, s=16, marker="x", c="black", lw=0.7, label="codewords", zorder=3)
+        axis.set(xlabel="UMAP dimension 1 (no unit)", ylabel="UMAP dimension 2 (no unit)")
+        axis.set_title("coloured by the codeword of stage 1" if kind is None else f"coloured by {kind}", fontsize=10)
+        axis.legend(fontsize=7, markerscale=1.5, loc="best", ncols=2)
+    figure.suptitle("Latent vectors of columns, and the codewords of stage 1, by UMAP", fontsize=11)
+    return figure
+
+
+def _coloured(axis, space, kind: str | None, names: list[str]) -> None:
+    """The columns, with a legend for each value where there are few; drawn as pixels: thousands of shapes make an SVG heavy."""
+    given = np.array(space.words if kind is None else space.labels[kind])
+    entries = {"columns": "0.4"}
+    if kind is None:  # neighbours among the indices are no neighbours: their colours are far apart
+        colours = colormaps["hsv"](given * 61 % 256)
+    elif len(names) > 20:
+        colours, entries = colormaps["viridis"](given / len(names)), {f"columns, {len(names)} values in order": "0.4"}
+    else:
+        palette = np.array([*colormaps["tab10" if len(names) <= 10 else "tab20"](range(len(names))), (0.7, 0.7, 0.7, 1)])
+        colours, entries = palette[given], {name: palette[i] for i, name in enumerate(names)}
+        entries |= {"no label": palette[-1]} if len(names) in given else {}
+    axis.scatter(space.x, space.y, c=colours, s=7, alpha=0.8, lw=0, rasterized=True)
+    for name, colour in entries.items():
+        axis.scatter([], [], color=colour, s=7, label=name)
+
+
+def distances_figure(distances) -> Figure:
+    """Histograms, one a stage, of the distances from vectors to their codewords; `evaluation.exploration.Distances`."""
+    figure = Figure(figsize=(8, 4.2), layout="constrained")
+    axis = figure.subplots()
+    edges = np.array(distances.edges)
+    for j, (shares, colour) in enumerate(zip(distances.shares, _shades(len(distances.shares)))):
+        median = distances.medians[j]
+        axis.stairs(100 * np.array(shares), edges, color=colour, lw=1.4, label=f"{j + 1} (median {median:.3g})")
+    axis.set(xlabel="Euclidean distance to the sum of the codewords so far, in the latents' own unit", ylabel="% of the cells")
+    axis.set_title("How far vectors are from their codewords, stage after stage", fontsize=11)
+    axis.grid(alpha=0.3)
+    axis.legend(fontsize=7, title="after stage", title_fontsize=8)
+    return figure
+
+
+def knowledge_figure(knows: dict) -> Figure:
+    """What each stage knows of each kind of label: mutual information, and the accuracy of a linear probe.
+
+    Args:
+        knows: kind -> `evaluation.knowledge.Knowledge`.
+    """
+    figure = Figure(figsize=(11, 3.2 * len(knows) + 0.4), layout="constrained")
+    for (shared, probed), (kind, known) in zip(figure.subplots(len(knows), 2, squeeze=False), knows.items()):
+        stages = np.arange(1, len(known.nmi) + 1)
+        shared.bar(stages - 0.2, known.nmi, 0.4, label=f"index and {kind}")
+        shared.bar(stages + 0.2, known.nmi_by_chance, 0.4, color="0.7", label="with the labels dealt out at random")
+        shared.set(xlabel="stage", ylabel="normalised mutual information", xticks=stages)
+        shared.set_title(f"A cell's index and the clip's {kind}")
+        probed.bar(stages, 100 * np.array(known.probe), 0.6, color="C1", label="this stage's codewords in the clip")
+        for value, style, what in (
+            (known.probe_of_all, "-", "all stages' codewords"), (known.probe_of_latents, "--", "the mean latent vector"),
+            (known.largest, ":", "always the most frequent"),
+        ):
+            probed.axhline(100 * value, ls=style, color="0.3", lw=1.2, label=f"{what}: {100 * value:.0f} %")
+        probed.set(xlabel="stage", ylabel="accuracy, %", xticks=stages, ylim=(0, 105))
+        probed.set_title(f"A linear probe's {kind}, {known.clips} clips")
+        for axis in (shared, probed):
+            axis.title.set_size(10)
+            axis.grid(alpha=0.3, axis="y")
+            axis.legend(fontsize=7)
     return figure

@@ -144,6 +144,17 @@ def test_stages_are_switched_soloed_and_counted(page, tmp_path):
     assert lane(page, 3).locator(".cm-toggle").get_attribute("aria-checked") == "false"
 
 
+def test_each_action_shows_its_time_and_an_energy_that_is_said_to_be_estimated(page):
+    told = page.locator("#codemap .cm-spent")
+    shows(page, "#codemap .cm-spent", "Last action (decoding)")
+    before = told.inner_text()
+    assert "J." in before and "Energy is estimated: 4 W for the time" in before
+    assert "estimated" in page.locator("#report .vq-spent").inner_text()
+    lane(page, 1).locator("canvas").click(position={"x": 100, "y": 15})
+    shows(page, "#codemap .cm-spent", "looking a cell up")
+    assert "This page so far" in told.inner_text() != before
+
+
 def test_each_combination_is_decoded_once(page):
     asked = []
     listen(page, asked)

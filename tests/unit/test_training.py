@@ -10,6 +10,7 @@ from vqaudio.cli.train import first_weights
 from vqaudio.errors import InputError
 from vqaudio.training.codec_task import CodecTraining, GeneratorObjective, has_fast_bfloat16, reduced_precision
 from vqaudio.training.discriminators import Discriminators
+from vqaudio.training.gradients import gradient_norms
 from vqaudio.training.loop import schedule
 from vqaudio.training.losses import LoudnessLoss, SpectralLoss
 from vqaudio.training.recipes import CodecRecipe
@@ -120,3 +121,21 @@ def test_the_learning_rate_rises_then_falls():
     shares = [schedule(step, 1000, warmup=100) for step in (0, 99, 100, 550, 999)]
     assert shares[0] < shares[1] == pytest.approx(1.0) and shares[2] == pytest.approx(1.0)
     assert 0.4 < shares[3] < 0.6 and shares[4] < 0.02
+
+
+def test_the_gradients_of_the_parts_make_up_the_whole(codec, tone):
+    objective = GeneratorObjective(codec.train(), CodecTraining(precision="float32"), None)
+    names = set(gradient_norms(codec))
+    objective(tone[..., :3200], torch.tensor([3200]), False)[0].backward()
+    parts = gradient_norms(codec)
+    assert set(parts) == names == {"gradient_encoder", "gradient_quantiser", "gradient_decoder", "gradient_head"}
+    whole = torch.nn.utils.clip_grad_norm_(codec.parameters(), 1e9)
+    assert all(value > 0 for value in parts.values())
+    torch.testing.assert_close(torch.stack(list(parts.values())).norm(), whole)
+
+
+def test_parts_that_do_not_learn_have_no_gradient(codec, tone):
+    codec.freeze_encoder()
+    assert set(gradient_norms(codec)) == {"gradient_quantiser", "gradient_decoder", "gradient_head"}
+    codec.from_latent.requires_grad_(False)
+    assert set(gradient_norms(codec)) == {"gradient_decoder", "gradient_head"}

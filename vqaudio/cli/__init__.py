@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import tyro
 
-from vqaudio.cli import data, live, measure, models, plot, prior, sound, train
+from vqaudio.cli import data, energy, experiment, live, measure, models, plot, prior, report, sound, train
 from vqaudio.errors import InputError
 
 COMMANDS: dict[str, Callable] = {
@@ -31,10 +31,16 @@ COMMANDS: dict[str, Callable] = {
     "tokenize": data.tokenize,
     "publish": measure.publish,
     "codebooks": measure.codebooks,
+    "explore": measure.explore,
     "evaluate codec": measure.evaluate_codec,
     "evaluate prior": prior.evaluate_prior,
     "card": measure.card,
+    "energy": energy.energy,
+    "report": report.report,
     "plot": plot.plot,
+    "experiment run": experiment.run,
+    "experiment table": experiment.table,
+    "experiment plot": experiment.plot,
 }
 # These parse their own arguments: their defaults depend on the recipe that the arguments name.
 RECIPE_COMMANDS: dict[str, Callable[[list[str]], None]] = {

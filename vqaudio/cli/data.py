@@ -16,7 +16,7 @@ PerShard = Annotated[int, tyro.conf.arg(help="Recordings a shard.")]
 
 
 def download(
-    dataset: Annotated[Literal["fsdd", "speech-commands", "nsynth"], tyro.conf.Positional],
+    dataset: Annotated[Literal["fsdd", "speech-commands", "nsynth", "mnist"], tyro.conf.Positional],
     version: Annotated[
         str | None, tyro.conf.arg(help="Of Speech Commands: 0.02 (2.4 GB), which is the default, or 0.01 (1.5 GB).")
     ] = None,
@@ -26,19 +26,19 @@ def download(
     ] = None,
 ) -> None:
     """Fetch a public dataset, check it, and keep it in the cache."""
-    from vqaudio.data import fsdd, nsynth, speech_commands
+    from vqaudio.data import fsdd, mnist, nsynth, speech_commands
     from vqaudio.errors import InputError
 
     if version and dataset != "speech-commands":
         raise InputError(f"{dataset.upper()} has one version only: leave --version out.")
     if part and dataset != "nsynth":
         raise InputError("Only NSynth comes in parts: leave --part out.")
-    if dataset == "fsdd":
-        print(fsdd.download())
+    if dataset == "speech-commands":
+        print(speech_commands.download(version=version or "0.02"))
     elif dataset == "nsynth":
         print(nsynth.download(part=part or "test"))
     else:
-        print(speech_commands.download(version=version or "0.02"))
+        print({"fsdd": fsdd, "mnist": mnist}[dataset].download())
 
 
 def prepare(

@@ -74,6 +74,39 @@ def codebooks(
         print(f"quantisation error of {part} clips: {errors[5]:.2f} to {errors[95]:.2f} (5 to 95 %), median {errors[50]:.2f}")
 
 
+def explore(
+    model: Model = "fsdd-8khz", data: Data = None,
+    dataset: Annotated[str, tyro.conf.arg(help="The module of vqaudio.data that reads what the model was trained on.")] = "fsdd",
+    part: Annotated[
+        Literal["validation", "test"], tyro.conf.arg(help="Which part is shown; the probes learn from the training part.")
+    ] = "test",
+    runs: Annotated[
+        tuple[Path, ...],
+        tyro.conf.arg(help="The runs that trained it: their folders, or their metrics.csv. Without any, those known stay."),
+    ] = (),
+    seed: Annotated[int, tyro.conf.arg(help="Of UMAP, and of which columns it is given.")] = 0,
+) -> None:
+    """Look into a codec: a map of its latents, distances to the codewords, what each stage knows, its training's curves.
+
+    Kept beside the weights for `vqaudio plot` and the app. Needs scikit-learn and umap-learn: `pip install -e .[explore]`.
+    """
+    from vqaudio import hub
+    from vqaudio.cli.train import load_parts
+    from vqaudio.evaluation import exploration, training_curves
+
+    curves, folder = [training_curves.read(run) for run in runs], hub.folder_of(model)
+    codec = hub.load(model)
+    train, *others = load_parts(dataset, data, codec.sample_rate, ("train", part))
+    found = exploration.explore(codec, train, others[0], dataset, part, seed)
+    known = exploration.load(folder) if not curves and (folder / exploration.FILE).exists() else None
+    exploration.save(exploration.with_training(found, curves or (known.training if known else [])), folder)
+    for kind, one in found.knows.items():
+        print(f"{kind}: chance {one.largest:.1%}; all stages {one.probe_of_all:.1%}; latents {one.probe_of_latents:.1%}")
+        for j, (nmi, chance, probe) in enumerate(zip(one.nmi, one.nmi_by_chance, one.probe), 1):
+            print(f"  stage {j}: mutual information {nmi:.3f} (by chance {chance:.3f}), probe {probe:.1%}")
+    print(folder / exploration.FILE)
+
+
 def evaluate_codec(
     model: Model = "fsdd-8khz", data: Data = None,
     dataset: Dataset = "fsdd",

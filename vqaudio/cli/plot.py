@@ -1,7 +1,7 @@
-"""The command that draws what was tried."""
+"""The command that draws what was tried, and what was found out about a codec."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -12,17 +12,70 @@ FORMATS = (".png", ".svg", ".pdf")
 
 def plot(
     target: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(help="Where to draw: a .png, .svg or .pdf file.")],
-    folder: Annotated[Path, tyro.conf.arg(help="The runs' .csv files, and priors.json.")] = Path("experiments"),
+    what: Annotated[
+        Literal["tried", "training", "map", "distances", "knows"],
+        tyro.conf.arg(
+            help="A folder of runs, with the table of the priors; one run's losses, perplexities and gradients; "
+            "or, of a model that `vqaudio explore` looked into, its latents in two dimensions, the distances to its codewords, "
+            "or what each stage knows."
+        ),
+    ] = "tried",
+    folder: Annotated[Path, tyro.conf.arg(help="For tried: the runs' .csv files, and priors.json.")] = Path("experiments"),
+    run: Annotated[
+        Path | None, tyro.conf.arg(help="For training: a run's folder or its metrics.csv; by default the model's last run.")
+    ] = None,
+    model: Annotated[str, tyro.conf.arg(help="A name in weights/, a folder, or a Hub id.")] = "fsdd-8khz",
 ) -> None:
-    """Draw the runs of a folder of experiments: their curves, and the table of the priors."""
-    from vqaudio import hub
+    """Draw what was tried, a training run, or a codec's latent space."""
+    check_target(target)
+    if what == "tried":
+        save(_tried(folder), target)
+    elif what == "training" and run is not None:
+        from vqaudio.evaluation.training_curves import read
+        from vqaudio.plots import training_figure
+
+        save(training_figure(read(run)), target)
+    else:
+        save(_of_model(model, what), target)
+
+
+def _tried(folder: Path):
     from vqaudio.evaluation.experiments import HEADER, read_curves, read_table
     from vqaudio.plots import experiments_figure
+
+    curves = {name: [(run.name, run.steps, run.scores) for run in runs] for name, runs in read_curves(folder).items()}
+    return experiments_figure(curves, HEADER, read_table(folder))
+
+
+def _of_model(model: str, what: str):
+    from vqaudio import hub, plots
+    from vqaudio.evaluation import exploration
+
+    known = exploration.load(hub.folder_of(model))
+    if known is None or (what == "training" and not known.training):
+        needed = f"--model {model}" + (" --runs RUN" if what == "training" else "")
+        raise InputError(f"Nothing was found out about {model} yet: `vqaudio explore {needed}` does that.")
+    if what == "knows" and not known.knows:
+        raise InputError(f"The clips that {model} was looked into with have no labels that could be learned.")
+    return {
+        "training": lambda: plots.training_figure(known.training[-1]), "map": lambda: plots.map_figure(known.map, known.values),
+        "distances": lambda: plots.distances_figure(known.distances), "knows": lambda: plots.knowledge_figure(known.knows),
+    }[what]()  # fmt: skip
+
+
+def check_target(target: Path) -> None:
+    """InputError where no figure can be written."""
+    from vqaudio import hub
 
     if target.suffix.lower() not in FORMATS:
         raise InputError(f"{target} should end in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}.")
     hub.check_folder(target)
-    curves = {name: [(run.name, run.steps, run.scores) for run in runs] for name, runs in read_curves(folder).items()}
-    figure = experiments_figure(curves, HEADER, read_table(folder))
-    form = target.suffix[1:].lower()
-    hub.replace_file(target, lambda path: figure.savefig(path, format=form, dpi=80))
+
+
+def save(figure, target: Path) -> None:
+    """Write a figure in the format of the target's ending."""
+    from vqaudio import hub
+    from vqaudio.plots import picture
+
+    drawn = picture(figure, target.suffix[1:].lower())
+    hub.replace_file(target, lambda path: path.write_bytes(drawn))

@@ -11,7 +11,7 @@ from typing import Annotated, Generic, TypeVar
 
 import tyro
 
-from vqaudio.errors import InputError
+from vqaudio.errors import InputError, nearest
 
 Recipe = TypeVar("Recipe")
 
@@ -147,14 +147,18 @@ def _take_weights(model, name: str) -> str:
     return trained.codec_fingerprint
 
 
-def parse(args: list[str], recipes: dict[str, Recipe], default: str, prog: str) -> Run[Recipe]:
-    """The run that these arguments ask for; the recipe is looked up first, since it gives the other defaults."""
+def parse(args: list[str], recipes: dict[str, Recipe], default: str, prog: str, quiet: bool = False) -> Run[Recipe]:
+    """The run that these arguments ask for; the recipe is looked up first, since it gives the other defaults.
+
+    With `quiet` nothing is printed of what is wrong: SystemExit alone tells.
+    """
     name = _value_of("--recipe", args) or default
     if name not in recipes:
-        raise InputError(f"There is no recipe {name!r}; known are {', '.join(recipes)}.")
+        raise InputError(f"There is no recipe {name!r}{nearest(name, recipes)} Known are {', '.join(recipes)}.")
     recipe = recipes[name]
     return tyro.cli(
-        Run[type(recipe)], default=Run(recipe, name), args=args, prog=prog, config=(tyro.conf.FlagCreatePairsOff,)
+        Run[type(recipe)], default=Run(recipe, name), args=args, prog=prog, config=(tyro.conf.FlagCreatePairsOff,),
+        console_outputs=not quiet,
     )
 
 
@@ -174,18 +178,18 @@ def _value_of(option: str, args: list[str]) -> str | None:
     return None
 
 
-def load_parts(name: str, data: Path | None, sample_rate: int):
-    """A dataset's training and validation part at the codec's rate; raises InputError where it has another rate only."""
+def load_parts(name: str, data: Path | None, sample_rate: int, parts: tuple[str, ...] = ("train", "validation")):
+    """These parts of a dataset at the codec's rate; raises InputError where it has another rate only."""
     from vqaudio.data import dataset_named
 
     load = dataset_named(name).load_split
     options = {"sample_rate": sample_rate} if "sample_rate" in inspect.signature(load).parameters else {}
-    parts = [load(part, data, **options) for part in ("train", "validation")]
-    if parts[0].sample_rate != sample_rate:
+    splits = [load(part, data, **options) for part in parts]
+    if splits[0].sample_rate != sample_rate:
         raise InputError(
-            f"{name} is a dataset at {parts[0].sample_rate:,} Hz, and this codec works at {sample_rate:,} Hz."
+            f"{name} is a dataset at {splits[0].sample_rate:,} Hz, and this codec works at {sample_rate:,} Hz."
         )
-    return parts
+    return splits
 
 
 def _class_for(config):

@@ -21,6 +21,10 @@ from vqaudio.rvq import Quantised, ResidualVQ
 
 COMPANDING = 0.7  # the wave's latents are divided by the column's RMS to this power; the decoder multiplies them by it again
 TYPICAL_RMS = 0.1
+PARTS = {  # by top-level module
+    "encoder": ("stem", "stem_norm", "encoder", "wave_in"), "quantiser": ("to_latent", "rvq", "from_latent"),
+    "decoder": ("decoder", "to_frames", "frames"), "head": ("head", "wave_gain", "wave_out"),
+}
 WAVE_SCALE = 0.25 * TYPICAL_RMS**COMPANDING  # of the wave's latents, so that they are no larger than the network's
 
 
@@ -143,6 +147,10 @@ class WaveformCodec(Codec):
         if n_stages is not None:
             heard = torch.where((n_stages == 0)[:, None, None], latents, heard)
         return _through(self._sound_steps(), heard, valid), quantised
+
+    def part_of(self, parameter: str) -> str:
+        module = super().part_of(parameter)
+        return next((part for part, modules in PARTS.items() if module in modules), module)
 
     @property
     def encoder_fingerprint(self) -> str:

@@ -10,6 +10,7 @@ from vqaudio.data.clips import About
 from vqaudio.errors import InputError
 from vqaudio.evaluation.codebooks import health, load_statistics
 from vqaudio.evaluation.codec_evaluation import Scores, table
+from vqaudio.evaluation.energy import Energy
 from vqaudio.hub import replace_file
 
 CODEC_CARD = """---
@@ -95,13 +96,17 @@ def about(metrics: dict | None) -> About:
 
 
 def write_table(folder: Path, page: Path) -> None:
-    """Put the table of metrics.json between the model's two marks of a page: `<!-- table: NAME ... -->` and `<!-- /table -->`."""
-    text, metrics = page.read_text(), read_record(folder, "metrics.json")
-    head, mark, rest = text.partition(f"<!-- table: {folder.resolve().name} ")
+    """Put the table of metrics.json between the model's two marks of a page."""
+    put_table(page, folder.resolve().name, _scores(read_record(folder, "metrics.json")))
+
+
+def put_table(page: Path, name: str, table: str) -> None:
+    """Put a table between its two marks of a page: `<!-- table: NAME ... -->` and `<!-- /table -->`. InputError without marks."""
+    head, mark, rest = page.read_text().partition(f"<!-- table: {name} ")
     comment, end, tail = rest.partition("<!-- /table -->")
     if not mark or not end:
-        raise InputError(f"{page} has no `<!-- table: {folder.resolve().name} -->` and `<!-- /table -->` to write between.")
-    new = f"{head}{mark}{comment.splitlines()[0]}\n{_scores(metrics)}\n{end}{tail}"
+        raise InputError(f"{page} has no `<!-- table: {name} -->` and `<!-- /table -->` to write between.")
+    new = f"{head}{mark}{comment.splitlines()[0]}\n{table}\n{end}{tail}"
     replace_file(page, lambda path: path.write_text(new))
 
 
@@ -122,9 +127,21 @@ def training_in_words(runs: list[dict] | None) -> str:
     return "\n".join(
         f"{i}. `{run['command']}`: {run['steps']} steps in {run['seconds'] / 60:.0f} minutes, "
         f"{run['processes']} process(es) of {run['threads']} thread(s) on {run['device']}, torch {run['torch']}, "
-        f"{run['finished']}."
+        f"{run['finished']}; {_energy_in_words(run)}."
         for i, run in enumerate(runs, 1)
     )
+
+
+def _energy_in_words(run: dict) -> str:
+    """What a run took, as far as it was metered."""
+    if "energy" not in run:
+        return "energy not measured"
+    told, of = Energy.from_json(run["energy"]).in_words(), []
+    if run["energy"]["steps"] != run["steps"]:
+        of.append(f"{run['energy']['steps']} of its steps")
+    if run["processes"] > 1:
+        of.append("the first of its processes")
+    return f"{told}{', of ' + ' and '.join(of) + ' only' if of else ''}"
 
 
 def _scores(metrics: dict | None) -> str:

@@ -12,6 +12,7 @@ from vqaudio.data.clips import Split
 from vqaudio.errors import InputError
 from vqaudio.evaluation.metrics import mel_l1, si_sdr
 from vqaudio.training.discriminators import Discriminators
+from vqaudio.training.gradients import gradient_norms
 from vqaudio.training.loop import Place
 from vqaudio.training.losses import LoudnessLoss, SpectralLoss, WaveformLoss
 
@@ -168,7 +169,7 @@ class CodecTask:
             self.modules["discriminators"].requires_grad_(False)
         unquantised = 1.0 if step < self.settings.unquantised_steps else self.settings.unquantised_share
         loss, terms, decoded = self.generator(audio, lengths, adversarial, unquantised)
-        terms["gradient_norm"] = self._descend("codec", loss)
+        terms |= self._descend("codec", loss)
         terms["discriminator"] = loss.new_zeros(())
         if adversarial:
             self.modules["discriminators"].requires_grad_(True)
@@ -177,12 +178,14 @@ class CodecTask:
             self._descend("discriminators", terms["discriminator"])
         return terms
 
-    def _descend(self, name: str, loss: Tensor) -> Tensor:
+    def _descend(self, name: str, loss: Tensor) -> dict[str, Tensor]:
+        """One step of an optimiser; the norms of the gradients, as they were before they are clipped."""
         self.optimisers[name].zero_grad(set_to_none=True)
         loss.backward()
+        parts = gradient_norms(self.codec) if name == "codec" else {}
         norm = nn.utils.clip_grad_norm_(self.modules[name].parameters(), 10.0)
         self.optimisers[name].step()
-        return norm
+        return {"gradient_norm": norm, **parts}
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:

@@ -26,6 +26,7 @@ from tqdm import tqdm
 from vqaudio import audio
 from vqaudio.errors import InputError
 from vqaudio.hub import replace_file
+from vqaudio.training.metering import RunMeter
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,10 @@ class LoopConfig:
     """auto, cpu, cuda or mps."""
     tensorboard: bool = False
     """Also write TensorBoard events."""
+    energy: bool = False
+    """Also record joules and CO2e in training.json; see `vqaudio.evaluation.energy`."""
+    region: str | None = None
+    """For the CO2e: a country's code of three letters; by default $VQAUDIO_REGION, else the world's mean."""
 
 
 class Task(Protocol):
@@ -134,7 +139,7 @@ def fit(task: Task, config: LoopConfig, folder: Path, place: Place, resume: bool
         raise InputError(f"{folder} already holds a run: continue it with --resume, or choose another --out.")
     folder.mkdir(parents=True, exist_ok=True)
     start, best = _restore(task, config, checkpoint, place) if checkpoint.exists() else (0, float("inf"))
-    observer = _Observer(task, config, folder, start, best) if place.rank == 0 else None
+    observer = _Observer(task, config, folder, start, best, place) if place.rank == 0 else None
     stop = _StopRequest()
     for step in range(start, config.steps):
         scalars = _train_step(task, config, step, place.rank)
@@ -144,7 +149,7 @@ def fit(task: Task, config: LoopConfig, folder: Path, place: Place, resume: bool
             observer.see(scalars, done, last)
             if last or done % config.checkpoint_every == 0:
                 _save(task, config, checkpoint, done, observer.best)
-                _describe_run(folder, done, place, observer.log.spent_s)
+                _describe_run(folder, done, place, observer.log.spent_s, observer.meter.record(done))
         if stop.asked:
             raise KeyboardInterrupt(f"stopped after step {done}; the same command with --resume goes on from there.")
     if observer is None:
@@ -164,7 +169,8 @@ def _train_step(task: Task, config: LoopConfig, step: int, rank: int) -> dict[st
 class _Observer:
     """What the first process does beside training: the progress bar, the log, validation, and the best weights."""
 
-    def __init__(self, task: Task, config: LoopConfig, folder: Path, start: int, best: float):
+    def __init__(self, task: Task, config: LoopConfig, folder: Path, start: int, best: float, place: Place):
+        self.meter = RunMeter(folder / "training.json", start, str(place.device) if config.energy else None, config.region)
         self.task, self.config, self.folder, self.best = task, config, folder, best
         self.log = _Log(folder, start, config.tensorboard)
         self.bar = tqdm(total=config.steps, initial=start, unit="step", mininterval=2, smoothing=0.05)
@@ -202,13 +208,13 @@ class _Observer:
             self.log.write_sound(name, sound, done, rate)
 
 
-def _describe_run(folder: Path, steps: int, place: Place, seconds: float) -> None:
+def _describe_run(folder: Path, steps: int, place: Place, seconds: float, energy: dict | None) -> None:
     """Write training.json: how these weights came about, for the model card; also of a run that is stopped early."""
     described = {
         "command": " ".join(["vqaudio", *sys.argv[1:]]), "steps": steps, "seconds": seconds,
         "processes": place.world, "threads": torch.get_num_threads(), "device": _device_name(place.device),
         "torch": torch.__version__, "finished": time.strftime("%Y-%m-%d"),
-    }
+    } | ({"energy": energy} if energy else {})
     replace_file(folder / "training.json", lambda path: path.write_text(json.dumps(described, indent=1) + "\n"))
 
 

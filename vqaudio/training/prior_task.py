@@ -14,6 +14,7 @@ from vqaudio.data.encoded import CACHE, EncodedSplit, encoded
 from vqaudio.errors import InputError
 from vqaudio.prior import Prior, PriorConfig
 from vqaudio.training.codec_task import reduced_precision
+from vqaudio.training.gradients import gradient_norms
 from vqaudio.training.loop import Place
 
 NATS_PER_BIT = 0.6931471805599453
@@ -156,9 +157,10 @@ class PriorTask:
         loss = self.objective(*batch)
         self.optimisers["prior"].zero_grad(set_to_none=True)
         loss.backward()
+        parts = gradient_norms(self.prior)
         norm = nn.utils.clip_grad_norm_(self.prior.parameters(), 1.0)
         self.optimisers["prior"].step()
-        return {"bits": loss / NATS_PER_BIT, "gradient_norm": norm}
+        return {"bits": loss / NATS_PER_BIT, "gradient_norm": norm, **parts}
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:

@@ -56,12 +56,20 @@ VOICE = WaveformConfig(
     sample_rate=16_000, hop=320, n_fft=640, encoder_channels=192, latent_dim=64, phase="vector", wave_dims=40, look_ahead=1,
     n_stages=12, vocab=1024,
 )
+SMALL = WaveformConfig(  # narrow enough that experiments with several seeds can be had: half a minute or so a run on one core
+    encoder_channels=64, encoder_blocks=2, latent_dim=32, decoder_channels=96, decoder_blocks=2, frame_channels=64, frame_blocks=1
+)
 ROOMS = Augmentation(noise=0.35, reverberation=0.15, band_limits=0.15)
 
 CODEC_RECIPES = {
     "fsdd-8khz": CodecRecipe(
         training=CodecTraining(batch_size=20, crop_s=0.5, learning_rate=1e-3, adversary_from=None),
         loop=LoopConfig(steps=10_000, validate_every=1000, checkpoint_every=1000),
+    ),
+    "fsdd-8khz-small": CodecRecipe(
+        codec=SMALL,
+        training=CodecTraining(batch_size=10, crop_s=0.32, learning_rate=2e-3, adversary_from=None, precision="float32"),
+        loop=LoopConfig(steps=250, log_every=25, validate_every=250, checkpoint_every=125),
     ),
     "fsdd-8khz-decoder": CodecRecipe(
         start_from="runs/fsdd-8khz/last",

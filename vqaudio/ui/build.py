@@ -5,8 +5,9 @@ from pathlib import Path
 import gradio as gr
 import torch
 
-from vqaudio.ui import api, api_priors, codebooks, compare, facts, gpu, inpainting, models, reading, report, served, wire
+from vqaudio.ui import api, api_priors, codebooks, compare, facts, figures, gpu, inpainting, models, reading, report, served, wire
 from vqaudio.ui.codemap import CodeMap
+from vqaudio.ui.spending import Clock
 from vqaudio.ui.workbench import Workbench
 
 MAX_WAITING = 40  # people in the queue; the next one is told to try again
@@ -56,9 +57,11 @@ def open_codes(path: str | None, model: str | None, token: str | None):
 def _opened(make, model: str | None):
     try:
         with reading.plain_errors():
-            bench, told = make()
+            with Clock() as clock:
+                bench, told = make()
             token = served.store.put(bench)
-            told += report.nearness(bench.error, facts.known_of(bench.codec)) + report.limits(models.limits(bench.codec))
+            told += report.nearness(bench.error, facts.known_of(bench.codec))
+            told += report.limits(models.limits(bench.codec), clock.spent.in_words())
             return served.describe(token, bench), told, token
     except gr.Error as error:
         return {"model": model}, report.refusal(error.message), None
@@ -99,8 +102,9 @@ def build() -> gr.Blocks:
             picker, sound, trim, codemap = _listen(session)
         compare.view(sound, trim)
         with gr.Tab("Codebooks") as tab:
-            books = gr.HTML()
-            tab.select(codebooks.view, picker, books, api_visibility="private", show_progress="hidden")
+            books, drawn = gr.HTML(), gr.HTML()
+            hidden = {"api_visibility": "private", "show_progress": "hidden"}
+            tab.select(codebooks.view, picker, books, **hidden).then(figures.view, picker, drawn, **hidden)
         demo.load(start, None, [picker, codemap], api_visibility="private", show_progress="hidden")
         api.add_endpoints()
         api_priors.add_endpoints()

@@ -72,10 +72,22 @@ function heard(answer) {
   return found;
 }
 
+// What the last action took on the server, and all of this page's so far. The joules are an estimate, and said to be.
+const VERBS = { decode: "decoding", side: "decoding", step: "decoding a step", original: "fetching the original", inspect: "looking a cell up", export: "making a file", prior: "the prior's work" };
+const spentSoFar = { s: 0, joules: 0 };
+function showSpent({ verb, s, joules, by }) {
+  spentSoFar.s += s;
+  spentSoFar.joules += joules;
+  const took = (spent) => `${number(spent.s, 2)} s, about ${spent.joules < 1 ? `${number(1000 * spent.joules)} mJ` : `${number(spent.joules, 1)} J`}`;
+  element.querySelector(".cm-spent").textContent = `Last action (${VERBS[verb] || verb}): ${took({ s, joules })}. This page so far: ${took(spentSoFar)}. Energy is estimated: ${by}.`;
+}
+
 // A server function's answer; a broken connection is a sentence too.
 async function call(f, request) {
   try {
-    return await f(request);
+    const answer = await f(request);
+    if (answer.spent) showSpent(answer.spent);
+    return answer;
   } catch (error) {
     return { ok: false, error: "The app does not answer: check the connection, or reload the page." };
   }

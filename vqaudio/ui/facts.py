@@ -11,6 +11,8 @@ import vqaudio.audio
 from vqaudio.codec import Codec
 from vqaudio.errors import InputError
 from vqaudio.evaluation.codebooks import CodebookStatistics, load_statistics
+from vqaudio.evaluation.exploration import Exploration
+from vqaudio.evaluation.exploration import load as load_exploration
 from vqaudio.hub import modules_of
 
 NO_DATASET = "The training clips are not on this machine. To hear them, get the dataset: run `vqaudio download {dataset}`."
@@ -47,6 +49,13 @@ def _first_component(words: Tensor) -> Tensor:
 def statistics(codec: Codec) -> CodebookStatistics | None:
     """What was counted over the model's dataset, or None where it was not."""
     return load_statistics(codec.folder) if codec.folder else None
+
+
+@cache
+def exploration(codec: Codec) -> Exploration | None:
+    """What was found out about this very encoder; None where nothing was. Raises InputError where the file is damaged."""
+    known = load_exploration(codec.folder) if codec.folder else None
+    return known if known is not None and known.encoder == codec.encoder_fingerprint else None
 
 
 def known_of(codec: Codec) -> CodebookStatistics | None:

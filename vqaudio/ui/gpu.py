@@ -40,4 +40,9 @@ def encoded(model: str, audio: Tensor) -> tuple[Codes, Tensor]:
 
 def _placed(codec: Codec) -> Codec:
     """The codec, or, where a GPU is lent, a copy of it there: the one that all share stays on the CPU."""
-    return codec if spaces is None or not torch.cuda.is_available() else copy.deepcopy(codec).to("cuda")
+    return copy.deepcopy(codec).to("cuda") if lent() else codec
+
+
+def lent() -> bool:
+    """Whether a GPU is there for functions that carry the decorator."""
+    return spaces is not None and torch.cuda.is_available()

@@ -177,6 +177,7 @@ def progress(request: ProgressRequest) -> dict:
         "state": state, "share": job.share, "waiting": job.before, "error_text": job.error, "opened": opened,
         "results": [result.told() for result in fresh], "step": step,
         "number": number, "now": wire.integers(torch.where(ids < 0, UNDECIDED, ids)) if unseen else None,
+        "spent": None if state in ("waiting", "running") else job.spent,
     }  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from torch import Tensor
 
 from vqaudio.errors import InputError
+from vqaudio.ui.spending import Clock
 from vqaudio.ui.store import Store
 
 AT_ONCE = 2
@@ -42,6 +43,7 @@ class Job:
         share: of the work that is done, 0 to 1.
         results: those that are there, each with `n_bytes` and `told()`, what the page is told of it.
         opened: what the page is told of each result before anything of it is there.
+        spent: what it took, as the page is told; None until it has ended.
         asked_at: when the page last asked how far it is, on the clock `time.monotonic`.
         now: the number of steps made so far, the number of the result at work, and the indices [K, T] after the last step;
             -1 is not decided yet.
@@ -50,6 +52,7 @@ class Job:
     def __init__(self, work: Callable[["Job"], None], total: int, owner=None):
         self._work, self.total, self.owner = work, total, owner
         self.state, self.share, self.error = "waiting", 0.0, ""
+        self.spent: dict | None = None
         self.results: list = []
         self.opened: list[dict] = []
         self.now: tuple[int, int, Tensor | None] = (0, 0, None)
@@ -99,16 +102,25 @@ class Job:
                 return
             _waiting.remove(self)
             self.state = "running"
+        with Clock() as clock:
+            ended = self._worked()
+        self.spent = clock.spent.told("prior")
+        self.state = ended
+
+    def _worked(self) -> str:
+        """Do the work; returns the state in which it ended."""
         try:
             self._work(self)
-            self.state = "done"
         except Cancelled:
-            self.state = "cancelled"
+            return "cancelled"
         except InputError as error:
-            self.error, self.state = str(error), "failed"
+            self.error = str(error)
+            return "failed"
         except Exception:
             _log.exception("a sampling job failed")
-            self.error, self.state = "Something went wrong while sampling. The clip is unharmed; the fault was logged.", "failed"
+            self.error = "Something went wrong while sampling. The clip is unharmed; the fault was logged."
+            return "failed"
+        return "done"
 
 
 def start(job: Job) -> str:

@@ -30,9 +30,10 @@ def of_codes(sentences: tuple[str, ...]) -> str:
     return _page("What you opened", _lines(sentences))
 
 
-def limits(sentence: str) -> str:
-    """What the model can do, to stand under a report."""
-    return f'<div class="vq-report"><p class="vq-limits">{escape(sentence)}</p></div>'
+def limits(sentence: str, spent: str) -> str:
+    """What the model can do, and what opening the clip took, to stand under a report."""
+    took = f'<p class="vq-spent">Opening it took {escape(spent)}.</p>'
+    return f'<div class="vq-report"><p class="vq-limits">{escape(sentence)}</p>{took}</div>'
 
 
 def nearness(error: float | None, known: CodebookStatistics | None) -> str:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from vqaudio.audio import to_int16
 from vqaudio.errors import InputError
+from vqaudio.ui.spending import Clock
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 AT_ONCE = max(2, CORES)
@@ -94,10 +95,10 @@ def validated(model: type[BaseModel], data):
 
 
 def serves(request_type: type[Message], light: bool = False):
-    """Make a server function of `f(request) -> dict`: its answer is {ok: true, ...} or {ok: false, error: a sentence}.
+    """Make a server function of `f(request) -> dict`: its answer is {ok: true, spent, ...} or {ok: false, error: a sentence}.
 
     Server functions go round Gradio's queue, so at most AT_ONCE of them work at a time. A light one, which computes next to
-    nothing, need not wait for those.
+    nothing, need not wait for those, and is not said to spend anything.
     """
 
     def wrap(f):
@@ -110,7 +111,9 @@ def serves(request_type: type[Message], light: bool = False):
             if not light and not _slots.acquire(timeout=WAIT_S):
                 return _refusal("Too many people are listening at this moment: try again in a minute.")
             try:
-                return {"ok": True, **f(request)}
+                with Clock() as clock:
+                    answer = f(request)
+                return {"ok": True, **({} if light else {"spent": clock.spent.told(f.__name__)}), **answer}
             except InputError as error:
                 return _refusal(str(error))
             except Exception:  # the last line of defence: a person gets a sentence, the log gets the traceback

@@ -1,0 +1,149 @@
+"""What codes know of the clips' labels: mutual information cell by cell, a linear probe clip by clip. Needs scikit-learn."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from vqaudio.codes import CodeSpec
+from vqaudio.errors import InputError
+
+PROBED = 3000  # clips that a probe learns from, at the most
+FOLDS = 4  # where the labels are on the measured clips alone
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A split as a codec sees it.
+
+    Attributes:
+        latents [n, D], ids [n, K], left [n, K], clips [n]: of every column its vector, its indices, how far its codewords leave
+            it behind, and the number of its clip.
+        labels: kind -> of every clip its label, or None.
+        n_clips: how many clips there are.
+    """
+
+    latents: np.ndarray
+    ids: np.ndarray
+    left: np.ndarray
+    clips: np.ndarray
+    labels: dict[str, list[str | None]]
+    spec: CodeSpec
+    n_clips: int
+
+    @cached_property
+    def values(self) -> dict[str, list[str]]:
+        """The labels that occur, in order."""
+        return {kind: sorted({label for label in labels if label is not None}) for kind, labels in self.labels.items()}
+
+    def position(self, kind: str, clip: int) -> int:
+        """Of a clip's label among those that occur; their number for none."""
+        label = self.labels[kind][clip]
+        return len(self.values[kind]) if label is None else self.values[kind].index(label)
+
+    def bags(self, stage: int) -> np.ndarray:
+        """[clips, V]: the square root of the share of each of a stage's codewords among the clip's cells."""
+        rows, vocab = self.spec.rows_of(stage), self.spec.stages[stage].vocab
+        bags = np.zeros((self.n_clips, vocab))
+        np.add.at(bags, (self.clips[:, None], self.ids[:, rows]), 1.0)
+        return np.sqrt(bags / np.maximum(1, bags.sum(1, keepdims=True)))
+
+    def means(self) -> np.ndarray:
+        """[clips, D]: the mean latent vector of each clip."""
+        sums = np.zeros((self.n_clips, self.latents.shape[1]))
+        np.add.at(sums, self.clips, self.latents)
+        return sums / np.maximum(1, np.bincount(self.clips, minlength=len(sums)))[:, None]
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """What is known of one kind of label.
+
+    Attributes:
+        nmi: for each stage, the normalised mutual information (0 to 1; arithmetic mean of the entropies) of a cell's index and
+            its clip's label.
+        nmi_by_chance: the same with the labels dealt out to the clips at random: what so many words give from so few cells.
+        probe: for each stage, the accuracy of a logistic regression that is given how often each codeword occurs in the clip.
+        probe_of_all: of one that is given this of all stages; probe_of_latents: of one that is given the clip's mean latents.
+        largest: the share of the most frequent label: what always saying it would reach.
+        learned_from: "train", or "folds" where the probes learned from other clips of the measured part.
+        clips: measured.
+    """
+
+    nmi: list[float]
+    nmi_by_chance: list[float]
+    probe: list[float]
+    probe_of_all: float
+    probe_of_latents: float
+    largest: float
+    learned_from: str
+    clips: int
+
+
+def knowledge(kind: str, seen: Seen, train: Seen, seed: int = 0) -> Knowledge:
+    """Measure it of the labelled clips of `seen`; the probes learn from `train` where it has the labels."""
+    random = np.random.default_rng(seed)
+    named = np.array([label is not None for label in seen.labels[kind]])
+    target = np.array([label or "" for label in seen.labels[kind]])
+    dealt = target.copy()
+    dealt[named] = random.permutation(target[named])
+    stages = range(len(seen.spec.stages))
+    probes = _Probes(kind, seen, train, random)
+    bags = [(seen.bags(j), train.bags(j)) for j in stages]
+    every = tuple(np.concatenate(side, 1) for side in zip(*bags))
+    counts = np.unique(target[named], return_counts=True)[1]
+    return Knowledge(
+        nmi=[_nmi(seen, j, target, named) for j in stages], nmi_by_chance=[_nmi(seen, j, dealt, named) for j in stages],
+        probe=[probes.accuracy(*pair) for pair in bags], probe_of_all=probes.accuracy(*every),
+        probe_of_latents=probes.accuracy(seen.means(), train.means()), largest=_round(counts.max() / counts.sum()),
+        learned_from="train" if probes.from_train else "folds", clips=int(named.sum()),
+    )
+
+
+def _nmi(seen: Seen, stage: int, target: np.ndarray, named: np.ndarray) -> float:
+    """Of the indices of a stage's cells in named clips with the clips' labels."""
+    metrics = _sklearn("sklearn.metrics")
+    cells, rows = named[seen.clips], seen.spec.rows_of(stage)
+    ids = seen.ids[cells][:, rows]
+    return _round(metrics.normalized_mutual_info_score(np.repeat(target[seen.clips[cells]], ids.shape[1]), ids.ravel()))
+
+
+class _Probes:
+    """Logistic regressions of one kind of label."""
+
+    def __init__(self, kind: str, seen: Seen, train: Seen, random: np.random.Generator):
+        told = train.labels.get(kind, [])
+        self.known = np.array([i for i, label in enumerate(told) if label is not None], dtype=int)
+        self.from_train = len({told[i] for i in self.known}) > 1
+        self.known = np.sort(random.permutation(self.known)[:PROBED])
+        self.learned = np.array([told[i] for i in self.known])
+        self.asked = np.array([i for i, label in enumerate(seen.labels[kind]) if label is not None])
+        self.wanted = np.array([seen.labels[kind][i] for i in self.asked])
+
+    def accuracy(self, features: np.ndarray, train: np.ndarray) -> float:
+        """Of the measured clips, from their features [clips, n]; `train` are those of the training clips."""
+        linear, pipeline = _sklearn("sklearn.linear_model"), _sklearn("sklearn.pipeline")
+        scaler = _sklearn("sklearn.preprocessing").StandardScaler()
+        probe = pipeline.make_pipeline(scaler, linear.LogisticRegression(C=0.1, max_iter=500))
+        if self.from_train:
+            probe.fit(train[self.known], self.learned)
+            return _round((probe.predict(features[self.asked]) == self.wanted).mean())
+        folds = _sklearn("sklearn.model_selection").KFold(FOLDS, shuffle=True, random_state=0)
+        right = 0
+        for fit, test in folds.split(self.asked):
+            probe.fit(features[self.asked[fit]], self.wanted[fit])
+            right += int((probe.predict(features[self.asked[test]]) == self.wanted[test]).sum())
+        return _round(right / len(self.asked))
+
+
+def _sklearn(name: str):
+    import importlib
+
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        raise InputError("scikit-learn is not there: `pip install scikit-learn`.") from None
+
+
+def _round(value: float) -> float:
+    return round(float(value), 4)

@@ -1,0 +1,164 @@
+"""The meters themselves: hardware counters through Zeus, and CodeCarbon's model of what has none. Used through `energy.Meter`.
+
+Both talk much, on import and after: what they print is kept from the terminal. Nothing here uses the network.
+"""
+
+import contextlib
+import io
+import json
+import logging
+import warnings
+from importlib import metadata, resources
+
+from vqaudio.errors import InputError
+
+MISSING = (
+    "To record energy, the meters are needed: `pip install -e .[energy]` (Zeus and CodeCarbon). Or leave the option out: "
+    "then nothing is recorded, and nothing else changes."
+)
+JOULES_PER_KWH = 3.6e6
+
+
+def _imported():
+    """Zeus and CodeCarbon. Raises InputError where one is missing."""
+    with quiet():
+        try:
+            import codecarbon
+            import zeus.device
+            import zeus.monitor
+        except ImportError:
+            raise InputError(MISSING) from None
+    return codecarbon, zeus
+
+
+@contextlib.contextmanager
+def quiet():
+    """Nothing that is printed, warned of or logged in here reaches the terminal."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
+
+
+class Counters:
+    """The hardware's own counters, as far as they can be read.
+
+    Attributes:
+        by: for each component that is measured, the counter.
+        why: for each that is not, the reason.
+        remarks: sentences on counters that should be there and cannot be read.
+    """
+
+    def __init__(self, device: str):
+        _, self._zeus = _imported()
+        self.name = f"Zeus {metadata.version('zeus')}"
+        self.by: dict[str, str] = {}
+        self.why: dict[str, str] = {"memory": "no counter of the memory"}
+        self.remarks: list[str] = []
+        with quiet():
+            cpus, gpus = self._packages(), self._cards(device)
+            self._monitor = self._zeus.monitor.ZeusMonitor(gpu_indices=gpus, cpu_indices=cpus)
+
+    def _packages(self) -> list[int]:
+        """The processor's packages whose RAPL counters can be read."""
+        errors = self._zeus.device.exception.ZeusBaseCPUError
+        try:
+            found = self._zeus.device.get_cpus()
+        except (errors, OSError) as error:
+            if "permission" in f"{type(error).__name__} {error}".lower():
+                self.why["processor"] = "its RAPL counter may not be read by this user"
+                self.remarks.append(
+                    "The processor's energy counter (RAPL) is there, but this user may not read it: its energy is estimated. "
+                    "An administrator can change that: `sudo chmod -R a+r /sys/class/powercap/intel-rapl`."
+                )
+            else:
+                self.why["processor"] = "no RAPL counter here"
+                self.remarks.append("This machine shows no energy counter of its processor (RAPL): its energy is estimated.")
+            return []
+        self.by["processor"] = f"{self.name} from RAPL, whole packages"
+        return list(range(len(found)))
+
+    def _cards(self, device: str) -> list[int]:
+        """The one graphics card that the work runs on, if it can be read."""
+        kind, _, number = device.partition(":")
+        if kind != "cuda":
+            self.why["graphics card"] = "not used" if kind == "cpu" else f"no counter for {kind}"
+            return []
+        try:
+            self._zeus.device.get_gpus()
+        except (self._zeus.device.exception.ZeusBaseGPUError, OSError):
+            self.why["graphics card"] = "its counter (NVML) cannot be read"
+            self.remarks.append(
+                "The graphics card's energy counter (NVML) cannot be read: its energy is missing from the sums."
+            )
+            return []
+        self.by["graphics card"] = f"{self.name} from NVML"
+        return [int(number or 0)]
+
+    def start(self) -> None:
+        with quiet():
+            self._monitor.begin_window("stretch", restart=True)
+
+    def stop(self) -> dict[str, float]:
+        """Joules of each component that is measured."""
+        with quiet():
+            told = self._monitor.end_window("stretch")
+        found = {}
+        if told.cpu_energy:
+            found["processor"] = sum(told.cpu_energy.values())
+        if told.gpu_energy:
+            found["graphics card"] = sum(told.gpu_energy.values())
+        if told.dram_energy:
+            self.by["memory"] = f"{self.name} from RAPL"
+            found["memory"] = sum(told.dram_energy.values())
+        return found
+
+
+class CarbonTracker:
+    """CodeCarbon's estimate for this process, and the CO2e of a region's electricity.
+
+    Attributes:
+        by: for each component, the model.
+        grams_per_kwh, place: of the region's electricity, and what it stands for in words.
+    """
+
+    def __init__(self, region: str):
+        codecarbon, _ = _imported()
+        self.name = f"CodeCarbon {metadata.version('codecarbon')}"
+        mixes = _data("global_energy_mix.json")
+        if region != "world" and region not in mixes:
+            raise InputError(
+                f"There is no region {region!r}: give a country's code of three letters, such as DEU or USA, or world."
+            )
+        with quiet():
+            self._tracker = codecarbon.OfflineEmissionsTracker(
+                country_iso_code=None if region == "world" else region, tracking_mode="process", output_methods=[],
+                log_level="critical", allow_multiple_runs=True,  # without it, it would take over Ctrl-C
+            )
+        world = region == "world"
+        self.place = "the world's mean: no region was told" if world else f"the mix of {mixes[region]['country_name']}"
+        self.grams_per_kwh = float(_data("carbon_intensity_per_source.json")["world_average"]) if world else 0.0
+        self.by = {
+            "processor": f"{self.name}: the process's share of the processor's time x its rated power",
+            "memory": f"{self.name}: 5 W for each module that a machine with so much memory has",
+        }
+
+    def start(self) -> None:
+        with quiet():
+            self._tracker.start_task()
+
+    def stop(self) -> dict[str, float]:
+        """Joules of each component that is estimated."""
+        with quiet():
+            told = self._tracker.stop_task()
+        if told.energy_consumed > 0:
+            self.grams_per_kwh = 1000 * told.emissions / told.energy_consumed
+        return {"processor": JOULES_PER_KWH * told.cpu_energy, "memory": JOULES_PER_KWH * told.ram_energy}
+
+
+def _data(name: str) -> dict:
+    return json.loads((resources.files("codecarbon") / "data" / "private_infra" / name).read_text(encoding="utf-8"))

@@ -1,0 +1,77 @@
+"""What is measured of a trained run: a number for each name, all on the validation part."""
+
+from importlib.util import find_spec
+
+import torch
+
+from vqaudio.codec import Codec
+from vqaudio.data.clips import Split
+from vqaudio.experiments.worker import Job
+
+SHARES = {"": 1, "_half": 2, "_quarter": 4}  # of the stages that are heard: all, the first half, the first quarter
+
+
+def measures(job: Job, last: dict[str, float]) -> dict[str, float]:
+    """Of a codec, `codec_measures` of its last weights; of anything else, `last`: its last look at the validation part."""
+    if job.run.kind != "codec":
+        return last
+    from vqaudio import hub
+    from vqaudio.cli.train import load_parts
+    from vqaudio.experiments.plan import Settings
+
+    codec = hub.load(job.folder / "last")
+    dataset = Settings("codec", job.run.recipe).changed(job.run.options).dataset
+    validation = load_parts(dataset, job.data, codec.sample_rate)[1]
+    return codec_measures(codec, validation, **job.run.measuring)
+
+
+@torch.inference_mode()
+def codec_measures(codec: Codec, split: Split, beam: int = 1) -> dict[str, float]:
+    """How far decoded clips are from the originals, and how evenly the codewords are used.
+
+    `mel_l1` from all stages, the first half (`_half`) and the first quarter (`_quarter`) of them; `pesq` and `estoi` from all,
+    where the extra `evaluation` is installed; `bits_paid` a column, and `bits_carried`: the sum of the stages' entropies, in bits
+    a column; `used`: the share of all codewords that occur at all.
+    """
+    from vqaudio.evaluation import metrics
+    from vqaudio.evaluation.codebooks import health
+    from vqaudio.evaluation.codec_evaluation import decode_split
+
+    k, rate = len(codec.spec.stages), codec.sample_rate
+    decoded = decode_split(codec, split, sorted({max(1, k // share) for share in SHARES.values()}), beam)
+    found = {}
+    for ending, share in SHARES.items():
+        sounds = decoded[max(1, k // share)]
+        pairs = [(clip.audio, sounds[clip.name]) for clip in split.clips]
+        found[f"mel_l1{ending}"] = _mean(metrics.mel_l1(*pair, rate) for pair in pairs)
+    rows = [
+        [metrics.joined(part, rate) for part in zip(*((split.clips[i].audio, decoded[k][split.clips[i].name]) for i in row))]
+        for row in split.utterances
+    ]
+    for name, package in (("pesq", "pesq"), ("estoi", "pystoi")):
+        if rows and find_spec(package):
+            found[name] = _mean(getattr(metrics, name)(*pair, rate) for pair in rows)
+    counts = code_counts(codec, split, beam)
+    words = sum(len(one) for one in counts)
+    return found | {
+        "bits_paid": codec.spec.bits_per_second / codec.spec.frame_rate,
+        "bits_carried": sum(health(one).entropy_bits for one in counts),
+        "used": 1 - sum(health(one).dead for one in counts) / words,
+    }
+
+
+def code_counts(codec: Codec, split: Split, beam: int = 1) -> list[torch.Tensor]:
+    """For each row of the codes, how often each of its codewords occurs: [V] each."""
+    from vqaudio.data.batches import in_order
+
+    counts = [torch.zeros(vocab, dtype=torch.long) for vocab in codec.spec.vocab_of_row]
+    for batch in in_order(split, 50):
+        codes = codec.encode(batch.audio, batch.lengths, beam)
+        for j, count in enumerate(counts):
+            count += torch.bincount(codes.ids[:, j][codes.valid].cpu(), minlength=len(count))
+    return counts
+
+
+def _mean(values) -> float:
+    values = list(values)
+    return sum(values) / len(values)

@@ -1,0 +1,107 @@
+"""What the notebooks play and draw, each in one way. IPython, which a notebook has, is imported when a thing is shown."""
+
+import base64
+import html
+import io
+from collections.abc import Mapping
+
+import soundfile
+import torch
+from torch import Tensor
+
+from vqaudio.codec import Codec
+from vqaudio.codes import Codes
+from vqaudio.evaluation.metrics import magnitudes
+from vqaudio.ui.facts import colour_ranks
+
+RANGE_DB = 65.0  # of a spectrogram, from black to white
+
+
+def players(sounds: Mapping[str, Tensor], sample_rate: int):
+    """Sounds side by side, each under its name, for a notebook to show.
+
+    They play exactly as loud as they are: IPython's own player brings each to the same peak unless it is told not to.
+
+    Args:
+        sounds: [N], [1, N] or [1, 1, N] float32 in [-1, 1]; what lies beyond is clipped.
+    """
+    from IPython.display import HTML
+
+    cells = []
+    for name, sound in sounds.items():
+        file = io.BytesIO()
+        soundfile.write(file, sound.detach().cpu().flatten().clamp(-1, 1).numpy(), sample_rate, format="WAV", subtype="PCM_16")
+        data = base64.b64encode(file.getvalue()).decode()
+        cells.append(
+            f'<figure style="margin:0"><figcaption style="font-size:90%">{html.escape(name)}</figcaption><audio controls '
+            f'preload="metadata" style="width:15em;height:2.4em" src="data:audio/wav;base64,{data}"></audio></figure>'
+        )
+    return HTML(f'<div style="display:flex;flex-wrap:wrap;gap:0.6em 1em">{"".join(cells)}</div>')
+
+
+def table(header: list[str], rows: list[list]):
+    """A table for a notebook to show; numbers as they are to be read."""
+    from IPython.display import Markdown
+
+    lines = [header, ["---"] * len(header), *([str(cell) for cell in row] for row in rows)]
+    return Markdown("\n".join(f"| {' | '.join(line)} |" for line in lines))
+
+
+def draw_spectrogram(axis, sound: Tensor, sample_rate: int, top_db: float | None = None, n_fft: int = 256) -> float:
+    """A sound [N], [1, N] or [1, 1, N] in grey over seconds and kHz; returns the level that is black, for a second picture.
+
+    A sine at full scale is at about 0 dB.
+    """
+    sound = sound.detach().cpu().flatten()
+    decibel = 20 * (magnitudes(sound, n_fft) * 4 / n_fft).clamp_min(1e-7).log10()
+    top_db = float(decibel.max()) if top_db is None else top_db
+    axis.imshow(
+        decibel.numpy(), origin="lower", aspect="auto", cmap="Greys", vmin=top_db - RANGE_DB, vmax=top_db,
+        extent=(0, len(sound) / sample_rate, 0, sample_rate / 2000),
+    )
+    axis.set(xlabel="time, s", ylabel="kHz")
+    return top_db
+
+
+def draw_codemap(
+    axis, codec: Codec, codes: Codes, mask: Tensor | None = None, ids: Tensor | None = None, numbers: bool = False
+) -> None:
+    """The ids of the first clip over seconds and stages, the first stage on top, in the app's colours: alike where codewords are.
+
+    Args:
+        codec: the codec of the codes.
+        mask: bool [B, K, T]; its cells are outlined.
+        ids: [B, K, T] to draw in place of the codes' own; -1 is a cell not yet written, and stays white.
+        numbers: write the ids into the cells.
+    """
+    shown = (codes.ids if ids is None else ids)[0].cpu()
+    rows, columns = shown.shape
+    seconds = columns / codes.spec.frame_rate
+    stage_of_row = [j for j, stage in enumerate(codes.spec.stages) for _ in range(stage.rows)]
+    ranks = torch.tensor([colour_ranks(codec)[j] for j in stage_of_row])
+    colours = ranks.gather(1, shown.long().clamp_min(0)).double()
+    axis.imshow(
+        colours.where(shown >= 0, float("nan")).numpy(), aspect="auto", cmap="viridis", interpolation="nearest", vmin=0,
+        vmax=ranks.shape[1] - 1, extent=(0, seconds, rows + 0.5, 0.5),
+    )
+    axis.set(xlabel="time, s", ylabel="row" if rows > len(codes.spec.stages) else "stage", yticks=range(1, rows + 1))
+    if numbers:
+        for row in range(rows):
+            for column in range(columns):
+                x, y, value = (column + 0.5) / codes.spec.frame_rate, row + 1, int(shown[row, column])
+                bright = colours[row, column] > 0.6 * ranks.shape[1]
+                axis.text(x, y, value, ha="center", va="center", fontsize=7, color="black" if bright else "white")
+    if mask is not None:
+        _outline(axis, mask[0].cpu(), codes.spec.frame_rate)
+
+
+def _outline(axis, mask: Tensor, frame_rate: float) -> None:
+    """Lines along every edge between a cell inside of the mask [K, T] and one outside."""
+    for row, column in mask.nonzero().tolist():
+        left, right, top = column / frame_rate, (column + 1) / frame_rate, row + 0.5
+        sides = {(0, -1): ((left, left), (top, top + 1)), (0, 1): ((right, right), (top, top + 1)),
+                 (-1, 0): ((left, right), (top, top)), (1, 0): ((left, right), (top + 1, top + 1))}  # fmt: skip
+        for (down, along), line in sides.items():
+            y, x = row + down, column + along
+            if not (0 <= y < mask.shape[0] and 0 <= x < mask.shape[1] and mask[y, x]):
+                axis.plot(*line, color="crimson", linewidth=2, solid_capstyle="butt", clip_on=False)

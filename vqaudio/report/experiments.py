@@ -1,0 +1,63 @@
+"""The experiments in the report: for each, one measure over its settings, as mean and spread over the seeds."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from vqaudio.errors import InputError
+from vqaudio.experiments import records
+from vqaudio.experiments.records import MEASURES, Group, Record
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One experiment; `measure` is that of its table which comes first, and is drawn."""
+
+    record: Record
+    measure: str
+
+    @property
+    def name(self) -> str:
+        return self.record.experiment
+
+    @property
+    def axis(self) -> str:
+        return MEASURES[self.measure].title
+
+    def points(self) -> list[tuple[str, float, float]]:
+        """Each setting's name, and the mean and the standard deviation of its measure."""
+        found = []
+        for group in self.record.groups():
+            spread = group.over_seeds(self.measure)
+            found.append((_setting(group), spread.mean, spread.deviation))
+        return found
+
+    def told(self) -> dict:
+        """For the template: its question, and every setting with its number in words."""
+        measure = MEASURES[self.measure]
+        shown = [name for name in (self.measure, "bits_carried") if name in self.record.measured()]
+        rows = [
+            [_setting(group), *(group.over_seeds(name).shown(MEASURES[name]) for name in shown)] for group in self.record.groups()
+        ]
+        seeds = sorted({len(group.runs) for group in self.record.groups()})
+        return {
+            "name": self.name, "question": self.record.question, "recipe": self.record.recipe, "measure": measure.title,
+            "runs": str(len(self.record.runs)), "asked": str(self.record.asked),
+            "rows": rows, "seeds": " to ".join(map(str, dict.fromkeys((seeds[0], seeds[-1])))),
+        }
+
+
+def _setting(group: Group) -> str:
+    return " x ".join(records.shown(value) for value in group.setting.values()) or "as is"
+
+
+def read_all(folder: Path) -> list[Panel]:
+    """Every experiment that is described in the folder. Raises InputError where one has no results yet."""
+    return [_panel(records.read(path.with_suffix(".json"))) for path in sorted(folder.glob("*.toml"))]
+
+
+def _panel(record: Record) -> Panel:
+    measured = record.measured()
+    if not measured:
+        needed = f"finished runs of experiments/{record.experiment}.json"
+        raise InputError(f"The report needs {needed}: `{record.command}` makes them.")
+    return Panel(record, measured[0])

@@ -1,0 +1,22 @@
+"""How large the gradients are, part by part of a network: what metrics.csv records beside their norm as a whole."""
+
+import torch
+from torch import Tensor
+
+from vqaudio.model import Model
+
+
+@torch.no_grad()
+def gradient_norms(model: Model) -> dict[str, Tensor]:
+    """`gradient_PART` -> the Euclidean norm of the gradients of the model's parameters in that part (see `Model.part_of`).
+
+    Of everything that learns: a parameter without a gradient counts as zero, so that the names are the same at every step. The
+    squares of the parts add up to the square of the whole.
+    """
+    parts: dict[str, list[Tensor]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            found = parts.setdefault(model.part_of(name), [])
+            if parameter.grad is not None:
+                found.append(parameter.grad)
+    return {f"gradient_{part}": torch.nn.utils.get_total_norm(gradients) for part, gradients in parts.items()}
