@@ -113,7 +113,7 @@ def test_the_mel_axis_keeps_what_is_even_and_where_things_are():
     rows = axis.pool @ line
     assert (rows.diff() > 0).all()
     back = rows[axis.lower] * (1 - axis.share) + rows[axis.lower + 1] * axis.share
-    assert (back - line)[2:-2].abs().max() < 0.05
+    assert (back - line)[:-8].abs().max() < 0.1
 
 
 @pytest.mark.skipif(not (DATA / philharmonia.FOLDER).is_dir(), reason="the Philharmonia's notes are not here")
