@@ -29,17 +29,16 @@ def download(
     from vqaudio.data import fsdd, mnist, nsynth, speech_commands
     from vqaudio.errors import InputError
 
+    if version and dataset != "speech-commands":
+        raise InputError(f"{dataset.upper()} has one version only: leave --version out.")
     if part and dataset != "nsynth":
         raise InputError("Only NSynth comes in parts: leave --part out.")
     if dataset == "speech-commands":
         print(speech_commands.download(version=version or "0.02"))
-        return
-    if version:
-        raise InputError(f"{dataset.upper()} has one version only: leave --version out.")
-    if dataset == "nsynth":
+    elif dataset == "nsynth":
         print(nsynth.download(part=part or "test"))
-        return
-    print({"fsdd": fsdd, "mnist": mnist}[dataset].download())
+    else:
+        print({"fsdd": fsdd, "mnist": mnist}[dataset].download())
 
 
 def prepare(
