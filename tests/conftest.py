@@ -12,12 +12,17 @@ import pytest
 import torch
 
 from vqaudio import hub
+from vqaudio.codecs.spectrogram import SpectrogramCodec, SpectrogramConfig
 from vqaudio.codecs.waveform import WaveformCodec, WaveformConfig
 
 ROOT = Path(__file__).resolve().parent.parent
 SMALL = WaveformConfig(
     encoder_channels=16, encoder_blocks=1, decoder_channels=16, decoder_blocks=1, frame_channels=16, frame_blocks=1,
     latent_dim=8, n_stages=4, vocab=32,
+)
+SMALL_PICTURE = SpectrogramConfig(
+    sample_rate=8000, hop=160, frames_per_column=2, n_fft=320, rows=32, top_bands=2, bottom_bands=4, bottom_stages=2, vocab=32,
+    latent_dim=8, channels=16, top_channels=16, encoder_blocks=1, decoder_blocks=1, refinements=1,
 )
 SMALL_WITH_WAVE = replace(SMALL, phase="vector", wave_dims=6, look_ahead=1)
 
@@ -43,6 +48,12 @@ def wave_folder(tmp_path_factory) -> Path:
     return save_small(tmp_path_factory.mktemp("models") / "wave", seed=2, config=SMALL_WITH_WAVE)
 
 
+@pytest.fixture(scope="session")
+def picture_folder(tmp_path_factory) -> Path:
+    """One of spectrograms: two maps with bands, and a phase that depends on all that came before."""
+    return save_small_picture(tmp_path_factory.mktemp("models") / "picture", seed=3)
+
+
 @pytest.fixture
 def codec(model_folder):
     return hub.load(model_folder)
@@ -59,6 +70,17 @@ def save_small(folder: Path, seed: int, config: WaveformConfig = SMALL) -> Path:
             parameter.data.fill_(1.0)
         elif name.endswith(("expand.weight", "contract.weight")):
             parameter.data.mul_(10.0)
+    hub.save_compact(codec, folder)
+    return folder
+
+
+def save_small_picture(folder: Path, seed: int, config: SpectrogramConfig = SMALL_PICTURE) -> Path:
+    torch.manual_seed(seed)
+    codec = SpectrogramCodec(config)
+    for parameter in codec.parameters():
+        if not parameter.any():  # what begins at zero does something, as in a trained one
+            parameter.data.copy_(0.1 * torch.randn_like(parameter))
+    codec.start_from(0.1 * torch.randn(8, 1, 32 * config.hop))
     hub.save_compact(codec, folder)
     return folder
 

@@ -1,5 +1,6 @@
 """Layers that several models share. Every one keeps padding at zero, so that a clip gives the same result in any batch."""
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -36,3 +37,46 @@ class ConvNeXtBlock(nn.Module):
         y = self.depthwise(F.pad(x * valid, self.padding)).transpose(1, 2)
         y = self.contract(self.activation(self.expand(self.norm(y))))
         return x + (self.scale * y).transpose(1, 2)
+
+
+class GridBlock(nn.Module):
+    """As `ConvNeXtBlock`, on a grid [B, C, bands, steps]: the convolution sees `kernel` steps, as many before as after, of three
+    bands. `valid` [B, 1, 1, steps] is 1 where a step is real."""
+
+    def __init__(self, channels: int, kernel: int = 5, expansion: int = 3, scale: float = 0.1):
+        super().__init__()
+        self.kernel = kernel
+        self.depthwise = nn.Conv2d(channels, channels, (3, kernel), padding=(1, kernel // 2), groups=channels)
+        self.norm = nn.LayerNorm(channels)
+        self.expand = nn.Linear(channels, channels * expansion)
+        self.contract = nn.Linear(channels * expansion, channels)
+        self.activation = nn.GELU()
+        nn.init.trunc_normal_(self.expand.weight, std=0.02)
+        nn.init.trunc_normal_(self.contract.weight, std=0.02)
+        nn.init.zeros_(self.contract.bias)
+        self.scale = nn.Parameter(scale * self.contract.bias.new_ones(channels))
+
+    def forward(self, x: Tensor, valid: Tensor) -> Tensor:
+        y = self.depthwise(x * valid).movedim(1, -1)
+        y = self.contract(self.activation(self.expand(self.norm(y))))
+        return x + (self.scale * y).movedim(-1, 1)
+
+
+class PerBand(nn.Module):
+    """A linear layer of its own for each band of [B, bands, steps, C]."""
+
+    def __init__(self, bands: int, inputs: int, outputs: int, zero: bool = False):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(bands, inputs, outputs) * (not zero) / inputs**0.5)
+        self.bias = nn.Parameter(torch.zeros(bands, 1, outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch, bands, steps, _ = x.shape
+        y = torch.baddbmm(self.bias, x.transpose(0, 1).reshape(bands, batch * steps, -1), self.weight)
+        return y.view(bands, batch, steps, -1).transpose(0, 1)
+
+    @torch.no_grad()
+    def set(self, weight: Tensor, bias: Tensor) -> None:
+        """Take these numbers: [bands, inputs, outputs] and [bands, 1, outputs]."""
+        self.weight.copy_(weight)
+        self.bias.copy_(bias)

@@ -29,12 +29,15 @@ class Step:
         before, after: columns before and after a column that its result depends on. What lies beyond the ends of x counts
             as the ends of the clip.
         width: numbers along the last axis of x that make one column.
+        carries: whether `run` goes on from where its last call ended. Then it is given each column once, in order, and
+            before = after = 0; where the steps of a running stream are exchanged, this one stays.
     """
 
     run: Callable[[Tensor, Tensor], Tensor]
     before: int
     after: int
     width: int = 1
+    carries: bool = False
 
 
 class Codec(Model, tags=["audio", "residual-vector-quantization"]):
@@ -68,8 +71,15 @@ class Codec(Model, tags=["audio", "residual-vector-quantization"]):
         raise NotImplementedError
 
     def synthesise(self, ids: Tensor, valid: Tensor, stages: tuple[int, ...]) -> Tensor:
-        """Ids [B, K, T] and the stages in use -> level-normalised audio [B, 1, T * hop]."""
+        """Ids [B, K, T] and the stages in use -> level-normalised audio [B, 1, T * hop], or what `whole` makes it of."""
         raise NotImplementedError
+
+    def whole(self, parts: Tensor, valid: Tensor) -> Tensor:
+        """What `synthesise` gave of a whole clip [B, ..., T * any width], valid [B, T] -> level-normalised audio [B, 1, T * hop].
+
+        For a codec whose sound depends on all that came before: then `synthesise` gives what depends on a bounded time only.
+        """
+        return parts
 
     def encoder_steps(self) -> list[Step]:
         """Steps from level-normalised audio [B, 1, T * hop] to latents [B, D, T], one after the other."""
@@ -78,6 +88,14 @@ class Codec(Model, tags=["audio", "residual-vector-quantization"]):
     def decoder_steps(self, stages: tuple[int, ...]) -> list[Step]:
         """Steps from ids [B, K, T] and the stages in use to level-normalised audio [B, 1, T * hop]."""
         return [Step(lambda x, columns: self.synthesise(x, columns[:, 0] > 0, stages), self.context, self.look_ahead[1])]
+
+    def band_edges_hz(self, stage: int) -> tuple[float, ...]:
+        """Where the bands of a stage (from 0) lie: bands + 1 rising numbers, the lowest band first.
+
+        Equal shares of 0 Hz to half the sample rate, unless a codec says otherwise.
+        """
+        bands = self.spec.stages[stage].bands
+        return tuple(self.sample_rate / 2 * i / bands for i in range(bands + 1))
 
     # What evaluation, training and priors ask of the quantiser. As it stands here, for a codec whose `rvq` quantises the latents.
 
@@ -95,6 +113,18 @@ class Codec(Model, tags=["audio", "residual-vector-quantization"]):
             latents = latents - self.rvq.vectors_of(ids[:, j], j).movedim(-1, 1)
             left.append(latents.norm(dim=1))
         return torch.stack(left, 1)
+
+    def final_stages(self) -> tuple[int, ...]:
+        """The stages behind which nothing more of a vector is coded."""
+        return (len(self.spec.stages) - 1,)
+
+    def quantiser_loss(self, result) -> Tensor:
+        """What a training loss adds for what the quantiser gave."""
+        return self.rvq.loss(result)
+
+    def freeze_codebooks(self) -> None:
+        """Let the codebooks take no step in training mode."""
+        self.rvq.eval()
 
     @property
     def delay_s(self) -> float:
@@ -169,8 +199,9 @@ class Codec(Model, tags=["audio", "residual-vector-quantization"]):
         parts = []
         for block, before, after in self._blocks(codes.columns):
             sound = self.synthesise(ids[..., block], valid[:, block], chosen)
-            parts.append(sound[..., before * self.hop : sound.shape[-1] - after * self.hop])
-        audio = torch.cat(parts, dim=-1)[..., : int(lengths.max())]
+            width = sound.shape[-1] // (block.stop - block.start)
+            parts.append(sound[..., before * width : sound.shape[-1] - after * width])
+        audio = self.whole(torch.cat(parts, dim=-1), valid)[..., : int(lengths.max())]
         return self._zeroed_behind(audio * self.gain(codes.level_db, 1), lengths)
 
     def check_codes(self, codes: Codes) -> None:

@@ -16,6 +16,7 @@ from vqaudio.errors import InputError
 from vqaudio.model import Model
 
 Labels = dict[str, str | Sequence[str]]
+LocalLabels = Sequence[tuple[Tensor, Labels]]
 OnStep = Callable[[int, int, Tensor], None]
 
 
@@ -117,13 +118,17 @@ class Prior(Model, tags=["audio", "codes", "inpainting"]):
     def fill(
         self, codes: Codes, mask: Tensor, labels: Labels | None = None, *, temperature: float | None = None,
         top_k: int | None = None, top_p: float | None = None, steps: int | None = None, guidance: float | None = None,
-        generator: torch.Generator | None = None, on_step: OnStep | None = None,
+        local_labels: LocalLabels = (), generator: torch.Generator | None = None, on_step: OnStep | None = None,
     ) -> Codes:
         """Write the cells where the mask is True; all others, and padding, stay as they are.
 
         Args:
             mask: bool [B, K, T]. With no cell selected the codes come back as they are.
-            labels: for a kind of label its value, or one a clip; a kind that is missing is left open.
+            labels: for a kind of label its value, or one a clip; a kind that is missing is left open. They are told of every
+                cell, of those that are known too: they say what the clip is.
+            local_labels: pairs of a mask (bool [B, K, T]) and labels that are told of its cells in place of `labels`: they say
+                what a region is to become. A kind that is missing stays as it is in `labels`, and the value None leaves it
+                open; the later pair wins where two overlap.
             temperature, top_k, top_p, steps, guidance: see `Sampling`; None for the prior's own, `default_sampling`.
             generator: all randomness; None for a fresh one.
             on_step: called as on_step(done, total, ids [B, K, T]) after each step; a cell still to be written is -1. What
@@ -137,7 +142,7 @@ class Prior(Model, tags=["audio", "codes", "inpainting"]):
             raise InputError(f"The mask is a bool matrix of the codes' shape {list(codes.ids.shape)}.")
         asked = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "steps": steps, "guidance": guidance}
         sampling = self.sampling(covers(mask, codes), **asked)
-        told = self.label_ids(labels, len(codes))
+        told = self.told(codes, labels, local_labels)
         mask = mask.to(codes.ids.device) & codes.valid[:, None]
         if not mask.any():
             return codes
@@ -165,11 +170,11 @@ class Prior(Model, tags=["audio", "codes", "inpainting"]):
         return replace(self.default_sampling(generating), **{k: value for k, value in settings.items() if value is not None})
 
     @torch.no_grad()
-    def log_prob(self, codes: Codes, labels: Labels | None = None) -> Tensor:
+    def log_prob(self, codes: Codes, labels: Labels | None = None, local_labels: LocalLabels = ()) -> Tensor:
         """The natural log of each cell's probability, [B, K, T]; 0 in padding. `likelihood` says what it is given."""
         self.check_codes(codes)
         device = next(self.buffers()).device
-        told = self.label_ids(labels, len(codes)).to(device)
+        told = self.told(codes, labels, local_labels).to(device)
         ids, valid = codes.ids.long().to(device), codes.valid.to(device)
         return self._log_prob(ids * valid[:, None], valid, told) * valid[:, None]
 
@@ -228,6 +233,20 @@ class Prior(Model, tags=["audio", "codes", "inpainting"]):
                 told[b, i] = len(values) if value is None else values.index(value)
         return told
 
+    def told(self, codes: Codes, labels: Labels | None, local_labels: LocalLabels = ()) -> Tensor:
+        """As `label_ids`, [B, kinds]; with labels of regions, of each cell: [B, kinds, K, T]. See `fill`."""
+        told = self.label_ids(labels, len(codes))
+        if not local_labels:
+            return told
+        told = told[:, :, None, None].repeat(1, 1, *codes.ids.shape[1:])
+        for mask, local in local_labels:
+            if not isinstance(mask, Tensor) or mask.dtype != torch.bool or mask.shape != codes.ids.shape:
+                raise InputError(f"Labels of a region need a bool matrix of the codes' shape {list(codes.ids.shape)}.")
+            here = self.label_ids(local, len(codes))[:, :, None, None]
+            kinds = torch.tensor([kind in local for kind in self.labels], dtype=torch.bool)[None, :, None, None]
+            told = torch.where(kinds & mask.cpu()[:, None], here, told)
+        return told
+
     def remember(self, lengths: Tensor, labels: Tensor, level_db: Tensor | None) -> None:
         """Keep the training clips' lengths [n] in samples, labels [n, kinds] and levels, for `blank`."""
         self.example_lengths.copy_(lengths)
@@ -248,9 +267,10 @@ class Prior(Model, tags=["audio", "codes", "inpainting"]):
         return int(fits[torch.randint(len(fits), (1,), generator=generator)])
 
     def loss(self, ids: Tensor, valid: Tensor, labels: Tensor, cut: Tensor | None = None) -> Tensor:
-        """Mean negative log-likelihood in nats a cell, for training: ids [B, K, T], valid [B, T], labels [B, kinds].
+        """Mean negative log-likelihood in nats a cell, for training: ids [B, K, T], valid [B, T].
 
         Args:
+            labels: [B, kinds], or [B, kinds, K, T] of each cell.
             cut: [B, 2] how many columns of each clip were cut off before and behind these; None for whole clips.
         """
         raise NotImplementedError
@@ -259,7 +279,7 @@ class Prior(Model, tags=["audio", "codes", "inpainting"]):
         self, ids: Tensor, hole: Tensor, valid: Tensor, labels: Tensor, sampling: Sampling, generator: torch.Generator,
         report: OnStep,
     ) -> Tensor:
-        """Ids [B, K, T] with the hole (bool [B, K, T], no padding in it) written."""
+        """Ids [B, K, T] with the hole (bool [B, K, T], no padding in it) written; labels as in `loss`."""
         raise NotImplementedError
 
     def _log_prob(self, ids: Tensor, valid: Tensor, labels: Tensor) -> Tensor:
@@ -307,20 +327,25 @@ def draw(logits: Tensor, sampling: Sampling, generator: torch.Generator, noise: 
     return (logits + (gumbel(logits.shape, generator, logits.device) if noise is None else noise)).argmax(-1)
 
 
+def spread_over(untold: Tensor, labels: Tensor) -> Tensor:
+    """[kinds] as labels [B, kinds] or [B, kinds, K, T] that say nothing."""
+    return untold.view(-1, *[1] * (labels.ndim - 2)).expand_as(labels)
+
+
 class Guidance:
     """Classifier-free guidance (Ho and Salimans 2022, equation 6): what a pass of a model is told, and one answer from its two.
 
     A pass with and one without the labels is one pass of twice the batch; where one of them has no say, it is left out.
 
     Attributes:
-        labels: [times * B, kinds] for the pass.
+        labels: [times * B, ...] for the pass.
         times: how often everything else is to be repeated for it; see `repeated`.
     """
 
     def __init__(self, labels: Tensor, untold: Tensor, weight: float):
-        """labels [B, kinds]; `untold` [kinds] are the positions that stand for labels not told; weight: see `Sampling`."""
-        without = untold.expand_as(labels)
-        both = weight not in (0, 1) and not bool((labels == untold).all())
+        """labels [B, kinds], or of each cell; `untold` [kinds]: what stands for labels not told; weight: see `Sampling`."""
+        without = spread_over(untold, labels)
+        both = weight not in (0, 1) and not bool((labels == without).all())
         self.labels = torch.cat([labels, without]) if both else without if weight == 0 else labels
         self.times, self.weight = 1 + both, weight
 

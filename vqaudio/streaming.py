@@ -193,7 +193,8 @@ class _Chain:
     def exchange(self, steps: list[Step]) -> None:
         """Go on with other steps of the same reach."""
         for window, step in zip(self.windows, steps, strict=True):
-            window.step = step
+            if not window.step.carries:
+                window.step = step
 
 
 class _Window:

@@ -1,7 +1,7 @@
 """Layers over columns of codes [B, K, T] that several priors share: embedding, positions, attention, the rows of a column."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vqaudio.codes import CodeSpec
-from vqaudio.prior import PriorConfig
+from vqaudio.prior import PriorConfig, spread_over
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,10 @@ class NetworkConfig(PriorConfig):
     attention_s: float | None = None
     """Seconds on either side that a layer's attention sees; None for all. What is trained on crops needs it for longer clips."""
 
+    cell_dim: int | None = field(default=None, metadata={"later": True})
+    """Width of a cell's own vector, for columns of many rows: bands, and levels of them; see `cells`. None: a column's rows are
+    added up in one vector, as suits one sequence of residual stages."""
+
     @property
     def attention_columns(self) -> int | None:
         """Columns on either side that a layer's attention sees."""
@@ -41,10 +45,9 @@ class NetworkConfig(PriorConfig):
 
 
 class ColumnEmbedding(nn.Module):
-    """A column's vector: the sum over its rows of a vector for each row's id, or for MASK.
+    """A column's vector: the sum over its rows of a vector for each row's id, or for MASK."""
 
-    `row_sums` gives the running sums that the rows of a column see: only coarser rows.
-    """
+    nothing = 0.0  # what the coarsest row is given of coarser rows
 
     def __init__(self, spec: CodeSpec, dim: int, table_dim: int | None = None):
         super().__init__()
@@ -78,9 +81,13 @@ class ColumnEmbedding(nn.Module):
         """One of `tables`, ids [...] of that row -> [..., dim]."""
         return self.turn(F.embedding(ids, table))
 
-    def forward(self, ids: Tensor, hidden: Tensor | None = None) -> Tensor:
-        """-> [B, T, dim]."""
-        return self.rows(ids, hidden).sum(2)
+    def joined(self, rows: Tensor, level: slice = slice(None)) -> Tensor:
+        """The rows' vectors [B, T, K, dim], of which those of a level -> the column's [B, T, dim]."""
+        return rows[:, :, level].sum(2)
+
+    def coarser(self, rows: Tensor) -> Tensor:
+        """The rows' vectors [B, T, K, dim] -> what each row is given of the coarser ones: their sum."""
+        return rows.cumsum(2) - rows
 
 
 def turned_at_random(before: int, after: int) -> Tensor:
@@ -106,14 +113,42 @@ class Conditions(nn.Module):
             nn.init.normal_(embedding.weight, std=0.5)
 
     def forward(self, labels: Tensor, valid: Tensor, cut: Tensor | None = None) -> Tensor:
-        """Labels [B, kinds], valid [B, T], cut [B, 2] columns of the clip before and behind these -> [B, T, dim]."""
+        """Labels [B, kinds], or [B, kinds, K, T] of each cell, valid [B, T], cut [B, 2] columns of the clip before and behind
+        these -> [B, T, dim]. A column whose cells' labels differ is told their mean."""
         after = valid.sum(-1, keepdim=True) - 1
         before = torch.arange(valid.shape[1], device=valid.device).expand(valid.shape)
         after = (after - before).clamp_min(0)
         if cut is not None:
             before, after = before + cut[:, :1], after + cut[:, 1:]
         places = self.places(torch.cat([waves(before.clamp_max(FAR)), waves(after.clamp_max(FAR))], dim=-1))
-        return places + sum(embedding(labels[:, i])[:, None] for i, embedding in enumerate(self.labels))
+        return places + label_vectors(self.labels, labels)
+
+
+def label_vectors(tables: nn.ModuleList, labels: Tensor, each_cell: bool = False) -> Tensor | float:
+    """The sum over the kinds of label of each one's vector.
+
+    Args:
+        labels: [B, kinds], or [B, kinds, K, T] of each cell.
+        each_cell: whether each cell has its own, [B, 1, 1, dim] or [B, T, K, dim]; else the mean of a column, [B, 1 or T, dim].
+    """
+    if labels.ndim == 2:
+        told = sum(table(labels[:, i])[:, None] for i, table in enumerate(tables))
+        return told[:, None] if each_cell and len(tables) else told
+    if each_cell:
+        return sum(table(labels[:, i].mT) for i, table in enumerate(tables))
+    return sum(shares(labels[:, i], table.num_embeddings) @ table.weight for i, table in enumerate(tables))
+
+
+def shares(labels: Tensor, n: int) -> Tensor:
+    """Labels [B, K, T] in range(n) -> what share of a column's cells has each, [B, T, n]."""
+    ones = torch.full((), 1 / labels.shape[1], device=labels.device).expand(labels.mT.shape)
+    return torch.zeros(labels.shape[0], labels.shape[2], n, device=labels.device).scatter_add_(2, labels.mT, ones)
+
+
+def some_untold(labels: Tensor, untold: Tensor, share: float) -> Tensor:
+    """Labels [B, kinds] or [B, kinds, K, T], of which a share of the clips is not told a kind, each kind by itself."""
+    dropped = torch.rand(labels.shape[:2], device=labels.device) < share
+    return torch.where(dropped.view(*dropped.shape, *[1] * (labels.ndim - 2)), spread_over(untold, labels), labels)
 
 
 PERIODS = 8
@@ -158,17 +193,14 @@ class Past:
 
     def add(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
         """Keep those of new columns [B, heads, n, d]; returns them after the `seen` ones before. See `count`."""
-        return tuple(self._add((layer, i), new) for i, new in enumerate((keys, values)))
-
-    def _add(self, name: tuple[int, int], new: Tensor) -> Tensor:
-        room, n = self._rooms.get(name), new.shape[2]
-        if room is None or room.shape[2] < self.columns + n:
-            more = new.new_empty(*new.shape[:2], max(64, 2 * (self.columns + n)), new.shape[3])
+        new, n, room = torch.stack([keys, values]), keys.shape[2], self._rooms.get(layer)
+        if room is None or room.shape[3] < self.columns + n:
+            more = new.new_empty(*new.shape[:3], max(64, 2 * (self.columns + n)), new.shape[4])
             if room is not None:
-                more[:, :, : self.columns] = room[:, :, : self.columns]
-            self._rooms[name] = room = more
-        room.narrow(2, self.columns, n).copy_(new)
-        return room.narrow(2, self.columns - self.seen, self.seen + n)
+                more[:, :, :, : self.columns] = room[:, :, :, : self.columns]
+            self._rooms[layer] = room = more
+        room.narrow(3, self.columns, n).copy_(new)
+        return room.narrow(3, self.columns - self.seen, self.seen + n).unbind(0)
 
     def turns(self, n: int, d: int, device: torch.device) -> tuple[Tensor, ...]:
         """What `turns` gives for the next n columns."""
@@ -248,11 +280,10 @@ def around(valid: Tensor, reach: int | None) -> Tensor:
 
 
 class RowPart(NamedTuple):
-    """What one row's logits are made with: parts of `Rows`'s parameters, taken out once for many columns; matrices [in, out]."""
+    """What one row's logits are made with: parts of `Rows`'s parameters, taken out once for many columns."""
 
     place: Tensor
     widen: Tensor
-    narrow: Tensor
     turn: Tensor | None
     head: Tensor
     bias: Tensor
@@ -288,39 +319,45 @@ class Rows(nn.Module):
             size = words.square().mean().sqrt() + 1e-9
             head[:, : len(words)] = 0.5 * turn @ (words / size).T / math.sqrt(words.shape[1])
 
-    def read(self, context: Tensor) -> Tensor:
-        """What the hidden layer of every row of a column gets of its context [..., dim], once for all of them."""
-        return F.linear(context, self.widen.weight[:, context.shape[-1] :], self.widen.bias)
+    def near(self, rows: Tensor, valid: Tensor) -> list[Tensor]:
+        """What a row is given of the columns beside its own: nothing but the context."""
+        return []
+
+    def seen(self, contexts: list[tuple[slice, Tensor]], beside: list[Tensor], labels: Tensor) -> Tensor:
+        """What every row is given besides the coarser ones: the column's context [..., dim]."""
+        return contexts[0][1]
+
+    def read(self, context: Tensor) -> tuple[Tensor, Tensor]:
+        """What every row of a column needs of its context [..., dim], once for all of them."""
+        return context, F.linear(context, self.widen.weight[:, context.shape[-1] :], self.widen.bias)
 
     def each(self) -> list[RowPart]:
         """The rows one by one, for `one`."""
-        n, dim = self.place.shape
-        widen, narrow = (weight.T.contiguous() for weight in (self.widen.weight[:, :dim], self.narrow.weight))
-        turns, full = [None] * n if self.turn is None else self.turn, [vocab == self.bias.shape[1] for vocab in self.vocabs]
-        outside = [None if is_full else cells for is_full, cells in zip(full, self.outside)]
-        return [RowPart(*part) for part in zip(self.place, [widen] * n, [narrow] * n, turns, self.heads, self.bias, outside)]
+        full, turns = [n == self.bias.shape[1] for n in self.vocabs], [None] * len(self.vocabs)
+        parts = zip(
+            self.place, [self.widen.weight[:, : self.place.shape[1]].contiguous()] * len(full),
+            turns if self.turn is None else self.turn, self.heads.mT, self.bias,
+            [None if all_there else outside for all_there, outside in zip(full, self.outside)],
+        )
+        return [RowPart(*part) for part in parts]
 
-    def one(self, row: RowPart, x: Tensor, read: Tensor) -> Tensor:
-        """The logits [n, V] of a row, one of `each`, in n columns; they are -inf beyond its vocabulary.
+    def one(self, row: RowPart, context: tuple[Tensor, Tensor], coarser: Tensor) -> Tensor:
+        """One of `each`, what `read` gave, the sum of the coarser rows' vectors [..., dim] -> the row's logits [..., V].
 
-        Args:
-            x: the sum of the column's context and its coarser rows' vectors, [n, dim].
-            read: what `read` gave of the context.
+        They are -inf beyond the row's vocabulary.
         """
-        logits = self._logits(row, self._inner(x + row.place, read, row)).float()
+        logits = self._logits(row, self._inner(context, coarser, row.place, row.widen)).float()
         return logits if row.outside is None else logits.masked_fill(row.outside, -torch.inf)
 
-    def losses(self, context: Tensor, embedded: Tensor, ids: Tensor, cells: Tensor) -> Tensor:
+    def losses(self, context: Tensor, coarser: Tensor, ids: Tensor, cells: Tensor) -> Tensor:
         """Of all rows at once: the negative log-probabilities [B, K, T] of the ids in these cells, in nats; 0 elsewhere.
 
         Args:
-            embedded: the rows' own vectors [B, T, K, dim].
+            coarser: what each row is given of the coarser ones, [B, T, K, dim].
             cells: bool [B, K, T].
         """
         parts = self.each()
-        x = context[:, :, None] + (embedded.cumsum(2) - embedded) + self.place
-        read = self.read(context)[:, :, None].expand(-1, -1, len(parts), -1)
-        x = self._inner(x.flatten(0, 2), read.flatten(0, 2), parts[0]).view(x.shape)
+        x = self._inner(self.read(context[:, :, None]), coarser, self.place, parts[0].widen)
         found = torch.zeros(ids.shape, device=ids.device)
         for row, vocab in enumerate(self.vocabs):  # one after the other: all logits at once would fill the memory
             here = cells[:, row]
@@ -328,14 +365,15 @@ class Rows(nn.Module):
             found[:, row][here] = F.cross_entropy(logits.float(), ids[:, row][here], reduction="none")
         return found
 
-    def _inner(self, x: Tensor, read: Tensor, part: RowPart) -> Tensor:
-        """The vectors [n, dim] that the logits are read from; what they take of the part is the same for all rows."""
-        hidden = F.gelu(torch.addmm(read, self.norms[0](x), part.widen))
-        return self.norms[1](x + self.dropout(torch.addmm(self.narrow.bias, hidden, part.narrow)))
+    def _inner(self, context: tuple[Tensor, Tensor], coarser: Tensor, place: Tensor, widen: Tensor) -> Tensor:
+        """The vectors [..., dim] that the logits are read from."""
+        x = context[0] + coarser + place
+        hidden = F.linear(self.norms[0](x), widen) + context[1]
+        return self.norms[1](x + self.dropout(self.narrow(F.gelu(hidden))))
 
     def _logits(self, row: RowPart, x: Tensor) -> Tensor:
-        """[n, dim] -> [n, V], beyond the row's vocabulary too."""
-        return torch.addmm(row.bias, x if row.turn is None else x @ row.turn, row.head)
+        """[..., dim] -> [..., V], beyond the row's vocabulary too."""
+        return F.linear(x if row.turn is None else x @ row.turn, row.head, row.bias)
 
 
 def weighted_mean(losses: Tensor, counted: Tensor, row_weight: Tensor | None) -> Tensor:

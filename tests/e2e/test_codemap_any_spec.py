@@ -23,14 +23,14 @@ def codes():
 def page(browser, codes):  # noqa: F811
     import gradio as gr
 
-    from vqaudio.ui import inpainting, served
+    from vqaudio.ui import inpainting, served, touching
     from vqaudio.ui.codemap import CodeMap
     from vqaudio.ui.workbench import Workbench
 
     bench = Workbench(Tones(SPEC, 8000), codes, "tones")
     token = served.store.put(bench)
     with gr.Blocks(analytics_enabled=False) as demo:
-        codemap = CodeMap(server_functions=[*served.FUNCTIONS, *inpainting.FUNCTIONS], elem_id="codemap")
+        codemap = CodeMap(server_functions=[*served.FUNCTIONS, *inpainting.FUNCTIONS, *touching.FUNCTIONS], elem_id="codemap")
         demo.load(lambda: served.describe(token, bench), None, codemap)
     _, address, _ = demo.launch(prevent_thread_lock=True, quiet=True)
     context = browser.new_context(viewport={"width": 1200, "height": 900})

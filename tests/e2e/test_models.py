@@ -29,7 +29,7 @@ def voice(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("models") / "wide"
     torch.manual_seed(2)
     hub.save_compact(WaveformCodec(VOICE), folder)
-    (folder / "about.json").write_text(json.dumps({"title": "Voice", "knows": "people who speak"}))
+    (folder / "about.json").write_text(json.dumps({"title": "Voice", "knows": "people who speak", "examples": "notes"}))
     return folder
 
 
@@ -108,6 +108,19 @@ def test_the_first_model_is_the_usual_one_and_the_picker_changes_it(pages, examp
     page.wait_for_function("document.querySelectorAll('.cm-lane-stage').length === 12")
     page.wait_for_selector(".cm[data-priors=some]")
     assert page.locator(".cm-prior").input_value() == "wide-masked"
+
+
+def test_the_examples_follow_the_picker(pages):
+    page = pages()
+    page.get_by_text("Flute, C5").wait_for()
+    assert page.get_by_text("7, jackson").count() == 0
+    choose(page, "small")
+    page.get_by_text("7, jackson").wait_for()
+    assert page.get_by_text("Flute, C5").count() == 0
+    choose(page, "Voice")
+    page.get_by_text("Flute, C5").click()
+    shows(page, ".cm-status", "Opened flute_5_C: 0.8")
+    assert n_stages(page) == 12
 
 
 def test_the_priors_of_a_new_clip_follow_the_picker_before_anything_is_open(pages):

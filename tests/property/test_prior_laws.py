@@ -24,7 +24,11 @@ def variants() -> list[tuple[str, dict]]:
     """(module, settings) of each prior in the folder, and of each setting that makes another model of it."""
     found = [(name, {}) for name in modules_of("priors")]
     small_tables = {"table_dim": 4, "attention_s": 0.04}
-    return [*found, ("autoregressive", {"temporal": "lstm"}), ("masked", small_tables), ("autoregressive", small_tables)]
+    others = {
+        "autoregressive": ({"temporal": "lstm"}, small_tables, {"cell_dim": 8}, {"cell_dim": 8, "temporal": "lstm"}),
+        "masked": (small_tables, {"cell_dim": 8}), "naive_bayes": ({"shared": True},),
+    }
+    return [*found, *((name, settings) for name, several in others.items() for settings in several)]
 
 
 def build(module: str, settings: dict, spec: CodeSpec):

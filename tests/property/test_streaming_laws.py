@@ -15,11 +15,12 @@ from vqaudio.streaming import StreamingDecoder, StreamingEncoder, joined
 HOP = WaveformConfig().hop
 
 
-@pytest.fixture(scope="module", params=[3, 1, 0, "opaque", "wave"])
-def codec(request, model_folder, wave_folder):
-    """Small codecs that look so many columns ahead in each block; one tells nothing of its steps, one takes the wave too."""
-    if request.param == "wave":
-        return hub.load(wave_folder)
+@pytest.fixture(scope="module", params=[3, 1, 0, "opaque", "wave", "picture"])
+def codec(request, model_folder, wave_folder, picture_folder):
+    """Small codecs that look so many columns ahead in each block; one tells nothing of its steps, one takes the wave too, and one
+    has a phase to carry."""
+    if request.param in ("wave", "picture"):
+        return hub.load(wave_folder if request.param == "wave" else picture_folder)
     whole = hub.load(model_folder)
     if request.param == "opaque":
         return Opaque(whole)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import tyro
 
-from vqaudio.cli import data, energy, experiment, live, measure, models, plot, prior, report, sound, train
+from vqaudio.cli import data, energy, experiment, live, measure, models, plot, prior, report, sampler, sound, train
 from vqaudio.errors import InputError
 
 COMMANDS: dict[str, Callable] = {
@@ -25,6 +25,7 @@ COMMANDS: dict[str, Callable] = {
     "fill": prior.fill,
     "score": prior.score,
     "replay": prior.replay,
+    "sampler": sampler.sampler,
     "push": models.push,
     "download": data.download,
     "prepare": data.prepare,

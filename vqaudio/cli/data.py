@@ -8,7 +8,7 @@ import tyro
 
 from vqaudio.cli.sound import Device, FirstStages, Model
 
-Dataset = Literal["folder", "fsdd", "speech-commands", "voice"]
+Dataset = Literal["folder", "fsdd", "speech-commands", "voice", "nsynth", "philharmonia"]
 Out = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(help="The folder of shards: a new one, or one to go on with.")]
 Processes = Annotated[int | None, tyro.conf.arg(help="That work side by side; by default as many as there are processors.")]
 Ray = Annotated[bool, tyro.conf.arg(help="Work on a Ray cluster: the one that RAY_ADDRESS names, else one on this machine.")]
@@ -16,21 +16,29 @@ PerShard = Annotated[int, tyro.conf.arg(help="Recordings a shard.")]
 
 
 def download(
-    dataset: Annotated[Literal["fsdd", "speech-commands", "mnist"], tyro.conf.Positional],
+    dataset: Annotated[Literal["fsdd", "speech-commands", "nsynth", "mnist"], tyro.conf.Positional],
     version: Annotated[
         str | None, tyro.conf.arg(help="Of Speech Commands: 0.02 (2.4 GB), which is the default, or 0.01 (1.5 GB).")
     ] = None,
+    part: Annotated[
+        Literal["train", "validation", "test"] | None,
+        tyro.conf.arg(help="Of NSynth: test (0.35 GB), which is the default, validation (1 GB) or train (22 GB)."),
+    ] = None,
 ) -> None:
     """Fetch a public dataset, check it, and keep it in the cache."""
-    from vqaudio.data import fsdd, mnist, speech_commands
+    from vqaudio.data import fsdd, mnist, nsynth, speech_commands
     from vqaudio.errors import InputError
 
+    if version and dataset != "speech-commands":
+        raise InputError(f"{dataset.upper()} has one version only: leave --version out.")
+    if part and dataset != "nsynth":
+        raise InputError("Only NSynth comes in parts: leave --part out.")
     if dataset == "speech-commands":
         print(speech_commands.download(version=version or "0.02"))
-        return
-    if version:
-        raise InputError(f"{dataset.upper()} has one version only: leave --version out.")
-    print({"fsdd": fsdd, "mnist": mnist}[dataset].download())
+    elif dataset == "nsynth":
+        print(nsynth.download(part=part or "test"))
+    else:
+        print({"fsdd": fsdd, "mnist": mnist}[dataset].download())
 
 
 def prepare(

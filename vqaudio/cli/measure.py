@@ -3,7 +3,7 @@
 import json
 import shutil
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -17,7 +17,7 @@ Data = Annotated[
 Model = Annotated[str, tyro.conf.arg(help="A name in weights/, a folder, or a Hub id.")]
 Dataset = Annotated[str, tyro.conf.arg(help="The module of vqaudio.data that reads it.")]
 Judges = Annotated[tuple[str, ...] | None, tyro.conf.arg(help="Models that tell the labels; by default those of the dataset.")]
-JUDGES = {"fsdd": ("fsdd-judge-digit", "fsdd-judge-speaker")}
+JUDGES = {"fsdd": ("fsdd-judge-digit", "fsdd-judge-speaker"), "philharmonia": ("notes-judge-instrument",)}
 
 
 def publish(
@@ -115,6 +115,7 @@ def evaluate_codec(
         tuple[int, ...] | None, tyro.conf.arg(help="Numbers of stages; by default all, half and a quarter.")
     ] = None,
     beam: Annotated[int, tyro.conf.arg(help="Paths that the encoder's search keeps.")] = 1,
+    beside: Annotated[tuple[str, ...], tyro.conf.arg(help="Other models, whole, to stand in the same table.")] = (),
     peers: Annotated[
         Path | None, tyro.conf.arg(help="A folder of other codecs' decoded clips: CODEC/meta.json and CODEC/CLIP.flac.")
     ] = None,
@@ -123,7 +124,8 @@ def evaluate_codec(
 ) -> None:
     """What a codec keeps of a part of a dataset, as a table.
 
-    PESQ, ESTOI, mel-L1, MR-STFT, SI-SDR, the judges' accuracy and, at 16 kHz, the speakers' similarity and DNSMOS.
+    PESQ, ESTOI, mel-L1, MR-STFT, SI-SDR, the judges' accuracy and, at 16 kHz, the speakers' similarity and DNSMOS. Of notes:
+    mel-L1, MR-STFT, SI-SDR, the log-spectral distance, the share whose pitch and instrument are kept, and the codewords used.
     """
     from vqaudio import hub
     from vqaudio.data import dataset_named
@@ -134,9 +136,12 @@ def evaluate_codec(
     total = len(codec.spec.stages)
     chosen = sorted(stages or {total, max(1, total // 2), max(1, total // 4)}, reverse=True)
     rows = []
-    for n, decoded in evaluation.decode_split(codec, clips, chosen, beam).items():
-        spec = codec.spec.first(n)
-        rows.append(evaluation.score(f"{codec.name}, {n} stages", spec.bits_per_second, clips, decoded, jury))
+    for one, numbers in [(codec, chosen), *((hub.load(name), None) for name in beside)]:
+        used = evaluation.codewords_used(one, clips, beam) if "pitch" in clips.labels else None
+        for n, decoded in evaluation.decode_split(one, clips, numbers or [len(one.spec.stages)], beam).items():
+            rate = one.spec.first(n).bits_per_second
+            row = evaluation.score(f"{one.name}, {n} stages", rate, clips, decoded, jury)
+            rows.append(replace(row, codewords_used=used and used[:n]))
     for folder in sorted(peers.iterdir()) if peers else ():
         rows.append(evaluation.score(*_peer(folder, clips), jury))
     originals = {clip.name: clip.audio for clip in clips.clips}

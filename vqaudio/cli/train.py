@@ -42,7 +42,6 @@ def codec(args: list[str]) -> None:
     """Train a codec: metrics.csv, checkpoints, and the model in OUT/best."""
     import torch
 
-    from vqaudio.training.codec_task import CodecTask
     from vqaudio.training.loop import Place, fit
     from vqaudio.training.recipes import CODEC_RECIPES
 
@@ -52,7 +51,7 @@ def codec(args: list[str]) -> None:
     place = Place.join(settings.loop.device)
     torch.manual_seed(settings.loop.seed)  # the same first weights in every process and at every resumption
     model = first_weights(settings)
-    task = CodecTask(model, settings.training, train, validation, settings.loop.seed, place)
+    task = settings.training.task(model, train, validation, settings.loop.seed, place)
     report(fit(task, settings.loop, run.folder, place, run.resume), run, place)
 
 

@@ -37,11 +37,12 @@ def fetch(url: str, path: Path, timeout_s: float = 30.0) -> None:
         raise InputError(f"{url} cannot be fetched: {_reason(error)}. Is the network there?") from None
 
 
-def fetch_checked(url: str, path: Path, sha256: str, timeout_s: float = 30.0) -> None:
+def fetch_checked(url: str, path: Path, checksum: str, timeout_s: float = 30.0) -> None:
     """Download `url` to `path`; where an attempt breaks off, PATH.part stays, and the next one asks for the rest only.
 
     Args:
-        sha256: of the whole file; it also tells that the pieces belong together.
+        checksum: of the whole file, SHA-256 (64 hex digits) or, where no better one is published, MD5 (32); it also tells that
+            the pieces belong together.
 
     Raises:
         InputError: the address cannot be reached, the connection broke off, or the file is not the one with this checksum.
@@ -54,11 +55,13 @@ def fetch_checked(url: str, path: Path, sha256: str, timeout_s: float = 30.0) ->
         kept = part.stat().st_size if part.exists() else 0
         advice = f"{kept:,} bytes are here; the same command goes on from there." if kept else "Is the network there?"
         raise InputError(f"{url} cannot be fetched: {_reason(error)}. {advice}") from None
-    found = _sha256(part)
-    if found != sha256:
+    kind = "md5" if len(checksum) == 32 else "sha256"
+    found = _digest(part, kind)
+    if found != checksum:
         part.unlink()
+        name = {"md5": "MD5", "sha256": "SHA-256"}[kind]
         raise InputError(
-            f"What {url} gave is not the file that this project knows (its SHA-256 is {found[:12]}..., not {sha256[:12]}...); "
+            f"What {url} gave is not the file that this project knows (its {name} is {found[:12]}..., not {checksum[:12]}...); "
             "nothing was kept."
         )
     os.replace(part, path)
@@ -139,9 +142,9 @@ def _write(data: bytes, path: Path) -> None:
         _checked_write(file, data, path)
 
 
-def _sha256(path: Path) -> str:
+def _digest(path: Path, kind: str) -> str:
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.file_digest(file, kind).hexdigest()
 
 
 def _reason(error: Exception) -> str:

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from vqaudio.codec import Codec
+from vqaudio.codes import CodeSpec
 from vqaudio.data import dataset_named
 from vqaudio.data.clips import About
 from vqaudio.errors import InputError
@@ -23,8 +24,8 @@ A residual vector-quantised autoencoder for {rate} Hz mono sound, trained on {ab
 
 | | |
 | --- | --- |
-| codes | {stages} stages of {vocab} codewords, {frame_rate:g} columns a second: {bits_per_second:.0f} bit/s |
-| rate of a stage | {per_stage:.0f} bit/s |
+| codes | {stages}, {frame_rate:g} columns a second: {bits_per_second:.0f} bit/s |
+| rate of a stage | {per_stage} bit/s |
 | level | {level} |
 | size | {parameters:.1f} M parameters; {megabytes:.1f} MB in half precision |
 | reach | a column's sound depends on {context} columns ({context_s:.2f} s) on either side at the most |
@@ -59,14 +60,14 @@ Codebooks over the test split (measured by `vqaudio codebooks`):
 def write_codec_card(codec: Codec, folder: Path) -> None:
     """Write `folder`/README.md from config.json, training.json, metrics.json and the codebook statistics there."""
     training, metrics = read_record(folder, "training.json"), read_record(folder, "metrics.json")
-    stage, spec = codec.spec.stages[0], codec.spec
+    spec = codec.spec
     level = "left in the codes"
     if codec.reference_level_db is not None:
         level = f"each clip is brought to {codec.reference_level_db:g} dBFS; its own is kept beside the codes: 8 bits a clip"
     text = CODEC_CARD.format(
         about=about(metrics), name=folder.resolve().name, rate=codec.sample_rate, nyquist=codec.sample_rate // 2,
-        stages=len(spec.stages), vocab=stage.vocab, frame_rate=spec.frame_rate, bits_per_second=spec.bits_per_second,
-        per_stage=spec.bits_per_second / len(spec.stages), level=level,
+        stages=stages_in_words(spec), frame_rate=spec.frame_rate, bits_per_second=spec.bits_per_second, level=level,
+        per_stage=", ".join(dict.fromkeys(f"{stage.rows * stage.bits * spec.frame_rate:.0f}" for stage in spec.stages)),
         parameters=sum(p.numel() for p in codec.parameters()) / 1e6,
         megabytes=(folder / "model.safetensors").stat().st_size / 1e6, context=codec.context,
         context_s=codec.context / spec.frame_rate, delay_ms=1000 * codec.delay_s, ahead=codec.look_ahead,
@@ -74,6 +75,19 @@ def write_codec_card(codec: Codec, folder: Path) -> None:
         evaluation_command=metrics["command"] if metrics else "vqaudio evaluate codec", health=_health(folder),
     )
     replace_file(folder / "README.md", lambda path: path.write_text(text))
+
+
+def stages_in_words(spec: CodeSpec) -> str:
+    """Stages of a kind together: "8 stages of 256 codewords", "2 stages of 4 bands, 512 codewords each cell"."""
+    kinds = {stage: spec.stages.count(stage) for stage in spec.stages}
+    shapes = [
+        " by ".join(f"{n} {name}s" for n, name in ((stage.bands, "band"), (stage.steps, "step")) if n > 1) for stage in kinds
+    ]
+    told = [
+        f"{n} stage{'s' * (n > 1)} of {f'{shape}, ' if shape else ''}{stage.vocab} codewords{' each cell' if shape else ''}"
+        for (stage, n), shape in zip(kinds.items(), shapes)
+    ]
+    return "; ".join(told)
 
 
 def about(metrics: dict | None) -> About:

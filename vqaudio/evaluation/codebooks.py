@@ -24,7 +24,7 @@ SHARES = torch.linspace(0, 1, 101)  # of which the quantiles of the quantisation
 
 @dataclass(frozen=True)
 class CodebookStatistics:
-    """Counts over a dataset, for codecs whose stages are single rows.
+    """Counts over a dataset, for codecs whose stages have as many codewords each; a stage's rows are counted together.
 
     Attributes:
         train_counts, test_counts: int [K, V], how often each codeword of each stage occurs.
@@ -64,57 +64,67 @@ def health(counts: Tensor) -> StageHealth:
 def quantisation_errors(codec: Codec, codes: Codes, latents: Tensor) -> Tensor:
     """How far clips are from what the codewords can say: [B].
 
-    The mean, over a clip's columns, of the Euclidean distance between its latent vector (latents [B, D, T]) and the sum of
-    the codewords chosen for it.
+    The mean, over a clip's columns, of the Euclidean distance between what was quantised (latents [B, D, T]) and the codewords
+    chosen for it.
     """
-    distance = (latents - codec.rvq.decode(codes.ids)).norm(dim=1) * codes.valid
-    return distance.sum(-1) / codes.valid.sum(-1)
+    return _errors(codec, codes, codec.left_over(latents, codes.ids))
+
+
+def _errors(codec: Codec, codes: Codes, left: Tensor) -> Tensor:
+    last = torch.cat([left[:, codec.spec.rows_of(j)] for j in codec.final_stages()], 1)
+    return (last.norm(dim=1) * codes.valid).sum(-1) / codes.valid.sum(-1)
 
 
 @torch.inference_mode()
 def measure(codec: Codec, train: Split, test: Split, dataset: str = "fsdd") -> CodebookStatistics:
     """Encode both splits of a dataset and count."""
-    train_ids, places, distances, train_errors = _occurrences(codec, train)
-    test_ids, _, _, test_errors = _occurrences(codec, test)
-    stages = codec.spec.stages
-    counts = [
-        torch.stack([torch.bincount(ids[j], minlength=stage.vocab) for j, stage in enumerate(stages)])
-        for ids in (train_ids, test_ids)
-    ]
-    examples = torch.full((len(stages), stages[0].vocab, EXAMPLES, 2), -1)
-    for j in range(len(stages)):
-        seen: dict[int, list[int]] = {}
-        for i in distances[j].argsort().tolist():
-            word, (clip, column) = int(train_ids[j, i]), places[i].tolist()
-            used = seen.setdefault(word, [])
-            if len(used) < EXAMPLES and clip not in used:
-                examples[j, word, len(used)] = torch.tensor([clip, column])
-                used.append(clip)
+    seen, train_errors = _occurrences(codec, train)
+    unseen, test_errors = _occurrences(codec, test)
+    vocab = codec.spec.stages[0].vocab
+    counts = [torch.stack([torch.bincount(stage.ids, minlength=vocab) for stage in part]) for part in (seen, unseen)]
+    examples = torch.stack([_closest(stage, vocab) for stage in seen])
     names = [clip.name for clip in train.clips]
     return CodebookStatistics(*counts, examples, names, dataset, train_errors.quantile(SHARES), test_errors.quantile(SHARES))
 
 
-def _occurrences(codec: Codec, split: Split) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Every column of a split: ids [K, n], (clip number, column) [n, 2], the distance left behind each stage [K, n].
+@dataclass(frozen=True)
+class _Occurrences:
+    """Every cell of a stage: ids [n], (clip number, column) places [n, 2], the distance left behind the stage [n]."""
 
-    And every clip's quantisation error.
-    """
+    ids: Tensor
+    places: Tensor
+    distances: Tensor
+
+
+def _closest(stage: _Occurrences, vocab: int) -> Tensor:
+    """[V, EXAMPLES, 2], as `CodebookStatistics.examples`."""
+    examples = torch.full((vocab, EXAMPLES, 2), -1)
+    seen: dict[int, list[int]] = {}
+    for i in stage.distances.argsort().tolist():
+        word, (clip, column) = int(stage.ids[i]), stage.places[i].tolist()
+        used = seen.setdefault(word, [])
+        if len(used) < EXAMPLES and clip not in used:
+            examples[word, len(used)] = torch.tensor([clip, column])
+            used.append(clip)
+    return examples
+
+
+def _occurrences(codec: Codec, split: Split) -> tuple[list[_Occurrences], Tensor]:
+    """The occurrences in a split, stage by stage; and every clip's quantisation error."""
     number = {clip.name: i for i, clip in enumerate(split.clips)}
-    ids, places, distances, errors = [], [], [], []
+    parts, errors = [[] for _ in codec.spec.stages], []
     for batch in tqdm(list(in_order(split, 25)), desc="counting", unit="batch"):
         codes, latents = codec.encode_with_latents(batch.audio, batch.lengths)
-        errors.append(quantisation_errors(codec, codes, latents))
-        rows = codes.ids.transpose(1, 2)[codes.valid]  # [n, K]
-        residual, left = latents.transpose(1, 2)[codes.valid], []
-        for j in range(rows.shape[1]):
-            residual = residual - codec.rvq.vectors_of(rows[:, j], j)
-            left.append(residual.norm(dim=-1))
+        left = codec.left_over(latents, codes.ids)
+        errors.append(_errors(codec, codes, left))
         clip = torch.tensor([number[name] for name in batch.names])[:, None].expand_as(codes.valid)
         column = torch.arange(codes.columns)[None].expand_as(codes.valid)
-        ids.append(rows.T)
-        distances.append(torch.stack(left))
-        places.append(torch.stack([clip[codes.valid], column[codes.valid]], dim=-1))
-    return torch.cat(ids, 1), torch.cat(places), torch.cat(distances, 1), torch.cat(errors)
+        place = torch.stack([clip, column], -1)[codes.valid]  # [n, 2]
+        for j, found in enumerate(parts):
+            rows = codec.spec.rows_of(j)
+            ids, distances = (part[:, rows].transpose(1, 2)[codes.valid] for part in (codes.ids, left))  # [n, rows]
+            found.append((ids.flatten(), place.repeat_interleave(ids.shape[1], 0), distances.flatten()))
+    return [_Occurrences(*(torch.cat(part) for part in zip(*found))) for found in parts], torch.cat(errors)
 
 
 def save_statistics(statistics: CodebookStatistics, folder: Path) -> None:

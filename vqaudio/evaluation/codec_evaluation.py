@@ -30,18 +30,26 @@ class Scores:
         speaker_similarity: mean over speakers of the similarity of all their clips in a row, where the dataset names speakers
             and there is no judge of them; else None.
         dnsmos: mean over utterances, at 16 kHz; else None.
+        log_spectral_db, pitch_kept: of notes: the mean log-spectral distance; the share of those notes whose pitch can be told in
+            the original that come back within 50 cents of it.
+        codewords_used: of notes: the share of each stage's codewords that occurs in their codes.
+
+    Where the dataset has no utterances, as notes are none, PESQ and ESTOI are None.
     """
 
     name: str
     bits_per_second: float
-    pesq: float
-    estoi: float
+    pesq: float | None
+    estoi: float | None
     mel_l1: float
     mr_stft: float
     si_sdr: float
     judged: dict[str, float]
     speaker_similarity: float | None = None
     dnsmos: float | None = None
+    log_spectral_db: float | None = None
+    pitch_kept: float | None = None
+    codewords_used: list[float] | None = None
 
 
 def decode_split(codec: Codec, split: Split, stages: list[int], beam: int = 1) -> dict[int, dict[str, Tensor]]:
@@ -62,7 +70,8 @@ def score(name: str, bits_per_second: float, split: Split, decoded: dict[str, Te
     joined = [
         [metrics.joined([pairs[i][side] for i in group], rate) for side in (0, 1)] for group in split.utterances
     ]
-    mean = lambda values: sum(values) / len(values)  # noqa: E731
+    mean = lambda values: sum(values) / len(values) if values else None  # noqa: E731
+    notes = "pitch" in split.labels
     return Scores(
         name, bits_per_second,
         pesq=mean([metrics.pesq(a, b, rate) for a, b in joined]),
@@ -73,7 +82,30 @@ def score(name: str, bits_per_second: float, split: Split, decoded: dict[str, Te
         judged={judge.config.target: judged_right(judge, split, decoded) for judge in judges},
         speaker_similarity=_similarity(split, decoded) if rate == 16_000 and "speaker" in split.labels else None,
         dnsmos=mean([metrics.dnsmos(decoded) for _, decoded in joined]) if rate == 16_000 else None,
+        log_spectral_db=mean([metrics.log_spectral_distance(a, b) for a, b in pairs]) if notes else None,
+        pitch_kept=pitch_kept(pairs, rate) if notes else None,
     )
+
+
+def pitch_kept(pairs: list[tuple[Tensor, Tensor]], sample_rate: int) -> float | None:
+    """The share of notes that come back within 50 cents, of those whose original has a pitch that can be told; None if none has.
+
+    Args:
+        pairs: original [N] and decoded [N] of each note.
+    """
+    pitches = [(metrics.pitch_hz(original, sample_rate), decoded) for original, decoded in pairs]
+    kept = [metrics.cents_apart(hz, metrics.pitch_hz(decoded, sample_rate)) <= 50 for hz, decoded in pitches if hz]
+    return sum(kept) / len(kept) if kept else None
+
+
+def codewords_used(codec: Codec, split: Split, beam: int = 1) -> list[float]:
+    """The share of each stage's codewords that occurs in the codes of a split's clips."""
+    used = [torch.zeros(stage.vocab, dtype=torch.bool) for stage in codec.spec.stages]
+    for batch in in_order(split, 25):
+        codes = codec.encode(batch.audio, batch.lengths, beam)
+        for j, seen in enumerate(used):
+            seen[codes.ids[:, codes.spec.rows_of(j)].transpose(1, 2)[codes.valid].flatten().cpu()] = True
+    return [float(seen.float().mean()) for seen in used]
 
 
 def _similarity(split: Split, decoded: dict[str, Tensor]) -> float:
@@ -117,15 +149,20 @@ def read_peer(folder: Path, split: Split) -> tuple[str, float, dict[str, Tensor]
 def table(rows: list[Scores]) -> str:
     """The rows as a Markdown table; a column that was measured for no row is left out."""
     columns = {
-        "codec": lambda row: row.name, "bit/s": lambda row: f"{row.bits_per_second:.0f}", "PESQ": lambda row: f"{row.pesq:.2f}",
-        "ESTOI": lambda row: f"{row.estoi:.3f}", "mel-L1": lambda row: f"{row.mel_l1:.3f}",
+        "codec": lambda row: row.name, "bit/s": lambda row: f"{row.bits_per_second:.0f}",
+        "PESQ": lambda row: f"{row.pesq:.2f}", "ESTOI": lambda row: f"{row.estoi:.3f}", "mel-L1": lambda row: f"{row.mel_l1:.3f}",
         "MR-STFT": lambda row: f"{row.mr_stft:.3f}", "SI-SDR dB": lambda row: f"{row.si_sdr:.1f}",
+        "LSD dB": lambda row: f"{row.log_spectral_db:.1f}", "pitch %": lambda row: f"{100 * row.pitch_kept:.1f}",
     }
+    missing = {"PESQ": rows[0].pesq, "ESTOI": rows[0].estoi, "LSD dB": rows[0].log_spectral_db, "pitch %": rows[0].pitch_kept}
+    columns = {name: show for name, show in columns.items() if name not in missing or missing[name] is not None}
     for target in rows[0].judged:
         columns[f"{target} %"] = lambda row, target=target: f"{100 * row.judged[target]:.1f}"
     if rows[0].speaker_similarity is not None:
         columns["speaker similarity"] = lambda row: f"{row.speaker_similarity:.3f}"
     if rows[0].dnsmos is not None:
         columns["DNSMOS"] = lambda row: f"{row.dnsmos:.2f}"
+    if any(row.codewords_used for row in rows):
+        columns["codewords used %"] = lambda row: ", ".join(f"{100 * share:.0f}" for share in row.codewords_used or ()) or "-"
     lines = [list(columns), ["---"] * len(columns), *([show(row) for show in columns.values()] for row in rows)]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -1,5 +1,6 @@
 """How far a decoded clip is from its original. Definitions: the table of peers that the README shows."""
 
+import math
 from functools import cache
 
 import torch
@@ -34,6 +35,36 @@ def si_sdr(reference: Tensor, decoded: Tensor) -> float:
     reference, decoded = reference - reference.mean(), decoded - decoded.mean()
     target = reference * (reference @ decoded) / (reference @ reference).clamp_min(1e-12)
     return float(10 * (target.square().sum().clamp_min(1e-12) / (decoded - target).square().sum().clamp_min(1e-12)).log10())
+
+
+def log_spectral_distance(reference: Tensor, decoded: Tensor) -> float:
+    """dB: the root of the mean square, over the bins of a frame, of the difference of log magnitudes; a mean over frames.
+
+    n_fft 1024, hop a quarter of it, magnitudes clamped at 1e-4.
+    """
+    a, b = (20 * magnitudes(clip, 1024).clamp_min(1e-4).log10() for clip in (reference, decoded))
+    return float((a - b).square().mean(0).sqrt().mean())
+
+
+def pitch_hz(clip: Tensor, sample_rate: int) -> float | None:
+    """The pitch of a note [N]: the median of pYIN (Mauch and Dixon 2014) where it is voiced and within 20 dB of its loudest.
+
+    None where no frame is. From 26 Hz (below A 0) to 2.8 kHz (above E 7), in windows of 128 ms.
+    """
+    import librosa
+    import numpy as np
+
+    sound = np.pad(clip.cpu().numpy(), (0, max(0, 2048 - len(clip))))
+    settings = {"frame_length": round(0.128 * sample_rate), "hop_length": round(0.032 * sample_rate)}
+    hz, voiced, _ = librosa.pyin(sound, fmin=26.0, fmax=2800.0, sr=sample_rate, resolution=0.2, **settings)
+    loudness = librosa.feature.rms(y=sound, **settings)[0][: len(hz)]
+    heard = hz[voiced & (loudness >= 0.1 * loudness.max())]
+    return float(np.median(heard)) if len(heard) else None
+
+
+def cents_apart(a_hz: float | None, b_hz: float | None) -> float:
+    """How far apart two pitches are, in hundredths of a semitone; infinitely far where one is none."""
+    return abs(1200 * math.log2(a_hz / b_hz)) if a_hz and b_hz else math.inf
 
 
 def magnitudes(clip: Tensor, n_fft: int) -> Tensor:

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -11,11 +12,10 @@ from vqaudio.data import dataset_named
 from vqaudio.data.encoded import encoded
 from vqaudio.evaluation import prior_evaluation as measure
 from vqaudio.evaluation.card import about, read_record, training_in_words
+from vqaudio.evaluation.holes import HOLE_BANDS, has_bands
 from vqaudio.evaluation.judges import Judge
 from vqaudio.hub import replace_file
 from vqaudio.prior import Prior
-
-SHIFTS = (0, 40, 80, 120)
 
 
 def evaluate(
@@ -44,13 +44,17 @@ def evaluate(
     }
     if judges:
         found |= _judged(codec, prior, judges, load("train", data), split, part, clips, n, generator, settings)
-    found["inpainting"] = measure.inpainting(codec, [prior, *beside], clips, judges, generator, hole_s, **settings)
+    fill = partial(measure.inpainting, codec, [prior, *beside], clips, judges, generator, hole_s, **settings)
+    found["inpainting"] = fill()
+    if has_bands(prior.spec):
+        found["hole_bands"], found["inpainting_of_bands"] = HOLE_BANDS, fill(bands=HOLE_BANDS)
     return found
 
 
 def _judged(codec, prior, judges, train, split, part, clips, n, generator, settings) -> dict:
     """What the judges say of `n` new clips, and how near these are to the training clips."""
-    training = [ids for shift in SHIFTS for ids in encoded(codec, train, "train", shift).ids]
+    shifts = [quarter * codec.hop // 4 for quarter in range(4)]
+    training = [ids for shift in shifts for ids in encoded(codec, train, "train", shift).ids]
     heard, maps = measure.generate_evenly(codec, prior, n, generator, **settings)
     real, known = measure.decoded(codec, split), measure.decoded(codec, train)
     found: dict = {"judges": {}}
@@ -66,6 +70,11 @@ def _judged(codec, prior, judges, train, split, part, clips, n, generator, setti
             "frechet": measure.frechet(new, test), "frechet_floor": measure.frechet(floor, test),
             "diversity": measure.spread(new, heard.wanted), "diversity_of_decoded_clips": measure.spread(test, real.wanted),
         }
+    if "pitch" in heard.wanted:
+        found["pitch_within_50_cents"] = {}
+        for name, some in (("generated", heard), (part, real)):
+            midi = [int(prior.labels["pitch"][i]) for i in some.wanted["pitch"]]
+            found["pitch_within_50_cents"][name] = measure.pitch_right(some.sounds, codec.sample_rate, midi)
     for name, own in (("generated", maps), (part, clips.ids)):
         found[f"nearest_training_map_{name}"] = float(measure.nearest(own, training).median())
     return found
@@ -76,11 +85,10 @@ def report(found: dict) -> str:
     head = f"{found['bits_per_code']:.3f} bits a code ({found['likelihood']} likelihood, labels told, {_likelihood_of(found)})"
     kinds = list(found["judges"])
     hole = f"middle {found['hole_s']:g} s" if found.get("hole_s") else "middle 30 %"
-    holes = [" | ".join([f"| {hole} filled by", *(f"{kind} %" for kind in kinds), "mel-L1 in the hole", "seam |"])]
-    holes.append("| --- |" + " --- |" * (len(kinds) + 2))
-    for row in found["inpainting"]:
-        judged = [f"{100 * row[kind]:.1f}" for kind in kinds]
-        holes.append(" | ".join([f"| {row['name']}", *judged, f"{row['mel_l1']:.3f}", f"{row['seam']:.3f} |"]))
+    holes = _holes_table(hole, kinds, found["inpainting"])
+    if "inpainting_of_bands" in found:
+        low, high = (f"{100 * share:g}" for share in found["hole_bands"])
+        holes += ["", *_holes_table(f"{hole}, {low} to {high} % of the bands,", kinds, found["inpainting_of_bands"])]
     return "\n".join([head, "", *(_judged_table(found) if kinds else ()), *holes])
 
 
@@ -93,23 +101,42 @@ def _likelihood_of(found: dict) -> str:
     return f"{clips}, standard error {found['bits_standard_error']:.3f}"
 
 
+def _holes_table(hole: str, kinds: list[str], rows: list[dict]) -> list[str]:
+    lines = [" | ".join([f"| {hole} filled by", *(f"{kind} %" for kind in kinds), "mel-L1 in the hole", "seam |"])]
+    lines.append("| --- |" + " --- |" * (len(kinds) + 2))
+    for row in rows:
+        judged = [f"{100 * row[kind]:.1f}" for kind in kinds]
+        lines.append(" | ".join([f"| {row['name']}", *judged, f"{row['mel_l1']:.3f}", f"{row['seam']:.3f} |"]))
+    return lines
+
+
 def _judged_table(found: dict) -> list[str]:
     rows = ["| judge | accuracy % | of decoded clips | Fréchet | training-to-test floor | diversity | of decoded clips |"]
     rows.append("| --- | --- | --- | --- | --- | --- | --- |")
     for kind, j in found["judges"].items():
         rows.append(
             f"| {kind} | {100 * j['accuracy']:.1f} | {100 * j['accuracy_of_decoded_clips']:.1f} | {j['frechet']:.3f} | "
-            f"{j['frechet_floor']:.3f} | {j['diversity']:.2f} | {j['diversity_of_decoded_clips']:.2f} |"
+            f"{j['frechet_floor']:.3f} | {_number(j['diversity'])} | {_number(j['diversity_of_decoded_clips'])} |"
         )
     near = [100 * found[f"nearest_training_map_{name}"] for name in ("generated", found["split"])]
     said = f"Cells unlike the nearest training map (median): {near[0]:.1f} % for new clips, {near[1]:.1f} % for {found['split']}."
+    if "pitch_within_50_cents" in found:
+        right = [100 * found["pitch_within_50_cents"][name] for name in ("generated", found["split"])]
+        said = (
+            f"Pitch within 50 cents of the label: {right[0]:.1f} % of new clips, {right[1]:.1f} % of decoded {found['split']} "
+            f"clips. {said}"
+        )
     return [*rows, "", said, ""]
+
+
+def _number(value: float | None) -> str:
+    return "none alike" if value is None else f"{value:.2f}"
 
 
 CARD = """---
 license: {about.licence}
 library_name: vqaudio
-tags: [audio, prior, inpainting, residual-vector-quantization, speech]
+tags: [audio, prior, inpainting, residual-vector-quantization]
 ---
 # {name}
 
@@ -150,7 +177,7 @@ def write_prior_card(prior: Prior, folder: Path) -> None:
     how = "Measured by `vqaudio evaluate prior`."
     if found:
         used, in_hole = (json.dumps({k: v for k, v in found[s].items() if v is not None}) for s in ("settings", "hole_settings"))
-        new = f"{found['clips']} new clips, evenly over all combinations of labels, with the settings {used}. "
+        new = f"{found['clips']} new clips, evenly over the training clips' combinations of labels, with the settings {used}. "
         how = (
             f"{new if found['judges'] else ''}The {found['split']} "
             f"clips were inpainted without telling their labels, but where a row says so, with {in_hole}. All sounds, the "

@@ -15,13 +15,13 @@ from vqaudio.codes import Codes
 from vqaudio.data.batches import in_order, pad
 from vqaudio.data.clips import Split
 from vqaudio.data.encoded import EncodedSplit
+from vqaudio.evaluation.holes import interpolated, middle_hole, repeat_last, silenced
 from vqaudio.evaluation.judges import Judge
-from vqaudio.evaluation.metrics import magnitudes
+from vqaudio.evaluation.metrics import cents_apart, magnitudes, pitch_hz
 from vqaudio.prior import Prior
 from vqaudio.progress import bar
 
 BATCH = 50
-HOLE_SHARE = 0.3
 CELLS = 60_000  # of more, a pseudo-likelihood, which takes many passes, is measured on clips drawn at random
 
 
@@ -87,15 +87,20 @@ def _code_batches(prior: Prior, clips: EncodedSplit, labels, of=None) -> Iterato
 
 
 def generate_evenly(codec: Codec, prior: Prior, n: int, generator: torch.Generator, **sampling) -> tuple[Heard, list[Tensor]]:
-    """n new clips, every combination of labels in turn, and their code maps [K, T]."""
+    """n new clips, every combination of labels that the training clips have in turn, and their code maps [K, T].
+
+    Where there are more combinations than clips, they are drawn at random.
+    """
     kinds = list(prior.labels)
-    combinations = list(itertools.product(*(range(len(prior.labels[kind])) for kind in kinds)))
-    wanted = torch.tensor([combinations[i % len(combinations)] for i in range(n)]).view(n, -1)
+    combinations = prior.example_labels.cpu().long().unique(dim=0)
+    if n < len(combinations):
+        combinations = combinations[torch.randperm(len(combinations), generator=generator)]
+    wanted = combinations[torch.arange(n) % len(combinations)]
     sounds, maps = [], []
     with bar("generating", n, " clips") as progress:
         for start in range(0, n, BATCH):
             part = wanted[start : start + BATCH]
-            told = {kind: [prior.labels[kind][i] for i in part[:, k]] for k, kind in enumerate(kinds)}
+            told = {kind: [(*prior.labels[kind], None)[i] for i in part[:, k]] for k, kind in enumerate(kinds)}
             blank = prior.blank(told, generator=generator)
             mask = blank.valid[:, None].expand(blank.ids.shape)
             codes = prior.fill(blank, mask, told, generator=generator, **sampling)
@@ -142,12 +147,19 @@ def frechet(a: Tensor, b: Tensor) -> float:
     return float((a.mean(0) - b.mean(0)).square().sum() + cov_a.trace() + cov_b.trace() - 2 * cross)
 
 
-def spread(vectors: Tensor, wanted: dict[str, Tensor]) -> float:
-    """Diversity: the mean distance between the embeddings [n, D] of two different clips with the same labels."""
+def pitch_right(sounds: list[Tensor], sample_rate: int, midi: list[int]) -> float:
+    """The share of notes that sound within 50 cents of these MIDI numbers; one whose pitch cannot be told does not."""
+    wanted = [440.0 * 2 ** ((number - 69) / 12) for number in midi]
+    right = [cents_apart(pitch_hz(sound, sample_rate), hz) <= 50 for sound, hz in zip(sounds, wanted)]
+    return sum(right) / len(right)
+
+
+def spread(vectors: Tensor, wanted: dict[str, Tensor]) -> float | None:
+    """Diversity: the mean distance between the embeddings [n, D] of two clips with the same labels; None: there are no two."""
     same = torch.ones(len(vectors), len(vectors), dtype=torch.bool).triu(1)
     for values in wanted.values():
         same &= values[:, None] == values[None]
-    return float(torch.cdist(vectors, vectors)[same].mean())
+    return float(torch.cdist(vectors, vectors)[same].mean()) if same.any() else None
 
 
 def nearest(maps: list[Tensor], training: list[Tensor]) -> Tensor:
@@ -168,33 +180,14 @@ def nearest(maps: list[Tensor], training: list[Tensor]) -> Tensor:
 # Inpainting
 
 
-def middle_hole(codes: Codes, seconds: float | None = None) -> Tensor:
-    """bool [B, K, T]: so many seconds, or 30 %, in the middle of each clip, all rows."""
-    n = codes.valid.sum(-1, keepdim=True)
-    wanted = HOLE_SHARE * n if seconds is None else torch.full_like(n, 1) * seconds * codes.spec.frame_rate
-    width = wanted.round().clamp_min(1)
-    start = torch.div(n - width, 2, rounding_mode="floor")
-    time = torch.arange(codes.columns)[None]
-    return ((time >= start) & (time < start + width))[:, None].expand(codes.ids.shape)
-
-
-def repeat_last(codes: Codes, mask: Tensor) -> Codes:
-    """The plain baseline: the last column before the hole, again and again."""
-    from dataclasses import replace
-
-    columns = torch.arange(codes.columns).expand(mask.shape[0], -1)
-    hole = mask[:, 0]
-    source = torch.where(hole, -1, columns).cummax(-1).values.clamp_min(0)
-    return replace(codes, ids=codes.ids.gather(2, source[:, None].expand(codes.ids.shape)))
-
-
 def inpainting(
     codec: Codec, priors: list[Prior], clips: EncodedSplit, judges: list[Judge], generator,
-    hole_s: float | None = None, **sampling,
+    hole_s: float | None = None, bands: tuple[float, float] | None = None, **sampling,
 ):
-    """Rows of the inpainting table: the original, two baselines and each prior; each a dict of scores.
+    """Rows of the inpainting table: the original, three baselines and each prior; each a dict of scores.
 
-    A prior that knows labels fills twice: not told any, and told the clip's own, as one who knows what was said can tell it.
+    Silence is no sound for a hole in all bands, and the codes of silence for one in some of them. A prior that
+    knows labels fills twice: not told any, and told the clip's own, as one who knows what was said can tell it.
 
     mel_l1: mean difference of log10 mel magnitudes in the hole. seam: mean jump of the log10 mel spectrum over the hole's two
     edges, 10 ms on either side; the original's shows what is natural.
@@ -203,13 +196,14 @@ def inpainting(
     holes, wanted = [], []
     labels = priors[0].labels
     for codes, words in _code_batches(priors[0], clips, labels):
-        mask = middle_hole(codes, hole_s)
-        inside = mask[:, 0].repeat_interleave(codec.hop, dim=-1)
+        mask = middle_hole(codes, hole_s, bands)
+        inside = mask.any(1).repeat_interleave(codec.hop, dim=-1)
         holes += [tuple(h.nonzero()[[0, -1], 0].tolist()) for h in inside]
         wanted.append(priors[0].label_ids(words, len(codes)))
         original = codec.decode(codes)
-        silent = original * ~inside[:, None, : original.shape[-1]]
+        silent = codec.decode(silenced(codec, codes, mask)) if bands else original * ~inside[:, None, : original.shape[-1]]
         versions = {"original": original, "silence": silent, "last column": codec.decode(repeat_last(codes, mask))}
+        versions["interpolation from the edges"] = codec.decode(interpolated(codec, codes, mask))
         for prior in priors:
             for name, told in ((prior.name, None), (f"{prior.name}, told the labels", words))[: 1 + bool(labels)]:
                 versions[name] = codec.decode(prior.fill(codes, mask, told, generator=generator, **sampling))

@@ -1,5 +1,8 @@
 """The autoregressive prior: columns from left to right, the rows of a column from coarse to fine. Its likelihood is exact.
 
+Where a codec has levels (maps with other bands or steps), the coarsest map is written first, from left to right, and then each
+finer one given all that is coarser, as in VQ-VAE-2 (Razavi et al. 2019).
+
 A causal transformer (or an LSTM) reads the columns so far; a perceptron gives each row of the next one from that context and the
 column's coarser rows, as the small depth models of RQ-Transformer (Lee et al. 2022) and MusicGen's kin do. It fills a hole from
 the left and does not see what follows it. The clip's length and labels are given to it, not modelled.
@@ -10,8 +13,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from vqaudio.cells import embedding_for, levels_of, rows_for
 from vqaudio.prior import Guidance, Prior, Sampling, draw, gumbel
-from vqaudio.transformer import ColumnEmbedding, Conditions, NetworkConfig, Past, Rows, Transformer, causal, weighted_mean
+from vqaudio.transformer import Conditions, NetworkConfig, Past, Transformer, causal, some_untold, weighted_mean
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,21 @@ class CausalLSTM(nn.Module):
         """The state before the first column."""
 
 
+LOOK = 4  # columns of the coarser levels that a level sees on either side of its own
+
+
+class Given(nn.Module):
+    """What a finer level has of its own: what reads its columns, and what it is told of the coarser levels: forward(columns)."""
+
+    def __init__(self, c: AutoregressivePriorConfig):
+        super().__init__()
+        self.temporal = TEMPORAL[c.temporal](c)
+        self.around = nn.Conv1d(c.dim, c.dim, 2 * LOOK + 1, padding=LOOK)
+
+    def forward(self, columns: Tensor) -> Tensor:
+        return self.around(columns.mT).mT
+
+
 TEMPORAL = {"transformer": CausalTransformer, "lstm": CausalLSTM}
 
 
@@ -70,68 +89,94 @@ class AutoregressivePrior(Prior):
         c = config
         if c.temporal not in TEMPORAL:
             raise ValueError(f"temporal is {' or '.join(TEMPORAL)}, not {c.temporal!r}")
-        self.embedding = ColumnEmbedding(self.spec, c.dim, c.table_dim)
-        self.conditions = Conditions(tuple(map(len, self.labels.values())), c.dim)
+        n_values = tuple(map(len, self.labels.values()))
+        self.embedding = embedding_for(c, self.spec)
+        self.conditions = Conditions(n_values, c.dim)
         self.start = nn.Parameter(torch.zeros(c.dim))
         self.temporal = TEMPORAL[c.temporal](c)
-        self.rows = Rows(self.spec, c.dim, c.dropout, c.table_dim)
+        self.rows = rows_for(c, self.spec, n_values, (-1,))
+        self.levels = [slice(0, self.spec.rows)] if c.cell_dim is None else levels_of(self.spec)
+        self.finer = nn.ModuleList(Given(c) for _ in self.levels[1:])
         stage_of_row = [j for j, stage in enumerate(self.spec.stages) for _ in range(stage.rows)]
         self.register_buffer("row_weight", c.fine_weight ** torch.tensor(stage_of_row), persistent=False)
         self.register_buffer("untold", torch.tensor([len(v) for v in self.labels.values()], dtype=torch.long), persistent=False)
 
     def losses(self, ids: Tensor, valid: Tensor, labels: Tensor, cut: Tensor | None = None) -> Tensor:
-        """-log p [B, K, T] of each cell given all columns before and the coarser rows of its own, in nats; 0 in padding."""
+        """-log p [B, K, T] of each cell given those before it in the order of the module, in nats; 0 in padding."""
         embedded = self.embedding.rows(ids)
-        columns = embedded.sum(2)
-        before = torch.cat([self.start.expand(len(columns), 1, -1), columns[:, :-1]], dim=1)
-        context, _ = self.temporal(before + self.conditions(labels, valid, cut))
-        return self.rows.losses(context, embedded, ids, valid[:, None].expand(ids.shape))
+        conditions, contexts = self.conditions(labels, valid, cut), []
+        for n, level in enumerate(self.levels):
+            columns = self.embedding.joined(embedded, level)
+            before = torch.cat([self.start.expand(len(columns), 1, -1), columns[:, :-1]], dim=1)
+            contexts.append((level, self.temporal_of(n)(before + self.given(n, embedded, valid, conditions))[0]))
+        seen = self.rows.seen(contexts, self.rows.near(embedded, valid), labels)
+        return self.rows.losses(seen, self.embedding.coarser(embedded), ids, valid[:, None].expand(ids.shape))
+
+    def temporal_of(self, level: int) -> nn.Module:
+        """What reads the columns of a level."""
+        return self.finer[level - 1].temporal if level else self.temporal
+
+    def given(self, level: int, embedded: Tensor, valid: Tensor, conditions: Tensor) -> Tensor:
+        """What a level's columns are told from the beginning, [B, T, dim]: the conditions, and all of the coarser levels."""
+        if not level:
+            return conditions
+        coarser = self.embedding.joined(embedded, slice(0, self.levels[level].start))
+        return conditions + self.finer[level - 1](coarser * valid[..., None])
 
     def start_from(self, codewords: list[Tensor]) -> None:
         self.embedding.start_from(codewords)
         self.rows.start_from(codewords)
 
     def loss(self, ids: Tensor, valid: Tensor, labels: Tensor, cut: Tensor | None = None) -> Tensor:
-        dropped = torch.rand(labels.shape, device=labels.device) < self.config.label_dropout * self.training
-        losses = self.losses(ids, valid, torch.where(dropped, self.untold, labels), cut)
+        losses = self.losses(ids, valid, some_untold(labels, self.untold, self.config.label_dropout * self.training), cut)
         return weighted_mean(losses, valid[:, None].expand(ids.shape), self.row_weight if self.training else None)
 
     def _log_prob(self, ids, valid, labels):
         return -self.losses(ids, valid, labels)
 
     def _sample(self, ids, hole, valid, labels, sampling, generator, report):
-        columns = hole.any(1).any(0).nonzero()[:, 0]
-        first, last = int(columns[0]), int(columns[-1])
         ids, pending, guidance = ids.clone(), hole.clone(), Guidance(labels, self.untold, sampling.guidance)
-        reader = _Reader(self, valid, guidance)
-        column = _Column(self, guidance, sampling, generator)
-        for t in range(first, last + 1):
-            noise = column.noise(len(ids))
-            if pending[..., t].any():
-                ids[..., t] = column.draw(reader.context(ids, t), ids[..., t], hole[..., t], noise)
-            pending[..., t] = False
-            report(t - first + 1, last - first + 1, ids.masked_fill(pending, -1))
+        column, spans = _Column(self, guidance, sampling, generator), []
+        for level in self.levels:
+            columns = hole[:, level].any(1).any(0).nonzero()[:, 0].tolist()
+            spans.append(range(columns[0], columns[-1] + 1) if columns else ())
+        done, total = 0, sum(map(len, spans))
+        for n, (level, span) in enumerate(zip(self.levels, spans)):
+            reader = _Reader(self, n, ids, valid, guidance)
+            for t in span:
+                noise = column.noise(len(ids))
+                if pending[:, level, t].any():
+                    ids[..., t] = column.draw(reader.context(ids, t), ids[..., t], pending[..., t], noise, level)
+                pending[:, level, t] = False
+                done += 1
+                report(done, total, ids.masked_fill(pending, -1))
         return ids
 
 
 class _Reader:
-    """The temporal model's view of the columns drawn so far; with its cache each column is read once."""
+    """The temporal model's view of a level's columns drawn so far; with its cache each column is read once."""
 
-    def __init__(self, prior: AutoregressivePrior, valid: Tensor, guidance: Guidance):
-        self.prior, self.guidance, self.state, self.read = prior, guidance, None, 0
-        self.conditions = prior.conditions(guidance.labels, guidance.repeated(valid))
+    def __init__(self, prior: AutoregressivePrior, n: int, ids: Tensor, valid: Tensor, guidance: Guidance):
+        self.prior, self.level, self.guidance, self.state, self.read = prior, prior.levels[n], guidance, None, 0
+        self.temporal, conditions = prior.temporal_of(n), prior.conditions(guidance.labels, guidance.repeated(valid))
+        embedded = guidance.repeated(prior.embedding.rows(ids)) if n else None
+        self.given = prior.given(n, embedded, guidance.repeated(valid), conditions)
 
     def context(self, ids: Tensor, t: int) -> Tensor:
-        """What is known of column t from those before it, [times * B, dim]."""
+        """What is known of column t from those before it, and from coarser levels: [times * B, ...]."""
         prior, n = self.prior, len(ids)
         if not prior.use_cache or self.read == 0:
-            self.read, self.state = 0, prior.temporal.empty() if prior.use_cache else None
-        before = prior.embedding(ids[..., max(0, self.read - 1) : t])
+            self.read, self.state = 0, self.temporal.empty() if prior.use_cache else None
+        rows = prior.embedding.rows(ids[..., max(0, self.read - 1) : t])
+        before = prior.embedding.joined(rows, self.level)
         if self.read == 0:
             before = torch.cat([prior.start.expand(n, 1, -1), before], dim=1)
-        y, self.state = prior.temporal(self.guidance.repeated(before) + self.conditions[:, self.read : t + 1], self.state)
+        y, self.state = self.temporal(self.guidance.repeated(before) + self.given[:, self.read : t + 1], self.state)
         self.read = t + 1
-        return y[:, -1]
+        last = self.guidance.repeated(rows[:, -1:]) if t else rows.new_zeros(len(y), 1, *rows.shape[2:])
+        labels = self.guidance.labels
+        labels = labels if labels.ndim == 2 else labels[..., t : t + 1]
+        return prior.rows.seen([(self.level, y[:, -1:])], [last], labels)[:, 0]
 
 
 class _Column:
@@ -141,21 +186,23 @@ class _Column:
         self.prior, self.guidance, self.sampling, self.generator = prior, guidance, sampling, generator
         self.rows, self.tables = prior.rows.each(), prior.embedding.tables()
 
-    def noise(self, n: int) -> tuple[Tensor | None, ...]:
-        """Gumbel noise [n, V] for every row of the next column; None where nothing is left to chance."""
-        if self.sampling.temperature == 0:
-            return (None,) * len(self.rows)
-        return gumbel((len(self.rows), n, len(self.rows[0].bias)), self.generator, self.prior.start.device).unbind()
+    def noise(self, n: int) -> Tensor:
+        """Gumbel noise [K, n, V] for the next column; at temperature 0 there is none."""
+        shape, device = (len(self.rows), n, max(self.prior.spec.vocab_of_row)), self.prior.start.device
+        return gumbel(shape, self.generator, device) if self.sampling.temperature else torch.zeros(shape, device=device)
 
-    def draw(self, context: Tensor, known: Tensor, hole: Tensor, noise: tuple[Tensor | None, ...]) -> Tensor:
-        """The ids [B, K] of a column: those known, and in the hole (bool [B, K]) new ones."""
-        x, read, drawn = context, self.prior.rows.read(context), []
-        known = zip(known.unbind(1), hole.unbind(1), hole.any(0).tolist(), hole.all(0).tolist())
-        for part, table, noise_here, (ids, here, some, every) in zip(self.rows, self.tables, noise, known):
-            if some:
-                new = draw(self.guidance(self.prior.rows.one(part, x, read)), self.sampling, self.generator, noise_here)
-                ids = new if every else torch.where(here, new, ids)
-            x = x + self.guidance.repeated(self.prior.embedding.row(table, ids))
+    def draw(self, context: Tensor, known: Tensor, hole: Tensor, noise: Tensor, level: slice) -> Tensor:
+        """The ids [B, K] of a column: those known, and in the level's part of the hole (bool [B, K]) new ones."""
+        read, coarser, drawn = self.prior.rows.read(context), self.prior.embedding.nothing, []
+        open_rows, whole = hole.any(0).tolist(), bool(hole.all())
+        open_rows = [is_open and level.start <= row < level.stop for row, is_open in enumerate(open_rows)]
+        for row, (part, table, is_open) in enumerate(zip(self.rows, self.tables, open_rows)):
+            ids = known[:, row]
+            if is_open:
+                logits = self.guidance(self.prior.rows.one(part, read, coarser))
+                new = draw(logits, self.sampling, self.generator, noise[row][:, : logits.shape[-1]])
+                ids = new if whole else torch.where(hole[:, row], new, ids)
+            coarser = coarser + self.guidance.repeated(self.prior.embedding.row(table, ids))
             drawn.append(ids)
         return torch.stack(drawn, 1)
 

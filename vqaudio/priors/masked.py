@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from vqaudio.cells import embedding_for, rows_for
 from vqaudio.prior import Guidance, Prior, draw, gumbel
-from vqaudio.transformer import ColumnEmbedding, Conditions, NetworkConfig, Rows, Transformer, around, weighted_mean
+from vqaudio.transformer import Conditions, NetworkConfig, Transformer, around, some_untold, weighted_mean
 
 
 @dataclass(frozen=True)
@@ -35,40 +36,46 @@ class MaskedPrior(Prior):
 
     summary = "A masked prior: a bidirectional transformer over code columns, sampled by iterative unmasking."
     likelihood, sees_right = "pseudo", True
-    spread = 8  # columns between cells that `log_prob` hides at the same time
+    spread, apart = 8, 4  # columns and bands between cells that `log_prob` hides at the same time
 
     def __init__(self, config: MaskedPriorConfig):
         super().__init__(config)
         c = config
-        self.embedding = ColumnEmbedding(self.spec, c.dim, c.table_dim)
-        self.conditions = Conditions(tuple(map(len, self.labels.values())), c.dim)
+        n_values = tuple(map(len, self.labels.values()))
+        self.embedding = embedding_for(c, self.spec)
+        self.conditions = Conditions(n_values, c.dim)
         self.transformer = Transformer(c.dim, c.layers, c.heads, c.expansion, c.dropout)
-        self.rows = Rows(self.spec, c.dim, c.dropout, c.table_dim)
+        self.rows = rows_for(c, self.spec, n_values, (-1, 1))
         stage_of_row = [j for j, stage in enumerate(self.spec.stages) for _ in range(stage.rows)]
         self.register_buffer("stage_of_row", torch.tensor(stage_of_row), persistent=False)
+        bands = [(b + 0.5) / stage.bands for stage in self.spec.stages for b in range(stage.bands) for _ in range(stage.steps)]
+        self.register_buffer("band_of_row", torch.tensor(bands), persistent=False)  # 0 to 1, from low to high
         self.register_buffer("row_weight", c.fine_weight**self.stage_of_row, persistent=False)
         self.register_buffer("untold", torch.tensor([len(v) for v in self.labels.values()], dtype=torch.long), persistent=False)
 
     def context(self, ids: Tensor, hidden: Tensor, valid: Tensor, labels: Tensor, cut: Tensor | None = None) -> Tensor:
-        """Ids [B, K, T], the cells that are not shown [B, K, T], valid [B, T], labels [B, kinds] -> [B, T, dim]."""
-        x = self.embedding(ids, hidden) + self.conditions(labels, valid, cut)
-        return self.transformer(x, around(valid, self.config.attention_columns))
+        """Ids [B, K, T], the cells that are not shown [B, K, T], valid [B, T], labels -> what the rows are given of it all."""
+        shown = self.embedding.rows(ids, hidden)
+        x = self.embedding.joined(shown) + self.conditions(labels, valid, cut)
+        y = self.transformer(x, around(valid, self.config.attention_columns))
+        return self.rows.seen([(slice(None), y)], self.rows.near(shown, valid), labels)
 
     def start_from(self, codewords: list[Tensor]) -> None:
         self.embedding.start_from(codewords)
         self.rows.start_from(codewords)
 
     def loss(self, ids: Tensor, valid: Tensor, labels: Tensor, cut: Tensor | None = None) -> Tensor:
-        dropped = torch.rand(labels.shape, device=labels.device) < self.config.label_dropout * self.training
-        labels = torch.where(dropped, self.untold, labels)
+        labels = some_untold(labels, self.untold, self.config.label_dropout * self.training)
         hidden = self._random_mask(valid)
-        losses = self.rows.losses(self.context(ids, hidden, valid, labels, cut), self.embedding.rows(ids), ids, hidden)
+        coarser = self.embedding.coarser(self.embedding.rows(ids))
+        losses = self.rows.losses(self.context(ids, hidden, valid, labels, cut), coarser, ids, hidden)
         return weighted_mean(losses, hidden, self.row_weight if self.training else None)
 
     def _random_mask(self, valid: Tensor) -> Tensor:
         """bool [B, K, T]: a place in time (everything, a span, or scattered columns), and in it one stage in part and all finer.
 
-        The share that is hidden follows a cosine (Chang et al. 2022, section 3.3). One clip in eight has scattered cells.
+        The share that is hidden follows a cosine (Chang et al. 2022, section 3.3). One clip in eight has scattered cells. Where
+        there are bands, one clip in four has its place in some of them only.
         """
         (batch, columns), rows, device = valid.shape, self.spec.rows, valid.device
         chance = lambda *shape: torch.rand(*shape, device=device)  # noqa: E731
@@ -81,6 +88,10 @@ class MaskedPrior(Prior):
         scattered = chance(batch, columns) < chance(batch, 1)
         kind = chance(batch, 1)
         place = torch.where(kind < 0.5, True, torch.where(kind < 0.85, span, scattered))[:, None]
+        if len(self.band_of_row.unique()) > 1:
+            low, high = chance(2, batch, 1).sort(0).values
+            some = (self.band_of_row >= low) & (self.band_of_row <= high) | (chance(batch, 1) > 0.25)
+            place = place & some[:, :, None]
         current = (chance(batch, 1, 1) ** 1.5 * len(self.spec.stages)).long()  # the coarse stages more often
         stage = self.stage_of_row[:, None]
         partly = chance(batch, rows, columns) < share
@@ -119,15 +130,14 @@ class MaskedPrior(Prior):
 
     def _draw(self, ids, hidden, valid, guidance, rows, sampling, generator) -> tuple[Tensor, Tensor]:
         """One pass of the transformer: new ids for the hidden cells of these rows, and their log-probabilities, [B, K, T]."""
-        context = self.context(*map(guidance.repeated, (ids, hidden, valid)), guidance.labels)
-        context, parts = context.flatten(0, 1), self.rows.each()
-        read = self.rows.read(context)
-        new, sure = ids.clone(), torch.zeros(ids.shape, device=ids.device)
-        for row in torch.nonzero(rows)[:, 0].tolist():
-            coarser = guidance.repeated(self.embedding.rows(new)[:, :, :row].sum(2)).flatten(0, 1)
-            logits = guidance(self.rows.one(parts[row], context + coarser, read)).unflatten(0, (len(ids), -1))
-            new[:, row] = torch.where(hidden[:, row], draw(logits, sampling, generator), new[:, row])
-            sure[:, row] = logits.log_softmax(-1).gather(-1, new[:, row, :, None])[..., 0]
+        context = self.rows.read(self.context(*map(guidance.repeated, (ids, hidden, valid)), guidance.labels))
+        new, sure, coarser = ids.clone(), torch.zeros(ids.shape, device=ids.device), self.embedding.nothing
+        for row, (part, table, asked) in enumerate(zip(self.rows.each(), self.embedding.tables(), rows.tolist())):
+            if asked:
+                logits = guidance(self.rows.one(part, context, coarser))
+                new[:, row] = torch.where(hidden[:, row], draw(logits, sampling, generator), new[:, row])
+                sure[:, row] = logits.log_softmax(-1).gather(-1, new[:, row, :, None])[..., 0]
+            coarser = coarser + guidance.repeated(self.embedding.row(table, new[:, row]))
         return new, sure
 
     @staticmethod
@@ -139,20 +149,24 @@ class MaskedPrior(Prior):
         return (rank < stay[:, None]).view(sure.shape) & pending & hidden
 
     def _log_prob(self, ids, valid, labels):
-        """Each cell given all others, except those of its row that lie a multiple of `spread` columns away."""
-        result = torch.zeros(ids.shape, device=ids.device)
-        embedded = self.embedding.rows(ids)
-        phase = torch.arange(ids.shape[2], device=ids.device) % self.spread
-        for row, part in enumerate(self.rows.each()):
-            coarser = embedded[:, :, :row].sum(2).flatten(0, 1)
+        """Each cell given all others, except those that lie a multiple of `spread` columns and of `apart` bands away."""
+        found, phase = torch.zeros(ids.shape, device=ids.device), torch.arange(ids.shape[2], device=ids.device) % self.spread
+        coarser = self.embedding.coarser(self.embedding.rows(ids))
+        for rows in self._apart():
             for turn in range(min(self.spread, ids.shape[2])):
                 hidden = torch.zeros_like(ids, dtype=torch.bool)
-                hidden[:, row] = phase == turn
-                context = self.context(ids, hidden, valid, labels).flatten(0, 1)
-                logits = self.rows.one(part, context + coarser, self.rows.read(context)).unflatten(0, (len(ids), -1))
-                found = logits.log_softmax(-1).gather(-1, ids[:, row, :, None])[..., 0]
-                result[:, row] = torch.where(hidden[:, row], found, result[:, row])
-        return result
+                hidden[:, rows] = phase == turn
+                found -= self.rows.losses(self.context(ids, hidden, valid, labels), coarser, ids, hidden)
+        return found
+
+    def _apart(self) -> list[list[int]]:
+        """The rows in groups, each of one stage and step and a multiple of `apart` bands from one another."""
+        groups = {}
+        for j, stage in enumerate(self.spec.stages):
+            for n in range(stage.rows):
+                band, step = divmod(n, stage.steps)
+                groups.setdefault((j, band % self.apart, step), []).append(self.spec.offsets[j] + n)
+        return list(groups.values())
 
 
 MODEL, CONFIG = MaskedPrior, MaskedPriorConfig

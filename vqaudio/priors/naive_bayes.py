@@ -1,11 +1,12 @@
 """The naive Bayes prior: p(cell) times p(neighbour | cell) over the neighbours in time, bands and stages, and the labels.
 
-Counted, with no gradient: for each pair of neighbouring rows a table of how often which ids met. The neighbours are taken
-to be independent given the cell, which they are not: it is the plain baseline. A hole is filled by Gibbs sampling (Geman and
+Counted, with no gradient: for each pair of neighbouring rows a table of how often which ids met; or, where a column has many
+rows, one for all bands of a stage. The neighbours are taken to be independent given the cell, which they are not: it is the plain
+baseline. A hole is filled by Gibbs sampling (Geman and
 Geman 1984).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -25,12 +26,16 @@ class NaiveBayesPriorConfig(PriorConfig):
     """Added to every count (Lidstone). Much of it tempers factors that are taken to be independent and are not."""
     reach: int = 1
     """Columns on either side that count as neighbours."""
+    shared: bool = field(default=False, metadata={"later": True})
+    """Whether the pairs of neighbours of one kind (the next sub-column, the next band, the cell above in the coarser stage) share
+    a table in all bands of a stage. What each row is like by itself and under each label stays its own. Counts end at 32,767."""
 
 
 class NaiveBayesPrior(Prior):
     """See the module. Steps are Gibbs sweeps; guidance weighs the labels' factors.
 
-    `pairs` are (row a, row b, dt): row b, dt columns later, is a neighbour of row a, and the other way round.
+    `pairs` are (row a, row b, dt): row b, dt columns later, is a neighbour of row a, and the other way round; `table_of_pair`
+    says which table counts it.
     """
 
     summary = "A naive Bayes prior: counts of neighbouring codes, sampled by Gibbs sweeps; the plain baseline."
@@ -38,12 +43,15 @@ class NaiveBayesPrior(Prior):
 
     def __init__(self, config: NaiveBayesPriorConfig):
         super().__init__(config)
-        self.pairs = neighbours(self.spec, config.reach)
+        self.pairs, kinds = neighbours(self.spec, config.reach), kinds_of_neighbours(self.spec, config.reach)
+        self.table_of_pair = [sorted(set(kinds)).index(kind) for kind in kinds] if config.shared else list(range(len(kinds)))
+        self.first_pairs = [self.table_of_pair.index(n) for n in range(max(self.table_of_pair, default=-1) + 1)]
         rows, vocab = self.spec.rows, max(self.spec.vocab_of_row)
         n_values = [len(values) for values in self.labels.values()]
+        counts = torch.int16 if config.shared else torch.int32  # many rows' tables would take tens of megabytes
         self.register_buffer("row_counts", torch.zeros(rows, vocab, dtype=torch.int32))
-        self.register_buffer("pair_counts", torch.zeros(len(self.pairs), vocab, vocab, dtype=torch.int32))
-        self.register_buffer("label_counts", torch.zeros(rows, sum(n_values), vocab, dtype=torch.int32))
+        self.register_buffer("pair_counts", torch.zeros(len(self.first_pairs), vocab, vocab, dtype=counts))
+        self.register_buffer("label_counts", torch.zeros(rows, sum(n_values), vocab, dtype=counts))
         self._tables = None
 
     @torch.no_grad()
@@ -58,26 +66,27 @@ class NaiveBayesPrior(Prior):
             for kind, values in enumerate(self.labels.values()):
                 value = labels[:, kind, None].expand(valid.shape)[valid]  # the last row of counts is for those not told
                 counts = torch.bincount(value * vocab + here, minlength=(len(values) + 1) * vocab).view(-1, vocab)
-                self.label_counts[row, first : first + len(values)] += counts[:-1].int()
+                _add(self.label_counts[row, first : first + len(values)], counts[:-1])
                 first += len(values)
         for n, (a, b, dt) in enumerate(self.pairs):
             met = valid[:, : columns - dt] & valid[:, dt:]
             if met.numel():
                 joint = ids[:, a, : columns - dt][met] * vocab + ids[:, b, dt:][met]
-                self.pair_counts[n] += torch.bincount(joint, minlength=vocab * vocab).view(vocab, vocab).int()
+                _add(self.pair_counts[self.table_of_pair[n]], torch.bincount(joint, minlength=vocab * vocab).view(vocab, vocab))
 
     def loss(self, ids: Tensor, valid: Tensor, labels: Tensor, cut: Tensor | None = None) -> Tensor:
         cells = valid[:, None].expand(ids.shape)
         return -self._log_prob(ids, valid, labels)[cells].mean()
 
     def tables(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Log-probabilities, -inf where a row has no such id: p(cell) [K, V]; p(b | a) and p(a | b) of every pair
-        [pairs, neighbour, cell]; p(label | cell) [K, values, cell]."""
+        """Log-probabilities, -inf where a row has no such id: p(cell) [K, V]; p(b | a) and p(a | b) of every pair's table
+        [tables, neighbour, cell]; p(label | cell) [K, values, cell]."""
         if self._tables is None:
             alpha, v = self.config.smoothing, torch.tensor(self.spec.vocab_of_row, device=self.row_counts.device)
             exists = torch.arange(self.row_counts.shape[1], device=v.device)[None] < v[:, None]
             marginal = (self.row_counts + alpha) / (self.row_counts.sum(-1, keepdim=True) + alpha * v[:, None])
-            a, b = (torch.tensor([pair[i] for pair in self.pairs], device=v.device, dtype=torch.long) for i in (0, 1))
+            kept = [self.pairs[n] for n in self.first_pairs]
+            a, b = (torch.tensor([pair[i] for pair in kept], device=v.device, dtype=torch.long) for i in (0, 1))
             counts = self.pair_counts.float()
             of_b = (counts + alpha) / (counts.sum(2, keepdim=True) + alpha * v[b][:, None, None])
             of_a = (counts + alpha) / (counts.sum(1, keepdim=True) + alpha * v[a][:, None, None])
@@ -94,22 +103,23 @@ class NaiveBayesPrior(Prior):
         """Unnormalised log p of each id of a row given its known neighbours and labels: [B, T, V].
 
         Args:
+            labels: [B, kinds], or [B, kinds, K, T] of each cell.
             known: bool [B, K, T]; unknown neighbours, and padding, have no say.
             weight: of the labels' factors.
         """
         marginal, of_b, of_a, of_label = self.tables()
         logits = marginal[row].repeat(*ids[:, row].shape, 1)
         for n, (a, b, dt) in enumerate(self.pairs):
-            t = ids.shape[2] - dt
+            t, n = ids.shape[2] - dt, self.table_of_pair[n]
             if a == row and t > 0:
                 logits[:, :t] += of_b[n][ids[:, b, dt:]] * known[:, b, dt:, None]
             if b == row and t > 0:
                 logits[:, dt:] += of_a[n][ids[:, a, :t]] * known[:, a, :t, None]
         first = 0
         for kind, values in enumerate(self.labels.values()):
-            told = labels[:, kind] < len(values)
-            factor = of_label[row, first + labels[:, kind].clamp(max=len(values) - 1)] * (weight * told[:, None])
-            logits += factor[:, None]
+            here = labels[:, kind, None] if labels.ndim == 2 else labels[:, kind, row]
+            told = weight * (here < len(values))
+            logits += of_label[row, first + here.clamp(max=len(values) - 1)] * told[..., None]
             first += len(values)
         return logits
 
@@ -137,6 +147,11 @@ class NaiveBayesPrior(Prior):
         return ids
 
 
+def _add(counts: Tensor, new: Tensor) -> None:
+    """In place, up to what the counts' type can hold."""
+    counts.copy_((counts + new).clamp(max=torch.iinfo(counts.dtype).max))
+
+
 def neighbours(spec: CodeSpec, reach: int) -> list[tuple[int, int, int]]:
     """The pairs (row a, row b, dt): the next sub-columns in time, the next band, and the same place in the next finer stage."""
     pairs = []
@@ -154,6 +169,17 @@ def neighbours(spec: CodeSpec, reach: int) -> list[tuple[int, int, int]]:
                     place = band * above.bands // stage.bands, step * above.steps // stage.steps
                     pairs.append((spec.offsets[j - 1] + place[0] * above.steps + place[1], row, 0))
     return pairs
+
+
+def kinds_of_neighbours(spec: CodeSpec, reach: int) -> list[tuple[int, int, int]]:
+    """Of each of `neighbours`: the stages of its two rows, and how many sub-columns the second is ahead (0: in another band or
+    stage)."""
+    stage_of_row, kinds = [j for j, stage in enumerate(spec.stages) for _ in range(stage.rows)], []
+    for a, b, dt in neighbours(spec, reach):
+        j, other = stage_of_row[a], stage_of_row[b]
+        first, steps = spec.offsets[j], spec.stages[j].steps
+        kinds.append((j, other, dt * steps + (b - first) % steps - (a - first) % steps if j == other else 0))
+    return kinds
 
 
 MODEL, CONFIG = NaiveBayesPrior, NaiveBayesPriorConfig

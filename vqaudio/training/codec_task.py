@@ -60,6 +60,9 @@ class CodecTraining:
     """Steps at the beginning in which that is so for all clips."""
     augmentation: Augmentation = field(default_factory=Augmentation)
 
+    def task(self, codec: Codec, train: Split, validation: Split, seed: int, place: Place) -> "CodecTask":
+        return CodecTask(codec, self, train, validation, seed, place)
+
 
 def reduced_precision(name: str, device: torch.device):
     """A context in which matrix products and convolutions run in `name`: "bfloat16", "float32" for no change, or "auto"."""
@@ -109,7 +112,7 @@ class GeneratorObjective(nn.Module):
         if s.waveform > 0:
             share = torch.where(prefixes == 0, 1.0, prefixes / len(codec.spec.stages))
             terms["waveform"] = self.waveform(audio, decoded, ((share - 0.25) / 0.75).clamp_min(0))
-        loss = sum(getattr(s, name) * value for name, value in terms.items()) + s.quantiser * codec.rvq.loss(quantised)
+        loss = sum(getattr(s, name) * value for name, value in terms.items()) + s.quantiser * codec.quantiser_loss(quantised)
         terms["commitment"] = quantised.commitment_loss
         terms |= {f"perplexity_{j + 1}": value for j, value in enumerate(quantised.perplexity)}
         terms["adversarial"] = terms["feature_matching"] = loss.new_zeros(())
@@ -158,7 +161,7 @@ class CodecTask:
     def train_step(self, step: int) -> dict[str, Tensor]:
         self.codec.train()
         if self.settings.decoder_only:
-            self.codec.rvq.eval()
+            self.codec.freeze_codebooks()
         batch = self.batches.batch(step)
         audio, lengths = (part.to(self.place.device, non_blocking=True) for part in (batch.audio, batch.lengths))
         adversarial = self.discriminator is not None and step >= self.settings.adversary_from

@@ -50,6 +50,10 @@ _SHORTER = replace(_LOOP, steps=900)  # a causal prior learns from every cell of
 
 _VOICE = PriorTraining(batch_size=16, crop_s=2.0, shifts=(0, 160), speeds=(1.0,))
 _FOLDER = replace(_VOICE, batch_size=32)
+_NOTES = PriorTraining(  # a change of speed would change the pitch
+    batch_size=64, shifts=(0, 512, 1024, 1536), speeds=(1.0,), splice=0.2, precision="float32"
+)
+_LEVELS = {"dim": 160, "layers": 3, "cell_dim": 48, "dropout": 0.2}
 _LARGE_CODEBOOKS = {"table_dim": 64, "attention_s": 1.0, "dropout": 0.1}  # the codewords' own dimension; half a crop
 
 PRIOR_RECIPES = {
@@ -74,6 +78,18 @@ PRIOR_RECIPES = {
     "voice-16khz-autoregressive": AutoregressiveRecipe(
         dataset="voice", codec="voice-16khz", training=_VOICE, prior=AutoregressivePriorConfig(dim=192, **_LARGE_CODEBOOKS),
         loop=replace(_LOOP, steps=1500),
+    ),
+    "notes-16khz-masked": MaskedRecipe(
+        dataset="philharmonia", codec="notes-16khz", training=_NOTES, prior=MaskedPriorConfig(**_LEVELS), loop=_LOOP
+    ),
+    "notes-16khz-autoregressive": AutoregressiveRecipe(
+        dataset="philharmonia", codec="notes-16khz", training=_NOTES, loop=_SHORTER,
+        prior=AutoregressivePriorConfig(**_LEVELS),
+    ),
+    "notes-16khz-naive-bayes": NaiveBayesRecipe(
+        dataset="philharmonia", codec="notes-16khz", training=replace(_NOTES, shifts=(0,), splice=0.0),
+        prior=NaiveBayesPriorConfig(shared=True),
+        loop=LoopConfig(log_every=1000, validate_every=10_000, checkpoint_every=10_000),
     ),
 }
 ALIASES = {name.removeprefix("fsdd-8khz-"): name for name in PRIOR_RECIPES}

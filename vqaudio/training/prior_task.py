@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from vqaudio.codec import Codec
+from vqaudio.codes import CodeSpec
 from vqaudio.data.clips import Split
 from vqaudio.data.encoded import CACHE, EncodedSplit, encoded
 from vqaudio.errors import InputError
@@ -33,6 +34,9 @@ class PriorTraining:
     """And played so many times as fast."""
     crop_s: float | None = None
     """Seconds of a clip that a step sees at the most, at a random place; None for all of it."""
+    splice: float = 0.0
+    """Share of the clips of a batch in which a rectangle of time and bands comes from another clip, with its labels: so a prior
+    learns that labels may differ from cell to cell."""
     precision: str = "auto"
     """Of the networks' matrix products in training: bfloat16 or float32."""
 
@@ -92,15 +96,33 @@ class PriorBatches:
         return batches
 
 
+def spliced(ids: Tensor, valid: Tensor, labels: Tensor, share: float, spec: CodeSpec) -> tuple[Tensor, Tensor]:
+    """Ids [B, K, T], in a share of which a rectangle of time and bands is the next clip's, and each cell's labels
+    [B, kinds, K, T]. Half of the rectangles have all bands."""
+    batch, _, columns = ids.shape
+    edges = torch.rand(2, batch, 1, device=ids.device).sort(0).values * valid.sum(-1, keepdim=True)
+    time = torch.arange(columns, device=ids.device)
+    low, high = torch.rand(2, batch, 1, device=ids.device).sort(0).values
+    whole = torch.rand(batch, 1, device=ids.device) < 0.5
+    bands = [(band + 0.5) / s.bands for s in spec.stages for band in range(s.bands) for _ in range(s.steps)]
+    height = torch.tensor(bands, device=ids.device)
+    here = ((time >= edges[0]) & (time < edges[1]))[:, None] & (whole | (height >= low) & (height <= high))[:, :, None]
+    here &= (valid & valid.roll(1, 0))[:, None] & (torch.rand(batch, 1, 1, device=ids.device) < share)
+    each = labels[:, :, None, None].expand(-1, -1, *ids.shape[1:])
+    return torch.where(here, ids.roll(1, 0), ids), torch.where(here[:, None], each.roll(1, 0), each)
+
+
 class PriorObjective(nn.Module):
     """forward returns the loss."""
 
-    def __init__(self, prior: Prior, precision: str):
+    def __init__(self, prior: Prior, precision: str, splice: float = 0.0):
         super().__init__()
-        self.prior, self.precision = prior, precision
+        self.prior, self.precision, self.splice = prior, precision, splice
 
     def forward(self, ids: Tensor, valid: Tensor, labels: Tensor, cut: Tensor) -> Tensor:
         """Nats a cell."""
+        if self.splice:
+            ids, labels = spliced(ids, valid, labels, self.splice, self.prior.spec)
         with reduced_precision(self.precision, ids.device):
             return self.prior.loss(ids, valid, labels, cut)
 
@@ -119,7 +141,7 @@ class PriorTask:
         prior.remember(train[0].lengths, train[0].labels, train[0].levels_db)
         self.modules, self.optimisers, self.learning_rates = {"prior": prior.to(place.device)}, {}, {}
         if not self.counts:
-            self.objective = place.wrap(PriorObjective(prior, settings.precision))
+            self.objective = place.wrap(PriorObjective(prior, settings.precision, settings.splice))
             decayed = [p for p in prior.parameters() if p.ndim >= 2]
             others = [p for p in prior.parameters() if p.ndim < 2]
             groups = [{"params": decayed}, {"params": others, "weight_decay": 0.0}]
@@ -181,6 +203,5 @@ def variants(codec: Codec, train: Split, settings: PriorTraining, cache: Path = 
 @torch.no_grad()
 def codewords(codec: Codec) -> list[Tensor]:
     """[V, D] of each row of the codec's codes."""
-    device = next(codec.parameters()).device
-    stages = enumerate(codec.spec.stages)
-    return [codec.rvq.vectors_of(torch.arange(s.vocab, device=device), j).cpu() for j, s in stages for _ in range(s.rows)]
+    words = [codec.codewords(j).cpu() for j in range(len(codec.spec.stages))]
+    return [words[j] for j, stage in enumerate(codec.spec.stages) for _ in range(stage.rows)]

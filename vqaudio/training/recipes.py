@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass, field, replace
 
+from vqaudio.codecs.spectrogram import SpectrogramConfig
 from vqaudio.codecs.waveform import WaveformConfig
 from vqaudio.data.batches import Augmentation
 from vqaudio.evaluation.judges import JudgeConfig
 from vqaudio.training.codec_task import CodecTraining
 from vqaudio.training.judge_task import JudgeTraining
 from vqaudio.training.loop import LoopConfig
+from vqaudio.training.picture_task import PictureTraining
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,19 @@ class CodecRecipe:
     codebooks begin anew."""
     codec: WaveformConfig = field(default_factory=WaveformConfig)
     training: CodecTraining = field(default_factory=CodecTraining)
+    loop: LoopConfig = field(default_factory=LoopConfig)
+
+
+@dataclass(frozen=True)
+class PictureRecipe:
+    """A spectrogram codec, its data and how it is trained."""
+
+    dataset: str = "philharmonia"
+    """The module of vqaudio.data that reads it."""
+    start_from: str | None = None
+    """A model of the same shape (a name in weights/ or a folder) whose weights to begin with."""
+    codec: SpectrogramConfig = field(default_factory=SpectrogramConfig)
+    training: PictureTraining = field(default_factory=PictureTraining)
     loop: LoopConfig = field(default_factory=LoopConfig)
 
 
@@ -123,6 +138,23 @@ CODEC_RECIPES |= {
         loop=LoopConfig(steps=10_000, validate_every=500, checkpoint_every=500),
     ),
 }
+CODEC_RECIPES |= {
+    "notes-16khz": PictureRecipe(loop=LoopConfig(steps=1600, validate_every=400, checkpoint_every=100)),
+    "notes-16khz-decoder": PictureRecipe(
+        start_from="runs/notes-16khz/last",
+        codec=SpectrogramConfig(codebook_update="fixed"),
+        training=PictureTraining(learning_rate=5e-4, prefix_share=0.1, decoder_only=True),
+        loop=LoopConfig(steps=1000, validate_every=250, checkpoint_every=250),
+    ),
+    "notes-16khz-waveform": CodecRecipe(  # what notes-16khz is compared with
+        dataset="philharmonia",
+        codec=replace(VOICE, look_ahead=3, n_stages=3, vocab=512),
+        training=replace(
+            _VOICE_TRAINING, batch_size=16, crop_s=1.0, precision="float32", augmentation=PictureTraining().augmentation
+        ),
+        loop=LoopConfig(steps=1500, validate_every=500, checkpoint_every=250),
+    ),
+}
 
 JUDGE_RECIPES = {
     "fsdd-judge-digit": JudgeRecipe(
@@ -132,5 +164,11 @@ JUDGE_RECIPES = {
     ),
     "fsdd-judge-speaker": JudgeRecipe(
         judge=JudgeConfig(target="speaker"), loop=LoopConfig(steps=2500, log_every=100, validate_every=250)
+    ),
+    "notes-judge-instrument": JudgeRecipe(
+        dataset="philharmonia",
+        judge=JudgeConfig(target="instrument", sample_rate=16_000, n_fft=1024, hop=256, n_mels=64, channels=16),
+        training=JudgeTraining(augmentation=Augmentation(speeds=(0.97, 1.0, 1.03))),
+        loop=LoopConfig(steps=1500, log_every=100, validate_every=250),
     ),
 }

@@ -16,7 +16,7 @@ from vqaudio.ui.sampling import Settings, Variation
 from vqaudio.ui.selection import Mask, Rectangle, mask_of
 from vqaudio.vqa import write_vqa
 
-SETTINGS = ("labels", "temperature", "top_k", "top_p", "steps", "guidance", "seed")
+SETTINGS = ("labels", "temperature", "top_k", "top_p", "steps", "guidance", "seed", "local")
 PRIOR = "a prior of this app; empty for the usual model's first."
 SAMPLING = """temperature: 0 (the likeliest) to 5; 1 samples as the prior believes, null as is usual for it.
         top_k: draw from the k likeliest codewords only; null for all.
@@ -63,6 +63,7 @@ def inpaint(
     audio: str, start_s: float | None = None, end_s: float | None = None, stages: str = "", prior: str = "",
     labels: dict | None = None, temperature: float | None = None, top_k: int | None = None, top_p: float | None = None,
     steps: int | None = None, guidance: float | None = None, seed: int | None = None, rectangles: list | None = None,
+    local: bool = False,
 ) -> tuple[tuple[int, np.ndarray], str, dict]:
     """Have a prior write some cells of a sound's codes; all others stay as they are.
 
@@ -76,12 +77,13 @@ def inpaint(
         {sampling}
         rectangles: more cells to write, or others where no start, end and stages are given: a list of objects, each with
             start_s, end_s, stages and bands.
+        local: whether the labels say what the cells are to become; else they say what the whole sound is.
 
     Returns:
         {made}
     """
     with reading.plain_errors():
-        (found, codec), settings = _found(prior), _settings(labels, temperature, top_k, top_p, steps, guidance, seed)
+        (found, codec), settings = _found(prior), _settings(labels, temperature, top_k, top_p, steps, guidance, seed, local)
         sampling.check_labels(found, settings.labels)
         codes = _codes(audio, codec)
         mask = mask_of(codes, _rectangles(codes, start_s, end_s, stages, rectangles))
@@ -115,9 +117,9 @@ def _found(name) -> tuple:
     return models.prior_and_codec(str(name or ""))
 
 
-def _settings(labels, temperature=None, top_k=None, top_p=None, steps=None, guidance=None, seed=None) -> Settings:
+def _settings(labels, temperature=None, top_k=None, top_p=None, steps=None, guidance=None, seed=None, local=False) -> Settings:
     """Checked settings; a seed is drawn where none is given. JSON's numbers have no types: 3.0 is a whole number."""
-    values = (labels or {}, temperature, top_k, top_p, steps, guidance, seed)
+    values = (labels or {}, temperature, top_k, top_p, steps, guidance, seed, bool(local))
     told = {name: int(v) if isinstance(v, float) and v.is_integer() else v for name, v in zip(SETTINGS, values)}
     settings = wire.validated(Settings, told)
     return settings if settings.seed is not None else settings.model_copy(update={"seed": sampling.new_seed()})
@@ -154,7 +156,7 @@ def add_endpoints() -> None:
     """Name the endpoints inside the current Blocks; their components are never shown."""
     sound_in = reading.only_uploads(gr.Audio(type="filepath", visible=False, label="Sound"))
     rectangles, labels = gr.JSON(visible=False, label="Rectangles"), gr.JSON(visible=False, label="Labels")
-    prior = gr.Textbox("", visible=False, label="Prior")
+    prior, local = gr.Textbox("", visible=False, label="Prior"), gr.Checkbox(False, visible=False, label="Local")
 
     def numbers(**values) -> list:
         return [gr.Number(value, visible=False, label=name.replace("_", " ").capitalize()) for name, value in values.items()]
@@ -169,7 +171,7 @@ def add_endpoints() -> None:
     settings = {"concurrency_id": "priors", "concurrency_limit": 1, "show_progress": "hidden"}
     gr.Button(visible=False).click(generate, [prior, labels, *seconds, *chosen], out, api_name="generate", **settings)
     gr.Button(visible=False).click(
-        inpaint, [sound_in, *place, prior, labels, *chosen, rectangles], out, api_name="inpaint", **settings
+        inpaint, [sound_in, *place, prior, labels, *chosen, rectangles, local], out, api_name="inpaint", **settings
     )
     gr.Button(visible=False).click(
         score, [sound_in, prior, labels], gr.JSON(visible=False, label="Surprise"), api_name="score", **settings

@@ -5,13 +5,30 @@ from pathlib import Path
 import gradio as gr
 import torch
 
-from vqaudio.ui import api, api_priors, codebooks, compare, facts, figures, gpu, inpainting, models, reading, report, served, wire
+from vqaudio.ui import (
+    api,
+    api_notes,
+    api_priors,
+    codebooks,
+    compare,
+    examples,
+    facts,
+    figures,
+    gpu,
+    inpainting,
+    models,
+    playing,
+    reading,
+    report,
+    served,
+    touching,
+    wire,
+)
 from vqaudio.ui.codemap import CodeMap
 from vqaudio.ui.spending import Clock
 from vqaudio.ui.workbench import Workbench
 
 MAX_WAITING = 40  # people in the queue; the next one is told to try again
-EXAMPLES = Path(__file__).resolve().parents[2] / "assets" / "examples"
 TITLE = """<div class="vq-title"><h1>vqaudio</h1><p>A neural codec turns sound into a few rows of whole numbers and back.
 Open a sound, see its numbers, switch rows of them off, change one, have
 a prior write some anew, and hear what each does.</p></div>"""
@@ -23,7 +40,8 @@ THEME = gr.themes.Base(
 LAUNCH = {
     "theme": THEME,
     "css": (Path(__file__).parent / "page.css").read_text(),
-    "head": f"<script>{(Path(__file__).parent / 'microphone.js').read_text()}</script>",
+    "head": f"<script>{(Path(__file__).parent / 'microphone.js').read_text()}</script>"
+    "<style>@keyframes kb-pulse { 50% { opacity: .2; } }</style>",  # a component's own style cannot hold keyframes
     "max_file_size": f"{reading.MAX_MB}mb",
     "show_error": True,  # the sentence of Gradio's own refusals; ours are plain already, and no traceback is in either
     "footer_links": ["api", "settings"],
@@ -82,10 +100,12 @@ def _from_codes(path: str) -> tuple[Workbench, str]:
     return bench, report.of_codes((told, "The original is not in it, so nothing can be compared with it."))
 
 
-def example_label(path: Path) -> str:
-    """ "7_theo_0.wav" -> "7, theo" """
-    digit, speaker, *_ = path.stem.split("_")
-    return f"{digit}, {speaker}"
+def open_note(event: gr.EventData):
+    """A note that was played: show it as a clip in Listen. Returns what `open_codes` returns, and the tab to go to."""
+    with reading.plain_errors():
+        value, sentences, token, model = playing.open_note(event)
+        told = report.of_codes(sentences) + report.limits(models.limits(models.codec(model)))
+        return value, told, token, model, gr.Tabs(selected="listen")
 
 
 def build() -> gr.Blocks:
@@ -98,16 +118,24 @@ def build() -> gr.Blocks:
     with gr.Blocks(title="vqaudio", delete_cache=(600, 3600), analytics_enabled=False, fill_width=True) as demo:
         gr.HTML(TITLE)
         session = gr.State(None, time_to_live=3600, delete_callback=served.store.drop)
-        with gr.Tab("Listen"):
-            picker, sound, trim, codemap = _listen(session)
-        compare.view(sound, trim)
-        with gr.Tab("Codebooks") as tab:
-            books, drawn = gr.HTML(), gr.HTML()
-            hidden = {"api_visibility": "private", "show_progress": "hidden"}
-            tab.select(codebooks.view, picker, books, **hidden).then(figures.view, picker, drawn, **hidden)
+        with gr.Tabs() as tabs:
+            with gr.Tab("Listen", id="listen"):
+                picker, sound, trim, codemap, told = _listen(session)
+            with gr.Tab("Play"):
+                keyboard = playing.Keyboard(elem_id="keyboard")
+            compare.view(sound, trim)
+            with gr.Tab("Codebooks") as tab:
+                books, drawn = gr.HTML(), gr.HTML()
+        hidden = {"api_visibility": "private", "show_progress": "hidden"}
+        tab.select(codebooks.view, picker, books, **hidden).then(figures.view, picker, drawn, **hidden)
+        keyboard.open_note(
+            open_note, None, [codemap, told, session, picker, tabs], api_visibility="private", show_progress="hidden",
+            concurrency_id="priors", concurrency_limit=1,
+        )
         demo.load(start, None, [picker, codemap], api_visibility="private", show_progress="hidden")
         api.add_endpoints()
         api_priors.add_endpoints()
+        api_notes.add_endpoints()
     return demo.queue(default_concurrency_limit=2, max_size=MAX_WAITING)
 
 
@@ -120,12 +148,7 @@ def _listen(session: gr.State) -> tuple:
                 gr.Audio(type="filepath", label="Your sound", sources=["upload", "microphone"], elem_id="sound", buttons=[])
             )
             gr.HTML('<p id="microphone" role="alert"></p>')
-            files = sorted(EXAMPLES.glob("*.wav"))
-            if files:
-                gr.Examples(
-                    [[str(file)] for file in files], sound, example_labels=[example_label(file) for file in files],
-                    label="Examples: digits from the Free Spoken Digit Dataset, CC BY-SA 4.0", api_name=False,
-                )
+            examples.view(sound, picker)
             with gr.Row(elem_classes="vq-options"):
                 trim = gr.Checkbox(False, label="Cut silence from both ends", container=False, min_width=220)
                 codes = reading.only_uploads(
@@ -133,7 +156,7 @@ def _listen(session: gr.State) -> tuple:
                 )
         with gr.Column(scale=2, min_width=300):
             told = gr.HTML(report.NOTHING_YET, elem_id="report")
-    codemap = CodeMap(server_functions=[*served.FUNCTIONS, *inpainting.FUNCTIONS], elem_id="codemap")
+    codemap = CodeMap(server_functions=[*served.FUNCTIONS, *inpainting.FUNCTIONS, *touching.FUNCTIONS], elem_id="codemap")
     out = [codemap, told, session]
     settings = {
         "api_visibility": "private", "show_progress": "hidden", "concurrency_id": "codec", "concurrency_limit": 2
@@ -143,4 +166,4 @@ def _listen(session: gr.State) -> tuple:
         trigger_mode="always_last", **settings,
     )
     codes.upload(open_codes, [codes, picker, session], [*out, picker], **settings)
-    return picker, sound, trim, codemap
+    return picker, sound, trim, codemap, told

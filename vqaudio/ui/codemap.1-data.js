@@ -4,6 +4,10 @@ function bytesOf(base64) {
   return Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
 }
 
+function upTo(n) {
+  return Array.from({ length: n }, (_, j) => j);
+}
+
 // {data, factor} -> Float32Array in [-1, 1]
 function samplesOf(sound) {
   const whole = new Int16Array(bytesOf(sound.data).buffer);
@@ -14,12 +18,38 @@ function samplesOf(sound) {
 // `step` of that band, as in vqaudio.codes.
 function geometryOf(spec, columns) {
   let row = 0;
+  const finest = spec.stages.reduce((most, stage) => (stage.bands > most.bands ? stage : most));
+  const scale = scaleOf(finest.edges_hz);
   const stages = spec.stages.map((stage, number) => {
-    const placed = { ...stage, number, row, width: columns * stage.steps, rate: stage.bands * stage.steps * stage.bits * spec.frame_rate };
+    const heights = stage.edges_hz.map(scale.height);
+    const placed = { ...stage, number, row, heights, width: columns * stage.steps, rate: stage.bands * stage.steps * stage.bits * spec.frame_rate };
     row += stage.bands * stage.steps;
     return placed;
   });
-  return { stages, columns, frameRate: spec.frame_rate, rows: row };
+  return { stages, columns, frameRate: spec.frame_rate, rows: row, scale, finest: spec.stages.indexOf(finest) };
+}
+
+// The frequency axis of the pictures: the bands of the stage with most of them are equally high. `height`: Hz -> 0 (bottom) to
+// 1; `hz`: the way back. With one band that is a linear axis.
+function scaleOf(edges) {
+  const n = edges.length - 1;
+  const between = (x, from, to) => {
+    const i = Math.min(n - 1, Math.max(0, from.findLastIndex((edge) => edge <= x)));
+    return to[i] + Math.min(1, Math.max(0, (x - from[i]) / (from[i + 1] - from[i]))) * (to[i + 1] - to[i]);
+  };
+  const heights = edges.map((_, i) => i / n);
+  return { edges, height: (hz) => between(hz, edges, heights), hz: (height) => between(height, heights, edges) };
+}
+
+// The bands of a stage that touch a span of heights: [low, high], both inside.
+function bandsAt(stage, [bottom, top]) {
+  const touched = upTo(stage.bands).filter((band) => stage.heights[band] < top - 1e-6 && stage.heights[band + 1] > bottom + 1e-6);
+  return touched.length ? [touched[0], touched[touched.length - 1]] : null;
+}
+
+// [1250, 3400] -> "1.3 to 3.4 kHz"
+function spokenHz(low, high) {
+  return high < 1000 ? `${number(low)} to ${number(high)} Hz` : `${number(low / 1000, 1)} to ${number(high / 1000, 1)} kHz`;
 }
 
 // Sub-column x and band of a stage -> row and column of the matrix of ids.

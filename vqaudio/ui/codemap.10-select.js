@@ -4,6 +4,7 @@ let mode = "look";
 let selection = null;
 let finer = true;
 let stroke = "set"; // what a drag does: set, add or remove; Shift and Alt say so for one drag
+let shape = "rectangle"; // or "brush"
 let drag = null;
 let anchor = null; // where Shift+arrows extends from
 
@@ -24,7 +25,15 @@ function toldSelection() {
   if (!b) return "Nothing is selected.";
   const rate = clip.geometry.frameRate;
   const n = selection.count;
-  return `${n} ${n === 1 ? "cell" : "cells"} selected: ${number(b.first / rate, 2)} to ${number((b.last + 1) / rate, 2)} s, stage${b.top === b.bottom ? "" : "s"} ${spoken(selection.stages)}.`;
+  return `${n} ${n === 1 ? "cell" : "cells"} selected: ${number(b.first / rate, 2)} to ${number((b.last + 1) / rate, 2)} s, stage${b.top === b.bottom ? "" : "s"} ${spoken(selection.stages)}.${toldFrequencies()}`;
+}
+
+// Of a clip whose stages have bands: between which frequencies the selected cells lie.
+function toldFrequencies() {
+  const { stages, scale } = clip.geometry;
+  const heights = [];
+  selection.drawn(DRAWN, ({ top, bands }) => heights.push(stages[top].heights[bands[0]], stages[top].heights[bands[0] + 1]));
+  return scale.edges.length > 2 && heights.length ? ` ${spokenHz(scale.hz(Math.min(...heights)), scale.hz(Math.max(...heights)))}.` : "";
 }
 
 function select(next, aloud = true) {
@@ -48,30 +57,33 @@ function selectBlock(block, op = "set") {
 
 // --- gestures -----------------------------------------------------------------------------------------------------------
 
-// The column under the pointer and, on a stage's lane, the stage and band; the nearest ones if the pointer is outside.
-function placeUnder(event) {
+// The column under the pointer; on a stage's lane the stage and band, on a spectrogram the height. The nearest ones if the
+// pointer is outside; a drag that started on a spectrogram, at `from`, stays on it.
+function placeUnder(event, from = null) {
   const tracks = lanes.filter((lane) => !lane.axis).map((lane) => ({ lane, box: lane.node.querySelector(".cm-track").getBoundingClientRect() }));
   const far = (box) => Math.max(box.top - event.clientY, event.clientY - box.bottom, 0);
-  const { lane, box } = tracks.reduce((best, one) => (far(one.box) < far(best.box) ? one : best));
+  const { lane, box } = tracks.find((one) => from && !from.lane.stage && one.lane === from.lane) || tracks.reduce((best, one) => (far(one.box) < far(best.box) ? one : best));
   const seconds = view[0] + ((event.clientX - box.left) / box.width) * (view[1] - view[0]);
   const column = Math.max(0, Math.min(clip.geometry.columns - 1, Math.floor(seconds * clip.geometry.frameRate)));
-  if (!lane.stage) return { column, stage: null, band: 0 };
   const share = (event.clientY - box.top) / box.height;
-  return { column, stage: lane.stage.number, band: Math.max(0, Math.min(lane.stage.bands - 1, lane.stage.bands - 1 - Math.floor(share * lane.stage.bands))) };
+  if (!lane.stage) return { lane, column, stage: null, band: 0, height: Math.max(0, Math.min(1, 1 - share)) };
+  return { lane, column, stage: lane.stage.number, band: Math.max(0, Math.min(lane.stage.bands - 1, lane.stage.bands - 1 - Math.floor(share * lane.stage.bands))) };
 }
 
-// The block between two places. Bands count only inside one stage.
+// The block between two places. Bands count only inside one stage, heights only on a spectrogram of codes with bands.
 function blockBetween(a, b) {
   const [first, last] = [Math.min(a.column, b.column), Math.max(a.column, b.column)];
-  if (a.stage === null) return { first, last, top: 0, bottom: clip.geometry.stages.length - 1, bands: null };
+  const heights = a.stage === null && clip.geometry.scale.edges.length > 2 ? [Math.min(a.height, b.height), Math.max(a.height, b.height)] : null;
+  if (a.stage === null) return { first, last, top: 0, bottom: clip.geometry.stages.length - 1, bands: null, heights };
   const [from, to] = [a.stage, b.stage === null ? 0 : b.stage];
   const bands = from === to && clip.geometry.stages[from].bands > 1 ? [Math.min(a.band, b.band), Math.max(a.band, b.band)] : null;
   return { first, last, top: Math.min(from, to), bottom: Math.max(from, to), bands };
 }
 
 function dragTo(event) {
+  if (shape === "brush") return brushTo(event);
   const next = drag.op === "set" ? new Selection(clip.geometry) : drag.before.copy();
-  const block = blockBetween(drag.from, placeUnder(event));
+  const block = blockBetween(drag.from, placeUnder(event, drag.from));
   if (drag.op === "remove") next.remove(block, finer);
   else next.add(block, finer);
   select(next, false);
@@ -165,12 +177,12 @@ const masks = {
 
 for (const button of root.querySelectorAll("[data-mask]")) button.addEventListener("click", () => clip && masks[button.dataset.mask]());
 for (const button of root.querySelectorAll("[data-mode-is]")) button.addEventListener("click", () => setMode(button.dataset.modeIs));
-for (const button of root.querySelectorAll("[data-stroke]")) {
-  button.addEventListener("click", () => {
-    stroke = button.dataset.stroke;
-    for (const other of root.querySelectorAll("[data-stroke]")) other.setAttribute("aria-checked", String(other === button));
-  });
+function setStroke(next) {
+  stroke = next;
+  for (const button of root.querySelectorAll("[data-stroke]")) button.setAttribute("aria-checked", String(button.dataset.stroke === next));
 }
+
+for (const button of root.querySelectorAll("[data-stroke]")) button.addEventListener("click", () => setStroke(button.dataset.stroke));
 $(".cm-finer").addEventListener("change", (event) => {
   finer = event.target.checked;
   const next = selection.copy();
@@ -187,59 +199,4 @@ for (const field of root.querySelectorAll(".cm-from, .cm-to, .cm-stages")) {
     for (const block of blocks) next.add(block, false);
     select(next);
   });
-}
-
-// --- drawing ------------------------------------------------------------------------------------------------------------
-
-function hatch(context, colour) {
-  const tile = document.createElement("canvas");
-  tile.width = tile.height = 8;
-  const pen = tile.getContext("2d");
-  pen.strokeStyle = colour;
-  pen.lineWidth = 1.2;
-  pen.beginPath();
-  for (const x of [-8, 0, 8]) {
-    pen.moveTo(x, 8);
-    pen.lineTo(x + 8, 0);
-  }
-  pen.stroke();
-  return context.createPattern(tile, "repeat");
-}
-
-function drawSelection(lane, context, width, height, colours) {
-  if (mode !== "select" || !selection) return;
-  const scale = width / (view[1] - view[0]);
-  const x = (column) => (column / clip.geometry.frameRate - view[0]) * scale;
-  const stripes = hatch(context, colours.paper);
-  const bands = lane.stage ? lane.stage.bands : 1;
-  const high = height / bands;
-  for (let band = 0; band < bands; band++) {
-    const top = height - (band + 1) * high;
-    for (const value of lane.stage ? [DRAWN, FINER] : [DRAWN]) {
-      const runs = lane.stage ? selection.runs(lane.stage.number, band, value) : columnRuns();
-      for (const [first, last] of runs) {
-        const [left, wide] = [x(first), x(last + 1) - x(first)];
-        if (left > width || left + wide < 0) continue;
-        context.globalAlpha = clip.preview ? 0 : lane.stage ? (value === DRAWN ? 0.42 : 0.1) : 0.16;
-        context.fillStyle = value === DRAWN ? colours.now : colours.paper;
-        context.fillRect(left, top, wide, high);
-        context.globalAlpha = value === FINER ? 0.6 : 1;
-        if (value === FINER && !clip.preview) {
-          context.fillStyle = stripes;
-          context.fillRect(left, top, wide, high);
-        }
-        context.globalAlpha = 1;
-        context.strokeStyle = colours.now;
-        context.lineWidth = lane.stage ? 2 : 1;
-        if (wide >= 4 && (!clip.preview || !lane.stage)) context.strokeRect(left + 1, top + 1, Math.max(1, wide - 2), high - 2);
-      }
-    }
-  }
-}
-
-// Columns in which anything is selected, as runs.
-function columnRuns() {
-  const all = new Selection({ columns: clip.geometry.columns, stages: [{ number: 0, bands: 1 }] });
-  selection.cells.forEach((value, i) => { if (value) all.cells[i % selection.columns] = DRAWN; });
-  return all.runs(0, 0);
 }

@@ -46,12 +46,13 @@ function showPrior() {
   if (!chosenPrior) return;
   const before = labels();
   const fields = Object.entries(chosenPrior.labels).map(([kind, values]) => {
-    const options = [el("option", { value: "", text: "any" }), ...values.map((value) => el("option", { value, text: value }))];
+    const options = [el("option", { value: "", text: "any" }), ...values.map(([value, text]) => el("option", { value, text: text.replaceAll("_", " ") }))];
     const field = el("label", { class: "cm-field" }, el("span", { text: kind[0].toUpperCase() + kind.slice(1) }), el("select", { "data-label": kind }, ...options));
-    if (values.includes(before[kind])) field.querySelector("select").value = before[kind];
+    if (values.some(([value]) => value === before[kind])) field.querySelector("select").value = before[kind];
     return field;
   });
   $(".cm-labels").replaceChildren(...fields);
+  $(".cm-local-label").hidden = !fields.length;
   showUsual(chosenPrior.usual);
   $(".cm-prior-note").textContent = chosenPrior.sees_right ? "It sees what stands on both sides of the hole."
     : "It works from the left and does not see what stands to the right of the hole.";
@@ -74,7 +75,7 @@ function labels() {
 function settings() {
   const cut = $(".cm-cut").value;
   return {
-    temperature: numberIn(".cm-temperature"), guidance: numberIn(".cm-guidance"), steps: numberIn(".cm-steps"), labels: labels(),
+    temperature: numberIn(".cm-temperature"), guidance: numberIn(".cm-guidance"), steps: numberIn(".cm-steps"), labels: labels(), local: $(".cm-local").value === "local",
     top_k: cut === "top_k" ? numberIn(".cm-cut-value") : null, top_p: cut === "top_p" ? numberIn(".cm-cut-value") : null,
     seed: $(".cm-keep-seed").checked ? numberIn(".cm-seed") : null,
   };

@@ -18,6 +18,7 @@ function recipeLink() {
   for (const [kind, value] of Object.entries(labels())) query.append("label", `${kind}:${value}`);
   for (const [name, selector] of Object.entries(RECIPE_FIELDS)) if ($(selector).value !== "") query.set(name, $(selector).value);
   if ($(".cm-cut").value) query.set($(".cm-cut").value, $(".cm-cut-value").value);
+  if ($(".cm-local").value) query.set("labels", "local");
   if (maskText()) query.set("mask", maskText());
   return `${location.origin}${location.pathname}?${query}`;
 }
@@ -53,6 +54,7 @@ function restoreRecipe() {
   }
   for (const [name, selector] of Object.entries(RECIPE_FIELDS)) if (query.has(name)) $(selector).value = query.get(name);
   if (query.has("seed")) $(".cm-keep-seed").checked = true;
+  if (query.get("labels") === "local") $(".cm-local").value = "local";
   for (const kind of ["top_k", "top_p"]) {
     if (!query.has(kind)) continue;
     $(".cm-cut").value = kind;

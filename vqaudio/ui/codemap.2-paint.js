@@ -52,11 +52,18 @@ function paintOf(clip, stage, row, column) {
   return bits === null ? colourOf(clip, stage, idAt(clip, row, column)) : viridis(bits / surprise.top);
 }
 
-// A picture {data, height, width}, row 0 = 0 Hz -> a canvas with the low tones at the bottom.
-function spectrogramImage(picture, paper, ink) {
+// A picture {data, height, width}, row 0 = 0 Hz -> a canvas with the low tones at the bottom. `share`: where on the frequency
+// axis -> which share of the highest frequency is there. Between two rows the shade is between theirs.
+function spectrogramImage(picture, paper, ink, share = (height) => height) {
+  const { width, height } = picture;
   const shades = bytesOf(picture.data);
   const table = Array.from({ length: 256 }, (_, i) => mix(paper, ink, Math.pow(i / 255, 1.25)));
-  return offscreen(picture.width, picture.height, (x, y) => table[shades[(picture.height - 1 - y) * picture.width + x]]);
+  const rows = upTo(height).map((y) => share(1 - y / (height - 1)) * (height - 1));
+  return offscreen(width, height, (x, y) => {
+    const low = Math.min(height - 1, Math.floor(rows[y] + 1e-9));
+    const [a, b] = [shades[low * width + x], shades[Math.min(height - 1, low + 1) * width + x]];
+    return table[Math.round(a + Math.max(0, rows[y] - low) * (b - a))];
+  });
 }
 
 // The indices of a stage -> one pixel a cell, low bands at the bottom.

@@ -21,12 +21,27 @@ function track() {
   return el("div", { class: "cm-track" }, el("canvas"), el("i", { class: "cm-hair" }), el("i", { class: "cm-head" }));
 }
 
-// `top`: the highest frequency shown, Hz.
-function spectrogramLane(which, top) {
+const TICKS_HZ = [0, 50, 100, 200, 500, 1000, 2000, 4000, 8000, 16000];
+
+// Where frequencies stand beside a spectrogram: [Hz, height]; on a linear axis the ends, else so many as have room.
+function ticksOf(scale, room) {
+  const { edges } = scale;
+  if (edges.length === 2) return [[edges[1], 1], [edges[0], 0]];
+  const inside = TICKS_HZ.filter((hz) => hz > edges[0] && hz < edges[edges.length - 1]).map((hz) => [hz, scale.height(hz)]);
+  const kept = [[edges[edges.length - 1], 1], [edges[0], 0]];
+  for (const tick of inside) if (kept.every((other) => Math.abs(other[1] - tick[1]) > room)) kept.push(tick);
+  return kept;
+}
+
+function spectrogramLane(which, scale) {
   const name = el("span", { class: "cm-name", text: which === "original" ? "Original" : "Decoded" });
   const note = el("span", { class: "cm-note", text: LANE_HELP[which] });
   const node = el("div", { class: "cm-lane cm-lane-sound", "data-which": which }, el("div", { class: "cm-gutter" }, name, note), track());
-  node.querySelector(".cm-track").append(el("span", { class: "cm-khz", text: `${top / 1000} kHz` }), el("span", { class: "cm-khz cm-khz-0", text: "0" }));
+  for (const [hz, height] of ticksOf(scale, 0.11)) {
+    const label = el("span", { class: "cm-khz", text: height === 1 ? `${number(hz / 1000, hz % 1000 ? 1 : 0)} kHz` : hz < 1000 ? number(hz) : `${hz / 1000}k` });
+    Object.assign(label.style, { top: "auto", bottom: `calc(${height} * (100% - 18px) + 4px)` });
+    node.querySelector(".cm-track").append(label);
+  }
   return { node, which, name, note };
 }
 
@@ -39,7 +54,7 @@ function stageLane(stage, actions) {
   const gutter = el("div", { class: "cm-gutter" }, toggle, el("span", { class: "cm-name", text: `Stage ${n}` }),
     el("span", { class: "cm-figures" }, el("span", { class: "cm-rate", text: `${number(stage.rate)} bit/s` }), level), solo, adds);
   const node = el("div", { class: "cm-lane cm-lane-stage", "data-stage": stage.number }, gutter, track());
-  node.style.setProperty("--lane", `${Math.max(34, Math.min(160, 12 * stage.bands + 6))}px`);
+  node.style.setProperty("--lane", `${Math.max(34, Math.min(192, 12 * stage.bands + 6))}px`);
   return { node, stage, toggle, level, solo, adds };
 }
 

@@ -5,12 +5,19 @@ function percent(count, total) {
   return `${share === 0 ? "0" : share < 0.095 ? "<0.1" : number(share, 1)} %`;
 }
 
+// How often each codeword of a row's stage occurs in the training set, where that was measured.
+function countsOf(clip, row) {
+  return clip.train_counts && clip.train_counts[placeOf(clip.geometry, row, 0).stage.number];
+}
+
 // How often a codeword occurs in the training set, in words.
 function frequency(clip, row, id) {
-  const counts = clip.train_counts && clip.train_counts[row];
+  const counts = countsOf(clip, row);
   if (!counts) return "how often it occurs in the training set was not measured";
   const total = counts.reduce((a, b) => a + b, 0);
-  return counts[id] ? `in ${percent(counts[id], total)} of the training set's columns (${number(counts[id])})` : "never in the training set";
+  const { bands, steps } = placeOf(clip.geometry, row, 0).stage;
+  const where = bands * steps === 1 ? "columns" : "cells of this stage";
+  return counts[id] ? `in ${percent(counts[id], total)} of the training set's ${where} (${number(counts[id])})` : "never in the training set";
 }
 
 function showCell(node, clip, answer, actions) {
@@ -26,7 +33,7 @@ function words(clip, stage, answer, actions) {
   if (!answer.words.length) return [el("p", { class: "cm-help", text: "This codec does not tell how near its codewords are." })];
   const help = answer.from_original
     ? "Distance: how far each codeword is from what the stages above left to be said here. The nearest is taken."
-    : "Only the codes are known, so the distance is to the codeword that stands here.";
+    : "The distance is to the codeword that stands here.";
   const body = answer.words.map((word) => {
     const here = word.index === answer.index;
     const chip = el("i", { class: "cm-chip" });
@@ -45,7 +52,7 @@ function words(clip, stage, answer, actions) {
 }
 
 function seen(clip, row, id) {
-  const counts = clip.train_counts && clip.train_counts[row];
+  const counts = countsOf(clip, row);
   return counts ? percent(counts[id], counts.reduce((a, b) => a + b, 0)) : "–";
 }
 

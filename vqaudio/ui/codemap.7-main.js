@@ -30,10 +30,6 @@ function say(sentence) {
 
 // --- what is heard ------------------------------------------------------------------------------------------------------
 
-function upTo(n) {
-  return Array.from({ length: n }, (_, j) => j);
-}
-
 function currentStages() {
   return source === "added" ? upTo(addedStage + 1) : chosen(on);
 }

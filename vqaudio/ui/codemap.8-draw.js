@@ -49,7 +49,7 @@ function drawLane(lane, colours) {
   }
   const sound = lane.which === "original" ? clip.original : shownDecoded();
   if (!sound) return;
-  const image = kept(sound.picture, () => spectrogramImage(sound.picture, rgb(colours.paper), rgb(colours.ink)));
+  const image = kept(sound.picture, () => spectrogramImage(sound.picture, rgb(colours.paper), rgb(colours.ink), (height) => (2 * clip.geometry.scale.hz(height)) / clip.sample_rate));
   drawWindow(context, image, clip.seconds, view, width, height, true);
   drawSelection(lane, context, width, height, colours);
 }

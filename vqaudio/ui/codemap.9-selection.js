@@ -31,15 +31,24 @@ class Selection {
     this.cells[(this.lines[stage] + band) * this.columns + column] = value;
   }
 
-  // {first, last} columns, {top, bottom} stages, bands [low, high] or null for all; ends are inside.
+  // {first, last} columns, {top, bottom} stages, ends inside; of their bands all, or `bands` [low, high], or those that touch
+  // `heights` on the frequency axis.
   each(block, visit) {
     for (let stage = block.top; stage <= block.bottom; stage++) {
       const most = this.geometry.stages[stage].bands - 1;
-      const [low, high] = block.bands || [0, most];
-      for (let band = low; band <= Math.min(high, most); band++) {
+      const found = block.heights ? bandsAt(this.geometry.stages[stage], block.heights) : block.bands || [0, most];
+      if (!found) continue;
+      for (let band = found[0]; band <= Math.min(found[1], most); band++) {
         for (let column = Math.max(0, block.first); column <= Math.min(this.columns - 1, block.last); column++) visit(stage, band, column);
       }
     }
+  }
+
+  // What lies under a block in the finer stages: the same columns and frequencies.
+  under(block) {
+    const { heights } = this.geometry.stages[block.top];
+    const span = block.heights || (block.bands && [heights[block.bands[0]], heights[block.bands[1] + 1]]);
+    return { first: block.first, last: block.last, top: block.top + 1, bottom: this.geometry.stages.length - 1, bands: null, heights: span };
   }
 
   add(block, finer) {
@@ -48,21 +57,26 @@ class Selection {
   }
 
   addFiner(block) {
-    const rest = { ...block, top: block.top + 1, bottom: this.geometry.stages.length - 1, bands: null };
-    this.each(rest, (stage, band, column) => this.at(stage, band, column) || this.set(stage, band, column, FINER));
+    this.each(this.under(block), (stage, band, column) => this.at(stage, band, column) || this.set(stage, band, column, FINER));
   }
 
   remove(block, finer) {
-    this.each(block, (stage, band, column) => this.set(stage, band, column, 0));
-    if (finer) this.each({ ...block, top: block.top + 1, bottom: this.geometry.stages.length - 1, bands: null }, (stage, band, column) => this.set(stage, band, column, 0));
+    const clear = (stage, band, column) => this.set(stage, band, column, 0);
+    this.each(block, clear);
+    if (finer) this.each(this.under(block), clear);
   }
 
   setFiner(finer) {
     this.cells.forEach((value, i) => { if (value === FINER) this.cells[i] = 0; });
-    if (!finer) return;
-    for (let column = 0; column < this.columns; column++) {
-      const top = this.geometry.stages.findIndex((stage) => upTo(stage.bands).some((band) => this.at(stage.number, band, column) === DRAWN));
-      if (top >= 0) this.addFiner({ first: column, last: column, top, bottom: top, bands: null });
+    if (finer) this.drawn(DRAWN, (part) => this.addFiner(part));
+  }
+
+  // Every run of cells of one value, or of any, as a block of one band.
+  drawn(value, visit) {
+    for (const { number: stage, bands } of this.geometry.stages) {
+      for (const band of upTo(bands)) {
+        for (const [first, last] of this.runs(stage, band, value)) visit({ first, last, top: stage, bottom: stage, bands: [band, band] });
+      }
     }
   }
 
@@ -104,7 +118,7 @@ class Selection {
       const lines = upTo(bands).map((band) => this.runs(stage, band));
       const same = lines.every((line) => JSON.stringify(line) === JSON.stringify(lines[0]));
       const here = new Set();
-      const parts = same ? lines[0].map((run) => [run, null]) : lines.flatMap((line, band) => line.map((run) => [run, [band, band]]));
+      const parts = same ? lines[0].map((run) => [run, null]) : joined(lines);
       for (const [[first, last], only] of parts) {
         const key = `${first}-${last}`;
         const above = !only && open.get(key);
@@ -126,6 +140,23 @@ class Selection {
     const round = (x) => Number(x.toFixed(6));
     return this.blocks().map((b) => ({ start_s: round(b.first / rate), end_s: round((b.last + 1) / rate), stages: `${b.top + 1}-${b.bottom + 1}`, bands: b.bands && `${b.bands[0] + 1}-${b.bands[1] + 1}` }));
   }
+}
+
+// Runs of each band -> [run, [low, high]], neighbouring bands with the same run together.
+function joined(lines) {
+  const done = [];
+  let open = new Map();
+  lines.forEach((line, band) => {
+    const now = new Map();
+    for (const run of line) {
+      const part = open.get(`${run}`) || [run, [band, band]];
+      if (!open.has(`${run}`)) done.push(part);
+      part[1][1] = band;
+      now.set(`${run}`, part);
+    }
+    open = now;
+  });
+  return done;
 }
 
 // "2-4", "3", "1,3" or "2-" -> stages from 0, in order; null where it is none of these.

@@ -16,6 +16,7 @@ from vqaudio.evaluation.exploration import load as load_exploration
 from vqaudio.hub import modules_of
 
 NO_DATASET = "The training clips are not on this machine. To hear them, get the dataset: run `vqaudio download {dataset}`."
+NOT_PLAYED = "The training clips are not to be passed on, so they are not played here."
 
 
 @cache
@@ -24,18 +25,24 @@ def colour_ranks(codec: Codec) -> list[list[int]]:
 
     The order is that along the codewords' first principal component; a codec without vectors keeps the order of its ids.
     """
-    rvq = getattr(codec, "rvq", None)
     ranks = []
     for j, stage in enumerate(codec.spec.stages):
-        order = torch.arange(stage.vocab)
-        if rvq is not None:
-            with torch.inference_mode():
-                words = rvq.vectors_of(torch.arange(stage.vocab), j).double()
-            order = _first_component(words).argsort(stable=True)
+        order, words = torch.arange(stage.vocab), codewords(codec, j)
+        if words is not None:
+            order = _first_component(words.double()).argsort(stable=True)
         rank = torch.empty_like(order)
         rank[order] = torch.arange(stage.vocab)
         ranks.append(rank.tolist())
     return ranks
+
+
+def codewords(codec: Codec, stage: int) -> Tensor | None:
+    """The vectors [V, D] of a stage's indices; None for a codec without vectors."""
+    try:
+        with torch.inference_mode():
+            return codec.codewords(stage)
+    except AttributeError:
+        return None
 
 
 def _first_component(words: Tensor) -> Tensor:
@@ -64,22 +71,23 @@ def known_of(codec: Codec) -> CodebookStatistics | None:
         known = statistics(codec)
     except InputError:
         return None
-    fits = known is not None and [known.train_counts.shape[1]] * len(known.train_counts) == list(codec.spec.vocab_of_row)
-    return known if fits else None
+    vocabs = [stage.vocab for stage in codec.spec.stages]
+    return known if known is not None and [known.train_counts.shape[1]] * len(known.train_counts) == vocabs else None
 
 
 def train_counts(codec: Codec) -> list[list[int]] | None:
-    """[K][V] how often each codeword fires in the training set; None: not measured."""
+    """[stages][V] how often each codeword fires in the training set; None: not measured."""
     known = known_of(codec)
     return None if known is None else known.train_counts.tolist()
 
 
 def examples(row: int, index: int, codec: Codec) -> list[dict]:
-    """Training clips in which a codeword fires: {clip, time_s, playable}."""
+    """Training clips in which a codeword of a row's stage fires: {clip, time_s, playable}."""
     known = known_of(codec)
-    if known is None or not (row < len(known.examples) and index < len(known.examples[row])):
+    stage = sum(row >= offset for offset in codec.spec.offsets[1:])
+    if known is None or not (stage < len(known.examples) and index < len(known.examples[stage])):
         return []
-    pairs = known.examples[row, index].tolist()
+    pairs = known.examples[stage, index].tolist()
     found = [(known.clips[clip], column / codec.spec.frame_rate) for clip, column in pairs if clip >= 0]
     return [{"clip": clip, "time_s": time_s, "playable": _path(known.dataset, clip) is not None} for clip, time_s in found]
 
@@ -97,12 +105,17 @@ def example_sound(row: int, index: int, number: int, codec: Codec) -> Tensor:
 
 def missing(codec: Codec) -> str:
     """What to do where the training clips are not on this machine."""
-    return NO_DATASET.format(dataset=known_of(codec).dataset)
+    dataset = known_of(codec).dataset
+    return NO_DATASET.format(dataset=dataset) if _finder(dataset) else NOT_PLAYED
 
 
 def _path(dataset: str, clip: str) -> Path | None:
     """Where a training clip lies, if its dataset is here and can tell."""
-    if dataset not in modules_of("data"):
-        return None
-    find = getattr(importlib.import_module(f"vqaudio.data.{dataset}"), "find", None)
+    find = _finder(dataset)
     return find(clip) if find else None
+
+
+def _finder(dataset: str):
+    """What finds a clip of a dataset; None for one whose clips are not to be played."""
+    known = dataset in modules_of("data")
+    return getattr(importlib.import_module(f"vqaudio.data.{dataset}"), "find", None) if known else None

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from vqaudio.codes import Codes
 from vqaudio.errors import InputError
+from vqaudio.pitches import word
 from vqaudio.ui import jobs, models, sampling, wire
 from vqaudio.ui.sampling import Settings
 from vqaudio.ui.selection import Rectangles, mask_of
@@ -75,7 +76,8 @@ def priors(request: PriorsRequest) -> dict:
     codec = models.codec(request.model)
     found = [
         {
-            "name": name, "labels": {kind: list(values) for kind, values in prior.labels.items()},
+            "name": name,
+            "labels": {kind: [[value, word(kind, value)] for value in values] for kind, values in prior.labels.items()},
             "exact": prior.likelihood == "exact", "sees_right": prior.sees_right, "usual": sampling.usual(prior),
         }
         for name, prior in models.priors(codec).items()
@@ -105,7 +107,8 @@ def new_clip(request: NewClipRequest) -> dict:
     """Start four new clips with the labels given, each on a workbench of its own, which is opened before it is filled."""
     prior, codec = models.prior_and_codec(request.prior)
     sampling.check_labels(prior, request.settings.labels)
-    first, told = _seed(request.settings), " ".join(request.settings.labels.values()) or "new clip"
+    first = _seed(request.settings)
+    told = " ".join(word(kind, value) for kind, value in request.settings.labels.items()) or "new clip"
 
     def work(job: jobs.Job) -> None:
         for seed in range(first, first + VARIATIONS):

@@ -16,7 +16,7 @@ from vqaudio.codec import Codec
 from vqaudio.errors import InputError
 from vqaudio.vqa import VqaHeader
 
-ORDER = ("voice-16khz", "fsdd-8khz")  # of the picker; the first that is here is what a new page has
+ORDER = ("voice-16khz", "notes-16khz", "fsdd-8khz")  # of the picker; the first that is here is what a new page has
 NO_PRIOR = "No prior for this codec is here, so there is nothing to fill with; cells can still be copied and pasted."
 _log = logging.getLogger(__name__)
 _lock = threading.Lock()
@@ -34,6 +34,13 @@ def _sources() -> dict[str, str]:
         return {Path(source).name if Path(source).is_dir() else source: source for source in told}
     found = [name for name in hub.installed() if _config(hub.WEIGHTS / name).get("module", "").startswith("codecs.")]
     return {name: name for name in sorted(found, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))}
+
+
+def about(name: str | None) -> dict[str, str]:
+    """What a codec's about.json says, or nothing; None for the usual codec. Reads no weights."""
+    known = _sources()
+    source = known.get(name or next(iter(known), ""))
+    return {} if source is None else hub.about(_folder(source))
 
 
 def titles() -> list[tuple[str, str]]:
@@ -103,6 +110,32 @@ def prior_and_codec(wanted: str = "") -> tuple:
         if wanted in priors(of):
             return prior(wanted, of), of
     return prior(wanted, usual), usual  # tells what is wrong
+
+
+def with_label(kind: str) -> list[tuple]:
+    """(prior, its codec) of each prior that knows a kind of label, those that see both sides of a hole first.
+
+    Of the others no weights are read, where their config.json tells that they do not know it.
+    """
+    found = []
+    for name in _prior_names():
+        if kind not in _config(_folder(name)).get("label_kinds", [kind]):
+            continue
+        with _lock:
+            one = _prior(name)
+        of = None if one is None or kind not in one.labels else _codec_of(one)
+        found += [] if of is None else [(one, of)]
+    return sorted(found, key=lambda pair: (not pair[0].sees_right, pair[0].name))
+
+
+def _codec_of(prior) -> Codec | None:
+    for name in sorted(names(), key=lambda name: name != prior.codec_name):
+        try:
+            if fits(prior, codec(name)):
+                return codec(name)
+        except InputError as error:
+            _log.warning("the codec %s is left out: %s", name, error)
+    return None
 
 
 def fits(prior, made_for: Codec) -> bool:

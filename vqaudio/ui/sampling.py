@@ -12,6 +12,7 @@ from torch import Tensor
 from vqaudio.codec import Codec
 from vqaudio.codes import Codes
 from vqaudio.errors import InputError
+from vqaudio.ui import facts
 from vqaudio.ui.wire import Message
 
 MAX_SECONDS = 10.0
@@ -30,6 +31,8 @@ class Settings(Message):
     guidance: Annotated[float, Field(ge=0, le=10)] | None = None
     seed: Seed | None = None
     labels: Labels = Field(default_factory=dict)
+    local: bool = False
+    """Whether the labels say what the cells to be written are to become, rather than what the whole clip is."""
 
     def sampling(self) -> dict:
         """The arguments of `prior.fill` that these settings are."""
@@ -145,9 +148,12 @@ def _fill(prior, codes, mask, settings, seed, generator, on_step) -> Variation:
             steps.append(now[mask[0]].int())
 
     part = replace(codes, ids=codes.ids[..., view], valid=codes.valid[:, view])
-    filled = prior.fill(
-        part, mask[..., view], labels=settings.labels or None, generator=generator, on_step=told, **settings.sampling()
-    )
+    hole, labels = mask[..., view], settings.labels or None
+    if settings.local and labels:
+        said = {"labels": None, "local_labels": [(hole, labels)]}
+    else:
+        said = {"labels": labels}
+    filled = prior.fill(part, hole, generator=generator, on_step=told, **said, **settings.sampling())
     return Variation(seed, replace(codes, ids=whole(filled.ids)[None]), mask[0], codes.ids[0], steps)
 
 
@@ -156,7 +162,7 @@ def generate(prior, settings: Settings, seconds: float | None, seed: int, on_bla
 
     `on_blank(codes)` is told how long it is to be before anything is sampled; `on_step` as for `fill`.
     """
-    generator = torch.Generator().manual_seed(seed)
+    generator, settings = torch.Generator().manual_seed(seed), settings.model_copy(update={"local": False})
     blank = prior.blank(settings.labels or None, seconds, generator)
     check_length(blank)
     if on_blank:
@@ -176,11 +182,8 @@ def audible(codec: Codec, codes: Codes, ids: Tensor) -> tuple[Codes, Tensor]:
 
 
 def _quietest(codec: Codec) -> list[int]:
-    rvq, found = getattr(codec, "rvq", None), []
+    found = []
     for j, stage in enumerate(codec.spec.stages):
-        index = 0
-        if rvq is not None:
-            with torch.inference_mode():
-                index = int(rvq.vectors_of(torch.arange(stage.vocab), j).norm(dim=1).argmin())
-        found += [index] * stage.rows
+        words = facts.codewords(codec, j)
+        found += [0 if words is None else int(words.norm(dim=1).argmin())] * stage.rows
     return found

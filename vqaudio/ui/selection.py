@@ -41,7 +41,16 @@ def mask_of(codes: Codes, rectangles: list[Rectangle]) -> Tensor:
         if part.end_s > end_s + 1e-3:
             raise InputError(f"The mask reaches to {part.end_s:.2f} s, but the clip ends at {end_s:.2f} s.")
         stages = parse_stages(part.stages, len(spec.stages), alone="stage")
-        mask |= codes.region(part.start_s, part.end_s, stages, parse_stages(part.bands, n_bands, alone="stage"))
+        mask |= codes.region(part.start_s, part.end_s, stages, _bands(part.bands, n_bands))
     if not mask.any():
         raise InputError(NOTHING_SELECTED)
     return mask
+
+
+def _bands(text: str | None, n: int) -> tuple[int, ...] | None:
+    """Bands as people write them: the lowest is 1."""
+    try:
+        return parse_stages(text, n, alone="stage")
+    except InputError:
+        told = f"Bands are a number, a span such as 2-, or a list such as 1,3; there are bands 1 to {n} here."
+        raise InputError(told) from None

@@ -28,7 +28,10 @@ def describe(token: str, bench: Workbench) -> dict:
         "columns": bench.ids.shape[1],
         "spec": {
             "frame_rate": spec.frame_rate,
-            "stages": [{"bands": s.bands, "steps": s.steps, "vocab": s.vocab, "bits": s.bits} for s in spec.stages],
+            "stages": [
+                {"bands": s.bands, "steps": s.steps, "vocab": s.vocab, "bits": s.bits, "edges_hz": bench.codec.band_edges_hz(j)}
+                for j, s in enumerate(spec.stages)
+            ],
         },
         "ids": wire.integers(bench.ids),
         "colour_ranks": facts.colour_ranks(bench.codec)[: len(spec.stages)],
@@ -102,7 +105,7 @@ def inspect(request: wire.CellRequest) -> dict:
         "column": request.column,
         "index": index,
         "words": words,
-        "from_original": bench.original is not None,
+        "from_original": bench.knows_vectors,
         **_examples(bench, request.row, index),
     }
 

@@ -16,7 +16,7 @@ from vqaudio.codes import Codes
 from vqaudio.errors import InputError
 from vqaudio.evaluation.codebooks import quantisation_errors
 from vqaudio.evaluation.metrics import mel_l1, si_sdr
-from vqaudio.ui import pictures, sounds
+from vqaudio.ui import facts, pictures, sounds
 
 MAX_UNDO = 1000
 _numbers = itertools.count()
@@ -130,7 +130,7 @@ class Workbench:
     @cached_property
     def error(self) -> float | None:
         """The clip's mean quantisation error as it was encoded; None without an original, or for a codec without vectors."""
-        if self._latents is None or getattr(self.codec, "rvq", None) is None:
+        if self._latents is None or facts.codewords(self.codec, 0) is None:
             return None
         return float(quantisation_errors(self.codec, self.codes, self._latents[None]))
 
@@ -152,23 +152,28 @@ class Workbench:
             raise InputError(f"There is no cell in row {row + 1}, column {column + 1}.")
         return int(self.ids[row, column])
 
+    @property
+    def knows_vectors(self) -> bool:
+        """Whether what each stage was to say is known as a vector: with an original, of a codec with one vector a column."""
+        return self._latents is not None and getattr(self.codec, "rvq", None) is not None and self.ids.shape[0] == self.n_stages
+
     def nearest(self, row: int, column: int) -> tuple[list[int], list[float]] | None:
         """All codewords of a cell's stage, nearest first, with their distances; None for a codec without vectors.
 
-        With an original, the distance is to what the stages above left of the latent vector; without one, to the codeword
-        that the cell holds.
+        Where vectors are known, the distance is to what the stages above left of the latent vector; else to the codeword that
+        the cell holds.
         """
-        self.check_cell(row, column)
-        rvq = getattr(self.codec, "rvq", None)
-        if rvq is None or self.ids.shape[0] != self.n_stages:
-            return None
+        index = self.check_cell(row, column)
+        if not self.knows_vectors:
+            words = facts.codewords(self.codec, next(j for j in range(self.n_stages) if row < self.codes.spec.offsets[j + 1]))
+            if words is None:
+                return None
+            distances, order = torch.linalg.vector_norm(words - words[index], dim=1).sort(stable=True)
+            return order.tolist(), distances.tolist()
         with torch.inference_mode():
-            ids = self.ids[:, column]
-            if self._latents is None:
-                vector = sum(rvq.vectors_of(ids[j], j) for j in range(row + 1))
-            else:
-                vector = self._latents[:, column]
-            words, distances = rvq.nearest_words(vector, ids, row, self.codes.spec.stages[row].vocab)
+            words, distances = self.codec.rvq.nearest_words(
+                self._latents[:, column], self.ids[:, column], row, self.codes.spec.stages[row].vocab
+            )
         return words.tolist(), distances.tolist()
 
     def swap(self, row: int, column: int, index: int) -> None:

@@ -182,8 +182,9 @@ function leave() {
 }
 
 function buildLanes() {
+  root.classList.toggle("cm-banded", clip.geometry.scale.edges.length > 2);
   const sounds = clip.original ? ["original", "decoded"] : ["decoded"];
-  lanes = [...sounds.map((which) => spectrogramLane(which, clip.sample_rate / 2)), ...clip.geometry.stages.map((stage) => stageLane(stage, stageActions)), axisLane()];
+  lanes = [...sounds.map((which) => spectrogramLane(which, clip.geometry.scale)), ...clip.geometry.stages.map((stage) => stageLane(stage, stageActions)), axisLane()];
   lanesNode.replaceChildren(...lanes.map((lane) => lane.node));
 }
 
@@ -194,7 +195,7 @@ function describe() {
   const same = stages.every((s) => s.vocab === stages[0].vocab && s.bands * s.steps === 1);
   const each = same ? `${stages.length} numbers, one for each stage, and each names one of ${stages[0].vocab} learned codewords`
     : `${clip.geometry.rows} numbers in ${stages.length} stages, and each names a learned codeword`;
-  $(".cm-intro").textContent = `Every ${number(1000 / clip.geometry.frameRate)} ms of sound become ${each}. Each stage corrects what the stages above it left over: switch them off to hear what they do.`;
+  $(".cm-intro").textContent = `Every ${number(1000 / clip.geometry.frameRate)} ms of sound become ${each}. Each stage corrects what the stages above it left over: switch them off to hear what they do.${stages.some((s) => s.bands > 1) ? " A stage with bands is a picture: time to the right, low tones at the bottom." : ""}`;
   $(".cm-cell").replaceChildren(el("p", { class: "cm-help", text: "Click a cell, or press Enter on one, to see why that codeword was chosen and to put another one in its place." }));
   const context = $(".cm-scale canvas").getContext("2d");
   for (let x = 0; x < 128; x++) {
@@ -209,6 +210,7 @@ new MutationObserver(() => {
   show();
 }).observe(document.body, { attributes: true, attributeFilter: ["class"] });
 setMode("look");
+setShape("rectangle");
 loadPriors();
 watch("value", () => open(props.value));
 open(props.value);

@@ -1,0 +1,46 @@
+"""The command that makes an instrument for samplers of a prior's notes."""
+
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from vqaudio.cli.prior import Codec, Guidance, Labels, Prior, Seed, Steps, Temperature, TopK, TopP, chosen_seed, parse_labels
+from vqaudio.cli.sound import Device
+from vqaudio.errors import InputError
+
+ZipOut = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(help="The .zip file to write.", metavar="OUT.zip")]
+Low = Annotated[str, tyro.conf.arg(name="from", help="The lowest note, such as C3, A#3 or 48.")]
+High = Annotated[str, tyro.conf.arg(help="The highest.")]
+
+
+def sampler(
+    target: ZipOut, low: Low = "C3", to: High = "C5", labels: Labels = (),
+    seconds: Annotated[float, tyro.conf.arg(help="Length of each note.")] = 1.5,
+    seed: Seed = None, prior: Prior = "masked", model: Codec = "notes-16khz", temperature: Temperature = None,
+    top_k: TopK = None, top_p: TopP = None, steps: Steps = None, guidance: Guidance = None, device: Device = "auto",
+) -> None:
+    """Make the notes of a range, and a ZIP of WAV files with an SFZ file that samplers open."""
+    from vqaudio import hub, sfz
+    from vqaudio.cli.sound import _codec
+    from vqaudio.pitches import key_of
+    from vqaudio.progress import bar
+    from vqaudio.recipe_file import load_prior
+
+    if target.suffix.lower() != ".zip":
+        raise InputError(f"{target} should end in .zip.")
+    hub.check_folder(target)
+    ends, told = (key_of(low), key_of(to)), parse_labels(labels)
+    codec, chosen = _codec(model, device), load_prior(prior, model)
+    chosen.check_codec(codec)
+    seed = chosen_seed(seed)
+    settings = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "steps": steps, "guidance": guidance}
+    made = []
+    coming = sfz.notes(codec, chosen.to(next(codec.parameters()).device), *ends, told, seconds=seconds, seed=seed, **settings)
+    with bar("notes", None, " notes") as progress:
+        for note in coming:
+            made.append(note)
+            progress.update(1)
+    name = sfz.title(told, chosen.name)
+    data = sfz.sampler(made, codec.sample_rate, name, sfz.source(made, told, chosen.name))
+    hub.replace_file(target, lambda path: path.write_bytes(data))

@@ -1,0 +1,439 @@
+"""The spectrogram codec: a picture of a sound's magnitudes -> a coarse and a fine map of codes -> the picture -> the sound.
+
+A VQ-VAE-2 (Razavi et al. 2019, "Generating Diverse High-Fidelity Images with VQ-VAE-2") as NOTONO uses it (Bazin et al. 2020,
+"Spectrogram Inpainting for Interactive Generation of Instrument Sounds"): the top map has few bands and long steps, the bottom
+map more of both, and codes what the top one leaves open. Each level is a residual quantiser of one or several stages. Bands are
+equal parts of the mel axis; a cell of the bottom map is a patch of the picture. No phase is kept: `spectra` finds one.
+"""
+
+import math
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from vqaudio import grids, spectra
+from vqaudio.blocks import GridBlock, PerBand
+from vqaudio.codec import Codec, Step
+from vqaudio.codes import CodeSpec, Stage
+from vqaudio.errors import InputError
+from vqaudio.hub import fingerprint
+from vqaudio.rvq import Quantised, ResidualVQ
+
+LN_10 = math.log(10)
+AT_FLOOR = 0.1  # a decoded log10 magnitude nearer to the floor than this stands for one under it
+
+
+@dataclass(frozen=True)
+class SpectrogramConfig:
+    """The shape of a spectrogram codec."""
+
+    module: str = "codecs.spectrogram"
+    """Where the model's class lives; written to config.json."""
+    sample_rate: int = 16_000
+    """Hz."""
+    hop: int = 2048
+    """Audio samples a column."""
+    frames_per_column: int = 8
+    """STFT frames in a column."""
+    n_fft: int = 1024
+    """Samples of an STFT window."""
+    rows: int = 512
+    """Rows of the picture, evenly spaced on the mel scale."""
+    floor: float = 0.01
+    """STFT magnitudes below this are not looked at, at the reference level: 71 dB below a sine of that level."""
+    under_floor: float = 0.00125
+    """The magnitude with which they come back: their median in the notes that the codec was trained on."""
+    top_bands: int = 4
+    top_steps: int = 1
+    """Sub-columns of a column in the top map."""
+    top_stages: int = 2
+    """Residual stages of the top map."""
+    bottom_bands: int = 8
+    bottom_steps: int = 2
+    """Sub-columns of a column in the bottom map."""
+    bottom_stages: int = 1
+    """Residual stages of the bottom map."""
+    vocab: int = 512
+    """Codewords a stage."""
+    latent_dim: int = 32
+    """Numbers in a vector that is quantised, in both maps."""
+    channels: int = 128
+    """Of the network, a cell of the bottom map."""
+    top_channels: int = 160
+    """Of the network, a cell of the top map."""
+    encoder_blocks: int = 2
+    """Blocks on the bottom map's grid, before it is quantised."""
+    top_blocks: int = 1
+    """Blocks on the top map's grid, before it is quantised."""
+    decoder_blocks: int = 4
+    """Blocks on the bottom map's grid, before the picture."""
+    kernel: int = 5
+    """Sub-columns that a block's convolution sees; of bands it sees three."""
+    refinements: int = 2
+    """Iterations of Griffin and Lim on the phase that follows from the picture's peaks."""
+    decay: float = 0.99
+    """Of the codebooks' moving average."""
+    beta: float = 0.25
+    """Weight of the commitment loss."""
+    codebook_update: str = "ema"
+    """ema, gradient, or fixed: as they are, without the moving averages, for a codec whose decoder alone is trained on."""
+    restart_below: float = 0.2
+    """Share of the mean mass under which a codeword is restarted."""
+    restart_every: int = 20
+    """Training steps between two looks for dead codewords; 0 for never."""
+    reference_level_db: float | None = -20.0
+    """Active level, dB re full scale, that clips are brought to; None leaves the level in the codes."""
+
+
+class SpectrogramCodec(Codec):
+    """See the module. Pictures are log10 magnitudes [B, rows, T * frames_per_column]; grids [B, C, bands, T * steps]."""
+
+    def __init__(self, config: SpectrogramConfig):
+        super().__init__()
+        c = config
+        _check(c)
+        self.config, self.sample_rate, self.hop = c, c.sample_rate, c.hop
+        self.reference_level_db = c.reference_level_db
+        top, bottom = Stage(c.top_bands, c.top_steps, c.vocab), Stage(c.bottom_bands, c.bottom_steps, c.vocab)
+        self.spec = CodeSpec((top,) * c.top_stages + (bottom,) * c.bottom_stages, c.sample_rate / c.hop)
+        self.patch = c.rows // c.bottom_bands, c.frames_per_column // c.bottom_steps
+        self.ratio = c.bottom_bands // c.top_bands, c.bottom_steps // c.top_steps
+        pixels, merged = self.patch[0] * self.patch[1], self.ratio[0] * self.ratio[1]
+        self.stem = PerBand(c.bottom_bands, pixels, c.channels)
+        # Linear paths from the picture to the vectors and back, which begin as principal components (`start_from`).
+        self.linear_bottom = PerBand(c.bottom_bands, pixels, c.latent_dim, zero=True)
+        self.linear_top = PerBand(c.top_bands, merged * c.latent_dim, c.latent_dim, zero=True)
+        self.linear_expected = PerBand(c.top_bands, c.latent_dim, merged * c.latent_dim, zero=True)
+        self.linear_picture = PerBand(c.bottom_bands, c.latent_dim, pixels, zero=True)
+        self.encoder = nn.ModuleList(GridBlock(c.channels, c.kernel) for _ in range(c.encoder_blocks))
+        self.to_top = nn.Linear(merged * c.channels, c.top_channels)
+        self.top = nn.ModuleList(GridBlock(c.top_channels, c.kernel) for _ in range(c.top_blocks))
+        self.top_latent, self.bottom_latent = (
+            nn.Sequential(nn.LayerNorm(channels), PerBand(bands, channels, c.latent_dim, zero=True))
+            for bands, channels in ((c.top_bands, c.top_channels), (c.bottom_bands, c.channels))
+        )
+        self.expected = nn.Sequential(  # of the bottom map's vectors, from the cell above them in the top map
+            PerBand(c.top_bands, c.latent_dim, c.top_channels), nn.GELU(),
+            PerBand(c.top_bands, c.top_channels, merged * c.latent_dim, zero=True),
+        )
+        settings = {
+            "decay": c.decay, "beta": c.beta, "update": c.codebook_update, "restart_below": c.restart_below,
+            "restart_every": c.restart_every,
+        }
+        self.quantisers = nn.ModuleList(
+            ResidualVQ(c.latent_dim, stages, c.vocab, **settings) for stages in (c.top_stages, c.bottom_stages)
+        )
+        self.from_top = PerBand(c.top_bands, c.latent_dim, merged * c.channels)
+        self.from_bottom = PerBand(c.bottom_bands, c.latent_dim, c.channels)
+        self.decoder = nn.ModuleList(GridBlock(c.channels, c.kernel) for _ in range(c.decoder_blocks))
+        self.head = nn.Sequential(nn.LayerNorm(c.channels), PerBand(c.bottom_bands, c.channels, pixels, zero=True))
+        axis = spectra.MelAxis(c.rows, c.n_fft // 2 + 1, c.sample_rate)
+        for name, value in (("pool", axis.pool), ("lower", axis.lower), ("share", axis.share)):
+            self.register_buffer(name, value, persistent=False)
+        self.register_buffer("window", torch.hann_window(c.n_fft), persistent=False)
+        encoding, decoding = self.encoder_steps(), self.decoder_steps(())
+        self.look_ahead = tuple(sum(step.after for step in steps) for steps in (encoding, decoding))
+        self.context = max(self.look_ahead)
+
+    # --- the contract ----------------------------------------------------------------------------------------------
+
+    def latents(self, audio: Tensor, valid: Tensor) -> Tensor:
+        """[B, D, T]: the top map's vectors, and what the bottom map's would be if nothing was expected of them, in rows."""
+        return _through(self.encoder_steps(), audio, valid)
+
+    def quantise(self, latents: Tensor, beam: int) -> Tensor:
+        top, bottom = self._maps(latents)
+        top_ids = self.quantisers[0].encode(top, beam=beam)
+        bottom = bottom - self._expectation(self.quantisers[0].decode(top_ids))
+        return self._packed(top_ids, self.quantisers[1].encode(bottom, beam=beam))
+
+    def synthesise(self, ids: Tensor, valid: Tensor, stages: tuple[int, ...]) -> Tensor:
+        """Ids [B, K, T] -> the picture [B, rows, T * frames_per_column]: the sound needs all that came before (`whole`)."""
+        return _through(self._picture_steps(stages), ids, valid)
+
+    def whole(self, parts: Tensor, valid: Tensor) -> Tensor:
+        """The picture of a whole clip -> audio [B, 1, T * hop], a minute or so at a time."""
+        c, reach, state, spectrum = self.config, self._sound_reach, None, []
+        for part in parts.split(self.block * c.frames_per_column, dim=-1):
+            made, state = self._spectrum(part, state)
+            spectrum.append(made)
+        spectrum, sound = torch.cat(spectrum, -1), []
+        for start in range(0, valid.shape[1], self.block):
+            stop = min(start + self.block, valid.shape[1])
+            first, last = max(0, start - reach), min(valid.shape[1], stop + reach)
+            heard = self._sound(spectrum[..., first * c.frames_per_column : last * c.frames_per_column], valid[:, first:last])
+            sound.append(heard[..., (start - first) * self.hop : (stop - first) * self.hop])
+        return torch.cat(sound, -1)
+
+    def encoder_steps(self) -> list[Step]:
+        overlap = -(-self.config.n_fft // (2 * self.hop))
+        reach = sum(self._reach(block, self.config.top_steps) for block in self.top)
+        return [
+            Step(self._stemmed, overlap, overlap, self.hop),
+            *self._block_steps(self.encoder),
+            Step(self._finished_latents, reach, reach, self.config.bottom_steps),
+        ]
+
+    def decoder_steps(self, stages: tuple[int, ...]) -> list[Step]:
+        """Each call's steps carry the phase of one stream."""
+        frames, reach, state = self.config.frames_per_column, self._sound_reach, [None]
+
+        def phased(picture: Tensor, _: Tensor) -> Tensor:
+            spectrum, state[0] = self._spectrum(picture, state[0])
+            return spectrum
+
+        return [
+            *self._picture_steps(stages),
+            Step(phased, 0, 0, frames, carries=True),
+            Step(lambda spectrum, columns: self._sound(spectrum, columns[:, 0] > 0), reach, reach, frames),
+        ]
+
+    def band_edges_hz(self, stage: int) -> tuple[float, ...]:
+        return spectra.band_edges_hz(self.spec.stages[stage].bands, self.sample_rate)
+
+    @property
+    def encoder_fingerprint(self) -> str:
+        parts = nn.ModuleList(self._encoding_parts())
+        parts.config = replace(self.config, decoder_blocks=0, refinements=0, under_floor=0.0)  # the codes do not depend on them
+        return fingerprint(parts)
+
+    def freeze_encoder(self) -> None:
+        """Let no gradient reach the encoder or the quantisers."""
+        for part in self._encoding_parts():
+            part.requires_grad_(False)
+
+    def freeze_codebooks(self) -> None:
+        self.quantisers.eval()
+
+    def codewords(self, stage: int) -> Tensor:
+        level, j = self._level(stage)
+        quantiser = self.quantisers[level]
+        return quantiser.vectors_of(torch.arange(self.config.vocab, device=self.window.device), j)
+
+    @torch.no_grad()
+    def left_over(self, latents: Tensor, ids: Tensor) -> Tensor:
+        maps, left = list(self._maps(latents)), []
+        maps[1] = maps[1] - self._expectation(self.quantisers[0].decode(self._unpacked(ids)[0]))
+        for level, (quantiser, grid) in enumerate(zip(self.quantisers, self._unpacked(ids))):
+            for j in range(grid.shape[1]):
+                maps[level] = maps[level] - quantiser.vectors_of(grid[:, j], j).movedim(-1, 1)
+                left.append(grids.to_rows(maps[level].norm(dim=1), self._stage(level).steps))
+        return torch.cat(left, 1)
+
+    def final_stages(self) -> tuple[int, ...]:
+        return self.config.top_stages - 1, len(self.spec.stages) - 1
+
+    def quantiser_loss(self, result: Quantised) -> Tensor:
+        return self.quantisers[0].loss(result)
+
+    # --- training --------------------------------------------------------------------------------------------------
+
+    def forward(self, audio: Tensor, valid: Tensor, n_stages: Tensor | None = None) -> tuple[Tensor, Tensor, Quantised]:
+        """One training pass: level-normalised audio [B, 1, T * hop], valid [B, T] -> its picture, the decoder's, the quantisers'.
+
+        Clip b is decoded from its first n_stages[b] stages; None for all.
+        """
+        c = self.config
+        top, bottom = self._maps(self.latents(audio, valid))
+        if n_stages is None:
+            n_stages = torch.full((len(audio),), len(self.spec.stages), device=audio.device)
+        levels = []
+        for level, own in enumerate((n_stages.clamp(max=c.top_stages), (n_stages - c.top_stages).clamp(min=0))):
+            grid = bottom - self._expectation(levels[0].quantised) if level else top
+            cells = valid.repeat_interleave(self._stage(level).steps, -1)[:, None].expand(-1, grid.shape[2], -1)
+            levels.append(self.quantisers[level](grid, cells, own))
+        below = levels[1].quantised * (n_stages > c.top_stages)[:, None, None, None]  # nothing, and no gradient either
+        picture = _through(self._after_vectors(), self._decoder_input(levels[0].quantised, below), valid)
+        return self.picture(audio), picture, _merged(*levels)
+
+    @torch.no_grad()
+    def start_from(self, audio: Tensor) -> None:
+        """Before training: the principal components of level-normalised audio [B, 1, T * hop] as the linear paths, and the
+        codebooks by k-means.
+
+        Without the network, the two levels then give back the picture's largest components. From a random beginning, hundreds of
+        steps go into finding as much.
+        """
+        d = self.config.latent_dim
+        grid = self._patches(self.picture(audio))
+        patches = grid.transpose(0, 1).flatten(1, 2)
+        mean, components, spread = grids.principal(patches, d)
+        self.linear_bottom.set(components / spread, -mean @ components / spread)
+        self.linear_picture.set(components.transpose(1, 2) * spread, mean)
+        bottom = grids.merge(self.linear_bottom(grid), self.ratio).transpose(0, 1).flatten(1, 2)
+        mean, components, spread = grids.principal(bottom, d)
+        self.linear_top.set(components / spread, -mean @ components / spread)
+        self.linear_expected.set(components.transpose(1, 2) * spread, mean)
+        self.quantisers.train()
+        top, bottom = self._maps(self.latents(audio, torch.ones(len(audio), audio.shape[-1] // self.hop, dtype=torch.bool)))
+        self.quantisers[1](bottom - self._expectation(self.quantisers[0](top).quantised))
+
+    @property
+    def is_new(self) -> bool:
+        """Whether it has neither been started nor trained."""
+        return not bool(self.linear_picture.weight.any())
+
+    def picture(self, audio: Tensor) -> Tensor:
+        """Audio [B, 1, T * hop] -> log10 magnitudes [B, rows, T * frames_per_column], at least log10(floor)."""
+        spectrum = spectra.analysis(audio[:, 0], self.window, self.hop // self.config.frames_per_column)
+        return self.pool @ spectrum.abs().clamp_min(self.config.floor).log10()
+
+    # --- parts -----------------------------------------------------------------------------------------------------
+
+    def _encoding_parts(self) -> list[nn.Module]:
+        return [
+            self.stem, self.encoder, self.to_top, self.top, self.top_latent, self.bottom_latent, self.expected, self.quantisers,
+            self.linear_bottom, self.linear_top, self.linear_expected,
+        ]
+
+    def _level(self, stage: int) -> tuple[int, int]:
+        return (0, stage) if stage < self.config.top_stages else (1, stage - self.config.top_stages)
+
+    def _stage(self, level: int) -> Stage:
+        return self.spec.stages[-1 if level else 0]
+
+    def _reach(self, block: GridBlock, steps: int) -> int:
+        """Columns on either side that a block sees on a grid of so many steps a column."""
+        return -(-(block.kernel // 2) // steps)
+
+    def _block_steps(self, blocks: nn.ModuleList) -> list[Step]:
+        """The blocks on the first channels of a bottom grid; behind these travels what takes the linear paths."""
+        channels, steps = self.config.channels, self.config.bottom_steps
+
+        def beside(block):
+            return lambda x, columns: torch.cat([self._on_grid(block, x[:, :channels], columns, steps), x[:, channels:]], 1)
+
+        reaches = [self._reach(block, steps) for block in blocks]
+        return [Step(beside(block), reach, reach, steps) for block, reach in zip(blocks, reaches)]
+
+    @staticmethod
+    def _on_grid(block: GridBlock, x: Tensor, columns: Tensor, steps: int) -> Tensor:
+        return block(x, columns.repeat_interleave(steps, -1)[:, :, None])
+
+    def _patches(self, picture: Tensor) -> Tensor:
+        """[B, rows, T * frames_per_column] -> [B, bands, T * steps, pixels] of the bottom grid."""
+        batch, _, frames = picture.shape
+        patches = picture.view(batch, self.config.bottom_bands, self.patch[0], frames // self.patch[1], self.patch[1])
+        return patches.transpose(2, 3).flatten(3)
+
+    def _stemmed(self, audio: Tensor, _: Tensor) -> Tensor:
+        """Audio [B, 1, T * hop] -> the bottom grid [B, C + D, bands, T * steps], a patch a cell."""
+        patches = self._patches(self.picture(audio))
+        return torch.cat([self.stem(patches), self.linear_bottom(patches)], -1).movedim(-1, 1)
+
+    def _finished_latents(self, x: Tensor, columns: Tensor) -> Tensor:
+        """The bottom grid [B, C + D, bands, T * steps] -> latents [B, D, T]."""
+        x, linear = x.movedim(1, -1).split([self.config.channels, self.config.latent_dim], -1)
+        bottom = linear + self.bottom_latent(x)
+        top = self.to_top(grids.merge(x, self.ratio)).movedim(-1, 1)
+        for block in self.top:
+            top = self._on_grid(block, top, columns, self.config.top_steps)
+        top = self.linear_top(grids.merge(linear, self.ratio)) + self.top_latent(top.movedim(1, -1))
+        maps = top, bottom
+        rows = [grids.to_columns(part.movedim(-1, 1), self._stage(level).steps) for level, part in enumerate(maps)]
+        return torch.cat(rows, 1) * columns
+
+    def _maps(self, latents: Tensor) -> tuple[Tensor, Tensor]:
+        """Latents [B, D, T] -> the two grids [B, latent_dim, bands, T * steps]."""
+        d = self.config.latent_dim
+        parts = latents.split([d * self._stage(level).rows for level in (0, 1)], 1)
+        return tuple(grids.to_grid(part, d, self._stage(level)) for level, part in enumerate(parts))
+
+    def _expectation(self, top: Tensor) -> Tensor:
+        """The bottom map's vectors that the top map's [B, D, bands, steps] let expect; column by column."""
+        top = top.movedim(1, -1)
+        return grids.split(self.linear_expected(top) + self.expected(top), self.ratio).movedim(-1, 1)
+
+    def _packed(self, *levels: Tensor) -> Tensor:
+        """Ids [B, stages, bands, T * steps] of the two levels -> [B, K, T]."""
+        parts = [(part, self._stage(level).steps) for level, ids in enumerate(levels) for part in ids.unbind(1)]
+        return torch.cat([grids.to_rows(part, steps) for part, steps in parts], 1)
+
+    def _unpacked(self, ids: Tensor) -> list[Tensor]:
+        """The reverse, of the first stages or of all: a level without any is [B, 0, bands, T * steps]."""
+        levels = ([], [])
+        for j, stage in enumerate(self.spec.stages):
+            if self.spec.offsets[j] < ids.shape[1]:
+                levels[self._level(j)[0]].append(grids.to_grid(ids[:, self.spec.rows_of(j)], 1, stage)[:, 0])
+        none = ids.new_zeros(len(ids), 0, self._stage(1).bands, ids.shape[-1] * self._stage(1).steps)
+        return [torch.stack(level, 1) if level else none for level in levels]
+
+    def _picture_steps(self, stages: tuple[int, ...]) -> list[Step]:
+        """From ids [B, K, T] to the picture."""
+        return [Step(lambda ids, _: self._vectors_in(ids, stages), 0, 0), *self._after_vectors()]
+
+    def _after_vectors(self) -> list[Step]:
+        return [*self._block_steps(self.decoder), Step(self._pictured, 0, 0, self.config.bottom_steps)]
+
+    def _vectors_in(self, ids: Tensor, stages: tuple[int, ...]) -> Tensor:
+        chosen = [[self._level(stage)[1] for stage in stages if self._level(stage)[0] == level] for level in (0, 1)]
+        vectors = [quantiser.decode(grid, own) for quantiser, grid, own in zip(self.quantisers, self._unpacked(ids), chosen)]
+        return self._decoder_input(*vectors)
+
+    def _decoder_input(self, top: Tensor, bottom: Tensor) -> Tensor:
+        """The two maps' vectors [B, D, bands, T * steps] -> the decoder's grid [B, C + D, bands, T * steps]."""
+        whole = (bottom + self._expectation(top)).movedim(1, -1)
+        x = grids.split(self.from_top(top.movedim(1, -1)), self.ratio) + self.from_bottom(whole)
+        return torch.cat([x, whole], -1).movedim(-1, 1)
+
+    def _pictured(self, x: Tensor, _: Tensor) -> Tensor:
+        """The decoder's grid [B, C + D, bands, T * steps] -> the picture."""
+        x, linear = x.movedim(1, -1).split([self.config.channels, self.config.latent_dim], -1)
+        x = self.head(x) + self.linear_picture(linear)
+        batch, bands, steps, _ = x.shape
+        x = x.view(batch, bands, steps, *self.patch).transpose(2, 3)
+        return x.reshape(batch, self.config.rows, steps * self.patch[1])
+
+    @property
+    def _sound_reach(self) -> int:
+        """Columns on either side of a column whose frames its sound depends on: a window an iteration, and half of one."""
+        samples = self.config.refinements * self.config.n_fft + self.config.n_fft // 2
+        return -(-samples // self.hop)
+
+    def _spectrum(self, picture: Tensor, state) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """A picture -> a complex STFT [B, bins, frames] whose phases go on from `state`, and the new state."""
+        c, share = self.config, self.share[:, None]
+        log10 = (picture[:, self.lower] * (1 - share) + picture[:, self.lower + 1] * share).clamp(max=4.0)
+        found, state = spectra.phases(*spectra.peaks(log10 * LN_10), c.hop // c.frames_per_column, state)
+        heard = log10 > math.log10(c.floor) + AT_FLOOR
+        return torch.polar(torch.where(heard, 10**log10, c.under_floor), found), state
+
+    def _sound(self, spectrum: Tensor, valid: Tensor) -> Tensor:
+        """A complex STFT [B, bins, T * frames_per_column], valid [B, T] -> audio [B, 1, T * hop]."""
+        hop = self.hop // self.config.frames_per_column
+        inside = valid.repeat_interleave(self.config.frames_per_column, -1)[:, None].float()
+        for _ in range(self.config.refinements):
+            spectrum = spectra.refined(spectrum, self.window, hop, inside)
+        return spectra.synthesis(spectrum, self.window, hop, inside)[:, None]
+
+
+def _check(c: SpectrogramConfig) -> None:
+    """InputError where parts do not divide."""
+    wholes = {
+        "hop by frames-per-column": (c.hop, c.frames_per_column), "rows by bottom-bands": (c.rows, c.bottom_bands),
+        "frames-per-column by bottom-steps": (c.frames_per_column, c.bottom_steps),
+        "bottom-bands by top-bands": (c.bottom_bands, c.top_bands), "bottom-steps by top-steps": (c.bottom_steps, c.top_steps),
+    }
+    for what, (whole, part) in wholes.items():
+        if whole % part:
+            raise InputError(f"A spectrogram codec divides its {what}: {part} does not divide {whole}.")
+
+
+def _through(steps: list[Step], x: Tensor, valid: Tensor) -> Tensor:
+    columns = valid[:, None].float()
+    for step in steps:
+        x = step.run(x, columns)
+    return x
+
+
+def _merged(top: Quantised, bottom: Quantised) -> Quantised:
+    """The two levels' losses and statistics as one; their vectors and ids, which differ in shape, are left out."""
+    empty = top.quantised.new_zeros(0)
+    return Quantised(
+        empty, empty.long(), (top.commitment_loss + bottom.commitment_loss) / 2, (top.codebook_loss + bottom.codebook_loss) / 2,
+        torch.cat([top.perplexity, bottom.perplexity]), torch.cat([top.usage, bottom.usage]),
+    )
+
+
+MODEL, CONFIG = SpectrogramCodec, SpectrogramConfig

@@ -1,0 +1,56 @@
+"""What datasets of single instrument notes have in common: names of pitches, parts by a hash of the name, at most 4 s."""
+
+import hashlib
+import os
+import re
+from pathlib import Path
+
+from torch import Tensor
+
+from vqaudio import audio
+from vqaudio.data.sources import PARTS
+from vqaudio.errors import InputError
+
+SAMPLE_RATE = 16_000
+LONGEST_S = 4.0  # what lies behind it is cut off
+SHARES = {"test": 0.1, "validation": 0.06}  # of the recordings; the rest is for training
+PITCHES = tuple(str(midi) for midi in range(22, 101))  # A sharp 0 to E 7
+SEMITONES = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+_NOTE = re.compile(r"^([A-G])(s|#|b)?(-?\d)$")
+
+
+def midi_of(note: str) -> int:
+    """The MIDI number of a note such as "A4" (69, 440 Hz), "As4" or "A#4" (70). Raises InputError for what is no note."""
+    match = _NOTE.match(note)
+    if not match:
+        raise InputError(f"{note!r} is no note: it is a letter from A to G, # or s for a sharp, and an octave, such as A#4.")
+    letter, sign, octave = match.groups()
+    return 12 * (int(octave) + 1) + SEMITONES[letter] + {"s": 1, "#": 1, "b": -1}.get(sign, 0)
+
+
+def part_of(name: str) -> str:
+    """The part, train, validation or test, of the recording of this name."""
+    share = int.from_bytes(hashlib.sha1(name.encode()).digest()[:4], "big") / 2**32
+    for part, wide in SHARES.items():
+        if share < wide:
+            return part
+        share -= wide
+    return "train"
+
+
+def read(path: Path, sample_rate: int) -> Tensor:
+    """The first `LONGEST_S` seconds of a recording: [N]."""
+    return audio.load(path, sample_rate)[0][0, : round(LONGEST_S * sample_rate)]
+
+
+def check_split(split: str, name: str) -> None:
+    if split not in PARTS:
+        raise InputError(f"{name} has the splits {', '.join(PARTS)}; not {split!r}.")
+
+
+def base(root: str | os.PathLike | None, name: str) -> Path:
+    """The folder that was given, or $VQAUDIO_DATA. Raises InputError where there is neither."""
+    given = root or os.environ.get("VQAUDIO_DATA")
+    if not given:
+        raise InputError(f"Name the folder of {name} with --data or VQAUDIO_DATA.")
+    return Path(given)

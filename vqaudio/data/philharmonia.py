@@ -1,0 +1,77 @@
+"""Notes of the Philharmonia Orchestra's players: `{instrument}_{pitch}_{length}_{dynamic}_{articulation}`, As4 for A sharp 4.
+
+Free for any use, but not to be passed on as samples: a model of them may be, no recording. One recording in ten, chosen by a
+hash of its name, is the test part, and six in a hundred are the validation part.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from vqaudio.data import notes
+from vqaudio.data.clips import About, Clip, Split
+from vqaudio.data.sources import Source, read_all
+from vqaudio.errors import InputError
+
+SAMPLE_RATE = notes.SAMPLE_RATE
+FOLDER = "philharmonia"
+INSTRUMENTS = (
+    "banjo", "bass-clarinet", "bassoon", "clarinet", "contrabassoon", "english-horn", "flute", "french-horn", "guitar",
+    "mandolin", "oboe", "saxophone", "trombone",
+)
+DYNAMICS = ("pianissimo", "piano", "mezzo-piano", "mezzo-forte", "forte", "fortissimo")
+ABOUT = About(
+    name="notes of thirteen instruments, played by the Philharmonia Orchestra",
+    parts="Trained on about 84 in a hundred of the notes; weights and settings chosen on six; the numbers below are from the "
+    "ten that nothing was trained or chosen on. Which is which follows from a hash of the recording's name.",
+    heard="Means over the notes.",
+    knows="It knows single notes of wind, brass and plucked instruments, A sharp 0 to E 7, at most 4 s long.",
+    beyond="Chords, voices and noise come back recognisable at best",
+    licence="cc-by-4.0",
+    source="Notes recorded by the [Philharmonia Orchestra](https://philharmonia.co.uk/resources/sound-samples/), free for any "
+    "use but not to be passed on as samples: this folder holds none. The weights are CC BY 4.0.",
+)
+
+
+def load_split(split: str, root: str | os.PathLike | None = None, sample_rate: int = SAMPLE_RATE) -> Split:
+    """Read "train", "validation" or "test".
+
+    Args:
+        root: the folder of the notes, or the one that holds `philharmonia/`; None: $VQAUDIO_DATA.
+        sample_rate: Hz, to which the notes are converted.
+
+    Returns:
+        notes of at most 4 s with the labels "pitch" (a MIDI number), "instrument" and, but for notes that swell, "dynamics".
+
+    Raises:
+        InputError: no such split, or no note of it in the folder.
+    """
+    notes.check_split(split, "The Philharmonia's notes")
+    clips, _ = read_all([source for source in sources(root) if source.part == split], clips_of, sample_rate)
+    if not clips:
+        raise InputError(f"{recordings(root)} holds no note of the {split} split.")
+    return Split(tuple(clips), sample_rate, {"pitch": notes.PITCHES, "instrument": INSTRUMENTS, "dynamics": DYNAMICS})
+
+
+def sources(root: str | os.PathLike | None = None) -> Iterator[Source]:
+    """Every note with its part, in the order of their names; what is named otherwise, or of another instrument, is none."""
+    for path in sorted(recordings(root).rglob("*_*_*_*_*"), key=lambda path: path.stem):
+        instrument, pitch, _, dynamics, *_ = path.stem.split("_")
+        try:
+            labels = {"pitch": str(notes.midi_of(pitch)), "instrument": instrument}
+        except InputError:
+            continue
+        if instrument in INSTRUMENTS and labels["pitch"] in notes.PITCHES:
+            labels |= {"dynamics": dynamics} if dynamics in DYNAMICS else {}
+            yield Source(path, path.stem, notes.part_of(path.stem), labels)
+
+
+def clips_of(source: Source, sample_rate: int) -> list[Clip]:
+    """The note."""
+    return [Clip(notes.read(source.path, sample_rate), source.name, source.labels)]
+
+
+def recordings(root: str | os.PathLike | None = None) -> Path:
+    """The folder that holds the notes, in folders or not."""
+    base = notes.base(root, "the Philharmonia's notes")
+    return base / FOLDER if (base / FOLDER).is_dir() else base

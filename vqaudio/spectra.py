@@ -1,0 +1,140 @@
+"""Magnitude pictures of sound, and sound from them: how a phase is found where none was kept.
+
+A frame is `n_fft` samples under a periodic Hann window, `hop` apart; frame t is centred on sample (t + 1/2) * hop. A partial
+of frequency w (radians a sample) at a frame's centre with phase p gives, in the bins k of the window's main lobe, the phase
+p - pi k: a picture's inverse needs one phase for each peak, and its frequency moves that phase on (the single pass inversion of
+Beauregard, Harish and Wyse 2015, "Single Pass Spectrogram Inversion", here with the phase vocoder's identity locking of Laroche
+and Dolson 1999 as sums over time, without a loop).
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+QUIET = 1e-7
+FLAT = 0.05  # curvature of a logarithm (per bin squared) below which a peak is none of a partial: 1.4 is that of a Hann window
+
+
+def analysis(audio: Tensor, window: Tensor, hop: int) -> Tensor:
+    """Audio [B, N], N a multiple of hop -> complex STFT [B, n_fft / 2 + 1, N / hop]; zeros lie beyond the ends."""
+    margin = (len(window) - hop) // 2
+    padded = F.pad(audio, (margin, margin))
+    return torch.stft(padded, len(window), hop, window=window, center=False, return_complex=True)
+
+
+def synthesis(spectrum: Tensor, window: Tensor, hop: int, inside: Tensor) -> Tensor:
+    """Complex STFT [B, bins, T] -> audio [B, T * hop], by windowed overlap-add over the windows' summed squares.
+
+    Frames where inside [B, 1, T] is 0 are padding: there is neither a frame nor sound there.
+    """
+    n_fft, frames = len(window), spectrum.shape[-1]
+    waves = torch.fft.irfft(spectrum, n=n_fft, dim=1) * window[None, :, None] * inside
+    squares = window.square()[None, :, None] * inside
+    margin = (n_fft - hop) // 2
+    total = frames * hop + 2 * margin
+    added = (F.fold(part, (1, total), (1, n_fft), stride=(1, hop))[:, 0, 0] for part in (waves, squares))
+    sound, weight = (part[:, margin : margin + frames * hop] for part in added)
+    return sound / weight.clamp_min(0.1) * inside[:, 0].repeat_interleave(hop, -1)
+
+
+def frequencies(spectrum: Tensor, hop: int) -> Tensor:
+    """Instantaneous frequency of a complex STFT [B, bins, T], in radians a sample: the step of the phase from frame t - 1 to t.
+
+    It is what the bin's own frequency would give, and the rest wrapped to -pi to pi; at the first frame, the bin's own.
+    """
+    n = 2 * (spectrum.shape[1] - 1)
+    own = 2 * torch.pi / n * torch.arange(spectrum.shape[1], device=spectrum.device)[:, None]
+    step = (spectrum[..., 1:] * spectrum[..., :-1].conj()).angle() - own * hop
+    rest = torch.remainder(step + torch.pi, 2 * torch.pi) - torch.pi
+    return own + F.pad(rest, (1, 0)) / hop
+
+
+def peaks(log_magnitude: Tensor) -> tuple[Tensor, Tensor]:
+    """Of pictures [B, bins, T] (natural log): for each bin the peak that it belongs to, and the frequency at each bin.
+
+    Returns:
+        owner: int [B, bins, T], the bin of the nearest local maximum.
+        frequency: [B, bins, T] radians a sample: the top of the parabola through a bin and its two neighbours.
+    """
+    bins = log_magnitude.shape[1]
+    padded = F.pad(log_magnitude.transpose(1, 2), (1, 1), mode="replicate").transpose(1, 2)
+    below, here, above = padded[:, :-2], padded[:, 1:-1], padded[:, 2:]
+    curve = (2 * here - below - above).clamp_min(FLAT)
+    offset = (0.5 * (above - below) / curve).clamp(-0.5, 0.5)
+    at = torch.arange(bins, device=here.device)[:, None]
+    is_peak = (here > below) & (here >= above)
+    left = torch.where(is_peak, at, -bins).cummax(1).values
+    right = torch.where(is_peak, at, 3 * bins).flip(1).cummin(1).values.flip(1)
+    owner = torch.where(at - left <= right - at, left, right)
+    owner = torch.where((owner >= 0) & (owner < bins), owner, at)  # a picture without a maximum: each bin is its own
+    return owner, (at + offset) * (torch.pi / (bins - 1))
+
+
+def phases(owner: Tensor, frequency: Tensor, hop: int, before: tuple[Tensor, Tensor] | None = None):
+    """The phase of each bin: each peak's frequency, summed over time, and turned by pi a bin.
+
+    Args:
+        owner, frequency: as `peaks` gives them [B, bins, T].
+        before: what the call for the frames before returned beside the phases; None at the beginning.
+
+    Returns:
+        phases [B, bins, T], and the state to go on from.
+    """
+    own = frequency.gather(1, owner)
+    if before is None:
+        before = first_phases(own.shape[1], own.device).expand(len(own), -1), own[..., 0]
+    start, last = before
+    steps = 0.5 * hop * (own + torch.cat([last[..., None], own[..., :-1]], -1))
+    # In double precision: a sum over minutes would otherwise lose the fraction of a turn.
+    sums = start[..., None].double() + steps.double().cumsum(-1)
+    sums = torch.remainder(sums, 2 * torch.pi).float()
+    turned = torch.pi * (torch.arange(own.shape[1], device=own.device) % 2)[:, None]
+    return sums.gather(1, owner) + turned, (sums[..., -1], own[..., -1])
+
+
+def first_phases(bins: int, device=None) -> Tensor:
+    """Phases [bins] to begin with: spread over the bins (Schroeder 1970), so that partials do not all peak at once."""
+    k = torch.arange(bins, device=device, dtype=torch.float64)
+    return torch.remainder(torch.pi * k * k / bins, 2 * torch.pi).float()
+
+
+def refined(spectrum: Tensor, window: Tensor, hop: int, inside: Tensor) -> Tensor:
+    """One iteration of Griffin and Lim 1984: the spectrum's magnitudes, with the phase that its sound has."""
+    heard = analysis(synthesis(spectrum, window, hop, inside), window, hop)
+    return heard * (spectrum.abs() / heard.abs().clamp_min(QUIET))
+
+
+class MelAxis:
+    """The rows of a picture: evenly spaced on the mel scale (HTK's) from 0 Hz to half the sampling rate.
+
+    A row is a triangle over the logarithms of the bins around it, at least a bin wide on either side; back on the bins, a picture
+    is interpolated. Where rows lie closer than bins, nothing is lost.
+
+    Attributes:
+        pool: [rows, bins].
+        lower: int [bins], the row below each bin; share: [bins], how far the bin lies towards the next one.
+    """
+
+    def __init__(self, rows: int, bins: int, sample_rate: int):
+        top = _mel(torch.tensor(sample_rate / 2))
+        position = _hz(torch.linspace(0, float(top), rows)) / (sample_rate / 2) * (bins - 1)
+        width = torch.gradient(position)[0].clamp_min(1.0)
+        pool = (1 - (torch.arange(bins)[None] - position[:, None]).abs() / width[:, None]).clamp_min(0)
+        self.pool = pool / pool.sum(1, keepdim=True)
+        row = _mel(torch.arange(bins) / (bins - 1) * (sample_rate / 2)) / top * (rows - 1)
+        self.lower = row.floor().long().clamp(max=rows - 2)
+        self.share = row - self.lower
+
+
+def band_edges_hz(bands: int, sample_rate: int) -> tuple[float, ...]:
+    """The edges of equal parts of the mel axis: bands + 1 frequencies from 0 to half the sampling rate."""
+    top = _mel(torch.tensor(sample_rate / 2, dtype=torch.float64))
+    return tuple(_hz(torch.linspace(0, float(top), bands + 1, dtype=torch.float64)).tolist())
+
+
+def _mel(hz: Tensor) -> Tensor:
+    return 2595 * torch.log10(1 + hz / 700)
+
+
+def _hz(mel: Tensor) -> Tensor:
+    return 700 * (10 ** (mel / 2595) - 1)

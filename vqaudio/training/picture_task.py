@@ -1,0 +1,104 @@
+"""What a spectrogram codec is trained for: its picture, and the quantisers' loss. No sound is made in training."""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from vqaudio.codecs.spectrogram import SpectrogramCodec
+from vqaudio.data.batches import Augmentation, training_batches
+from vqaudio.data.clips import Split
+from vqaudio.training.codec_task import CodecTask, reduced_precision
+from vqaudio.training.loop import Place
+
+STARTING_BATCHES = 40  # whose principal components a new codec starts from
+
+
+@dataclass(frozen=True)
+class PictureTraining:
+    """The weights of a spectrogram codec's training losses, and its batches."""
+
+    batch_size: int = 10
+    """Crops a step, over all processes."""
+    crop_s: float = 1.024
+    """Seconds of a crop."""
+    learning_rate: float = 1.2e-3
+    quantiser: float = 1.0
+    """Weight of the quantisers' own loss; the picture's, in factors of ten, has 1."""
+    slope: float = 0.5
+    """Weight of the picture's slope from row to row: where peaks are, whatever their height."""
+    prefix_share: float = 0.25
+    """Share of clips in a batch that are trained on a random prefix of the stages: quantiser dropout."""
+    precision: str = "float32"
+    """Of the networks' matrix products in training: bfloat16 or float32."""
+    decoder_only: bool = False
+    """Leave the encoder and the codebooks as they are: the codes, and any prior over them, stay valid."""
+    augmentation: Augmentation = field(
+        default_factory=lambda: Augmentation(speeds=(0.89, 0.94, 0.97, 1.0, 1.0, 1.03, 1.06, 1.12), gain_db=2.0)
+    )
+
+    def task(self, codec: SpectrogramCodec, train: Split, validation: Split, seed: int, place: Place) -> "PictureTask":
+        return PictureTask(codec, self, train, validation, seed, place)
+
+
+class PictureObjective(nn.Module):
+    """forward returns the loss."""
+
+    def __init__(self, codec: SpectrogramCodec, settings: PictureTraining):
+        super().__init__()
+        self.codec, self.settings = codec, settings
+
+    def forward(self, audio: Tensor, lengths: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Level-normalised audio [B, 1, T * hop], lengths [B] -> (loss, its terms)."""
+        s, codec = self.settings, self.codec
+        valid = torch.arange(audio.shape[-1] // codec.hop, device=audio.device)[None] * codec.hop < lengths[:, None]
+        with reduced_precision(s.precision, audio.device):
+            wanted, given, quantised = codec(audio, valid, self._random_prefixes(len(audio), audio.device))
+        inside = valid.repeat_interleave(codec.config.frames_per_column, -1)[:, None]
+        terms = {"picture": _masked_l1(wanted, given, inside), "slope": _masked_l1(wanted.diff(dim=1), given.diff(dim=1), inside)}
+        loss = terms["picture"] + s.slope * terms["slope"] + s.quantiser * codec.quantiser_loss(quantised)
+        terms["commitment"] = quantised.commitment_loss
+        terms |= {f"perplexity_{j + 1}": value for j, value in enumerate(quantised.perplexity)}
+        return loss, {"loss": loss, **terms}
+
+    def _random_prefixes(self, n: int, device: torch.device) -> Tensor:
+        """How many stages each clip is given: all, or for `prefix_share` of the clips any number from 1 to all but one."""
+        k = len(self.codec.spec.stages)
+        prefix = torch.randint(1, max(2, k), (n,), device=device)
+        return torch.where(torch.rand(n, device=device) < self.settings.prefix_share, prefix, k)
+
+
+class PictureTask(CodecTask):
+    """Trains a spectrogram codec; see `training.loop.Task`. Validated and heard as any codec."""
+
+    def __init__(
+        self, codec: SpectrogramCodec, settings: PictureTraining, train: Split, validation: Split, seed: int, place: Place
+    ):
+        self.codec, self.settings, self.validation, self.place = codec, settings, validation, place
+        crop = round(settings.crop_s * codec.spec.frame_rate) * codec.hop
+        self.batches = training_batches(
+            train, settings.batch_size, crop, seed, settings.augmentation, codec.reference_level_db, place.rank, place.world
+        )
+        torch.manual_seed(seed)
+        if settings.decoder_only:
+            codec.freeze_encoder()
+        if codec.is_new:
+            codec.start_from(torch.cat([self.batches.batch(-1 - i).audio for i in range(STARTING_BATCHES)]))
+        self.objective = place.wrap(PictureObjective(codec, settings))
+        self.modules, self.learning_rates = {"codec": codec}, {"codec": settings.learning_rate}
+        trained = [p for p in codec.parameters() if p.requires_grad]
+        self.optimisers = {"codec": torch.optim.AdamW(trained, betas=(0.9, 0.98), weight_decay=0.01)}
+
+    def train_step(self, step: int) -> dict[str, Tensor]:
+        self.codec.train()
+        if self.settings.decoder_only:
+            self.codec.freeze_codebooks()
+        batch = self.batches.batch(step)
+        loss, terms = self.objective(*(part.to(self.place.device) for part in (batch.audio, batch.lengths)))
+        terms["gradient_norm"] = self._descend("codec", loss)
+        return terms
+
+
+def _masked_l1(wanted: Tensor, given: Tensor, inside: Tensor) -> Tensor:
+    """The mean difference of pictures [B, rows, frames] over the frames where inside [B, 1, frames] is True."""
+    return ((wanted - given).abs() * inside).sum() / (inside.sum() * wanted.shape[1]).clamp_min(1)
