@@ -1,7 +1,7 @@
 """How far a decoded clip is from its original. Definitions: the table of peers that the README shows."""
 
 import math
-from functools import cache
+from functools import cache, lru_cache
 
 import torch
 import torchaudio
@@ -46,6 +46,7 @@ def log_spectral_distance(reference: Tensor, decoded: Tensor) -> float:
     return float((a - b).square().mean(0).sqrt().mean())
 
 
+@lru_cache(maxsize=2000)  # the originals' are asked for once for every row of a table
 def pitch_hz(clip: Tensor, sample_rate: int) -> float | None:
     """The pitch of a note [N]: the median of pYIN (Mauch and Dixon 2014) where it is voiced and within 20 dB of its loudest.
 

@@ -148,7 +148,7 @@ CODEC_RECIPES |= {
     ),
     "notes-16khz-waveform": CodecRecipe(  # what notes-16khz is compared with
         dataset="philharmonia",
-        codec=replace(VOICE, look_ahead=3, n_stages=3, vocab=512),
+        codec=replace(VOICE, look_ahead=3, n_stages=4, vocab=256),
         training=replace(
             _VOICE_TRAINING, batch_size=16, crop_s=1.0, precision="float32", augmentation=PictureTraining().augmentation
         ),
