@@ -41,7 +41,7 @@ def evaluate(
         "hole_settings": asdict(prior.sampling(False, **settings)), "hole_s": hole_s,
         "bits_per_code": sum(bits) / len(bits), "bits_per_row": bits, "judges": {},
     }
-    if judges:
+    if judges or "pitch" in prior.labels:
         found |= _judged(codec, prior, judges, load("train", data), split, part, clips, n, generator, settings)
     found["inpainting_told_labels"] = told
     fill = partial(measure.inpainting, codec, [prior, *beside], clips, judges, generator, told, hole_s, **settings)
@@ -89,7 +89,7 @@ def report(found: dict) -> str:
     if "inpainting_of_bands" in found:
         low, high = (f"{100 * share:g}" for share in found["hole_bands"])
         holes += ["", *_holes_table(f"{hole}, {low} to {high} % of the bands,", kinds, found["inpainting_of_bands"])]
-    return "\n".join([head, "", *(_judged_table(found) if kinds else ()), *holes])
+    return "\n".join([head, "", *(_judged_table(found) if f"nearest_training_map_{found['split']}" in found else ()), *holes])
 
 
 def _holes_table(hole: str, kinds: list[str], rows: list[dict]) -> list[str]:
@@ -117,7 +117,7 @@ def _judged_table(found: dict) -> list[str]:
             f"Pitch within 50 cents of the label: {right[0]:.1f} % of new clips, {right[1]:.1f} % of decoded {found['split']} "
             f"clips. {said}"
         )
-    return [*rows, "", said, ""]
+    return [*(rows if found["judges"] else ()), "", said, ""]
 
 
 def _number(value: float | None) -> str:
