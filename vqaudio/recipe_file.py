@@ -2,7 +2,8 @@
 
 A recipe is JSON: the verb, the models with their fingerprints, labels, mask, seed and settings, and SHA-256 of the input. A mask
 is a list of rectangles, each {"start_s", "end_s", "stages", "bands"} with stages such as "2-" or [0, 3] counted from 0, or a
-matrix of 0 and 1, a row a line; an end_s of null is the clip's end. Nothing is executed or unpickled.
+matrix of 0 and 1, a row a line; an end_s of null is the clip's end. A rectangle's own "labels", if it has any, are what its cells
+are to become, where that is not what the clip is. Nothing is executed or unpickled.
 """
 
 import hashlib
@@ -64,7 +65,8 @@ def _made(asked: dict, codec: Codec, prior: Prior | None, source: Path | None, g
     if asked["verb"] == "blur":
         return asked, *blur(codec, given, mask, **asked["settings"], generator=generator)
     asked = _settled(asked, prior, covers(mask, given))
-    return asked, *inpaint(codec, prior, given, mask, asked["labels"], generator, **asked["settings"])
+    told = {**asked["settings"], "local_labels": local_labels_of(asked["mask"], given)}
+    return asked, *inpaint(codec, prior, given, mask, asked["labels"], generator, **told)
 
 
 def _settled(asked: dict, prior: Prior, generating: bool) -> dict:
@@ -144,8 +146,8 @@ def mask_of(said, codes: Codes) -> Tensor:
         return _mask_from_matrix(said, codes)
     mask = torch.zeros_like(codes.ids, dtype=torch.bool)
     for part in said:
-        if not isinstance(part, dict) or not set(part) <= {"start_s", "end_s", "stages", "bands"}:
-            raise InputError(f"A rectangle has start_s, end_s and, if wanted, stages and bands; not {part}.")
+        if not isinstance(part, dict) or not set(part) <= {"start_s", "end_s", "stages", "bands", "labels"}:
+            raise InputError(f"A rectangle has start_s, end_s and, if wanted, stages, bands and labels; not {part}.")
         try:
             start, end = float(part["start_s"]), None if part["end_s"] is None else float(part["end_s"])
             bands = None if part.get("bands") is None else [int(band) for band in part["bands"]]
@@ -153,6 +155,15 @@ def mask_of(said, codes: Codes) -> Tensor:
             raise InputError(f"A rectangle needs start_s and end_s in seconds, and bands as a list; not {part}.") from None
         mask |= codes.region(start, end, _stages_of(part.get("stages"), len(codes.spec.stages)), bands)
     return mask
+
+
+def local_labels_of(said, codes: Codes) -> list[tuple[Tensor, dict]]:
+    """What a mask as in `mask_of` says of single rectangles' labels, as `Prior.fill` takes it."""
+    found = [(part, part["labels"]) for part in said if isinstance(part, dict) and part.get("labels")]
+    for _, labels in found:
+        if not isinstance(labels, dict) or not all(isinstance(value, str | None) for value in labels.values()):
+            raise InputError(f'A rectangle\'s labels are words by kind, such as {{"digit": "7"}}; not {labels!r}.')
+    return [(mask_of([part], codes), labels) for part, labels in found]
 
 
 def _stages_of(said, n: int):

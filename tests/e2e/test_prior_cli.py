@@ -234,3 +234,14 @@ def test_a_run_begins_with_another_s_weights(
     assert anew == {"embedding.table.weight", "rows.heads"}
     code, _, err = command(*arguments, *TINY_MASKED, "--prior.dim", "8", "--out", "b")
     assert code == 2 and "another shape" in err
+
+
+def test_a_hole_becomes_what_it_is_asked_to_be(command, models, example_clips, tmp_path):
+    told = ("--from", "0.1", "--to", "0.2", "--labels", "digit=3", "--seed", "1", *models)
+    asked = ("--becomes", "digit=7", "--bands", "1", "--recipe", tmp_path / "r.json")
+    assert command("inpaint", example_clips[0], tmp_path / "a.wav", *told, *asked) == (0, "", "")
+    assert json.loads((tmp_path / "r.json").read_text())["mask"][0]["labels"] == {"digit": "7"}
+    assert "the same ids" in command("replay", tmp_path / "r.json", "--target", tmp_path / "b.wav", *CPU)[1]
+    for wrong, said in (("digit=11", "known are 0, 1, 2"), ("colour=red", "known are digit")):
+        code, _, err = command("inpaint", example_clips[0], tmp_path / "c.wav", *told, "--becomes", wrong)
+        assert code == 2 and said in err and not (tmp_path / "c.wav").exists()

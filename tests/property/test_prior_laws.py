@@ -290,3 +290,32 @@ def test_what_is_not_asked_for_is_the_prior_s_own(kind):
         other = prior.fill(codes, mask, {"digit": "1"}, temperature=5.0, top_p=1.0, generator=seeded()).ids
         assert not torch.equal(other, told)
     assert prior.sampling(steps=3) == replace(prior.default_sampling(), steps=3)
+
+
+def test_labels_of_a_region_are_those_of_its_cells(prior):
+    """Said of every cell, they are the clip's labels; of the hole, they change what it becomes; a kind not named stays."""
+    codes = some_codes(prior.spec)
+    everywhere, hole = torch.ones_like(codes.ids, dtype=torch.bool), random_mask(codes)
+    by_clip = prior.log_prob(codes, {"digit": "1", "speaker": "bob"})
+    by_cell = prior.log_prob(codes, {"speaker": "bob", "digit": "0"}, [(everywhere, {"digit": "1"})])
+    torch.testing.assert_close(by_cell, by_clip, rtol=1e-4, atol=1e-4)
+    told = [(hole, {"digit": "2"})]
+    filled = prior.fill(codes, hole, {"digit": "0"}, local_labels=told, guidance=2.0, generator=seeded())
+    assert torch.equal(filled.ids[~hole], codes.ids[~hole])
+    assert not torch.equal(prior.log_prob(codes, {"digit": "0"}, told), prior.log_prob(codes, {"digit": "0"}))
+    for wrong in ([(hole[:1], {"digit": "2"})], [(hole, {"digit": "9"})], [(hole, {"colour": "red"})]):
+        with pytest.raises(InputError):
+            prior.fill(codes, hole, local_labels=wrong)
+
+
+def test_a_finer_level_is_written_after_the_coarser_one():
+    """A coarse cell depends neither on later columns of its level nor on any cell of a finer one."""
+    prior = build("autoregressive", {"cell_dim": 8}, SPECS["bands"])
+    codes = some_codes(prior.spec, n=1)
+    finer, later = codes.ids.clone(), codes.ids.clone()
+    finer[:, 2:] = (finer[:, 2:] + 1) % 6
+    later[:, :2, 5:] = (later[:, :2, 5:] + 1) % 5
+    a, b, c = (prior.log_prob(replace(codes, ids=ids)) for ids in (codes.ids, finer, later))
+    torch.testing.assert_close(a[:, :2], b[:, :2])
+    torch.testing.assert_close(a[:, :2, :5], c[:, :2, :5])
+    assert not torch.allclose(a[:, 2:, :5], c[:, 2:, :5]), "the fine level sees the coarse one ahead"

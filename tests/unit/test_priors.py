@@ -11,10 +11,11 @@ from vqaudio.codes import Codes, CodeSpec, Stage
 from vqaudio.data import fsdd
 from vqaudio.data.encoded import EncodedSplit, encoded
 from vqaudio.evaluation import prior_evaluation as measure
+from vqaudio.evaluation.holes import interpolated, middle_hole
 from vqaudio.priors.autoregressive import AutoregressivePrior, AutoregressivePriorConfig
 from vqaudio.priors.naive_bayes import NaiveBayesPrior, NaiveBayesPriorConfig, neighbours
 from vqaudio.training.loop import LoopConfig, Place, fit
-from vqaudio.training.prior_task import PriorBatches, PriorTask, PriorTraining, codewords, config_for, variants
+from vqaudio.training.prior_task import PriorBatches, PriorTask, PriorTraining, codewords, config_for, spliced, variants
 from vqaudio.transformer import Conditions
 
 
@@ -224,3 +225,31 @@ def test_a_crop_is_told_where_it_lies():
     labels, valid = torch.tensor([[1]]), torch.ones(1, 20, dtype=torch.bool)
     part = conditions(labels, valid[:, 5:12], torch.tensor([[5, 8]]))
     torch.testing.assert_close(part, conditions(labels, valid)[:, 5:12])
+
+
+def test_a_splice_takes_cells_and_labels_of_the_next_clip_together():
+    spec = CodeSpec((Stage(2, 1, 9), Stage(4, 2, 9)), 25.0)
+    ids, labels = torch.arange(6)[:, None, None].expand(6, 10, 12), torch.arange(6)[:, None]
+    valid = torch.arange(12)[None] < torch.tensor([12, 12, 10, 12, 5, 12])[:, None]
+    torch.manual_seed(0)
+    mixed, each = spliced(ids, valid, labels, 1.0, spec)
+    assert torch.equal(mixed, each[:, 0]) and not torch.equal(mixed, ids)
+    foreign = mixed != ids
+    assert torch.equal(mixed[foreign], ids.roll(1, 0)[foreign]) and not foreign.transpose(1, 2)[~(valid & valid.roll(1, 0))].any()
+    assert torch.equal(spliced(ids, valid, labels, 0.0, spec)[0], ids)
+
+
+def test_interpolation_goes_from_one_edge_of_the_hole_to_the_other():
+    class Line:
+        def codewords(self, stage):
+            return torch.arange(11.0)[:, None]
+
+    ids = torch.tensor([[[0, 9, 9, 9, 9, 10], [5, 9, 9, 9, 9, 5]]])
+    codes = Codes(ids, CodeSpec((Stage(2, 1, 11),), 10.0), torch.tensor([60]), torch.ones(1, 6, dtype=torch.bool))
+    hole = torch.zeros_like(ids, dtype=torch.bool)
+    hole[..., 1:5] = True
+    assert interpolated(Line(), codes, hole).ids[0].tolist() == [[0, 2, 4, 6, 8, 10], [5] * 6]
+    hole[..., 5] = True
+    assert interpolated(Line(), codes, hole).ids[0].tolist() == [[0] * 6, [5] * 6]
+    some = middle_hole(codes, bands=(0.5, 1.0))
+    assert some[0, 1].any() and not some[0, 0].any()

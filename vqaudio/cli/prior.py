@@ -27,6 +27,13 @@ To = Annotated[float, tyro.conf.arg(help="Seconds where it ends.")]
 Stages = Annotated[str | None, tyro.conf.arg(help="Which stages: 2- is the second and finer; 1-4,7 those named. All by default.")]
 
 
+Becomes = Annotated[
+    tuple[str, ...],
+    tyro.conf.arg(help="What the hole alone is to become, where --labels says what the clip is.", metavar="KIND=VALUE"),
+]
+Bands = Annotated[str | None, tyro.conf.arg(help="Which bands of each of these stages, the lowest being 1: 1-2. All by default.")]
+
+
 def generate(
     target: AudioOut, labels: Labels = (),
     seconds: Annotated[float | None, tyro.conf.arg(help="Length; by default that of a training clip with these labels.")] = None,
@@ -42,18 +49,25 @@ def generate(
 
 
 def inpaint(
-    source: AudioIn, target: AudioOut, start: From, to: To, stages: Stages = None, labels: Labels = (), seed: Seed = None,
-    prior: Prior = "masked", model: Codec = "fsdd-8khz", temperature: Temperature = None, top_k: TopK = None,
-    top_p: TopP = None, steps: Steps = None, guidance: Guidance = None, recipe: Recipe = None, device: Device = "auto",
+    source: AudioIn, target: AudioOut, start: From, to: To, stages: Stages = None, bands: Bands = None, labels: Labels = (),
+    becomes: Becomes = (), seed: Seed = None, prior: Prior = "masked", model: Codec = "fsdd-8khz",
+    temperature: Temperature = None, top_k: TopK = None, top_p: TopP = None, steps: Steps = None, guidance: Guidance = None,
+    recipe: Recipe = None, device: Device = "auto",
 ) -> None:
-    """Write a part of a sound anew."""
+    """Write a part of a sound anew.
+
+    --labels are told of the whole clip, the kept part too; --becomes of the hole only: a clarinet's note of which a part is to
+    become a flute's is --labels instrument=clarinet --becomes instrument=flute.
+    """
     from vqaudio.cli.sound import _check_pair
     from vqaudio.recipe_file import run
 
     _check_pair(source, target)
     settings = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "steps": steps, "guidance": guidance}
     asked = {"verb": "inpaint", "codec": model, "prior": prior, "labels": parse_labels(labels)}
-    mask = [{"start_s": start, "end_s": to, "stages": stages}]
+    mask = [{"start_s": start, "end_s": to, "stages": stages, "bands": parse_bands(bands)}]
+    if becomes:
+        mask[0]["labels"] = parse_labels(becomes)
     run({**asked, "mask": mask, "seed": chosen_seed(seed), "settings": settings}, source, target, recipe, device)
 
 
@@ -138,6 +152,17 @@ def evaluate_prior(
     if save:
         path = hub.folder_of(prior.name) / "metrics.json"
         hub.replace_file(path, lambda temporary: temporary.write_text(json.dumps(found, indent=1) + "\n"))
+
+
+def parse_bands(text: str | None) -> list[int] | None:
+    """"1-3,5", counted from 1, as bands counted from 0: [0, 1, 2, 4]; None -> None. An open end reaches up to 64."""
+    from vqaudio.codes import parse_stages
+
+    try:
+        bands = parse_stages(text, 64, alone="stage")
+    except InputError:
+        raise InputError(f"Bands are a number such as 3, a span such as 2-, or a list such as 1-4,7; not {text!r}.") from None
+    return None if bands is None else list(bands)
 
 
 def parse_labels(pairs: tuple[str, ...]) -> dict[str, str]:

@@ -42,7 +42,7 @@ def evaluate(
         "bits_per_code": bits.mean, "bits_per_row": bits.per_row, "bits_standard_error": bits.standard_error,
         "bits_clips": bits.clips, "bits_of_clips": len(clips), "judges": {},
     }
-    if judges:
+    if judges or "pitch" in prior.labels:
         found |= _judged(codec, prior, judges, load("train", data), split, part, clips, n, generator, settings)
     fill = partial(measure.inpainting, codec, [prior, *beside], clips, judges, generator, hole_s, **settings)
     found["inpainting"] = fill()
@@ -89,7 +89,7 @@ def report(found: dict) -> str:
     if "inpainting_of_bands" in found:
         low, high = (f"{100 * share:g}" for share in found["hole_bands"])
         holes += ["", *_holes_table(f"{hole}, {low} to {high} % of the bands,", kinds, found["inpainting_of_bands"])]
-    return "\n".join([head, "", *(_judged_table(found) if kinds else ()), *holes])
+    return "\n".join([head, "", *(_judged_table(found) if f"nearest_training_map_{found['split']}" in found else ()), *holes])
 
 
 def _likelihood_of(found: dict) -> str:
@@ -126,7 +126,7 @@ def _judged_table(found: dict) -> list[str]:
             f"Pitch within 50 cents of the label: {right[0]:.1f} % of new clips, {right[1]:.1f} % of decoded {found['split']} "
             f"clips. {said}"
         )
-    return [*rows, "", said, ""]
+    return [*(rows if found["judges"] else ()), "", said, ""]
 
 
 def _number(value: float | None) -> str:
