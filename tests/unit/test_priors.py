@@ -156,6 +156,19 @@ def test_a_pseudo_likelihood_is_measured_on_a_sample_that_is_always_the_same():
     assert measure.bits_per_code(prior, clips, {}, cells=60).clips == 20
 
 
+def test_a_hole_is_filled_without_labels_and_told_them(codec, tiny_dataset, tmp_path):
+    """Both rows are there, plainly named; the prior is told the clip's own labels for one and none for the other."""
+    split = fsdd.load_split("train", tiny_dataset)
+    data = encoded(codec, split, "train", cache=tmp_path)
+    prior = NaiveBayesPrior(config_for(NaiveBayesPriorConfig(), codec, "small", split)).eval()
+    prior.name, told, fill = "bayes", [], prior.fill
+    prior.fill = lambda codes, mask, labels, **rest: told.append(labels) or fill(codes, mask, labels, **rest)
+    rows = measure.inpainting(codec, [prior], data, [], torch.Generator().manual_seed(0))
+    assert [row["name"] for row in rows] == ["original", "silence", "last column", "bayes", "bayes, told the labels"]
+    assert told[0] is None and sorted(told[1]["digit"]) == sorted(clip.labels["digit"] for clip in split.clips)
+    assert rows[0]["mel_l1"] == 0 < min(row["mel_l1"] for row in rows[1:])
+
+
 def test_the_hole_is_the_middle_and_the_last_column_is_repeated():
     valid = torch.arange(10)[None] < torch.tensor([10, 6])[:, None]
     ids = torch.arange(10).expand(2, 1, 10) * valid[:, None]
