@@ -106,8 +106,8 @@ CODEC_RECIPES = {
     ),
     "voice-16khz-decoder": CodecRecipe(
         dataset="voice",
-        start_from="runs/voice-16khz-ordered/last",
-        codec=replace(VOICE, network_stages=3, codebook_update="fixed"),
+        start_from="runs/voice-16khz/last",
+        codec=replace(VOICE, codebook_update="fixed"),
         training=CodecTraining(
             batch_size=20, crop_s=0.6, learning_rate=5e-4, complex=0.0, waveform=5.0, loudness=2.0,
             adversary_from=None, augmentation=ROOMS, decoder_only=True,
