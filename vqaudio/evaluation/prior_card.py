@@ -1,7 +1,7 @@
 """All of a prior's numbers in one record, the record in words, and the model card written from it."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
@@ -32,7 +32,7 @@ def evaluate(
     prior.check_codec(codec)
     load = dataset_named(dataset).load_split
     split = load(part, data)
-    clips = encoded(codec, split, part)
+    clips = replace(encoded(codec, split, part), labels=_labels_known_to(prior, split))
     generator = torch.Generator().manual_seed(seed)
     bits = measure.bits_per_code(prior, clips, prior.labels)
     found = {
@@ -49,6 +49,13 @@ def evaluate(
     if has_bands(prior.spec):
         found["hole_bands"], found["inpainting_of_bands"] = HOLE_BANDS, fill(bands=HOLE_BANDS)
     return found
+
+
+def _labels_known_to(prior: Prior, split) -> torch.Tensor:
+    """[clips, kinds] positions among the prior's own values: the split may have other labels, or none of them."""
+    lists = prior.labels.items()
+    rows = [[v.index(clip.labels[k]) if clip.labels.get(k) in v else len(v) for k, v in lists] for clip in split.clips]
+    return torch.tensor(rows).view(len(split), len(prior.labels))
 
 
 def _judged(codec, prior, judges, train, split, part, clips, n, generator, settings) -> dict:

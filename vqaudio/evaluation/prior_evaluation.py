@@ -195,6 +195,7 @@ def inpainting(
     sounds: dict[str, list[Tensor]] = {}
     holes, wanted = [], []
     labels = priors[0].labels
+    tells = bool((clips.labels < torch.tensor([len(values) for values in labels.values()])).any())
     for codes, words in _code_batches(priors[0], clips, labels):
         mask = middle_hole(codes, hole_s, bands)
         inside = mask.any(1).repeat_interleave(codec.hop, dim=-1)
@@ -205,7 +206,7 @@ def inpainting(
         versions = {"original": original, "silence": silent, "last column": codec.decode(repeat_last(codes, mask))}
         versions["interpolation from the edges"] = codec.decode(interpolated(codec, codes, mask))
         for prior in priors:
-            for name, told in ((prior.name, None), (f"{prior.name}, told the labels", words))[: 1 + bool(labels)]:
+            for name, told in ((prior.name, None), (f"{prior.name}, told the labels", words))[: 1 + tells]:
                 versions[name] = codec.decode(prior.fill(codes, mask, told, generator=generator, **sampling))
         for name, sound in versions.items():
             sounds.setdefault(name, []).extend(_cut(sound, codes.lengths))
