@@ -18,7 +18,6 @@ from vqaudio.evaluation.energy import Component, Energy, Meter
 from vqaudio.training.metering import RunMeter
 
 pytest.importorskip("codecarbon", reason="the extra 'energy' is not installed")
-pytest.importorskip("zeus", reason="the extra 'energy' is not installed")
 
 
 def spent(joules: float, seconds: float = 2.0, state: str = "estimated") -> Energy:
@@ -91,6 +90,7 @@ def test_more_work_takes_more_energy():
 
 
 def test_a_counter_that_may_not_be_read_is_said_and_estimated_instead(monkeypatch):
+    pytest.importorskip("zeus", reason="Zeus is not installed: Ray cannot live beside it")
     import zeus.device
     from zeus.device.cpu.common import ZeusCPUNoPermissionError
 
@@ -107,6 +107,7 @@ def test_a_counter_that_may_not_be_read_is_said_and_estimated_instead(monkeypatc
 
 
 def test_a_counter_that_can_be_read_is_preferred(monkeypatch):
+    pytest.importorskip("zeus", reason="Zeus is not installed: Ray cannot live beside it")
     import zeus.device
     import zeus.monitor
 
@@ -132,13 +133,23 @@ def test_a_counter_that_can_be_read_is_preferred(monkeypatch):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a graphics card here")
 def test_a_graphics_card_without_a_counter_is_absent_and_said():
+    pytest.importorskip("zeus", reason="Zeus is not installed: Ray cannot live beside it")
     counters = meters.Counters("cuda:0")
     assert "NVML" in counters.why["graphics card"] and any("NVML" in remark for remark in counters.remarks)
 
 
-@pytest.mark.parametrize("package", ["codecarbon", "zeus.monitor"])
-def test_without_the_meters_a_sentence_says_what_to_do(monkeypatch, command, tiny_dataset, tmp_path, package):
-    monkeypatch.setitem(sys.modules, package, None)
+def test_without_zeus_the_processor_is_estimated_and_a_sentence_says_why(monkeypatch):
+    monkeypatch.setitem(sys.modules, "zeus.monitor", None)
+    meter = Meter("cpu", idle_s=0)
+    with meter:
+        busy(0.1)
+    assert meter.energy.components[0].state == "estimated" and meter.energy.components[1].state == "absent"
+    (remark,) = meter.remarks
+    assert "Zeus is not installed" in remark and "\n" not in remark
+
+
+def test_without_the_meters_a_sentence_says_what_to_do(monkeypatch, command, tiny_dataset, tmp_path):
+    monkeypatch.setitem(sys.modules, "codecarbon", None)
     run = ("train", "codec", "--data", tiny_dataset, "--out", tmp_path / "run", "--loop.energy", "--loop.steps", 1)
     for arguments in (run, ("energy",)):
         code, _, err = command(*arguments)

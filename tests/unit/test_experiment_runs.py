@@ -1,6 +1,7 @@
 """Running experiments: finished runs are kept, interrupted ones go on, failed ones are named; who runs them changes nothing."""
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -216,6 +217,8 @@ def test_submitit_runs_an_array_here(experiment, tiny_dataset):
 def test_ray_runs_them_too_and_says_what_fails(experiment, tmp_path, monkeypatch):
     ray = pytest.importorskip("ray")
     monkeypatch.setattr(scheduling, "run", pretended_or_failed)
+    here = Path(__file__).resolve().parent
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(here), str(here.parent.parent)]))  # where Ray's workers find both
     try:
         with pytest.raises(Exception, match="1 of 4 runs failed, the others are kept. The first: codec.decay 0.9, seed 1: no"):
             run(experiment, on="ray", at_once=1)

@@ -99,7 +99,7 @@ def test_other_settings_and_other_folders_are_refused(recordings, packed, tmp_pa
     with pytest.raises(InputError, match="is a file"):
         shards.prepare("folder", tmp_path / "mine.txt", recordings, RATE)
     with pytest.raises(InputError, match="cannot be read file by file"):
-        shards.prepare("voice", tmp_path / "new", recordings, RATE)
+        shards.prepare("shards", tmp_path / "new", recordings, RATE)
     with pytest.raises(InputError, match="holds no audio"):
         shards.prepare("folder", tmp_path / "new", tmp_path, RATE)
 

@@ -19,16 +19,25 @@ MISSING = (
 JOULES_PER_KWH = 3.6e6
 
 
-def _imported():
-    """Zeus and CodeCarbon. Raises InputError where one is missing."""
+def _codecarbon():
+    """The module. Raises InputError where it is missing."""
     with quiet():
         try:
             import codecarbon
+        except ImportError:
+            raise InputError(MISSING) from None
+    return codecarbon
+
+
+def _zeus():
+    """The module, or None: it brings amdsmi along, beside which Ray cannot be imported, so that not everyone can have it."""
+    with quiet():
+        try:
             import zeus.device
             import zeus.monitor
         except ImportError:
-            raise InputError(MISSING) from None
-    return codecarbon, zeus
+            return None
+    return zeus
 
 
 @contextlib.contextmanager
@@ -54,11 +63,15 @@ class Counters:
     """
 
     def __init__(self, device: str):
-        _, self._zeus = _imported()
-        self.name = f"Zeus {metadata.version('zeus')}"
+        self._zeus, self._monitor = _zeus(), None
         self.by: dict[str, str] = {}
         self.why: dict[str, str] = {"memory": "no counter of the memory"}
         self.remarks: list[str] = []
+        if self._zeus is None:
+            self.why |= {name: "Zeus, which reads its counter, is not installed" for name in ("processor", "graphics card")}
+            self.remarks.append("Zeus is not installed, so that no counter is read: `pip install -e .[energy]` brings it.")
+            return
+        self.name = f"Zeus {metadata.version('zeus')}"
         with quiet():
             cpus, gpus = self._packages(), self._cards(device)
             self._monitor = self._zeus.monitor.ZeusMonitor(gpu_indices=gpus, cpu_indices=cpus)
@@ -100,11 +113,15 @@ class Counters:
         return [int(number or 0)]
 
     def start(self) -> None:
+        if self._monitor is None:
+            return
         with quiet():
             self._monitor.begin_window("stretch", restart=True)
 
     def stop(self) -> dict[str, float]:
         """Joules of each component that is measured."""
+        if self._monitor is None:
+            return {}
         with quiet():
             told = self._monitor.end_window("stretch")
         found = {}
@@ -127,7 +144,7 @@ class CarbonTracker:
     """
 
     def __init__(self, region: str):
-        codecarbon, _ = _imported()
+        codecarbon = _codecarbon()
         self.name = f"CodeCarbon {metadata.version('codecarbon')}"
         mixes = _data("global_energy_mix.json")
         if region != "world" and region not in mixes:
