@@ -68,7 +68,8 @@ class Counters:
         self.why: dict[str, str] = {"memory": "no counter of the memory"}
         self.remarks: list[str] = []
         if self._zeus is None:
-            self.why |= {name: "Zeus, which reads its counter, is not installed" for name in ("processor", "graphics card")}
+            self.why["processor"] = "Zeus, which reads its counter, is not installed"
+            self.why["graphics card"] = "not used" if device == "cpu" else self.why["processor"]
             self.remarks.append("Zeus is not installed, so that no counter is read: `pip install -e .[energy]` brings it.")
             return
         self.name = f"Zeus {metadata.version('zeus')}"
