@@ -73,6 +73,7 @@ def table(
     for record in found:
         if page:
             put_table(page, record.experiment, records.table(record))
+            print(f"{page}: {record.experiment}")
         else:
             print(f"{record.experiment}: {record.question}\n\n{records.table(record)}\n")
 
