@@ -132,6 +132,7 @@ def evaluate_prior(
     temperature: Temperature = None, top_k: TopK = None, top_p: TopP = None, steps: Steps = None, guidance: Guidance = None,
     hole_s: Annotated[float | None, tyro.conf.arg(help="Seconds of the hole to fill; by default 30 % of the clip.")] = None,
     beside: Annotated[tuple[str, ...], tyro.conf.arg(help="Other priors of this codec, to fill the same holes.")] = (),
+    of: Annotated[int | None, tyro.conf.arg(help="So many clips of the part, drawn at random; by default all.")] = None,
     judges: Judges = None,
     save: Annotated[bool, tyro.conf.arg(help="Keep the numbers beside the weights, for the model card.")] = False,
 ) -> None:
@@ -146,7 +147,7 @@ def evaluate_prior(
     settings = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "steps": steps, "guidance": guidance}
     jury = [hub.load(name) for name in (JUDGES.get(dataset, ()) if judges is None else judges)]
     others = [load_prior(name, codec) for name in beside]
-    found = evaluate(hub.load(codec), prior, jury, dataset, data, split, clips, hole_s, others, seed, settings)
+    found = evaluate(hub.load(codec), prior, jury, dataset, data, split, clips, hole_s, others, of, seed, settings)
     found["command"] = " ".join(["vqaudio", *sys.argv[1:]])
     print(report(found))
     if save:

@@ -9,7 +9,9 @@ import torch
 
 from vqaudio.codec import Codec
 from vqaudio.data import dataset_named
+from vqaudio.data.clips import Split
 from vqaudio.data.encoded import encoded
+from vqaudio.errors import InputError
 from vqaudio.evaluation import prior_evaluation as measure
 from vqaudio.evaluation.card import about, read_record, training_in_words
 from vqaudio.evaluation.holes import HOLE_BANDS, has_bands
@@ -20,7 +22,7 @@ from vqaudio.prior import Prior
 
 def evaluate(
     codec: Codec, prior: Prior, judges: list[Judge], dataset: str, data: Path | None, part: str, n: int, hole_s: float | None,
-    beside: list[Prior], seed: int, settings: dict,
+    beside: list[Prior], of: int | None, seed: int, settings: dict,
 ) -> dict:
     """Everything that `vqaudio evaluate prior` prints.
 
@@ -28,16 +30,17 @@ def evaluate(
         n: new clips that the judges hear; without judges none are made.
         hole_s: seconds of the hole that is filled in the middle of each clip of the part; None for 30 % of the clip.
         beside: other priors that fill the same holes.
+        of: so many clips of the part, drawn at random; None for all.
     """
     prior.check_codec(codec)
     load = dataset_named(dataset).load_split
-    split = load(part, data)
+    split = _drawn(load(part, data), of)
     clips = replace(encoded(codec, split, part), labels=_labels_known_to(prior, split))
     generator = torch.Generator().manual_seed(seed)
     bits = measure.bits_per_code(prior, clips, prior.labels)
     found = {
         "prior": prior.name, "dataset": dataset, "likelihood": prior.likelihood, "sees_right": prior.sees_right, "split": part,
-        "clips": n, "seed": seed, "settings": asdict(prior.sampling(True, **settings)),
+        "drawn_clips": of and len(split), "clips": n, "seed": seed, "settings": asdict(prior.sampling(True, **settings)),
         "hole_settings": asdict(prior.sampling(False, **settings)), "hole_s": hole_s,
         "bits_per_code": bits.mean, "bits_per_row": bits.per_row, "bits_standard_error": bits.standard_error,
         "bits_clips": bits.clips, "bits_of_clips": len(clips), "judges": {},
@@ -49,6 +52,16 @@ def evaluate(
     if has_bands(prior.spec):
         found["hole_bands"], found["inpainting_of_bands"] = HOLE_BANDS, fill(bands=HOLE_BANDS)
     return found
+
+
+def _drawn(split: Split, n: int | None) -> Split:
+    """So many of the clips, always the same; None for all."""
+    if n is None or n >= len(split):
+        return split
+    if n < 1:
+        raise InputError(f"At least 1 clip is needed to measure a prior, not {n}.")
+    chosen = torch.randperm(len(split), generator=torch.Generator().manual_seed(0))[:n].sort().values.tolist()
+    return replace(split, clips=tuple(split.clips[i] for i in chosen), utterances=())
 
 
 def _labels_known_to(prior: Prior, split) -> torch.Tensor:
@@ -106,6 +119,11 @@ def _likelihood_of(found: dict) -> str:
     n, of = found["bits_clips"], found["bits_of_clips"]
     clips = f"all {of} {found['split']} clips" if n == of else f"{n} of {of} {found['split']} clips, drawn at random"
     return f"{clips}, standard error {found['bits_standard_error']:.3f}"
+
+
+def _holes_in(found: dict) -> str:
+    n = found.get("drawn_clips")
+    return f"{n} of the {found['split']} clips, drawn at random," if n else f"The {found['split']} clips"
 
 
 def _holes_table(hole: str, kinds: list[str], rows: list[dict]) -> list[str]:
@@ -186,10 +204,9 @@ def write_prior_card(prior: Prior, folder: Path) -> None:
         used, in_hole = (json.dumps({k: v for k, v in found[s].items() if v is not None}) for s in ("settings", "hole_settings"))
         new = f"{found['clips']} new clips, evenly over the training clips' combinations of labels, with the settings {used}. "
         how = (
-            f"{new if found['judges'] else ''}The {found['split']} "
-            f"clips were inpainted without telling their labels, but where a row says so, with {in_hole}. All sounds, the "
-            "floor's too, went through the codec. "
-            f"Measured by `{found['command']}`."
+            f"{new if found['judges'] else ''}{_holes_in(found)} were inpainted "
+            f"without telling their labels, but where a row says so, with {in_hole}. All sounds, "
+            f"the floor's too, went through the codec. Measured by `{found['command']}`."
         )
     text = CARD.format(
         about=about(found), name=folder.resolve().name, summary=type(prior).summary, codec=prior.codec_name,
