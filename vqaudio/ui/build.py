@@ -103,8 +103,9 @@ def _from_codes(path: str) -> tuple[Workbench, str]:
 def open_note(event: gr.EventData):
     """A note that was played: show it as a clip in Listen. Returns what `open_codes` returns, and the tab to go to."""
     with reading.plain_errors():
-        value, sentences, token, model = playing.open_note(event)
-        told = report.of_codes(sentences) + report.limits(models.limits(models.codec(model)))
+        with Clock() as clock:
+            value, sentences, token, model = playing.open_note(event)
+        told = report.of_codes(sentences) + report.limits(models.limits(models.codec(model)), clock.spent.in_words())
         return value, told, token, model, gr.Tabs(selected="listen")
 
 
