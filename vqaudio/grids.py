@@ -47,7 +47,8 @@ def principal(x: Tensor, dims: int) -> tuple[Tensor, Tensor, Tensor]:
     """
     mean = x.mean(1, keepdim=True)
     centred = x - mean
-    values, vectors = torch.linalg.eigh(centred.transpose(1, 2) @ centred / x.shape[1])
+    squares = centred.double()  # in single precision the decomposition fails now and then where variances are equal
+    values, vectors = (part.to(x.dtype) for part in torch.linalg.eigh(squares.transpose(1, 2) @ squares / x.shape[1]))
     kept = min(dims, x.shape[2])
     components = x.new_zeros(x.shape[0], x.shape[2], dims)
     components[..., :kept] = vectors.flip(-1)[..., :kept]
