@@ -12,7 +12,28 @@ class ChannelNorm(nn.LayerNorm):
         return super().forward(x.transpose(1, 2)).transpose(1, 2)
 
 
-class ConvNeXtBlock(nn.Module):
+class _Block(nn.Module):
+    """What the blocks here share: a depthwise convolution, then a two-layer perceptron a place, added to the input."""
+
+    def __init__(self, depthwise: nn.Module, channels: int, expansion: int, scale: float):
+        super().__init__()
+        self.depthwise = depthwise
+        self.norm = nn.LayerNorm(channels)
+        self.expand = nn.Linear(channels, channels * expansion)
+        self.contract = nn.Linear(channels * expansion, channels)
+        self.activation = nn.GELU()
+        nn.init.trunc_normal_(self.expand.weight, std=0.02)
+        nn.init.trunc_normal_(self.contract.weight, std=0.02)
+        nn.init.zeros_(self.contract.bias)
+        self.scale = nn.Parameter(scale * self.contract.bias.new_ones(channels))
+
+    def _added(self, x: Tensor, convolved: Tensor) -> Tensor:
+        """x and what the convolution made of it, both [B, C, ...], -> x with the perceptron's answer added."""
+        y = self.contract(self.activation(self.expand(self.norm(convolved.movedim(1, -1)))))
+        return x + (self.scale * y).movedim(-1, 1)
+
+
+class ConvNeXtBlock(_Block):
     """A depthwise convolution over time and a two-layer perceptron a column, added to the input [B, C, T].
 
     Liu et al. 2022, "A ConvNet for the 2020s", in one dimension as in Vocos (Siuzdak 2023). `valid` [B, 1, T] is 1 where a
@@ -21,45 +42,24 @@ class ConvNeXtBlock(nn.Module):
     """
 
     def __init__(self, channels: int, kernel: int = 7, look_ahead: int = 3, expansion: int = 3, scale: float = 0.1):
-        super().__init__()
+        super().__init__(nn.Conv1d(channels, channels, kernel, groups=channels), channels, expansion, scale)
         self.padding = kernel - 1 - look_ahead, look_ahead
-        self.depthwise = nn.Conv1d(channels, channels, kernel, groups=channels)
-        self.norm = nn.LayerNorm(channels)
-        self.expand = nn.Linear(channels, channels * expansion)
-        self.contract = nn.Linear(channels * expansion, channels)
-        self.activation = nn.GELU()
-        nn.init.trunc_normal_(self.expand.weight, std=0.02)
-        nn.init.trunc_normal_(self.contract.weight, std=0.02)
-        nn.init.zeros_(self.contract.bias)
-        self.scale = nn.Parameter(scale * self.contract.bias.new_ones(channels))
 
     def forward(self, x: Tensor, valid: Tensor) -> Tensor:
-        y = self.depthwise(F.pad(x * valid, self.padding)).transpose(1, 2)
-        y = self.contract(self.activation(self.expand(self.norm(y))))
-        return x + (self.scale * y).transpose(1, 2)
+        return self._added(x, self.depthwise(F.pad(x * valid, self.padding)))
 
 
-class GridBlock(nn.Module):
+class GridBlock(_Block):
     """As `ConvNeXtBlock`, on a grid [B, C, bands, steps]: the convolution sees `kernel` steps, as many before as after, of three
     bands. `valid` [B, 1, 1, steps] is 1 where a step is real."""
 
     def __init__(self, channels: int, kernel: int = 5, expansion: int = 3, scale: float = 0.1):
-        super().__init__()
+        depthwise = nn.Conv2d(channels, channels, (3, kernel), padding=(1, kernel // 2), groups=channels)
+        super().__init__(depthwise, channels, expansion, scale)
         self.kernel = kernel
-        self.depthwise = nn.Conv2d(channels, channels, (3, kernel), padding=(1, kernel // 2), groups=channels)
-        self.norm = nn.LayerNorm(channels)
-        self.expand = nn.Linear(channels, channels * expansion)
-        self.contract = nn.Linear(channels * expansion, channels)
-        self.activation = nn.GELU()
-        nn.init.trunc_normal_(self.expand.weight, std=0.02)
-        nn.init.trunc_normal_(self.contract.weight, std=0.02)
-        nn.init.zeros_(self.contract.bias)
-        self.scale = nn.Parameter(scale * self.contract.bias.new_ones(channels))
 
     def forward(self, x: Tensor, valid: Tensor) -> Tensor:
-        y = self.depthwise(x * valid).movedim(1, -1)
-        y = self.contract(self.activation(self.expand(self.norm(y))))
-        return x + (self.scale * y).movedim(-1, 1)
+        return self._added(x, self.depthwise(x * valid))
 
 
 class PerBand(nn.Module):

@@ -43,6 +43,18 @@ def browser():
         browser.close()
 
 
+def served(patch, uploads):
+    """For a fixture: the address of the app, in this process, under the patches that were made; they are undone behind it."""
+    from vqaudio.ui import build
+
+    patch.setenv("GRADIO_TEMP_DIR", str(uploads.mktemp("uploads")))
+    demo = build.build()
+    _, address, _ = demo.launch(prevent_thread_lock=True, quiet=True, **build.LAUNCH)
+    yield address.rstrip("/")
+    demo.close()
+    patch.undo()
+
+
 @pytest.fixture
 def windows(browser, app):
     """Opens pages of people who know nothing of each other; fails the test on any script error."""

@@ -6,28 +6,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browsing import browser, download, lane, shows, upload, windows  # noqa: F401
+from browsing import browser, download, lane, served, shows, upload, windows  # noqa: F401
 from toy_prior import ToyPrior
 
 
 @pytest.fixture(scope="module")
 def app(model_folder, tmp_path_factory):
     """The address of the app, in this process, with three toy priors: quick, slow, and one of another codec."""
-    from vqaudio.ui import build, models
+    from vqaudio.ui import models
 
     patch = pytest.MonkeyPatch()
     patch.setenv("VQAUDIO_MODEL", str(model_folder))
     patch.setenv("VQAUDIO_PRIORS", os.pathsep.join(("toy", "slow", "foreign")))
-    patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("uploads")))
     codec = models.codec()
     toys = {"toy": ToyPrior(codec), "slow": ToyPrior(codec, "slow", 0.15), "foreign": ToyPrior(codec, "foreign", codec_name="x")}
     toys["slow"].sees_right = False
     patch.setattr(models, "_prior", lambda name: toys[name])
-    demo = build.build()
-    _, address, _ = demo.launch(prevent_thread_lock=True, quiet=True, **build.LAUNCH)
-    yield address.rstrip("/")
-    demo.close()
-    patch.undo()
+    yield from served(patch, tmp_path_factory)
 
 
 @pytest.fixture

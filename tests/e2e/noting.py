@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import soundfile
-from browsing import browser, lane, shows, upload, windows  # noqa: F401
+from browsing import browser, lane, served, shows, upload, windows  # noqa: F401
 from toy_notes import EDGES, RATE, BandTones, NotePrior
 
 
@@ -16,20 +16,15 @@ def toys():
 @pytest.fixture(scope="module")
 def app(toys, tmp_path_factory):
     """The address of the app, in this process, with the toy codec and priors."""
-    from vqaudio.ui import build, models
+    from vqaudio.ui import models
 
     priors, codec = toys
     patch = pytest.MonkeyPatch()
     patch.setenv("VQAUDIO_MODEL", "tones")
     patch.setenv("VQAUDIO_PRIORS", "notes:slow")
-    patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("uploads")))
     patch.setattr(models, "_codec", lambda source: codec)
     patch.setattr(models, "_prior", lambda name: priors[name])
-    demo = build.build()
-    _, address, _ = demo.launch(prevent_thread_lock=True, quiet=True, **build.LAUNCH)
-    yield address.rstrip("/")
-    demo.close()
-    patch.undo()
+    yield from served(patch, tmp_path_factory)
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from browsing import EAR, browser, download, n_stages, settle, shows  # noqa: F401
+from browsing import EAR, browser, download, n_stages, served, settle, shows  # noqa: F401
 
 from vqaudio import hub
 from vqaudio.codecs.waveform import WaveformCodec, WaveformConfig
@@ -49,17 +49,10 @@ def prior(voice) -> Path:
 
 @pytest.fixture(scope="module")
 def app(voice, prior, model_folder, tmp_path_factory):
-    from vqaudio.ui import build
-
     patch = pytest.MonkeyPatch()
     patch.setenv("VQAUDIO_MODEL", os.pathsep.join((str(voice), str(model_folder))))
     patch.setenv("VQAUDIO_PRIORS", str(prior))
-    patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("uploads")))
-    demo = build.build()
-    _, address, _ = demo.launch(prevent_thread_lock=True, quiet=True, **build.LAUNCH)
-    yield address.rstrip("/")
-    demo.close()
-    patch.undo()
+    yield from served(patch, tmp_path_factory)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 import soundfile
-from browsing import browser, download, shows, windows  # noqa: F401
+from browsing import browser, download, served, shows, windows  # noqa: F401
 from filling import done
 from noting import paint
 
@@ -20,15 +20,8 @@ CODEC, PRIOR = "notes-16khz", "notes-16khz-masked"
 def app(tmp_path_factory):
     if not {CODEC, PRIOR} <= set(hub.installed()):
         pytest.skip(f"weights/{CODEC} and weights/{PRIOR} are not here")
-    from vqaudio.ui import build
-
     patch = pytest.MonkeyPatch()
-    patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("uploads")))
-    demo = build.build()
-    _, address, _ = demo.launch(prevent_thread_lock=True, quiet=True, **build.LAUNCH)
-    yield address.rstrip("/")
-    demo.close()
-    patch.undo()
+    yield from served(patch, tmp_path_factory)
 
 
 @pytest.fixture

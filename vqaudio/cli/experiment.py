@@ -1,6 +1,5 @@
 """The commands of experiments: run what a description asks for, and show what came out."""
 
-
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -90,5 +89,3 @@ def plot(
     check_target(target)
     record = records.read(result.with_suffix(".json"))
     save(experiment_figure(records.title(record), records.curves(record), records.finals(record)), target)
-
-

@@ -10,22 +10,20 @@ from torch import Tensor
 from vqaudio import audio
 from vqaudio.data.sources import PARTS
 from vqaudio.errors import InputError
+from vqaudio.pitches import key_of
 
 SAMPLE_RATE = 16_000
 LONGEST_S = 4.0  # what lies behind it is cut off
 SHARES = {"test": 0.1, "validation": 0.06}  # of the recordings; the rest is for training
 PITCHES = tuple(str(midi) for midi in range(22, 101))  # A sharp 0 to E 7
-SEMITONES = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
-_NOTE = re.compile(r"^([A-G])(s|#|b)?(-?\d)$")
+_NOTE = re.compile(r"[A-G][s#b]?-?\d")  # stricter than what a person may write: file names say no more than this
 
 
 def midi_of(note: str) -> int:
     """The MIDI number of a note such as "A4" (69, 440 Hz), "As4" or "A#4" (70). Raises InputError for what is no note."""
-    match = _NOTE.match(note)
-    if not match:
+    if not _NOTE.fullmatch(note):
         raise InputError(f"{note!r} is no note: it is a letter from A to G, # or s for a sharp, and an octave, such as A#4.")
-    letter, sign, octave = match.groups()
-    return 12 * (int(octave) + 1) + SEMITONES[letter] + {"s": 1, "#": 1, "b": -1}.get(sign, 0)
+    return key_of(note)
 
 
 def part_of(name: str) -> str:

@@ -133,14 +133,7 @@ class CodecTask:
     """Trains a codec; see `training.loop.Task`."""
 
     def __init__(self, codec: Codec, settings: CodecTraining, train: Split, validation: Split, seed: int, place: Place):
-        self.codec, self.settings, self.validation, self.place = codec, settings, validation, place
-        crop = round(settings.crop_s * codec.spec.frame_rate) * codec.hop
-        self.batches = training_batches(
-            train, settings.batch_size, crop, seed, settings.augmentation, codec.reference_level_db, place.rank, place.world
-        )
-        torch.manual_seed(seed)
-        if settings.decoder_only:
-            codec.freeze_encoder()
+        self._begin(codec, settings, train, validation, seed, place)
         adversary = None
         if settings.adversary_from is not None:
             widths = {"windows": settings.discriminator_windows, "channels": settings.discriminator_channels}
@@ -157,6 +150,17 @@ class CodecTask:
             )
             for name, module in self.modules.items()
         }
+
+    def _begin(self, codec: Codec, settings, train: Split, validation: Split, seed: int, place: Place) -> None:
+        """What every kind of codec's training begins with: the batches, and an encoder that may stay as it is."""
+        self.codec, self.settings, self.validation, self.place = codec, settings, validation, place
+        crop = round(settings.crop_s * codec.spec.frame_rate) * codec.hop
+        self.batches = training_batches(
+            train, settings.batch_size, crop, seed, settings.augmentation, codec.reference_level_db, place.rank, place.world
+        )
+        torch.manual_seed(seed)
+        if settings.decoder_only:
+            codec.freeze_encoder()
 
     def train_step(self, step: int) -> dict[str, Tensor]:
         self.codec.train()

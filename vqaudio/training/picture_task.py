@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from vqaudio.codecs.spectrogram import SpectrogramCodec
-from vqaudio.data.batches import Augmentation, training_batches
+from vqaudio.data.batches import Augmentation
 from vqaudio.data.clips import Split
 from vqaudio.training.codec_task import CodecTask, reduced_precision
 from vqaudio.training.loop import Place
@@ -30,7 +30,7 @@ class PictureTraining:
     prefix_share: float = 0.25
     """Share of clips in a batch that are trained on a random prefix of the stages: quantiser dropout."""
     precision: str = "float32"
-    """Of the networks' matrix products in training: bfloat16 or float32."""
+    """Of the networks' matrix products in training: see CodecTraining."""
     decoder_only: bool = False
     """Leave the encoder and the codebooks as they are: the codes, and any prior over them, stay valid."""
     augmentation: Augmentation = field(
@@ -74,14 +74,7 @@ class PictureTask(CodecTask):
     def __init__(
         self, codec: SpectrogramCodec, settings: PictureTraining, train: Split, validation: Split, seed: int, place: Place
     ):
-        self.codec, self.settings, self.validation, self.place = codec, settings, validation, place
-        crop = round(settings.crop_s * codec.spec.frame_rate) * codec.hop
-        self.batches = training_batches(
-            train, settings.batch_size, crop, seed, settings.augmentation, codec.reference_level_db, place.rank, place.world
-        )
-        torch.manual_seed(seed)
-        if settings.decoder_only:
-            codec.freeze_encoder()
+        self._begin(codec, settings, train, validation, seed, place)
         if codec.is_new:
             codec.start_from(torch.cat([self.batches.batch(-1 - i).audio for i in range(STARTING_BATCHES)]))
         self.objective = place.wrap(PictureObjective(codec, settings))

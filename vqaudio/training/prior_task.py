@@ -38,7 +38,7 @@ class PriorTraining:
     """Share of the clips of a batch in which a rectangle of time and bands comes from another clip, with its labels: so a prior
     learns that labels may differ from cell to cell."""
     precision: str = "auto"
-    """Of the networks' matrix products in training: bfloat16 or float32."""
+    """Of the networks' matrix products in training: bfloat16, float32, or auto for the faster one here."""
 
 
 class PriorBatches:
