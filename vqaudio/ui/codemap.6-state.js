@@ -73,7 +73,7 @@ function heard(answer) {
 }
 
 // What the last action took on the server, and all of this page's so far. The joules are an estimate, and said to be.
-const VERBS = { decode: "decoding", side: "decoding", step: "decoding a step", original: "fetching the original", inspect: "looking a cell up", export: "making a file", prior: "the prior's work" };
+const VERBS = { decode: "decoding", side: "decoding", step: "decoding a step", original: "fetching the original", inspect: "looking a cell up", export: "making a file", prior: "the prior's work", players: "looking for priors of notes", archive: "fetching the instrument", reference: "fetching the original", priors: "looking for priors", put: "changing a cell", undo: "taking back", redo: "doing again" };
 const spentSoFar = { s: 0, joules: 0 };
 function showSpent({ verb, s, joules, by }) {
   spentSoFar.s += s;
