@@ -7,6 +7,7 @@ import hashlib
 import http.client
 import os
 import tarfile
+import tempfile
 import urllib.error
 import urllib.request
 import zlib
@@ -65,6 +66,39 @@ def fetch_checked(url: str, path: Path, checksum: str, timeout_s: float = 30.0) 
             "nothing was kept."
         )
     os.replace(part, path)
+
+
+def fetch_unpacked(
+    url: str, archive: Path, checksum: str, limit: Callable[[PurePosixPath], int | None], max_files: int, max_bytes: int,
+    wanted: Callable[[Path], Path | None], target: Path,
+) -> Path:
+    """Download a tar archive, unpack it with care and keep one folder of it as `target`; an archive that is there is not fetched
+    again, and is deleted in the end.
+
+    Args:
+        limit, max_files, max_bytes: see `unpack`.
+        wanted: from the folder with what was unpacked, the one to keep; None: the archive is another one.
+
+    Returns:
+        target, at once where it is there.
+
+    Raises:
+        InputError, OSError: as `fetch_checked` and `unpack`; or the archive holds no such folder.
+    """
+    if target.is_dir():
+        return target
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    if not archive.exists():
+        fetch_checked(url, archive, checksum)
+    with tempfile.TemporaryDirectory(dir=archive.parent) as temporary:
+        unpacked = Path(temporary) / "unpacked"
+        unpack(archive, unpacked, limit, max_files, max_bytes)
+        found = wanted(unpacked)
+        if found is None:
+            raise InputError(f"{archive} does not hold what {target.name} is made of.")
+        found.rename(target)
+    archive.unlink()
+    return target
 
 
 def unpack(archive: Path, folder: Path, limit: Callable[[PurePosixPath], int | None], max_files: int, max_bytes: int) -> None:

@@ -6,13 +6,12 @@ instrument, and `audio/{note}.wav`. The parts are the dataset's own: instruments
 
 import json
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from vqaudio.data import fsdd, notes
 from vqaudio.data.clips import About, Clip, Split
-from vqaudio.data.download import fetch_checked, unpack
+from vqaudio.data.download import fetch_unpacked
 from vqaudio.data.sources import PARTS, Source, read_all
 from vqaudio.errors import InputError
 
@@ -103,20 +102,10 @@ def download(folder: Path | None = None, part: str = "test", url: str | None = N
     """
     notes.check_split(part, "NSynth")
     folder, name = folder or cache(), FOLDERS[part]
-    if (folder / name).is_dir():
-        return folder / name
-    folder.mkdir(parents=True, exist_ok=True)
     archive = folder / f"{name}.jsonwav.tar.gz"
-    if not archive.exists():
-        fetch_checked(url or URL.format(name), archive, CHECKSUMS[part])
-    with tempfile.TemporaryDirectory(dir=folder) as temporary:
-        unpacked = Path(temporary) / "unpacked"
-        unpack(archive, unpacked, _limit, MAX_FILES, MAX_BYTES)
-        if not (unpacked / name / INDEX).is_file():
-            raise InputError(f"{archive} holds no {name}/{INDEX}.")
-        (unpacked / name).rename(folder / name)
-    archive.unlink()
-    return folder / name
+    limits = _limit, MAX_FILES, MAX_BYTES
+    wanted = lambda unpacked: unpacked / name if (unpacked / name / INDEX).is_file() else None  # noqa: E731
+    return fetch_unpacked(url or URL.format(name), archive, CHECKSUMS[part], *limits, wanted, folder / name)
 
 
 def _limit(name: PurePosixPath) -> int | None:

@@ -8,7 +8,6 @@ makes it: a hash of the speaker's id, so that nobody is in two parts.
 import hashlib
 import os
 import re
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
@@ -19,7 +18,7 @@ from vqaudio import audio
 from vqaudio.data import fsdd
 from vqaudio.data.batches import pad
 from vqaudio.data.clips import Clip, Split
-from vqaudio.data.download import fetch_checked, unpack
+from vqaudio.data.download import fetch_unpacked
 from vqaudio.data.sources import PARTS, Source, read_all
 from vqaudio.errors import InputError
 
@@ -149,20 +148,14 @@ def download(folder: Path | None = None, version: str = "0.02", url: str | None 
     if version not in CHECKSUMS:
         raise InputError(f"Speech Commands has the versions {', '.join(CHECKSUMS)}; not {version!r}.")
     folder, name = folder or cache(), f"speech_commands_v{version}"
-    if (folder / name).is_dir():
-        return folder / name
-    folder.mkdir(parents=True, exist_ok=True)
     archive = folder / f"{name}.tar.gz"
-    if not archive.exists():
-        fetch_checked(url or URL.format(version), archive, CHECKSUMS[version])
-    with tempfile.TemporaryDirectory(dir=folder) as temporary:
-        unpacked = Path(temporary) / name
-        unpack(archive, unpacked, _limit, MAX_FILES, MAX_BYTES)
-        if next(unpacked.glob("*/*_nohash_*.wav"), None) is None:
-            raise InputError(f"{archive} holds no recordings of Speech Commands.")
-        unpacked.rename(folder / name)
-    archive.unlink()
-    return folder / name
+    limits = _limit, MAX_FILES, MAX_BYTES
+    return fetch_unpacked(url or URL.format(version), archive, CHECKSUMS[version], *limits, _with_words, folder / name)
+
+
+def _with_words(unpacked: Path) -> Path | None:
+    """For `fetch_unpacked`: the folder itself, where recordings are in it."""
+    return unpacked if next(unpacked.glob("*/*_nohash_*.wav"), None) else None
 
 
 def _whole(source: Source, sample_rate: int) -> list[Clip]:
