@@ -193,14 +193,17 @@ class Past:
 
     def add(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
         """Keep those of new columns [B, heads, n, d]; returns them after the `seen` ones before. See `count`."""
-        new, n, room = torch.stack([keys, values]), keys.shape[2], self._rooms.get(layer)
-        if room is None or room.shape[3] < self.columns + n:
-            more = new.new_empty(*new.shape[:3], max(64, 2 * (self.columns + n)), new.shape[4])
+        return tuple(self._kept((layer, i), new) for i, new in enumerate((keys, values)))
+
+    def _kept(self, name: tuple[int, int], new: Tensor) -> Tensor:
+        room, n = self._rooms.get(name), new.shape[2]
+        if room is None or room.shape[2] < self.columns + n:
+            more = new.new_empty(*new.shape[:2], max(64, 2 * (self.columns + n)), new.shape[3])
             if room is not None:
-                more[:, :, :, : self.columns] = room[:, :, :, : self.columns]
-            self._rooms[layer] = room = more
-        room.narrow(3, self.columns, n).copy_(new)
-        return room.narrow(3, self.columns - self.seen, self.seen + n).unbind(0)
+                more[:, :, : self.columns] = room[:, :, : self.columns]
+            self._rooms[name] = room = more
+        room.narrow(2, self.columns, n).copy_(new)
+        return room.narrow(2, self.columns - self.seen, self.seen + n)
 
     def turns(self, n: int, d: int, device: torch.device) -> tuple[Tensor, ...]:
         """What `turns` gives for the next n columns."""

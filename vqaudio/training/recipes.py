@@ -168,7 +168,9 @@ JUDGE_RECIPES = {
     "notes-judge-instrument": JudgeRecipe(
         dataset="philharmonia",
         judge=JudgeConfig(target="instrument", sample_rate=16_000, n_fft=1024, hop=256, n_mels=64, channels=16),
-        training=JudgeTraining(augmentation=Augmentation(speeds=(0.97, 1.0, 1.03))),
-        loop=LoopConfig(steps=1500, log_every=100, validate_every=250),
+        training=JudgeTraining(
+            crop_s=2.0, noise_db=-40.0, augmentation=Augmentation(speeds=(0.92, 0.96, 1.0, 1.04, 1.08))
+        ),  # an octave has twelve speeds of 1.06: timbre must be told at pitches that few notes were played at
+        loop=LoopConfig(steps=2500, log_every=100, validate_every=250),
     ),
 }
