@@ -74,6 +74,18 @@ def test_codes_are_computed_once_and_belong_to_the_encoder(codec, tiny_dataset, 
     assert codec.encoder_fingerprint != before
 
 
+def test_other_rooms_are_other_codes_of_as_long_clips_and_always_the_same(codec, tiny_dataset, tmp_path):
+    split = fsdd.load_split("train", tiny_dataset)
+    settings = PriorTraining(shifts=(0,), speeds=(1.0,), rooms=2)
+    plain, *rooms = variants(codec, split, settings, tmp_path / "a")
+    again = variants(codec, split, settings, tmp_path / "b")[1:]
+    assert len(rooms) == 2 and all(torch.equal(plain.lengths, room.lengths) for room in rooms)
+    unlike = [sum(not torch.equal(a, b) for a, b in zip(plain.ids, room.ids)) / len(split) for room in rooms]
+    assert all(share > 0.5 for share in unlike)  # some clips may stay as they are
+    assert any(not torch.equal(a, b) for a, b in zip(rooms[0].ids, rooms[1].ids))
+    assert all(torch.equal(a, b) for x, y in zip(rooms, again) for a, b in zip(x.ids, y.ids))
+
+
 def test_batches_are_a_function_of_the_step_and_shared_out(codec, tiny_dataset, tmp_path):
     clips = variants(codec, fsdd.load_split("train", tiny_dataset), PriorTraining(shifts=(0, 40), speeds=(1.0,)), tmp_path)
     assert len(clips) == 2 and not torch.equal(clips[0].ids[0], clips[1].ids[0])

@@ -1,6 +1,7 @@
 """A dataset's clips as codes, computed once and kept on disk for as long as the codec's encoder is the same."""
 
 import hashlib
+import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from vqaudio.data.batches import pad
+from vqaudio.data.batches import Augmentation, augmented, pad
 from vqaudio.data.clips import Split
 from vqaudio.hub import replace_file
 from vqaudio.progress import bar
@@ -47,20 +48,27 @@ class EncodedSplit:
         return ids, torch.arange(ids.shape[2])[None] < columns[:, None], self.labels[chosen]
 
 
-def encoded(codec, split: Split, part: str, shift: int = 0, speed: float = 1.0, cache: Path = CACHE) -> EncodedSplit:
+ROOMS = Augmentation(gain_db=0.0, polarity=False, noise=0.6, reverberation=0.25, band_limits=0.25)
+
+
+def encoded(
+    codec, split: Split, part: str, shift: int = 0, speed: float = 1.0, cache: Path = CACHE, room: int = 0
+) -> EncodedSplit:
     """The codes of every clip of a split, from the cache where they are there.
 
     Args:
         part: the split's name, for the file's name.
         shift: samples cut off each clip's beginning: the same sound in other columns.
         speed: each clip is played so many times as fast.
+        room: 0 for the clips as they are; another number puts each, at random, into another room, band and noise (ROOMS).
     """
-    path = cache / f"{codec.encoder_fingerprint}-{part}-{_fingerprint(split)}-{shift}-{speed:g}.safetensors"
+    variant = f"{shift}-{speed:g}" + (f"-room{room}" if room else "")
+    path = cache / f"{codec.encoder_fingerprint}-{part}-{_fingerprint(split)}-{variant}.safetensors"
     try:
         kept = load_file(path)
         ids, columns, lengths, levels = (kept[name] for name in ("ids", "columns", "lengths", "levels_db"))
     except (FileNotFoundError, SafetensorError, KeyError):
-        ids, columns, lengths, levels = _encode(codec, [_changed(clip.audio, shift, speed) for clip in split.clips])
+        ids, columns, lengths, levels = _encode(codec, _changed(split, shift, speed, room))
         path.parent.mkdir(parents=True, exist_ok=True)
         kept = {"ids": ids.short(), "columns": columns, "lengths": lengths, "levels_db": levels}
         replace_file(path, lambda temporary: temporary.write_bytes(save(kept)))
@@ -78,9 +86,15 @@ def _fingerprint(split: Split) -> str:
     return digest.hexdigest()[:16]
 
 
-def _changed(audio: Tensor, shift: int, speed: float) -> Tensor:
-    audio = audio[min(shift, len(audio) - 1) :]
-    return audio if speed == 1 else torchaudio.functional.resample(audio, round(100 * speed), 100)
+def _changed(split: Split, shift: int, speed: float, room: int) -> list[Tensor]:
+    """The clips in another variant; see `encoded`."""
+    clips = [clip.audio[min(shift, len(clip.audio) - 1) :] for clip in split.clips]
+    if speed != 1:
+        clips = [torchaudio.functional.resample(audio, round(100 * speed), 100) for audio in clips]
+    if room:
+        chances = [random.Random(hash((room, i))) for i in range(len(clips))]
+        clips = [augmented(audio, ROOMS, split.sample_rate, chance) for audio, chance in zip(clips, chances)]
+    return clips
 
 
 def _batches(order: list[int], lengths: list[int]) -> Iterator[list[int]]:

@@ -48,8 +48,8 @@ class NaiveBayesRecipe(PriorRecipe):
 _LOOP = LoopConfig(steps=1200, log_every=50, validate_every=200, checkpoint_every=200)
 _SHORTER = replace(_LOOP, steps=900)  # a causal prior learns from every cell of a batch
 
-_VOICE = PriorTraining(batch_size=16, crop_s=2.0, shifts=(0, 160), speeds=(1.0,))
-_FOLDER = replace(_VOICE, batch_size=32)
+_VOICE = PriorTraining(batch_size=16, crop_s=2.0, shifts=(0, 160), speeds=(1.0,), rooms=4)
+_FOLDER = replace(_VOICE, batch_size=32, rooms=0)
 _NOTES = PriorTraining(  # a change of speed would change the pitch
     batch_size=48, learning_rate=1.5e-3, shifts=(0, 512, 1024, 1536), speeds=(1.0,), splice=0.2, precision="float32"
 )

@@ -32,6 +32,8 @@ class PriorTraining:
     """Each training clip is encoded with so many samples cut off its beginning: the same sound in other columns."""
     speeds: tuple[float, ...] = (1.0, 0.97, 1.03)
     """And played so many times as fast."""
+    rooms: int = 0
+    """And, without shift or speed, so many times more in other rooms, bands and noises: for recordings that come from anywhere."""
     crop_s: float | None = None
     """Seconds of a clip that a step sees at the most, at a random place; None for all of it."""
     splice: float = 0.0
@@ -195,9 +197,10 @@ def config_for(config: PriorConfig, codec: Codec, codec_name: str, train: Split)
 
 
 def variants(codec: Codec, train: Split, settings: PriorTraining, cache: Path = CACHE) -> list[EncodedSplit]:
-    """The training clips in every shift and speed, the plain ones first."""
+    """The training clips in every shift, speed and room, the plain ones first."""
     pairs = [(shift, speed) for shift in settings.shifts for speed in settings.speeds]
-    return [encoded(codec, train, "train", shift, speed, cache) for shift, speed in sorted(pairs, key=lambda p: p != (0, 1.0))]
+    plain = [encoded(codec, train, "train", shift, speed, cache) for shift, speed in sorted(pairs, key=lambda p: p != (0, 1.0))]
+    return plain + [encoded(codec, train, "train", cache=cache, room=n + 1) for n in range(settings.rooms)]
 
 
 @torch.no_grad()
