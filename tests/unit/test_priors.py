@@ -5,17 +5,30 @@ import json
 import math
 from dataclasses import replace
 
+import pytest
 import torch
 
 from vqaudio.codes import Codes, CodeSpec, Stage
 from vqaudio.data import fsdd
+from vqaudio.data.clips import Clip, Split
 from vqaudio.data.encoded import EncodedSplit, encoded
+from vqaudio.errors import InputError
 from vqaudio.evaluation import prior_evaluation as measure
 from vqaudio.evaluation.holes import interpolated, middle_hole
+from vqaudio.evaluation.metrics import cents_apart, pitch_hz
 from vqaudio.priors.autoregressive import AutoregressivePrior, AutoregressivePriorConfig
 from vqaudio.priors.naive_bayes import NaiveBayesPrior, NaiveBayesPriorConfig, neighbours
 from vqaudio.training.loop import LoopConfig, Place, fit
-from vqaudio.training.prior_task import PriorBatches, PriorTask, PriorTraining, codewords, config_for, spliced, variants
+from vqaudio.training.prior_task import (
+    PriorBatches,
+    PriorTask,
+    PriorTraining,
+    codewords,
+    config_for,
+    spliced,
+    transposed,
+    variants,
+)
 from vqaudio.transformer import Conditions
 
 
@@ -84,6 +97,18 @@ def test_other_rooms_are_other_codes_of_as_long_clips_and_always_the_same(codec,
     assert all(share > 0.5 for share in unlike)  # some clips may stay as they are
     assert any(not torch.equal(a, b) for a, b in zip(rooms[0].ids, rooms[1].ids))
     assert all(torch.equal(a, b) for x, y in zip(rooms, again) for a, b in zip(x.ids, y.ids))
+
+
+def test_a_transposed_note_has_another_pitch_and_the_label_of_it():
+    sine = torch.sin(2 * torch.pi * 440 * torch.arange(8000) / 8000)
+    clips = tuple(Clip(sine, pitch, {"pitch": pitch, "instrument": "flute"}) for pitch in ("69", "70"))
+    split = Split(clips, 8000, {"pitch": ("68", "69", "70"), "instrument": ("flute",)})
+    up, stays = transposed(split, 1).clips
+    assert up.labels == {"pitch": "70", "instrument": "flute"} and stays is clips[1]  # there is no label 71
+    assert abs(cents_apart(pitch_hz(up.audio, 8000), 440 * 2 ** (1 / 12))) < 5
+    assert transposed(split, 0) is split
+    with pytest.raises(InputError, match="label pitch"):
+        transposed(Split(clips, 8000, {}), 1)
 
 
 def test_batches_are_a_function_of_the_step_and_shared_out(codec, tiny_dataset, tmp_path):

@@ -54,8 +54,9 @@ _NOTES = PriorTraining(  # a change of speed would change the pitch
     batch_size=48, learning_rate=1.5e-3, shifts=(0, 512, 1024, 1536), speeds=(1.0,), splice=0.2, precision="float32"
 )
 _OFTEN = LoopConfig(steps=1500, log_every=50, validate_every=100, checkpoint_every=100)  # a thousand notes are soon overfitted
+_TRANSPOSED = replace(_NOTES, shifts=(0, 1024), semitones=(-2, -1, 0, 1, 2))
+_LONG = replace(_OFTEN, steps=2500, validate_every=250, checkpoint_every=250)
 _LEVELS = {"dim": 160, "layers": 3, "cell_dim": 48, "dropout": 0.2}
-_WIDER = {"dim": 224, "layers": 3, "cell_dim": 64, "dropout": 0.3}
 _LARGE_CODEBOOKS = {"table_dim": 64, "attention_s": 1.0, "dropout": 0.1}  # the codewords' own dimension; half a crop
 
 PRIOR_RECIPES = {
@@ -88,12 +89,11 @@ PRIOR_RECIPES = {
         dataset="philharmonia", codec="notes-16khz", training=_NOTES, loop=_OFTEN,
         prior=AutoregressivePriorConfig(**_LEVELS),
     ),
-    "notes-16khz-masked-wide": MaskedRecipe(
-        dataset="philharmonia", codec="notes-16khz", training=_NOTES, prior=MaskedPriorConfig(**_WIDER), loop=_OFTEN
+    "notes-16khz-masked-transposed": MaskedRecipe(
+        dataset="philharmonia", codec="notes-16khz", training=_TRANSPOSED, prior=MaskedPriorConfig(**_LEVELS), loop=_LONG
     ),
-    "notes-16khz-autoregressive-wide": AutoregressiveRecipe(
-        dataset="philharmonia", codec="notes-16khz", training=_NOTES, loop=_OFTEN,
-        prior=AutoregressivePriorConfig(**_WIDER),
+    "notes-16khz-autoregressive-transposed": AutoregressiveRecipe(
+        dataset="philharmonia", codec="notes-16khz", training=_TRANSPOSED, loop=_LONG, prior=AutoregressivePriorConfig(**_LEVELS)
     ),
     "notes-16khz-naive-bayes": NaiveBayesRecipe(
         dataset="philharmonia", codec="notes-16khz", training=replace(_NOTES, shifts=(0,), splice=0.0),

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+import torchaudio
 from torch import Tensor, nn
 
 from vqaudio.codec import Codec
@@ -32,8 +33,10 @@ class PriorTraining:
     """Each training clip is encoded with so many samples cut off its beginning: the same sound in other columns."""
     speeds: tuple[float, ...] = (1.0, 0.97, 1.03)
     """And played so many times as fast."""
+    semitones: tuple[int, ...] = (0,)
+    """And transposed by so many semitones, the label `pitch` with it; a note that would leave the labels' range stays."""
     rooms: int = 0
-    """And, without shift or speed, so many times more in other rooms, bands and noises: for recordings that come from anywhere."""
+    """And, otherwise as they are, so many times more in other rooms, bands and noises: for recordings from anywhere."""
     crop_s: float | None = None
     """Seconds of a clip that a step sees at the most, at a random place; None for all of it."""
     splice: float = 0.0
@@ -197,10 +200,28 @@ def config_for(config: PriorConfig, codec: Codec, codec_name: str, train: Split)
 
 
 def variants(codec: Codec, train: Split, settings: PriorTraining, cache: Path = CACHE) -> list[EncodedSplit]:
-    """The training clips in every shift, speed and room, the plain ones first."""
+    """The training clips in every transposition, shift, speed and room, the plain ones first."""
     pairs = [(shift, speed) for shift in settings.shifts for speed in settings.speeds]
-    plain = [encoded(codec, train, "train", shift, speed, cache) for shift, speed in sorted(pairs, key=lambda p: p != (0, 1.0))]
-    return plain + [encoded(codec, train, "train", cache=cache, room=n + 1) for n in range(settings.rooms)]
+    chosen = sorted(pairs, key=lambda pair: pair != (0, 1.0))
+    splits = [transposed(train, n) for n in sorted(settings.semitones, key=abs)]
+    moved = [encoded(codec, split, "train", shift, speed, cache) for split in splits for shift, speed in chosen]
+    return moved + [encoded(codec, train, "train", cache=cache, room=n + 1) for n in range(settings.rooms)]
+
+
+def transposed(split: Split, semitones: int) -> Split:
+    """The notes so many semitones higher, their label `pitch` too; those that would leave its range stay as they are."""
+    if not semitones:
+        return split
+    if "pitch" not in split.labels:
+        raise InputError("Only notes with the label pitch can be transposed.")
+    clips, percent = [], round(100 * 2 ** (semitones / 12))
+    for clip in split.clips:
+        pitch = str(int(clip.labels["pitch"]) + semitones)
+        if pitch in split.labels["pitch"]:
+            audio = torchaudio.functional.resample(clip.audio, percent, 100)
+            clip = replace(clip, audio=audio, labels=clip.labels | {"pitch": pitch})
+        clips.append(clip)
+    return replace(split, clips=tuple(clips))
 
 
 @torch.no_grad()
