@@ -23,6 +23,16 @@ def _place(path: Path) -> int:
     return int(number) if number.isdigit() else 0
 
 
+def beside(name: str, borrowed: tuple[str, ...]) -> dict[str, Any]:
+    """How a component of the files NAME.* is built that draws with parts of the codemap's script: settings of gr.HTML."""
+    return {
+        "html_template": files(f"{name}.html"),
+        "css_template": files("codemap*.css") + files(f"{name}.css"),
+        "js_on_load": "\n".join([*(files(f"codemap.{part}.js") for part in borrowed), files(f"{name}.*.js")]),
+        "apply_default_css": False,
+    }
+
+
 class CodeMap(gr.HTML):
     """A codemap. Emits `pick_cell` with {row, column} when a person chooses a cell."""
 

@@ -17,7 +17,7 @@ from vqaudio import audio as audio_io
 from vqaudio.errors import InputError
 from vqaudio.evaluation.metrics import mel_l1, si_sdr
 from vqaudio.ui import facts, models, pictures, reading, wire
-from vqaudio.ui.codemap import files
+from vqaudio.ui.codemap import beside
 from vqaudio.ui.store import Store
 from vqaudio.ui.workbench import Workbench
 
@@ -31,15 +31,7 @@ class Compare(gr.HTML):
     """Two sides of one clip. Its value is what `Pair.describe` tells; all else happens in the page."""
 
     def __init__(self, value: dict | None = None, **settings: Any):
-        super().__init__(
-            value=value,
-            html_template=files("compare.html"),
-            css_template=files("codemap*.css") + files("compare.css"),
-            js_on_load="\n".join([*(files(f"codemap.{part}.js") for part in BORROWED), files("compare.*.js")]),
-            apply_default_css=False,
-            server_functions=list(FUNCTIONS),
-            **settings,
-        )
+        super().__init__(value=value, server_functions=list(FUNCTIONS), **beside("compare", BORROWED), **settings)
 
     def api_info(self) -> dict[str, Any]:
         return {"type": "object", "description": "A clip to compare, as the page draws it."}

@@ -14,7 +14,7 @@ from vqaudio import sfz
 from vqaudio.errors import InputError
 from vqaudio.pitches import name_of
 from vqaudio.ui import inpainting, jobs, models, sampling, served, wire
-from vqaudio.ui.codemap import files
+from vqaudio.ui.codemap import beside
 from vqaudio.ui.workbench import Workbench
 
 BORROWED = ("1-data", "4-lanes", "6-state")
@@ -27,15 +27,7 @@ class Keyboard(gr.HTML):
     """Two octaves of keys. Emits `open_note` with {prior, labels, key, seconds, take} when a person wants to see a note."""
 
     def __init__(self, **settings: Any):
-        super().__init__(
-            value=None,
-            html_template=files("keyboard.html"),
-            css_template=files("codemap*.css") + files("keyboard.css"),
-            js_on_load="\n".join([*(files(f"codemap.{part}.js") for part in BORROWED), files("keyboard.*.js")]),
-            apply_default_css=False,
-            server_functions=list(FUNCTIONS),
-            **settings,
-        )
+        super().__init__(value=None, server_functions=list(FUNCTIONS), **beside("keyboard", BORROWED), **settings)
 
     def api_info(self) -> dict[str, Any]:
         return {"type": "object", "description": "Nothing: the keyboard asks for what it plays."}
