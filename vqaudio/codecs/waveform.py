@@ -126,7 +126,7 @@ class WaveformCodec(Codec):
     def _add_wave_path(self, c: WaveformConfig, bins: int) -> None:
         """The linear path; at first the network leaves it its numbers, and adds next to no sound of its own."""
         self.wave_in, self.wave_out = wave_path(c.latent_dim, c.wave_dims, c.hop)
-        self.wave_gain = nn.Conv1d(c.decoder_channels, 1, 1)
+        self.wave_gain = nn.Conv1d(c.decoder_channels, c.latent_dim, 1)  # of each number: what is mostly noise is turned down
         with torch.no_grad():
             self.to_latent[1].weight[: c.wave_dims] = 0
             self.to_latent[1].bias[: c.wave_dims] = 0

@@ -97,17 +97,17 @@ CODEC_RECIPES = {
     "voice-16khz-ordered": CodecRecipe(
         dataset="voice",
         start_from="voice-16khz",
-        codec=replace(VOICE, network_stages=3),
+        codec=replace(VOICE, network_stages=1),
         training=CodecTraining(
-            batch_size=20, crop_s=0.6, learning_rate=7e-4, complex=0.0, waveform=5.0, loudness=1.5,
+            batch_size=20, crop_s=0.6, learning_rate=8e-4, mel=20.0, complex=0.0, waveform=5.0, loudness=1.5,
             unquantised_share=0.2, adversary_from=None, augmentation=ROOMS
         ),
-        loop=LoopConfig(steps=5600, validate_every=800, checkpoint_every=400),
+        loop=LoopConfig(steps=9000, validate_every=1500, checkpoint_every=500),
     ),
     "voice-16khz-decoder": CodecRecipe(
         dataset="voice",
-        start_from="runs/voice-16khz/last",
-        codec=replace(VOICE, codebook_update="fixed"),
+        start_from="runs/voice-16khz-ordered/last",
+        codec=replace(VOICE, network_stages=1, codebook_update="fixed"),
         training=CodecTraining(
             batch_size=20, crop_s=0.6, learning_rate=5e-4, complex=0.0, waveform=5.0, loudness=2.0,
             adversary_from=None, augmentation=ROOMS, decoder_only=True,
