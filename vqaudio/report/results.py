@@ -100,7 +100,7 @@ def read(root: Path) -> Found:
     ours = speed("times_real_time", "10.0")
     found.speed = {verb: f"{ours[f'vqaudio {verb}']:.0f}" for verb in ("encode", "decode")} | {"model": speed("model")}
     found.experiments = read_all(root / "experiments")
-    found.tried = read_table(root / "experiments")
+    found.tried = [row for row in read_table(root / "experiments") if row[0].startswith(tuple(found.codecs))]
     if not found.tried:
         raise InputError("The report needs experiments/priors.json, which is missing: it says which settings were tried.")
     return found
