@@ -33,8 +33,9 @@ def main(
     torch.set_num_threads(1)
     torch.manual_seed(seed)
     priors = {"masked": prior_of(masked, "masked"), "autoregressive": prior_of(autoregressive, "autoregressive")}
-    results, rows = {"repeats": repeats, "default_steps": priors["masked"].config.steps}, []
+    results = {"repeats": repeats, "default_steps": priors["masked"].config.steps}
     results |= {"seconds_per_second": {}, "faster_with_cache": {}}
+    rows = []
     for seconds in lengths_s:
         runs = {
             "masked": partial(generate, priors["masked"], seconds, seed, guidance=1.0),

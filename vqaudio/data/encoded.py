@@ -86,11 +86,14 @@ def _fingerprint(split: Split) -> str:
     return digest.hexdigest()[:16]
 
 
+def played(audio: Tensor, speed: float) -> Tensor:
+    """A clip [n], so many times as fast, to a hundredth."""
+    return audio if speed == 1 else torchaudio.functional.resample(audio, round(100 * speed), 100)
+
+
 def _changed(split: Split, shift: int, speed: float, room: int) -> list[Tensor]:
     """The clips in another variant; see `encoded`."""
-    clips = [clip.audio[min(shift, len(clip.audio) - 1) :] for clip in split.clips]
-    if speed != 1:
-        clips = [torchaudio.functional.resample(audio, round(100 * speed), 100) for audio in clips]
+    clips = [played(clip.audio[min(shift, len(clip.audio) - 1) :], speed) for clip in split.clips]
     if room:
         chances = [random.Random(hash((room, i))) for i in range(len(clips))]
         clips = [augmented(audio, ROOMS, split.sample_rate, chance) for audio, chance in zip(clips, chances)]

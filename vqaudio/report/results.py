@@ -100,9 +100,10 @@ def read(root: Path) -> Found:
     ours = speed("times_real_time", "10.0")
     found.speed = {verb: f"{ours[f'vqaudio {verb}']:.0f}" for verb in ("encode", "decode")} | {"model": speed("model")}
     found.experiments = read_all(root / "experiments")
-    found.tried = [row for row in read_table(root / "experiments") if row[0].startswith(tuple(found.codecs))]
-    if not found.tried:
+    tried = read_table(root / "experiments")
+    if not tried:
         raise InputError("The report needs experiments/priors.json, which is missing: it says which settings were tried.")
+    found.tried = [row for row in tried if row[0].startswith(tuple(found.codecs))]
     return found
 
 

@@ -5,13 +5,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-import torchaudio
 from torch import Tensor, nn
 
 from vqaudio.codec import Codec
 from vqaudio.codes import CodeSpec
 from vqaudio.data.clips import Split
-from vqaudio.data.encoded import CACHE, EncodedSplit, encoded
+from vqaudio.data.encoded import CACHE, EncodedSplit, encoded, played
 from vqaudio.errors import InputError
 from vqaudio.prior import Prior, PriorConfig
 from vqaudio.training.codec_task import reduced_precision
@@ -214,11 +213,11 @@ def transposed(split: Split, semitones: int) -> Split:
         return split
     if "pitch" not in split.labels:
         raise InputError("Only notes with the label pitch can be transposed.")
-    clips, percent = [], round(100 * 2 ** (semitones / 12))
+    clips = []
     for clip in split.clips:
         pitch = str(int(clip.labels["pitch"]) + semitones)
         if pitch in split.labels["pitch"]:
-            audio = torchaudio.functional.resample(clip.audio, percent, 100)
+            audio = played(clip.audio, 2 ** (semitones / 12))
             clip = replace(clip, audio=audio, labels=clip.labels | {"pitch": pitch})
         clips.append(clip)
     return replace(split, clips=tuple(clips))
