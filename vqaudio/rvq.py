@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 ROWS_AT_ONCE = 256  # rows of distances that stay in the cache of a CPU while their minimum is taken
 COLUMNS_IN_GROUP = 64  # distances among which the smallest is first looked for
-BEAM_ROWS_AT_ONCE = 1024  # bounds the memory of a beam search: this many rows times beam^2 candidates
+BEAM_ROWS_AT_ONCE = 256  # so that the distances of all their paths stay in the cache
 NO_MASS = 1e-12  # below it m / N would lose its digits, so that a codeword not used for long stays where it is
 
 
@@ -89,6 +89,13 @@ class Codebook(nn.Module):
         if self.normalise:
             moved = F.normalize(moved, dim=-1)
         self.codewords.copy_(torch.where(has_mass[:, None], moved, self.codewords))
+
+    @torch.no_grad()
+    def begin_averages(self) -> None:
+        """Let every codeword stay where it is, with the mass of one vector: for averages that were not kept."""
+        if hasattr(self, "mass"):
+            self.mass.fill_(1.0)
+            self.sums.copy_(self.codewords)
 
     @torch.no_grad()
     def place(self, which: Tensor, vectors: Tensor, mass: Tensor | float) -> None:
@@ -182,17 +189,16 @@ class ResidualVQ(nn.Module):
 
         The greedy path can fall out of the beam and still end nearer, so the last choice is between the two.
         """
-        residuals = vectors[:, None]  # [n, paths, D]
-        paths = greedy.new_empty(len(vectors), 1, 0)
+        residuals, paths = vectors[:, None], greedy.new_empty(len(vectors), 1, 0)
+        every = torch.arange(self.vocab, device=vectors.device)
         for j in range(greedy.shape[1]):
-            distances = squared_distances(self._project(residuals.flatten(0, 1), j), self.codebooks[j].table())
-            near = distances.topk(min(beam, self.vocab), largest=False).indices.view(len(vectors), -1)
-            parent = torch.arange(residuals.shape[1], device=near.device).repeat_interleave(min(beam, self.vocab))
-            candidates = residuals[:, parent] - self.vectors_of(near, j)
-            best = candidates.square().sum(-1).topk(min(beam, near.shape[1]), largest=False).indices
-            residuals = candidates.gather(1, best[..., None].expand(-1, -1, self.dim))
-            kept = paths.gather(1, parent[best][..., None].expand(-1, -1, j))
-            paths = torch.cat([kept, near.gather(1, best)[..., None]], dim=-1)
+            words = self.vectors_of(every, j)
+            errors = squared_distances(residuals.flatten(0, 1), words, whole=True).view(len(vectors), -1)
+            best = errors.topk(min(beam, errors.shape[1]), largest=False).indices
+            parent, chosen = best // self.vocab, best % self.vocab
+            residuals = residuals.gather(1, parent[..., None].expand(-1, -1, self.dim)) - words[chosen]
+            kept = paths.gather(1, parent[..., None].expand(-1, -1, j))
+            paths = torch.cat([kept, chosen[..., None]], dim=-1)
         greedy_error, beam_error = ((vectors - self.decode(ids)).square().sum(-1) for ids in (greedy, paths[:, 0]))
         return torch.where((beam_error < greedy_error)[:, None], paths[:, 0], greedy)
 
@@ -344,9 +350,12 @@ class ResidualVQ(nn.Module):
 
 
 def squared_distances(vectors: Tensor, table: Tensor, whole: bool = False) -> Tensor:
-    """[n, D], [V, D] -> [n, V] squared distances, less |vector|^2 unless `whole`: that changes no order."""
-    distances = torch.addmm(table.square().sum(-1), vectors, table.T, alpha=-2)
-    return distances + vectors.square().sum(-1, keepdim=True) if whole else distances
+    """[n, D], [V, D] -> [n, V] squared distances, less |vector|^2 unless `whole`: that changes no order of a vector's own."""
+    squares = table.square().sum(-1, keepdim=True)
+    if not whole:
+        return torch.addmm(squares.T, vectors, table.T, alpha=-2)
+    mine = vectors.square().sum(-1, keepdim=True)  # both squares go through the product: each pass over [n, V] costs as much
+    return torch.cat([vectors, mine, torch.ones_like(mine)], 1) @ torch.cat([-2 * table, torch.ones_like(squares), squares], 1).T
 
 
 @torch.no_grad()

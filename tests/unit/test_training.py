@@ -97,6 +97,18 @@ def test_a_decoder_may_start_from_a_codec_whose_codewords_then_stay(model_folder
         first_weights(replace(recipe, codec=replace(recipe.codec, latent_dim=9)))
 
 
+def test_codewords_that_were_kept_without_their_averages_go_on_from_where_they_are(model_folder, tmp_path):
+    kept = replace(hub.load(model_folder).config, codebook_update="fixed")
+    first_weights(CodecRecipe(start_from=str(model_folder), codec=kept)).save_pretrained(tmp_path / "fixed")
+    started = first_weights(CodecRecipe(start_from=str(tmp_path / "fixed"), codec=replace(kept, codebook_update="ema")))
+    codebook, before = started.rvq.codebooks[0], hub.load(model_folder).rvq.codebooks[0].codewords
+    far = before[3] + 1
+    codebook.update(far[None], torch.tensor([3]), torch.nn.functional.one_hot(torch.tensor(3), len(before)))
+    moved = (codebook.codewords - before).norm(dim=1)
+    assert moved[3] == pytest.approx(0.01 * float((far - before[3]).norm()), rel=0.02)  # by 1 - decay, not onto the one vector
+    torch.testing.assert_close(moved[torch.arange(len(before)) != 3], torch.zeros(len(before) - 1), atol=1e-5, rtol=0)
+
+
 def test_a_codec_may_start_from_one_with_other_stages_whose_codebooks_then_begin_anew(wave_folder):
     trained = hub.load(wave_folder)
     started = first_weights(CodecRecipe(start_from=str(wave_folder), codec=replace(trained.config, network_stages=2)))

@@ -60,6 +60,7 @@ def first_weights(settings):
     if settings.start_from is None:
         return _class_for(settings.codec)(settings.codec)
     from vqaudio import hub
+    from vqaudio.rvq import Codebook
 
     model, wanted = hub.load(settings.start_from), settings.codec
     if replace(model.config, **_of_the_quantiser(wanted)) != wanted:
@@ -71,6 +72,10 @@ def first_weights(settings):
     if replace(model.config, codebook_update=wanted.codebook_update) != wanted:
         weights = {name: value for name, value in weights.items() if not name.startswith("rvq.")}  # k-means begins them anew
     started.load_state_dict({name: value for name, value in weights.items() if name in shapes}, strict=False)
+    if model.config.codebook_update == "fixed":
+        for part in started.modules():
+            if isinstance(part, Codebook):
+                part.begin_averages()
     return started
 
 
