@@ -31,6 +31,8 @@ class CodecTraining:
     """Weight of the log-mel loss."""
     linear: float = 3.0
     """Weight of the log-magnitude loss on all bins."""
+    floor: float = 1e-4
+    """Mel magnitudes below this, in a clip at the reference level, count as silence in the spectral losses."""
     complex: float = 1.0
     """Weight of the compressed complex STFT loss; 0 leaves it out."""
     waveform: float = 0.0
@@ -86,7 +88,7 @@ class GeneratorObjective(nn.Module):
         super().__init__()
         self.codec, self.settings = codec, settings
         self.spectral = SpectralLoss(
-            codec.sample_rate, tuple(name for name in ("mel", "linear", "complex") if getattr(settings, name) > 0)
+            codec.sample_rate, tuple(name for name in ("mel", "linear", "complex") if getattr(settings, name) > 0), settings.floor
         )
         level_db = -20.0 if codec.reference_level_db is None else codec.reference_level_db
         self.loudness = LoudnessLoss(codec.sample_rate, level_db)

@@ -22,13 +22,15 @@ class SpectralLoss(nn.Module):
     - linear: the L1 of log10 magnitudes of every bin, for the windows that resolve harmonics: mel bands are wide at high
       frequencies and do not hear noise between the harmonics.
     - complex: the L1 of the STFT compressed to |X|^0.3 e^{i phase} (Braun and Tashev 2021).
+
+    What lies below `floor` (of the mel magnitudes of a clip at the reference level; ten times that of a bin's) counts as silence.
     """
 
     WINDOWS_S = (0.008, 0.016, 0.032, 0.064, 0.128)
 
-    def __init__(self, sample_rate: int, terms: tuple[str, ...] = ("mel", "linear", "complex")):
+    def __init__(self, sample_rate: int, terms: tuple[str, ...] = ("mel", "linear", "complex"), floor: float = 1e-4):
         super().__init__()
-        self.terms = terms
+        self.terms, self.floor = terms, floor
         self.windows = windows = tuple(round(seconds * sample_rate) for seconds in self.WINDOWS_S)
         self.linear_windows = [window for window in windows if sample_rate / 64 <= window <= sample_rate / 12]
         for window in windows:
@@ -45,9 +47,9 @@ class SpectralLoss(nn.Module):
             mask = frame_mask(lengths, spectra[0].shape[-1], window // 4)
             magnitudes = [part.abs() for part in spectra]
             mel = getattr(self, f"mel_{window}")
-            terms["mel"].append(_log_difference(*(mel @ part for part in magnitudes), 1e-4, mask))
+            terms["mel"].append(_log_difference(*(mel @ part for part in magnitudes), self.floor, mask))
             if window in self.linear_windows:
-                terms["linear"].append(_log_difference(*magnitudes, 1e-3, mask))
+                terms["linear"].append(_log_difference(*magnitudes, 10 * self.floor, mask))
             if "complex" in terms:
                 a, b = (part * (magnitude + 1e-4) ** -0.7 for part, magnitude in zip(spectra, magnitudes))
                 terms["complex"].append(masked_mean((a - b).abs(), mask))

@@ -109,10 +109,10 @@ CODEC_RECIPES = {
         start_from="runs/voice-16khz-ordered/last",
         codec=replace(VOICE, network_stages=1, codebook_update="fixed"),
         training=CodecTraining(
-            batch_size=20, crop_s=0.6, learning_rate=5e-4, complex=0.0, waveform=5.0, loudness=2.0,
+            batch_size=20, crop_s=0.6, learning_rate=5e-4, mel=25.0, floor=1e-5, complex=0.0, waveform=5.0, loudness=2.0,
             adversary_from=None, augmentation=ROOMS, decoder_only=True,
         ),
-        loop=LoopConfig(steps=1500, validate_every=500, checkpoint_every=250),
+        loop=LoopConfig(steps=3000, validate_every=500, checkpoint_every=500),
     ),
 }
 _VOICE_DECODER = CODEC_RECIPES["voice-16khz-decoder"]
