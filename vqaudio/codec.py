@@ -49,7 +49,6 @@ class Codec(Model, tags=["audio", "residual-vector-quantization"]):
         hop: audio samples a column.
         context: columns on either side that a column's ids or audio can depend on.
         look_ahead: of those, how many come after it: for its ids, and for its audio.
-        beam: paths that the search for codewords keeps where the caller does not say; 1, greedy, unless the subclass says more.
         reference_level_db: the level that clips are brought to before encoding, or None to leave the level in the codes.
     and implements `latents`, `quantise` and `synthesise`. One that can tell of the steps in these (`encoder_steps`,
     `decoder_steps`) streams in a fraction of the time.
@@ -61,7 +60,6 @@ class Codec(Model, tags=["audio", "residual-vector-quantization"]):
     context: int
     look_ahead: tuple[int, int]
     reference_level_db: float | None
-    beam = 1
     block = 512  # columns encoded or decoded at a time
 
     def latents(self, audio: Tensor, valid: Tensor) -> Tensor:
@@ -140,13 +138,13 @@ class Codec(Model, tags=["audio", "residual-vector-quantization"]):
 
     @torch.no_grad()
     def encode(
-        self, audio: Tensor, lengths: Tensor | None = None, beam: int | None = None, level_db: Tensor | float | None = None
+        self, audio: Tensor, lengths: Tensor | None = None, beam: int = 1, level_db: Tensor | float | None = None
     ) -> Codes:
         """Encode audio [B, 1, N] in [-1, 1] at `sample_rate`.
 
         Args:
             lengths: [B] samples of each clip; what lies behind is padding. None: all N.
-            beam: paths kept by the search for codewords; 1 is greedy, None the codec's own (`beam`).
+            beam: paths kept by the search for codewords; 1 is greedy.
             level_db: [B], or one number for all: the active level of each clip, dB re full scale, where it is known or
                 was settled before the end could be heard, as in a stream. None: measured over the whole clip. A codec
                 that leaves the level in the codes does not need it.
@@ -162,7 +160,7 @@ class Codec(Model, tags=["audio", "residual-vector-quantization"]):
 
     @torch.no_grad()
     def encode_with_latents(
-        self, audio: Tensor, lengths: Tensor | None = None, beam: int | None = None, level_db: Tensor | float | None = None
+        self, audio: Tensor, lengths: Tensor | None = None, beam: int = 1, level_db: Tensor | float | None = None
     ) -> tuple[Codes, Tensor]:
         """As `encode`, and the latents [B, D, T] that were quantised."""
         audio, lengths = self.checked(audio, lengths)
@@ -175,7 +173,6 @@ class Codec(Model, tags=["audio", "residual-vector-quantization"]):
             level_db = self.checked_level(level_db, len(audio))
         normal = nn.functional.pad(audio, (0, valid.shape[1] * self.hop - audio.shape[-1]))
         normal = self._zeroed_behind(normal * self.gain(level_db, -1), lengths)
-        beam = self.beam if beam is None else beam
         ids, latents = [], []
         for block, before, after in self._blocks(valid.shape[1]):
             part = self.latents(normal[..., block.start * self.hop : block.stop * self.hop], valid[:, block])

@@ -35,14 +35,14 @@ class StreamingEncoder:
         InputError: no level, or one out of range.
     """
 
-    def __init__(self, codec: Codec, level_db: Tensor | float | None, beam: int | None = None):
+    def __init__(self, codec: Codec, level_db: Tensor | float | None, beam: int = 1):
         if codec.reference_level_db is None:
             level_db = None
         elif level_db is None:
             raise InputError("Give the level of the coming sound (level_db): a stream's own is known only at its end.")
         else:
             codec.checked_level(level_db, torch.as_tensor(level_db).numel())
-        self.codec, self.level_db, self.beam = codec, level_db, codec.beam if beam is None else beam
+        self.codec, self.level_db, self.beam = codec, level_db, beam
         self._begin()
 
     def _begin(self) -> None:

@@ -8,7 +8,7 @@ import torch
 import vqaudio
 from vqaudio import hub
 from vqaudio.codecs.spectrogram import SpectrogramCodec
-from vqaudio.codecs.waveform import WaveformCodec, wave_path
+from vqaudio.codecs.waveform import wave_path
 from vqaudio.errors import InputError
 
 
@@ -116,14 +116,3 @@ def test_the_wave_path_begins_as_an_mdct():
     inner = slice(160, -160)
     torch.testing.assert_close(through(low + high, 160)[..., inner], (low + high)[..., inner], atol=1e-3, rtol=0)
     torch.testing.assert_close(through(low + high, 40)[..., inner], low[..., inner], atol=0.03, rtol=0)
-
-
-def test_a_codec_searches_with_its_own_beam_where_nothing_else_is_asked_for(model_folder):
-    codec, audio = hub.load(model_folder), torch.randn(1, 1, 4000, generator=torch.Generator().manual_seed(0))
-    wide = WaveformCodec(replace(codec.config, beam=4)).eval()
-    wide.load_state_dict(codec.state_dict())
-    assert torch.equal(codec.encode(audio).ids, codec.encode(audio, beam=1).ids)
-    assert torch.equal(wide.encode(audio).ids, codec.encode(audio, beam=4).ids)
-    assert not torch.equal(wide.encode(audio).ids, codec.encode(audio).ids)
-    assert torch.equal(wide.encode(audio, beam=1).ids, codec.encode(audio).ids)
-    assert wide.encoder_fingerprint != codec.encoder_fingerprint  # other ids: a prior would be told

@@ -10,10 +10,7 @@ from vqaudio.errors import InputError
 
 Model = Annotated[str, tyro.conf.arg(help="A name in weights/, a folder, or a Hub id.")]
 Device = Annotated[str, tyro.conf.arg(help="auto, cpu, cuda or mps.")]
-Beam = Annotated[
-    int | None,
-    tyro.conf.arg(help="Paths kept in the search for codewords: 1 is greedy, 8 slower, a little better. By default the model's."),
-]
+Beam = Annotated[int, tyro.conf.arg(help="Paths kept in the search for codewords; 1 is greedy, 8 is slower and a little better.")]
 Which = Annotated[
     str | None,
     tyro.conf.arg(help="3 is the first three stages; 1-4,7 or 2-2 are those named, counted from 1. All by default."),
@@ -26,8 +23,7 @@ VqaOut = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(help="The .vqa file
 
 
 def reconstruct(
-    source: AudioIn, target: AudioOut, stages: Which = None,
-    model: Model = "fsdd-8khz", device: Device = "auto", beam: Beam = None,
+    source: AudioIn, target: AudioOut, stages: Which = None, model: Model = "fsdd-8khz", device: Device = "auto", beam: Beam = 1
 ) -> None:
     """Encode audio and decode it again, to hear what the codec keeps."""
     from vqaudio import audio
@@ -42,7 +38,7 @@ def reconstruct(
 
 def encode(
     source: AudioIn, target: VqaOut, stages: FirstStages = None,
-    model: Model = "fsdd-8khz", device: Device = "auto", beam: Beam = None,
+    model: Model = "fsdd-8khz", device: Device = "auto", beam: Beam = 1,
 ) -> None:
     """Write the codes of audio to a .vqa file."""
     from vqaudio.vqa import write_vqa

@@ -63,14 +63,13 @@ def first_weights(settings):
     from vqaudio.rvq import Codebook
 
     model, wanted = hub.load(settings.start_from), settings.codec
-    search, stages = ("codebook_update", "beam"), ("network_stages", "n_stages", "vocab")  # what may differ
-    if not _alike(model.config, wanted, search + stages):
+    if replace(model.config, **_of_the_quantiser(wanted)) != wanted:
         raise InputError(f"{settings.start_from} has another shape than this recipe's codec: give the same --codec options.")
     if model.config == wanted:
         return model
     started = _class_for(wanted)(wanted)
     weights, shapes = model.state_dict(), {name: value.shape for name, value in started.state_dict().items()}
-    if not _alike(model.config, wanted, search):
+    if replace(model.config, codebook_update=wanted.codebook_update) != wanted:
         weights = {name: value for name, value in weights.items() if not name.startswith("rvq.")}  # k-means begins them anew
     started.load_state_dict({name: value for name, value in weights.items() if name in shapes}, strict=False)
     if model.config.codebook_update == "fixed":
@@ -80,10 +79,10 @@ def first_weights(settings):
     return started
 
 
-def _alike(config, wanted, but: tuple[str, ...]) -> bool:
-    """Whether two configurations are equal but for these fields."""
-    both = [name for name in but if hasattr(config, name) and hasattr(wanted, name)]
-    return replace(config, **{name: getattr(wanted, name) for name in both}) == wanted
+def _of_the_quantiser(config) -> dict:
+    """The settings of the codebooks, which may differ from those of the model that a run starts from."""
+    names = ("codebook_update", "network_stages", "n_stages", "vocab")
+    return {name: getattr(config, name) for name in names if hasattr(config, name)}
 
 
 def judge(args: list[str]) -> None:

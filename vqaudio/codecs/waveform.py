@@ -75,8 +75,6 @@ class WaveformConfig:
     """Weight of the commitment loss."""
     codebook_update: str = "ema"
     """ema, gradient, or fixed: as they are, without the moving averages, for a codec whose decoder alone is trained on."""
-    beam: int = field(default=1, metadata={"later": True})
-    """Paths that the search for a vector's codewords keeps, where the caller does not say; 1 is greedy. Training is greedy."""
     lookup_dim: int | None = None
     """Dimensions of an L2-normalised look-up; None compares the latents themselves."""
     restart_below: float = 0.05
@@ -98,7 +96,7 @@ class WaveformCodec(Codec):
         super().__init__()
         c = config
         self.config, self.sample_rate, self.hop = c, c.sample_rate, c.hop
-        self.reference_level_db, self.beam = c.reference_level_db, c.beam
+        self.reference_level_db = c.reference_level_db
         self.spec = CodeSpec((Stage(1, 1, c.vocab),) * c.n_stages, c.sample_rate / c.hop)
         self.frame_hop = c.hop // c.frames_per_column
         bins = c.n_fft // 2 + 1

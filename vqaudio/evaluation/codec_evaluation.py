@@ -52,7 +52,7 @@ class Scores:
     codewords_used: list[float] | None = None
 
 
-def decode_split(codec: Codec, split: Split, stages: list[int], beam: int | None = None) -> dict[int, dict[str, Tensor]]:
+def decode_split(codec: Codec, split: Split, stages: list[int], beam: int = 1) -> dict[int, dict[str, Tensor]]:
     """Encode every clip once; for each number of stages, the decoded clips [N] by name, on the CPU."""
     decoded: dict[int, dict[str, Tensor]] = {n: {} for n in stages}
     for batch in tqdm(list(in_order(split, 25)), desc="decoding", unit="batch"):
@@ -98,7 +98,7 @@ def pitch_kept(pairs: list[tuple[Tensor, Tensor]], sample_rate: int) -> float | 
     return sum(kept) / len(kept) if kept else None
 
 
-def codewords_used(codec: Codec, split: Split, beam: int | None = None) -> list[float]:
+def codewords_used(codec: Codec, split: Split, beam: int = 1) -> list[float]:
     """The share of each stage's codewords that occurs in the codes of a split's clips."""
     used = [torch.zeros(stage.vocab, dtype=torch.bool) for stage in codec.spec.stages]
     for batch in in_order(split, 25):
