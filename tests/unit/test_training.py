@@ -86,7 +86,7 @@ def test_every_number_of_stages_is_trained(codec):
     assert set(objective._random_prefixes(20, torch.device("cpu")).tolist()) == {4}
 
 
-def test_a_decoder_may_start_from_a_codec_whose_codewords_then_stay(model_folder):
+def test_a_decoder_may_start_from_a_codec_whose_codewords_then_stay(model_folder, picture_folder):
     trained = hub.load(model_folder)
     recipe = CodecRecipe(start_from=str(model_folder), codec=replace(trained.config, codebook_update="fixed"))
     started = first_weights(recipe)
@@ -95,6 +95,8 @@ def test_a_decoder_may_start_from_a_codec_whose_codewords_then_stay(model_folder
     assert torch.equal(codes.ids, trained.encode(audio).ids) and torch.equal(started.decode(codes), trained.decode(codes))
     with pytest.raises(InputError, match="another shape"):
         first_weights(replace(recipe, codec=replace(recipe.codec, latent_dim=9)))
+    with pytest.raises(InputError, match="another shape"):
+        first_weights(replace(recipe, start_from=str(picture_folder)))
 
 
 def test_codewords_that_were_kept_without_their_averages_go_on_from_where_they_are(model_folder, tmp_path):

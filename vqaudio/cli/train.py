@@ -63,7 +63,7 @@ def first_weights(settings):
     from vqaudio.rvq import Codebook
 
     model, wanted = hub.load(settings.start_from), settings.codec
-    if replace(model.config, **_of_the_quantiser(wanted)) != wanted:
+    if type(model.config) is not type(wanted) or replace(model.config, **_of_the_quantiser(wanted)) != wanted:
         raise InputError(f"{settings.start_from} has another shape than this recipe's codec: give the same --codec options.")
     if model.config == wanted:
         return model
