@@ -305,3 +305,27 @@ def test_interpolation_goes_from_one_edge_of_the_hole_to_the_other():
     assert interpolated(Line(), codes, hole).ids[0].tolist() == [[0] * 6, [5] * 6]
     some = middle_hole(codes, bands=(0.5, 1.0))
     assert some[0, 1].any() and not some[0, 0].any()
+
+
+def test_of_several_fillings_the_one_is_kept_after_which_the_known_cells_are_likeliest():
+    torch.manual_seed(0)
+    shape = AutoregressivePriorConfig(stages=((1, 1, 8), (1, 1, 8)), dim=16, layers=1, heads=2, dropout=0.0)
+    one, four = (AutoregressivePrior(replace(shape, hole_candidates=n)).eval() for n in (1, 4))
+    for table in one.parameters():
+        table.data += 0.3 * torch.randn(table.shape)
+    four.load_state_dict(one.state_dict())
+    valid = torch.ones(3, 12, dtype=torch.bool)
+    codes = Codes(torch.randint(8, (3, 2, 12)), one.spec, torch.full((3,), 12 * shape.hop), valid)
+    hole = torch.zeros(3, 2, 12, dtype=torch.bool)
+    hole[:, :, 4:7] = True
+    seen = []
+    kept = four.fill(codes, hole, generator=torch.Generator().manual_seed(1), on_step=lambda i, n, ids: seen.append(ids))
+    again = Codes(codes.ids.repeat_interleave(4, 0), one.spec, codes.lengths.repeat(4), valid.repeat(4, 1))
+    every = one.fill(again, hole.repeat_interleave(4, 0), generator=torch.Generator().manual_seed(1))
+    fit = (one.log_prob(every) * ~hole.repeat_interleave(4, 0)).sum((1, 2)).view(3, 4)
+    best = every.ids.view(3, 4, 2, 12)[torch.arange(3), fit.argmax(1)]
+    assert torch.equal(kept.ids, best) and (fit.max(1).values > fit.min(1).values + 0.01).all()
+    assert all(ids.shape == codes.ids.shape for ids in seen)
+    everything = torch.ones_like(hole)  # nothing is known: there is nothing to choose by
+    drawn = [prior.fill(codes, everything, generator=torch.Generator().manual_seed(2)).ids for prior in (one, four)]
+    assert torch.equal(*drawn)

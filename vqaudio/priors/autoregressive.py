@@ -5,10 +5,11 @@ finer one given all that is coarser, as in VQ-VAE-2 (Razavi et al. 2019).
 
 A causal transformer (or an LSTM) reads the columns so far; a perceptron gives each row of the next one from that context and the
 column's coarser rows, as the small depth models of RQ-Transformer (Lee et al. 2022) and MusicGen's kin do. It fills a hole from
-the left and does not see what follows it. The clip's length and labels are given to it, not modelled.
+the left and does not see what follows it; but of several fillings it can tell which makes what follows likeliest, and keep that.
+The clip's length and labels are given to it, not modelled.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +26,9 @@ class AutoregressivePriorConfig(NetworkConfig):
     module: str = "priors.autoregressive"
     temporal: str = "transformer"
     """What reads the columns: transformer or lstm."""
+    hole_candidates: int = field(default=1, metadata={"later": True})
+    """Of so many fillings of a hole, that one is kept after which the known cells are likeliest: sampling importance resampling
+    (Rubin 1988) where one weight outdoes the others, as these do. It gives the right edge its say."""
 
 
 class CausalTransformer(nn.Module):
@@ -135,6 +139,18 @@ class AutoregressivePrior(Prior):
         return -self.losses(ids, valid, labels)
 
     def _sample(self, ids, hole, valid, labels, sampling, generator, report):
+        known = valid[:, None] & ~hole
+        n = self.config.hole_candidates if known.any() else 1
+        if n == 1:
+            return self._written(ids, hole, valid, labels, sampling, generator, report)
+        ids, hole, valid, labels, known = (part.repeat_interleave(n, 0) for part in (ids, hole, valid, labels, known))
+        report_first = lambda done, total, drawn: report(done, total, drawn[::n])  # noqa: E731
+        found = self._written(ids, hole, valid, labels, sampling, generator, report_first)
+        fit = (self._log_prob(found, valid, labels) * known).sum((1, 2)).view(-1, n)
+        return found.view(-1, n, *found.shape[1:])[torch.arange(len(fit), device=fit.device), fit.argmax(1)]
+
+    def _written(self, ids, hole, valid, labels, sampling, generator, report):
+        """As `_sample`: one filling of the hole, column by column."""
         ids, pending, guidance = ids.clone(), hole.clone(), Guidance(labels, self.untold, sampling.guidance)
         column, spans = _Column(self, guidance, sampling, generator), []
         for level in self.levels:

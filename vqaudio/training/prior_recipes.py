@@ -76,11 +76,12 @@ PRIOR_RECIPES = {
     ),
     "voice-16khz-masked": MaskedRecipe(
         dataset="voice", codec="voice-16khz", training=_VOICE, prior=MaskedPriorConfig(dim=224, **_LARGE_CODEBOOKS),
-        loop=replace(_LOOP, steps=1500),
+        loop=replace(_LOOP, steps=2600),
     ),
     "voice-16khz-autoregressive": AutoregressiveRecipe(
-        dataset="voice", codec="voice-16khz", training=_VOICE, prior=AutoregressivePriorConfig(dim=192, **_LARGE_CODEBOOKS),
-        loop=replace(_LOOP, steps=1500),
+        dataset="voice", codec="voice-16khz", training=_VOICE,
+        prior=AutoregressivePriorConfig(dim=192, hole_temperature=0.7, hole_candidates=8, **_LARGE_CODEBOOKS),
+        loop=replace(_LOOP, steps=3600),
     ),
     "notes-16khz-masked": MaskedRecipe(
         dataset="philharmonia", codec="notes-16khz", training=_NOTES, prior=MaskedPriorConfig(**_LEVELS), loop=_OFTEN
