@@ -329,3 +329,21 @@ def test_of_several_fillings_the_one_is_kept_after_which_the_known_cells_are_lik
     everything = torch.ones_like(hole)  # nothing is known: there is nothing to choose by
     drawn = [prior.fill(codes, everything, generator=torch.Generator().manual_seed(2)).ids for prior in (one, four)]
     assert torch.equal(*drawn)
+
+
+def test_a_hole_in_a_long_clip_is_filled_in_view_of_what_is_near():
+    torch.manual_seed(0)
+    config = AutoregressivePriorConfig(
+        stages=((1, 1, 8), (1, 1, 8)), dim=16, layers=1, heads=2, hole_candidates=3, attention_s=0.1, frame_rate=50.0
+    )
+    prior = AutoregressivePrior(config).eval()
+    valid = torch.arange(200)[None] < torch.tensor([[200], [110]])
+    codes = Codes(torch.randint(8, (2, 2, 200)) * valid[:, None], prior.spec, valid.sum(1) * config.hop, valid)
+    hole = torch.zeros(2, 2, 200, dtype=torch.bool)
+    hole[:, 1, 100:104] = True
+    near, cut = prior._around(hole, valid)
+    assert (near, cut.tolist()) == (slice(90, 109), [[90, 91], [90, 1]])
+    reported = []
+    filled = prior.fill(codes, hole, generator=torch.Generator().manual_seed(0), on_step=lambda i, n, ids: reported.append(ids))
+    assert (filled.ids != codes.ids)[hole].any() and torch.equal(filled.ids[~hole], codes.ids[~hole])
+    assert torch.equal(reported[-1].cpu()[~hole], codes.ids[~hole]) and reported[0].shape == codes.ids.shape

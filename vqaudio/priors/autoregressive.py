@@ -142,15 +142,27 @@ class AutoregressivePrior(Prior):
         known = valid[:, None] & ~hole
         n = self.config.hole_candidates if known.any() else 1
         if n == 1:
-            return self._written(ids, hole, valid, labels, sampling, generator, report)
-        ids, hole, valid, labels, known = (part.repeat_interleave(n, 0) for part in (ids, hole, valid, labels, known))
-        report_first = lambda done, total, drawn: report(done, total, drawn[::n])  # noqa: E731
-        found = self._written(ids, hole, valid, labels, sampling, generator, report_first)
-        fit = (self._log_prob(found, valid, labels) * known).sum((1, 2)).view(-1, n)
-        return found.view(-1, n, *found.shape[1:])[torch.arange(len(fit), device=fit.device), fit.argmax(1)]
+            return self._written(ids, hole, valid, labels, ids.new_zeros(len(ids), 2), sampling, generator, report)
+        near, cut = self._around(hole, valid)
+        local = labels if labels.ndim == 2 else labels[..., near]
+        parts = ids[..., near], hole[..., near], valid[..., near], local, cut, known[..., near]
+        *repeated, known = (part.repeat_interleave(n, 0) for part in parts)
+        whole = lambda drawn: torch.cat([ids[..., : near.start], drawn, ids[..., near.stop :]], dim=-1)  # noqa: E731
+        report_first = lambda done, total, drawn: report(done, total, whole(drawn[::n]))  # noqa: E731
+        found = self._written(*repeated, sampling, generator, report_first)
+        fit = (-self.losses(found, *repeated[2:]) * known).sum((1, 2)).view(-1, n)
+        best = fit.argmax(1) + n * torch.arange(len(fit), device=fit.device)
+        return whole(found[best])
 
-    def _written(self, ids, hole, valid, labels, sampling, generator, report):
-        """As `_sample`: one filling of the hole, column by column."""
+    def _around(self, hole: Tensor, valid: Tensor) -> tuple[slice, Tensor]:
+        """The columns in view of which a hole is filled and judged, and how many of each clip lie before and behind [B, 2]."""
+        at, total = hole.flatten(0, 1).any(0).nonzero()[:, 0].tolist(), valid.shape[1]
+        reach = self.config.attention_columns or total
+        start, stop = max(0, at[0] - 2 * reach), min(total, at[-1] + 1 + reach)
+        return slice(start, stop), torch.stack([valid[:, :start].sum(1), valid[:, stop:].sum(1)], 1)
+
+    def _written(self, ids, hole, valid, labels, cut, sampling, generator, report):
+        """As `_sample`: one filling of the hole, column by column; `cut` as in `loss`."""
         ids, pending, guidance = ids.clone(), hole.clone(), Guidance(labels, self.untold, sampling.guidance)
         column, spans = _Column(self, guidance, sampling, generator), []
         for level in self.levels:
@@ -158,7 +170,7 @@ class AutoregressivePrior(Prior):
             spans.append(range(columns[0], columns[-1] + 1) if columns else ())
         done, total = 0, sum(map(len, spans))
         for n, (level, span) in enumerate(zip(self.levels, spans)):
-            reader = _Reader(self, n, ids, valid, guidance)
+            reader = _Reader(self, n, ids, valid, guidance, cut)
             for t in span:
                 noise = column.noise(len(ids))
                 if pending[:, level, t].any():
@@ -172,9 +184,9 @@ class AutoregressivePrior(Prior):
 class _Reader:
     """The temporal model's view of a level's columns drawn so far; with its cache each column is read once."""
 
-    def __init__(self, prior: AutoregressivePrior, n: int, ids: Tensor, valid: Tensor, guidance: Guidance):
+    def __init__(self, prior: AutoregressivePrior, n: int, ids: Tensor, valid: Tensor, guidance: Guidance, cut: Tensor):
         self.prior, self.level, self.guidance, self.state, self.read = prior, prior.levels[n], guidance, None, 0
-        self.temporal, conditions = prior.temporal_of(n), prior.conditions(guidance.labels, guidance.repeated(valid))
+        self.temporal, conditions = prior.temporal_of(n), prior.conditions(guidance.labels, *map(guidance.repeated, (valid, cut)))
         embedded = guidance.repeated(prior.embedding.rows(ids)) if n else None
         self.given = prior.given(n, embedded, guidance.repeated(valid), conditions)
 
