@@ -57,6 +57,7 @@ _OFTEN = LoopConfig(steps=1500, log_every=50, validate_every=100, checkpoint_eve
 _TRANSPOSED = replace(_NOTES, shifts=(0, 1024), semitones=(-2, -1, 0, 1, 2))
 _LONG = replace(_OFTEN, steps=2500, validate_every=250, checkpoint_every=250)
 _LEVELS = {"dim": 160, "layers": 3, "cell_dim": 48, "dropout": 0.2}
+_TOLD = {"temperature": 0.7, "guidance": 3.0}  # a pitch and an instrument are to be heard at once
 _LARGE_CODEBOOKS = {"table_dim": 64, "attention_s": 1.0, "dropout": 0.1}  # the codewords' own dimension; half a crop
 
 PRIOR_RECIPES = {
@@ -84,14 +85,14 @@ PRIOR_RECIPES = {
         loop=replace(_LOOP, steps=3600),
     ),
     "notes-16khz-masked": MaskedRecipe(
-        dataset="philharmonia", codec="notes-16khz", training=_NOTES, prior=MaskedPriorConfig(**_LEVELS), loop=_OFTEN
+        dataset="philharmonia", codec="notes-16khz", training=_NOTES, prior=MaskedPriorConfig(**_TOLD, **_LEVELS), loop=_OFTEN
     ),
     "notes-16khz-autoregressive": AutoregressiveRecipe(
         dataset="philharmonia", codec="notes-16khz", training=_NOTES, loop=_OFTEN,
         prior=AutoregressivePriorConfig(**_LEVELS),
     ),
     "notes-16khz-masked-transposed": MaskedRecipe(
-        dataset="philharmonia", codec="notes-16khz", training=_TRANSPOSED, prior=MaskedPriorConfig(**_LEVELS), loop=_LONG
+        dataset="philharmonia", codec="notes-16khz", training=_TRANSPOSED, prior=MaskedPriorConfig(**_TOLD, **_LEVELS), loop=_LONG
     ),
     "notes-16khz-autoregressive-transposed": AutoregressiveRecipe(
         dataset="philharmonia", codec="notes-16khz", training=_TRANSPOSED, loop=_LONG, prior=AutoregressivePriorConfig(**_LEVELS)
