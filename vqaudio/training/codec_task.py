@@ -14,7 +14,7 @@ from vqaudio.evaluation.metrics import mel_l1, si_sdr
 from vqaudio.training.discriminators import Discriminators
 from vqaudio.training.gradients import gradient_norms
 from vqaudio.training.loop import Place
-from vqaudio.training.losses import WINDOWS_S, LoudnessLoss, SpectralLoss, WaveformLoss
+from vqaudio.training.losses import LoudnessLoss, SpectralLoss, WaveformLoss
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,6 @@ class CodecTraining:
     """Weight of the log-magnitude loss on all bins."""
     floor: float = 1e-4
     """Mel magnitudes below this, in a clip at the reference level, count as silence in the spectral losses."""
-    windows_s: tuple[float, ...] = WINDOWS_S
-    """Seconds of the windows of the spectral losses, each of which weighs the same."""
     complex: float = 1.0
     """Weight of the compressed complex STFT loss; 0 leaves it out."""
     waveform: float = 0.0
@@ -90,7 +88,7 @@ class GeneratorObjective(nn.Module):
         super().__init__()
         self.codec, self.settings = codec, settings
         terms = tuple(name for name in ("mel", "linear", "complex") if getattr(settings, name) > 0)
-        self.spectral = SpectralLoss(codec.sample_rate, terms, settings.floor, settings.windows_s)
+        self.spectral = SpectralLoss(codec.sample_rate, terms, settings.floor)
         level_db = -20.0 if codec.reference_level_db is None else codec.reference_level_db
         self.loudness = LoudnessLoss(codec.sample_rate, level_db)
         self.waveform = WaveformLoss(codec.sample_rate)

@@ -15,9 +15,6 @@ def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
     return (values * mask).sum() / (mask.sum() * values.shape[1]).clamp_min(1)
 
 
-WINDOWS_S = (0.008, 0.016, 0.032, 0.064, 0.128)
-
-
 class SpectralLoss(nn.Module):
     """Three terms, each a mean over window lengths.
 
@@ -29,13 +26,12 @@ class SpectralLoss(nn.Module):
     What lies below `floor` (of the mel magnitudes of a clip at the reference level; ten times that of a bin's) counts as silence.
     """
 
-    def __init__(
-        self, sample_rate: int, terms: tuple[str, ...] = ("mel", "linear", "complex"), floor: float = 1e-4,
-        windows_s: tuple[float, ...] = WINDOWS_S,
-    ):
+    WINDOWS_S = (0.008, 0.016, 0.032, 0.064, 0.128)
+
+    def __init__(self, sample_rate: int, terms: tuple[str, ...] = ("mel", "linear", "complex"), floor: float = 1e-4):
         super().__init__()
         self.terms, self.floor = terms, floor
-        self.windows = windows = tuple(round(seconds * sample_rate) for seconds in windows_s)
+        self.windows = windows = tuple(round(seconds * sample_rate) for seconds in self.WINDOWS_S)
         self.linear_windows = [window for window in windows if sample_rate / 64 <= window <= sample_rate / 12]
         for window in windows:
             bins, bands = window // 2 + 1, min(80, window // 8 + 8)
