@@ -65,14 +65,15 @@ def experiments_figure(
         header, rows: the table in words; without rows there is none.
     """
     heights = [4.0] * len(curves) + ([0.3 * (len(rows) + 2)] if rows else [])
-    figure = Figure(figsize=(9, sum(heights)), layout="constrained")
+    figure = Figure(figsize=(12, sum(heights)), layout="constrained")
     axes = figure.subplots(len(heights), 1, squeeze=False, gridspec_kw={"height_ratios": heights})[:, 0]
     for axis, (measure, runs) in zip(axes, curves.items()):
+        axis.set_prop_cycle(color=colormaps["tab20"].colors)
         for name, steps, scores in runs:
             axis.plot(steps, scores, marker=".", label=name)
         axis.set(title=f"{measure} on the validation part", xlabel="steps", ylabel=measure)
         axis.grid(alpha=0.3)
-        axis.legend(fontsize=8)
+        axis.legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))  # beside it: there may be many runs
     if rows:
         axes[-1].axis("off")
         drawn = axes[-1].table(rows, colLabels=header, loc="center", cellLoc="left")
