@@ -26,7 +26,7 @@ class AutoregressivePriorConfig(NetworkConfig):
     module: str = "priors.autoregressive"
     temporal: str = "transformer"
     """What reads the columns: transformer or lstm."""
-    hole_candidates: int = field(default=1, metadata={"later": True})
+    hole_candidates: int = field(default=8, metadata={"later": True})
     """Of so many fillings of a hole, that one is kept after which the known cells are likeliest: sampling importance resampling
     (Rubin 1988) where one weight outdoes the others, as these do. It gives the right edge its say."""
 
@@ -148,11 +148,19 @@ class AutoregressivePrior(Prior):
         parts = ids[..., near], hole[..., near], valid[..., near], local, cut, known[..., near]
         *repeated, known = (part.repeat_interleave(n, 0) for part in parts)
         whole = lambda drawn: torch.cat([ids[..., : near.start], drawn, ids[..., near.stop :]], dim=-1)  # noqa: E731
-        report_first = lambda done, total, drawn: report(done, total, whole(drawn[::n]))  # noqa: E731
+        steps = []
+
+        def report_first(done: int, total: int, drawn: Tensor) -> None:
+            steps.append(done)
+            if done < total:  # after the last step comes the choice
+                report(done, total, whole(drawn[::n]))
+
         found = self._written(*repeated, sampling, generator, report_first)
         fit = (-self.losses(found, *repeated[2:]) * known).sum((1, 2)).view(-1, n)
         best = fit.argmax(1) + n * torch.arange(len(fit), device=fit.device)
-        return whole(found[best])
+        filled = whole(found[best])
+        report(len(steps), len(steps), filled)
+        return filled
 
     def _around(self, hole: Tensor, valid: Tensor) -> tuple[slice, Tensor]:
         """The columns in view of which a hole is filled and judged, and how many of each clip lie before and behind [B, 2]."""

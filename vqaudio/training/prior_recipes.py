@@ -81,7 +81,7 @@ PRIOR_RECIPES = {
     ),
     "voice-16khz-autoregressive": AutoregressiveRecipe(
         dataset="voice", codec="voice-16khz", training=_VOICE,
-        prior=AutoregressivePriorConfig(dim=192, hole_temperature=0.7, hole_candidates=8, **_LARGE_CODEBOOKS),
+        prior=AutoregressivePriorConfig(dim=192, hole_temperature=0.7, **_LARGE_CODEBOOKS),
         loop=replace(_LOOP, steps=3600),
     ),
     "notes-16khz-masked": MaskedRecipe(
