@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from vqaudio.cells import embedding_for, levels_of, rows_for
 from vqaudio.prior import Guidance, Prior, Sampling, draw, gumbel
@@ -105,8 +106,14 @@ class AutoregressivePrior(Prior):
         self.register_buffer("row_weight", c.fine_weight ** torch.tensor(stage_of_row), persistent=False)
         self.register_buffer("untold", torch.tensor([len(v) for v in self.labels.values()], dtype=torch.long), persistent=False)
 
-    def losses(self, ids: Tensor, valid: Tensor, labels: Tensor, cut: Tensor | None = None) -> Tensor:
-        """-log p [B, K, T] of each cell given those before it in the order of the module, in nats; 0 in padding."""
+    def losses(
+        self, ids: Tensor, valid: Tensor, labels: Tensor, cut: Tensor | None = None, cells: Tensor | None = None
+    ) -> Tensor:
+        """-log p [B, K, T] of each cell given those before it in the order of the module, in nats; 0 in padding.
+
+        Args:
+            cells: bool [B, K, T]: only of these, 0 elsewhere; None for all.
+        """
         embedded = self.embedding.rows(ids)
         conditions, contexts = self.conditions(labels, valid, cut), []
         for n, level in enumerate(self.levels):
@@ -114,7 +121,9 @@ class AutoregressivePrior(Prior):
             before = torch.cat([self.start.expand(len(columns), 1, -1), columns[:, :-1]], dim=1)
             contexts.append((level, self.temporal_of(n)(before + self.given(n, embedded, valid, conditions))[0]))
         seen = self.rows.seen(contexts, self.rows.near(embedded, valid), labels)
-        return self.rows.losses(seen, self.embedding.coarser(embedded), ids, valid[:, None].expand(ids.shape))
+        start, cells = 0 if cells is None else first_column(cells), valid[:, None].expand(ids.shape) if cells is None else cells
+        parts = seen[:, start:], self.embedding.coarser(embedded)[:, start:], ids[..., start:], cells[..., start:]
+        return F.pad(self.rows.losses(*parts), (start, 0))
 
     def temporal_of(self, level: int) -> nn.Module:
         """What reads the columns of a level."""
@@ -139,7 +148,9 @@ class AutoregressivePrior(Prior):
         return -self.losses(ids, valid, labels)
 
     def _sample(self, ids, hole, valid, labels, sampling, generator, report):
-        known = valid[:, None] & ~hole
+        reached = first_column(hole) - (LOOK if len(self.levels) > 1 else 0)  # what lies before knows of no hole
+        told = torch.arange(ids.shape[2], device=ids.device) >= reached
+        known = valid[:, None] & ~hole & told
         n = self.config.hole_candidates if known.any() else 1
         if n == 1:
             return self._written(ids, hole, valid, labels, ids.new_zeros(len(ids), 2), sampling, generator, report)
@@ -156,7 +167,7 @@ class AutoregressivePrior(Prior):
                 report(done, total, whole(drawn[::n]))
 
         found = self._written(*repeated, sampling, generator, report_first)
-        fit = (-self.losses(found, *repeated[2:]) * known).sum((1, 2)).view(-1, n)
+        fit = -self.losses(found, *repeated[2:], known).sum((1, 2)).view(-1, n)
         best = fit.argmax(1) + n * torch.arange(len(fit), device=fit.device)
         filled = whole(found[best])
         report(len(steps), len(steps), filled)
@@ -164,9 +175,9 @@ class AutoregressivePrior(Prior):
 
     def _around(self, hole: Tensor, valid: Tensor) -> tuple[slice, Tensor]:
         """The columns in view of which a hole is filled and judged, and how many of each clip lie before and behind [B, 2]."""
-        at, total = hole.flatten(0, 1).any(0).nonzero()[:, 0].tolist(), valid.shape[1]
-        reach = self.config.attention_columns or total
-        start, stop = max(0, at[0] - 2 * reach), min(total, at[-1] + 1 + reach)
+        total = valid.shape[1]
+        reach = self.config.attention_columns or 2 * total
+        start, stop = max(0, first_column(hole) - 2 * reach), min(total, total - first_column(hole.flip(-1)) + reach // 2)
         return slice(start, stop), torch.stack([valid[:, :start].sum(1), valid[:, stop:].sum(1)], 1)
 
     def _written(self, ids, hole, valid, labels, cut, sampling, generator, report):
@@ -187,6 +198,11 @@ class AutoregressivePrior(Prior):
                 done += 1
                 report(done, total, ids.masked_fill(pending, -1))
         return ids
+
+
+def first_column(cells: Tensor) -> int:
+    """The first column of bool [B, K, T] that has any of these cells; 0 where there are none."""
+    return int(cells.flatten(0, 1).any(0).int().argmax())
 
 
 class _Reader:
