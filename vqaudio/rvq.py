@@ -91,13 +91,6 @@ class Codebook(nn.Module):
         self.codewords.copy_(torch.where(has_mass[:, None], moved, self.codewords))
 
     @torch.no_grad()
-    def begin_averages(self) -> None:
-        """Let every codeword stay where it is, with the mass of one vector: for averages that were not kept."""
-        if hasattr(self, "mass"):
-            self.mass.fill_(1.0)
-            self.sums.copy_(self.codewords)
-
-    @torch.no_grad()
     def place(self, which: Tensor, vectors: Tensor, mass: Tensor | float) -> None:
         """Put the codewords where bool `which` [V] is True onto `vectors` [V, D], with that much mass."""
         vectors = F.normalize(vectors, dim=-1) if self.normalise else vectors

@@ -59,6 +59,8 @@ def first_weights(settings):
     """A new codec of the recipe's shape, or the one that it starts from."""
     if settings.start_from is None:
         return _class_for(settings.codec)(settings.codec)
+    import torch
+
     from vqaudio import hub
     from vqaudio.rvq import Codebook
 
@@ -72,10 +74,10 @@ def first_weights(settings):
     if replace(model.config, codebook_update=wanted.codebook_update) != wanted:
         weights = {name: value for name, value in weights.items() if not name.startswith("rvq.")}  # k-means begins them anew
     started.load_state_dict({name: value for name, value in weights.items() if name in shapes}, strict=False)
-    if model.config.codebook_update == "fixed":
+    if model.config.codebook_update == "fixed":  # no averages were kept: they begin where the codewords are
         for part in started.modules():
             if isinstance(part, Codebook):
-                part.begin_averages()
+                part.place(torch.ones(len(part.codewords), dtype=torch.bool), part.codewords, 1.0)
     return started
 
 

@@ -121,7 +121,8 @@ class AutoregressivePrior(Prior):
             before = torch.cat([self.start.expand(len(columns), 1, -1), columns[:, :-1]], dim=1)
             contexts.append((level, self.temporal_of(n)(before + self.given(n, embedded, valid, conditions))[0]))
         seen = self.rows.seen(contexts, self.rows.near(embedded, valid), labels)
-        start, cells = 0 if cells is None else first_column(cells), valid[:, None].expand(ids.shape) if cells is None else cells
+        start = 0 if cells is None else first_column(cells)
+        cells = valid[:, None].expand(ids.shape) if cells is None else cells
         parts = seen[:, start:], self.embedding.coarser(embedded)[:, start:], ids[..., start:], cells[..., start:]
         return F.pad(self.rows.losses(*parts), (start, 0))
 
@@ -149,11 +150,14 @@ class AutoregressivePrior(Prior):
 
     def _sample(self, ids, hole, valid, labels, sampling, generator, report):
         reached = first_column(hole) - (LOOK if len(self.levels) > 1 else 0)  # what lies before knows of no hole
-        told = torch.arange(ids.shape[2], device=ids.device) >= reached
-        known = valid[:, None] & ~hole & told
-        n = self.config.hole_candidates if known.any() else 1
-        if n == 1:
+        known = valid[:, None] & ~hole & (torch.arange(ids.shape[2], device=ids.device) >= reached)
+        if self.config.hole_candidates == 1 or not known.any():
             return self._written(ids, hole, valid, labels, ids.new_zeros(len(ids), 2), sampling, generator, report)
+        return self._likeliest(known, ids, hole, valid, labels, sampling, generator, report)
+
+    def _likeliest(self, known, ids, hole, valid, labels, sampling, generator, report):
+        """As `_sample`: of several fillings the one after which these known cells are likeliest."""
+        n = self.config.hole_candidates
         near, cut = self._around(hole, valid)
         local = labels if labels.ndim == 2 else labels[..., near]
         parts = ids[..., near], hole[..., near], valid[..., near], local, cut, known[..., near]
