@@ -69,15 +69,18 @@ def generate(codec, prior, labels=None, seconds: float | None = None, generator=
         sampling: temperature, top_k, top_p, steps, guidance, on_step: see `Prior.fill`.
 
     Returns:
-        (sound [B, 1, N], Codes).
+        (sound [B, 1, N], Codes). Where the prior has a critic, of several the ones that it likes best: see `vqaudio.critics`.
 
     Raises:
         InputError: a prior of another codec, an unknown label, or a setting out of range.
     """
+    from vqaudio.critics import critic_for
+
     prior.check_codec(codec)
     blank = prior.blank(labels, seconds, generator)
     mask = blank.valid[:, None].expand(blank.ids.shape)
-    codes = prior.fill(blank, mask, labels, generator=generator, **sampling)
+    critic = critic_for(codec, prior, labels)
+    codes = prior.fill(blank, mask, labels, generator=generator, critic=critic, **sampling)
     return codec.decode(codes), codes
 
 

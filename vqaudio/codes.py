@@ -154,6 +154,11 @@ class Codes:
             valid=keep[keep][None], level_db=level,
         )
 
+    def repeated(self, n: int, ids: Tensor) -> "Codes":
+        """n clips as long and as loud for each of these, side by side, with these ids [B * n, K, T]."""
+        lengths, valid, level = (None if x is None else x.repeat_interleave(n, 0) for x in (self.lengths, self.valid, self.level_db))
+        return replace(self, ids=ids.to(self.ids.device), lengths=lengths, valid=valid, level_db=level)
+
     def region(self, start_s: float, end_s: float | None, stages=None, bands=None) -> Tensor:
         """A mask over a rectangle of time, stages and bands.
 

@@ -6,7 +6,7 @@ is asked is checked here, once for all priors; a prior implements `_sample` and 
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -18,6 +18,7 @@ from vqaudio.model import Model
 Labels = dict[str, str | Sequence[str]]
 LocalLabels = Sequence[tuple[Tensor, Labels]]
 OnStep = Callable[[int, int, Tensor], None]
+Critic = Callable[[Codes], Tensor]
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,8 @@ class PriorConfig:
     top_p: float = 1.0
     steps: int | None = None
     guidance: float = 1.0
+    candidates: int = field(default=1, metadata={"later": True})
+    """Of so many new clips that one is kept which a critic likes best, where there is one; see `vqaudio.critics`."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,7 @@ class Prior(Model, tags=["audio", "codes", "inpainting"]):
         self, codes: Codes, mask: Tensor, labels: Labels | None = None, *, temperature: float | None = None,
         top_k: int | None = None, top_p: float | None = None, steps: int | None = None, guidance: float | None = None,
         local_labels: LocalLabels = (), generator: torch.Generator | None = None, on_step: OnStep | None = None,
+        critic: Critic | None = None,
     ) -> Codes:
         """Write the cells where the mask is True; all others, and padding, stay as they are.
 
@@ -133,6 +137,8 @@ class Prior(Model, tags=["audio", "codes", "inpainting"]):
             generator: all randomness; None for a fresh one.
             on_step: called as on_step(done, total, ids [B, K, T]) after each step; a cell still to be written is -1. What
                 it raises ends the sampling; the codes given are never changed.
+            critic: says how good each of several clips is, [B]. `candidates` of each are drawn, and the best is kept; until it is
+                chosen, `on_step` is shown the first.
 
         Raises:
             InputError: codes of another codec, a mask of the wrong shape, an unknown label, or a setting out of range.
@@ -151,9 +157,17 @@ class Prior(Model, tags=["audio", "codes", "inpainting"]):
         ids, hole, valid = (part.to(device) for part in (codes.ids.long(), mask, codes.valid))
         report = on_step or (lambda done, total, ids: None)
         with torch.inference_mode():  # thousands of small operations: each is quicker in it
-            filled = self._sample(ids, hole, valid, told.to(device), sampling, generator, report)
+            parts, settled = (ids, hole, valid, told.to(device)), (sampling, generator, report)
+            filled = self._best(critic, codes, parts, *settled) if critic else self._sample(*parts, *settled)
         filled = torch.where(mask, filled.to(codes.ids.device, codes.ids.dtype), codes.ids)
         return replace(codes, ids=filled)
+
+    def _best(self, critic, codes, parts, sampling, generator, report) -> Tensor:
+        """As `_sample`, of (ids, hole, valid, labels): for each clip the best of several."""
+        n = self.config.candidates
+        report = FirstOf(n, report)
+        found = self._sample(*(part.repeat_interleave(n, 0) for part in parts), sampling, generator, report)
+        return report.chosen(found, critic(codes.repeated(n, found)))
 
     def default_sampling(self, generating: bool = True) -> Sampling:
         """How `fill` samples where it is not told otherwise, chosen on validation clips.
@@ -292,6 +306,25 @@ LONGEST_S = 30.0
 def covers(mask: Tensor, codes: Codes) -> bool:
     """Whether the mask [B, K, T] leaves no cell of the codes known."""
     return bool((mask | ~codes.valid[:, None].to(mask.device)).all())
+
+
+class FirstOf:
+    """Of n candidates for each clip, which are sampled side by side, `report` is told the first; in the end the chosen one."""
+
+    def __init__(self, n: int, report: OnStep):
+        self.n, self.report, self.total = n, report, 0
+
+    def __call__(self, done: int, total: int, ids: Tensor) -> None:
+        self.total = total
+        if done < total:  # after the last step comes the choice
+            self.report(done, total, ids[:: self.n])
+
+    def chosen(self, ids: Tensor, scores: Tensor) -> Tensor:
+        """For each clip the one of its candidates, ids [B * n, K, T], with the highest of the scores [B * n]."""
+        best = scores.view(-1, self.n).argmax(1).to(ids.device)
+        found = ids[best + self.n * torch.arange(len(best), device=ids.device)]
+        self.report(self.total, self.total, found)
+        return found
 
 
 def _fresh_generator() -> torch.Generator:

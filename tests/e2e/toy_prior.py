@@ -15,7 +15,7 @@ from vqaudio.prior import Sampling
 
 
 class ToyPrior:
-    likelihood, sees_right = "exact", True
+    likelihood, sees_right, folder = "exact", True, None
     labels = {"digit": tuple("0123456789"), "speaker": ("george", "theo")}  # noqa: RUF012
 
     def __init__(self, codec, name="toy", pause_s=0.0, codec_name=None):
@@ -30,7 +30,7 @@ class ToyPrior:
         return Sampling(temperature=1.0 if generating else 0.9, top_p=1.0, steps=4, guidance=1.5)
 
     def fill(self, codes, mask, labels=None, *, temperature=1.0, top_k=None, top_p=None, steps=None, guidance=1.0,
-             generator=None, on_step=None):
+             generator=None, on_step=None, critic=None):
         vocab = torch.tensor(self.spec.vocab_of_row)[None, :, None]
         drawn = (torch.rand(codes.ids.shape, generator=generator) * vocab).long()
         total = steps or 4

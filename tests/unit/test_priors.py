@@ -8,6 +8,8 @@ from dataclasses import replace
 import pytest
 import torch
 
+import vqaudio
+from vqaudio import critics, hub
 from vqaudio.codes import Codes, CodeSpec, Stage
 from vqaudio.data import fsdd
 from vqaudio.data.clips import Clip, Split
@@ -15,6 +17,7 @@ from vqaudio.data.encoded import EncodedSplit, encoded
 from vqaudio.errors import InputError
 from vqaudio.evaluation import prior_evaluation as measure
 from vqaudio.evaluation.holes import interpolated, middle_hole
+from vqaudio.evaluation.judges import Judge, JudgeConfig
 from vqaudio.evaluation.metrics import cents_apart, pitch_hz
 from vqaudio.priors.autoregressive import AutoregressivePrior, AutoregressivePriorConfig
 from vqaudio.priors.naive_bayes import NaiveBayesPrior, NaiveBayesPriorConfig, neighbours
@@ -347,3 +350,57 @@ def test_a_hole_in_a_long_clip_is_filled_in_view_of_what_is_near():
     filled = prior.fill(codes, hole, generator=torch.Generator().manual_seed(0), on_step=lambda i, n, ids: reported.append(ids))
     assert (filled.ids != codes.ids)[hole].any() and torch.equal(filled.ids[~hole], codes.ids[~hole])
     assert torch.equal(reported[-1].cpu()[~hole], codes.ids[~hole]) and reported[0].shape == codes.ids.shape
+
+
+@pytest.fixture
+def with_critic(codec, tmp_path):
+    """A prior that draws four new clips for each, with a critic of digits beside it; and the same prior without."""
+    torch.manual_seed(0)
+    stages = tuple((stage.bands, stage.steps, stage.vocab) for stage in codec.spec.stages)
+    shape = AutoregressivePriorConfig(
+        stages=stages, codec_fingerprint=codec.encoder_fingerprint, dim=16, layers=1, heads=2, candidates=4, n_examples=1,
+        label_kinds=("digit", "speaker"), label_values=(("1", "2", "3"), ("a", "b")),
+    )
+    prior = AutoregressivePrior(shape)
+    for table in prior.parameters():
+        table.data += 0.3 * torch.randn(table.shape)
+    hub.save_compact(prior, tmp_path / "prior")
+    judge = Judge(JudgeConfig(classes=("3", "2", "1"), n_mels=16, channels=4))
+    judge.head.weight.data.mul_(30)
+    hub.save_compact(judge, tmp_path / "prior" / critics.FOLDER)
+    alone = AutoregressivePrior(replace(shape, candidates=1))
+    prior = hub.load(tmp_path / "prior")
+    alone.load_state_dict(prior.state_dict())
+    return prior, alone.eval()
+
+
+def test_of_several_new_clips_the_one_is_kept_in_which_the_critic_hears_the_label(codec, with_critic):
+    prior, alone = with_critic
+    labels, seen = {"digit": ["1", "3"]}, []
+    chance = lambda: torch.Generator().manual_seed(5)  # noqa: E731
+    sound, codes = vqaudio.generate(codec, prior, labels, 0.3, chance(), on_step=lambda i, n, ids: seen.append(ids))
+    every = prior.blank({"digit": ["1"] * 4 + ["3"] * 4}, 0.3)
+    mask = every.valid[:, None].expand_as(every.ids)
+    every = alone.fill(every, mask, {"digit": ["1"] * 4 + ["3"] * 4}, generator=_after_the_blank(prior, labels, chance()))
+    judge = hub.load(prior.folder / critics.FOLDER)
+    said = judge(codec.decode(every), every.lengths).log_softmax(-1)
+    sure = torch.stack([said[:4, 2], said[4:, 0]])
+    assert (sure.max(1).values > sure.min(1).values + 0.01).all()
+    assert torch.equal(codes.ids, every.ids.view(2, 4, *every.ids.shape[1:])[torch.arange(2), sure.argmax(1)])
+    assert sound.shape[0] == 2 and all(ids.shape == codes.ids.shape for ids in seen)
+    assert torch.equal(seen[-1], codes.ids.long())
+
+
+def _after_the_blank(prior, labels, generator):
+    """The generator as `vqaudio.generate` has it when it begins to fill."""
+    prior.blank(labels, 0.3, generator)
+    return generator
+
+
+def test_a_critic_is_asked_of_what_it_listens_for_only(codec, with_critic):
+    prior, alone = with_critic
+    assert critics.critic_for(codec, prior, {"digit": "1"})
+    assert critics.critic_for(codec, prior, {"speaker": "a"}) is None and critics.critic_for(codec, prior, None) is None
+    assert critics.critic_for(codec, alone, {"digit": "1"}) is None
+    one, same = (vqaudio.generate(codec, p, {"speaker": "a"}, 0.3, torch.Generator().manual_seed(1))[1].ids for p in with_critic)
+    assert torch.equal(one, same)

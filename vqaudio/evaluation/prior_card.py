@@ -203,8 +203,10 @@ def write_prior_card(prior: Prior, folder: Path) -> None:
     if found:
         used, in_hole = (json.dumps({k: v for k, v in found[s].items() if v is not None}) for s in ("settings", "hole_settings"))
         new = f"{found['clips']} new clips, evenly over the training clips' combinations of labels, with the settings {used}. "
+        n = prior.config.candidates
+        kept = f"Of {n} for each label, that one was kept in which a critic, another network than the judges, heard it best. "
         how = (
-            f"{new if found['judges'] else ''}{_holes_in(found)} were inpainted "
+            f"{(new + kept * (n > 1)) if found['judges'] else ''}{_holes_in(found)} were inpainted "
             f"without telling their labels, but where a row says so, with {in_hole}. All sounds, "
             f"the floor's too, went through the codec. Measured by `{found['command']}`."
         )

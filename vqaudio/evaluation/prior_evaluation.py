@@ -12,6 +12,7 @@ from torch import Tensor
 
 from vqaudio.codec import Codec
 from vqaudio.codes import Codes
+from vqaudio.critics import critic_for
 from vqaudio.data.batches import in_order, pad
 from vqaudio.data.clips import Split
 from vqaudio.data.encoded import EncodedSplit
@@ -103,7 +104,7 @@ def generate_evenly(codec: Codec, prior: Prior, n: int, generator: torch.Generat
             told = {kind: [(*prior.labels[kind], None)[i] for i in part[:, k]] for k, kind in enumerate(kinds)}
             blank = prior.blank(told, generator=generator)
             mask = blank.valid[:, None].expand(blank.ids.shape)
-            codes = prior.fill(blank, mask, told, generator=generator, **sampling)
+            codes = prior.fill(blank, mask, told, generator=generator, critic=critic_for(codec, prior, told), **sampling)
             sounds += _cut(codec.decode(codes), codes.lengths)
             maps += [ids[:, valid] for ids, valid in zip(codes.ids, codes.valid)]
             progress.update(len(part))

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vqaudio.cells import embedding_for, levels_of, rows_for
-from vqaudio.prior import Guidance, Prior, Sampling, draw, gumbel
+from vqaudio.prior import FirstOf, Guidance, Prior, Sampling, draw, gumbel
 from vqaudio.transformer import Conditions, NetworkConfig, Past, Transformer, causal, some_untold, weighted_mean
 
 
@@ -163,19 +163,9 @@ class AutoregressivePrior(Prior):
         parts = ids[..., near], hole[..., near], valid[..., near], local, cut, known[..., near]
         *repeated, known = (part.repeat_interleave(n, 0) for part in parts)
         whole = lambda drawn: torch.cat([ids[..., : near.start], drawn, ids[..., near.stop :]], dim=-1)  # noqa: E731
-        steps = []
-
-        def report_first(done: int, total: int, drawn: Tensor) -> None:
-            steps.append(done)
-            if done < total:  # after the last step comes the choice
-                report(done, total, whole(drawn[::n]))
-
+        report_first = FirstOf(n, lambda done, total, drawn: report(done, total, whole(drawn)))
         found = self._written(*repeated, sampling, generator, report_first)
-        fit = -self.losses(found, *repeated[2:], known).sum((1, 2)).view(-1, n)
-        best = fit.argmax(1) + n * torch.arange(len(fit), device=fit.device)
-        filled = whole(found[best])
-        report(len(steps), len(steps), filled)
-        return filled
+        return whole(report_first.chosen(found, -self.losses(found, *repeated[2:], known).sum((1, 2))))
 
     def _around(self, hole: Tensor, valid: Tensor) -> tuple[slice, Tensor]:
         """The columns in view of which a hole is filled and judged, and how many of each clip lie before and behind [B, 2]."""

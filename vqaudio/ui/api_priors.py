@@ -55,7 +55,7 @@ def generate(
         (found, codec), settings = _found(prior), _settings(labels, temperature, top_k, top_p, steps, guidance, seed)
         sampling.check_labels(found, settings.labels)
         seconds = wire.validated(inpainting.Length, {"seconds": seconds}).seconds
-        return _made(found, codec, sampling.generate(found, settings, seconds, settings.seed))
+        return _made(found, codec, sampling.generate(found, codec, settings, seconds, settings.seed))
 
 
 @described

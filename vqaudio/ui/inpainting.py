@@ -118,7 +118,7 @@ def new_clip(request: NewClipRequest) -> dict:
                 made.append(Workbench(codec, blank, title))
                 job.opened.append(describe(store.put(made[0]), made[0]))
 
-            variation = sampling.generate(prior, request.settings, request.seconds, seed, opened, job.step)
+            variation = sampling.generate(prior, codec, request.settings, request.seconds, seed, opened, job.step)
             made[0].codes = variation.codes
             job.add(Made(variation, made[0].version))
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from vqaudio.codec import Codec
 from vqaudio.codes import Codes
+from vqaudio.critics import critic_for
 from vqaudio.errors import InputError
 from vqaudio.ui import facts
 from vqaudio.ui.wire import Message
@@ -133,7 +134,7 @@ def fill(prior, codes: Codes, mask: Tensor, settings: Settings, seed: int, on_st
     return _fill(prior, codes, mask, settings, seed, torch.Generator().manual_seed(seed), on_step)
 
 
-def _fill(prior, codes, mask, settings, seed, generator, on_step) -> Variation:
+def _fill(prior, codes, mask, settings, seed, generator, on_step, critic=None) -> Variation:
     steps: list[Tensor] = []
     view = _view(codes, mask)
 
@@ -153,12 +154,12 @@ def _fill(prior, codes, mask, settings, seed, generator, on_step) -> Variation:
         said = {"labels": None, "local_labels": [(hole, labels)]}
     else:
         said = {"labels": labels}
-    filled = prior.fill(part, hole, generator=generator, on_step=told, **said, **settings.sampling())
+    filled = prior.fill(part, hole, generator=generator, on_step=told, critic=critic, **said, **settings.sampling())
     return Variation(seed, replace(codes, ids=whole(filled.ids)[None]), mask[0], codes.ids[0], steps)
 
 
-def generate(prior, settings: Settings, seconds: float | None, seed: int, on_blank=None, on_step=None) -> Variation:
-    """A new clip; without `seconds` its length is drawn from the training lengths given the labels.
+def generate(prior, codec, settings: Settings, seconds: float | None, seed: int, on_blank=None, on_step=None) -> Variation:
+    """A new clip, as `vqaudio.generate` makes it; without `seconds` its length is drawn from the training lengths given the labels.
 
     `on_blank(codes)` is told how long it is to be before anything is sampled; `on_step` as for `fill`.
     """
@@ -167,7 +168,8 @@ def generate(prior, settings: Settings, seconds: float | None, seed: int, on_bla
     check_length(blank)
     if on_blank:
         on_blank(blank)
-    return _fill(prior, blank, blank.valid[:, None].expand_as(blank.ids), settings, seed, generator, on_step)
+    critic = critic_for(codec, prior, settings.labels)
+    return _fill(prior, blank, blank.valid[:, None].expand_as(blank.ids), settings, seed, generator, on_step, critic)
 
 
 def audible(codec: Codec, codes: Codes, ids: Tensor) -> tuple[Codes, Tensor]:
