@@ -16,7 +16,7 @@ PerShard = Annotated[int, tyro.conf.arg(help="Recordings a shard.")]
 
 
 def download(
-    dataset: Annotated[Literal["fsdd", "speech-commands", "nsynth", "mnist"], tyro.conf.Positional],
+    dataset: Annotated[Literal["fsdd", "speech-commands", "nsynth", "mnist", "asterisk"], tyro.conf.Positional],
     version: Annotated[
         str | None, tyro.conf.arg(help="Of Speech Commands: 0.02 (2.4 GB), which is the default, or 0.01 (1.5 GB).")
     ] = None,
@@ -26,7 +26,7 @@ def download(
     ] = None,
 ) -> None:
     """Fetch a public dataset, check it, and keep it in the cache."""
-    from vqaudio.data import fsdd, mnist, nsynth, speech_commands
+    from vqaudio.data import asterisk, fsdd, mnist, nsynth, speech_commands
     from vqaudio.errors import InputError
 
     if version and dataset != "speech-commands":
@@ -38,7 +38,7 @@ def download(
     elif dataset == "nsynth":
         print(nsynth.download(part=part or "test"))
     else:
-        print({"fsdd": fsdd, "mnist": mnist}[dataset].download())
+        print({"fsdd": fsdd, "mnist": mnist, "asterisk": asterisk}[dataset].download())
 
 
 def prepare(

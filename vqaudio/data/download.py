@@ -5,6 +5,7 @@ What arrives is whole, or not there under its name.
 
 import hashlib
 import http.client
+import lzma
 import os
 import tarfile
 import tempfile
@@ -132,7 +133,7 @@ def unpack(archive: Path, folder: Path, limit: Callable[[PurePosixPath], int | N
                     raise InputError(f"{hostile}with {member.name!r} it unpacks to more than it should.")
                 _write(tar.extractfile(member).read(), folder / name)
                 progress.update()
-    except (tarfile.TarError, EOFError, zlib.error) as error:
+    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise InputError(f"The archive {archive.name} is damaged: {error}") from None
 
 
