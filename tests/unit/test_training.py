@@ -7,12 +7,14 @@ import torch
 
 from vqaudio import hub
 from vqaudio.cli.train import first_weights
+from vqaudio.data import fsdd
 from vqaudio.errors import InputError
 from vqaudio.training.codec_task import CodecTraining, GeneratorObjective, has_fast_bfloat16, reduced_precision
 from vqaudio.training.discriminators import Discriminators
 from vqaudio.training.gradients import gradient_norms
-from vqaudio.training.loop import schedule
+from vqaudio.training.loop import LoopConfig, Place, fit, schedule
 from vqaudio.training.losses import LoudnessLoss, SpectralLoss
+from vqaudio.training.picture_task import PictureTraining
 from vqaudio.training.recipes import CodecRecipe
 
 
@@ -160,3 +162,14 @@ def test_what_lies_below_the_floor_counts_as_silence(tone):
     hum = 1e-6 * tone
     deep, shallow = (SpectralLoss(8000, floor=floor)(0 * hum, hum, lengths)["mel"] for floor in (1e-8, 1e-2))
     assert deep > 0.1 and shallow == 0
+
+
+def test_a_picture_codec_is_trained_and_its_gradients_are_recorded(picture_folder, tiny_dataset, tmp_path):
+    codec, place = hub.load(picture_folder), Place(torch.device("cpu"))
+    before = {name: value.clone() for name, value in codec.named_parameters()}
+    train, validation = (fsdd.load_split(part, tiny_dataset) for part in ("train", "validation"))
+    task = PictureTraining(batch_size=2, crop_s=0.2, workers=1).task(codec, train, validation, 0, place)
+    result = fit(task, LoopConfig(steps=2, log_every=1), tmp_path / "run", place)
+    assert result["mel_l1"] > 0 and any(not torch.equal(before[name], p) for name, p in codec.named_parameters())
+    columns = (tmp_path / "run" / "metrics.csv").read_text().splitlines()[0].split(",")
+    assert {"train_picture", "train_gradient_norm", "validation_mel_l1"} <= set(columns)

@@ -1,6 +1,7 @@
 """Padded, masked batches of any dataset's clips, each a pure function of the step: a resumed run sees what it would have seen."""
 
 import functools
+import itertools
 import math
 import random
 from dataclasses import dataclass
@@ -122,6 +123,25 @@ class TrainingBatches:
             return audio
         level = active_level_db(audio[None, None], torch.tensor([len(audio)]), self.split.sample_rate)
         return audio * 10 ** ((level_db - level) / 20)
+
+
+class MadeAhead(torch.utils.data.Dataset):
+    """The same batches, made ahead of time by other processes: for a GPU that would wait for them."""
+
+    def __init__(self, batches: TrainingBatches, workers: int):
+        self.batches, self.workers = batches, workers
+        self._next, self._made = None, None
+
+    def batch(self, step: int) -> Batch:
+        """The batch of this step; quick for steps in a row."""
+        if step != self._next:
+            steps = itertools.count(step)
+            self._made = iter(torch.utils.data.DataLoader(self, batch_size=None, sampler=steps, num_workers=self.workers))
+        self._next = step + 1
+        return next(self._made)
+
+    def __getitem__(self, step: int) -> Batch:
+        return self.batches.batch(step)
 
 
 def training_batches(split: Split, *settings, **more) -> TrainingBatches:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from vqaudio.codec import Codec
-from vqaudio.data.batches import Augmentation, in_order, training_batches
+from vqaudio.data.batches import Augmentation, MadeAhead, in_order, training_batches
 from vqaudio.data.clips import Split
 from vqaudio.errors import InputError
 from vqaudio.evaluation.metrics import mel_l1, si_sdr
@@ -61,6 +61,8 @@ class CodecTraining:
     unquantised_steps: int = 0
     """Steps at the beginning in which that is so for all clips."""
     augmentation: Augmentation = field(default_factory=Augmentation)
+    workers: int = 0
+    """Processes that make batches ahead of time, for a GPU; with 0 each batch is made when its step begins."""
 
     def task(self, codec: Codec, train: Split, validation: Split, seed: int, place: Place) -> "CodecTask":
         return CodecTask(codec, self, train, validation, seed, place)
@@ -159,6 +161,8 @@ class CodecTask:
         self.batches = training_batches(
             train, settings.batch_size, crop, seed, settings.augmentation, codec.reference_level_db, place.rank, place.world
         )
+        if settings.workers:
+            self.batches = MadeAhead(self.batches, settings.workers)
         torch.manual_seed(seed)
         if settings.decoder_only:
             codec.freeze_encoder()

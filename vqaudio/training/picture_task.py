@@ -36,6 +36,8 @@ class PictureTraining:
     augmentation: Augmentation = field(
         default_factory=lambda: Augmentation(speeds=(0.89, 0.94, 0.97, 1.0, 1.0, 1.03, 1.06, 1.12), gain_db=2.0)
     )
+    workers: int = 0
+    """Processes that make batches ahead of time; see CodecTraining."""
 
     def task(self, codec: SpectrogramCodec, train: Split, validation: Split, seed: int, place: Place) -> "PictureTask":
         return PictureTask(codec, self, train, validation, seed, place)
@@ -88,8 +90,7 @@ class PictureTask(CodecTask):
             self.codec.freeze_codebooks()
         batch = self.batches.batch(step)
         loss, terms = self.objective(*(part.to(self.place.device) for part in (batch.audio, batch.lengths)))
-        terms["gradient_norm"] = self._descend("codec", loss)
-        return terms
+        return terms | self._descend("codec", loss)
 
 
 def _masked_l1(wanted: Tensor, given: Tensor, inside: Tensor) -> Tensor:

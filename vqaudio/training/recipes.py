@@ -115,6 +115,15 @@ CODEC_RECIPES = {
         loop=LoopConfig(steps=3000, validate_every=500, checkpoint_every=500),
     ),
 }
+CODEC_RECIPES["voice-16khz-gpu"] = replace(
+    CODEC_RECIPES["voice-16khz-ordered"],
+    training=CodecTraining(
+        batch_size=128, crop_s=0.8, learning_rate=8e-4, mel=40.0, floor=1e-5, complex=0.0, waveform=2.5, loudness=2.0,
+        unquantised_share=0.1, adversary_from=None, augmentation=Augmentation(noise=0.5, reverberation=0.2, band_limits=0.15),
+        workers=5,
+    ),
+    loop=LoopConfig(steps=5500, validate_every=2750, checkpoint_every=2500),
+)
 _VOICE_DECODER = CODEC_RECIPES["voice-16khz-decoder"]
 CODEC_RECIPES["voice-16khz-adversarial"] = replace(
     _VOICE_DECODER,
@@ -174,3 +183,10 @@ JUDGE_RECIPES = {
         loop=LoopConfig(steps=2500, log_every=100, validate_every=250),
     ),
 }
+_JUDGE = JUDGE_RECIPES["notes-judge-instrument"]
+JUDGE_RECIPES["notes-critic-instrument"] = replace(  # which a prior listens with: of another shape than the one that measures it
+    _JUDGE,
+    judge=replace(_JUDGE.judge, n_fft=2048, hop=320, n_mels=80, channels=20),
+    training=replace(_JUDGE.training, learning_rate=3e-3),
+    loop=replace(_JUDGE.loop, seed=1),
+)
