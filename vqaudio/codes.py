@@ -156,7 +156,8 @@ class Codes:
 
     def repeated(self, n: int, ids: Tensor) -> "Codes":
         """n clips as long and as loud for each of these, side by side, with these ids [B * n, K, T]."""
-        lengths, valid, level = (None if x is None else x.repeat_interleave(n, 0) for x in (self.lengths, self.valid, self.level_db))
+        parts = self.lengths, self.valid, self.level_db
+        lengths, valid, level = (part if part is None else part.repeat_interleave(n, 0) for part in parts)
         return replace(self, ids=ids.to(self.ids.device), lengths=lengths, valid=valid, level_db=level)
 
     def region(self, start_s: float, end_s: float | None, stages=None, bands=None) -> Tensor:

@@ -69,7 +69,8 @@ def test_prompts_that_say_something_are_kept_and_the_voices_find_them(tmp_path):
 @pytest.mark.parametrize(
     ("data", "sentence"),
     [
-        (b"!<arch>\n", "no Debian package"), (b"text", "no Debian package"), (package({SOUNDS + "a.g722": prompt(1.0)})[:-40], "damaged"),
+        (b"!<arch>\n", "no Debian package"), (b"text", "no Debian package"),
+        (package({SOUNDS + "a.g722": prompt(1.0)})[:-40], "damaged"),
         (package({"./usr/share/asterisk/sounds/../../../../x.g722": b"1"}), "not to be trusted"),
         (package({SOUNDS + "long.g722": b"0" * 2_000_001}), "unpacks to more than it should"),
     ],

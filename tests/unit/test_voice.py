@@ -21,7 +21,8 @@ def root(tmp_path_factory):
     chance = np.random.default_rng(0)
     for name, seconds in (
         *((f"wake-words/{word}/{i}", 0.3) for word in voice.WORDS for i in range(30)), ("spoken-commands/long", 8.0),
-        ("vctk-p239/a", 0.5), ("asterisk/fr/digits-1", 0.4), *((f"speech-commands-300/{word}/x_nohash_{i}", 0.2) for word in ("bed", "zero") for i in range(10)),
+        ("vctk-p239/a", 0.5), ("asterisk/fr/digits-1", 0.4),
+        *((f"speech-commands-300/{word}/x_nohash_{i}", 0.2) for word in ("bed", "zero") for i in range(10)),
     ):
         path = base / f"{name}.flac"
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,7 @@
 | spoken-commands | more than 50 people order a drink (Picovoice's speech-to-intent-benchmark) | Apache-2.0 |
 | vctk-p239 | one speaker of VCTK 0.92 | ODC-By |
 | festvox-ru | one speaker of Russian, msu_ru_nsh of festvox | BSD-like |
-| asterisk | five voices of telephone systems, in five languages; what `vqaudio download asterisk` fetches | CC BY-SA 3.0, CC BY 3.0 |
+| asterisk | prompts in five languages, what `vqaudio download asterisk` fetches | CC BY-SA 3.0, CC BY 3.0 |
 | fsdd | the training part of the Free Spoken Digit Dataset, ten digits in a row; nothing above 4 kHz | CC BY-SA 4.0 |
 | speech-commands-300 | 300 clips of Speech Commands v0.01: the test split, and never anything else | CC BY 4.0 |
 
@@ -40,8 +40,8 @@ ABOUT = About(
     name="recordings of more than a hundred voices (wake words, spoken commands, a speaker of VCTK, one of Russian, digits; the "
     "codec also telephone prompts in five languages)",
     parts="Trained on fifteen in sixteen of the recordings of wake-words, spoken-commands, vctk-p239 and festvox-ru, and on "
-    "FSDD's takes 10 to 49, on a GPU on five minutes of each of asterisk's voices too; weights and settings chosen on the rest; the numbers below are from 300 clips of Speech "
-    "Commands v0.01, which nothing was trained or chosen on: other people, words, rooms and microphones.",
+    "FSDD's takes 10 to 49; the codec, on a GPU, also on five minutes of each of asterisk's voices. Weights and settings were "
+    "chosen on the rest; the numbers below are from 300 clips of Speech Commands v0.01, which nothing was trained or chosen on: other people, words, rooms and microphones.",
     heard="PESQ (wide band), ESTOI and DNSMOS are means over 30 rows of ten clips; mel-L1, MR-STFT and SI-SDR over the 300 "
     "clips; speaker similarity is the cosine of resemblyzer's embeddings, a mean over speakers.",
     knows="It knows voices, most of them speaking English into everyday microphones.",

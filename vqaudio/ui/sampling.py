@@ -158,7 +158,9 @@ def _fill(prior, codes, mask, settings, seed, generator, on_step, critic=None) -
     return Variation(seed, replace(codes, ids=whole(filled.ids)[None]), mask[0], codes.ids[0], steps)
 
 
-def generate(prior, codec, settings: Settings, seconds: float | None, seed: int, on_blank=None, on_step=None) -> Variation:
+def generate(
+    prior, codec: Codec, settings: Settings, seconds: float | None, seed: int, on_blank=None, on_step=None
+) -> Variation:
     """A new clip, as `vqaudio.generate` makes it; without `seconds` its length is drawn from the training lengths given the labels.
 
     `on_blank(codes)` is told how long it is to be before anything is sampled; `on_step` as for `fill`.
