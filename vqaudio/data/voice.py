@@ -41,7 +41,8 @@ ABOUT = About(
     "codec also telephone prompts in five languages)",
     parts="Trained on fifteen in sixteen of the recordings of wake-words, spoken-commands, vctk-p239 and festvox-ru, and on "
     "FSDD's takes 10 to 49; the codec, on a GPU, also on five minutes of each of asterisk's voices. Weights and settings were "
-    "chosen on the rest; the numbers below are from 300 clips of Speech Commands v0.01, which nothing was trained or chosen on: other people, words, rooms and microphones.",
+    "chosen on the rest; the numbers below are from 300 clips of Speech Commands v0.01, which nothing was trained or chosen on: "
+    "other people, words, rooms and microphones.",
     heard="PESQ (wide band), ESTOI and DNSMOS are means over 30 rows of ten clips; mel-L1, MR-STFT and SI-SDR over the 300 "
     "clips; speaker similarity is the cosine of resemblyzer's embeddings, a mean over speakers.",
     knows="It knows voices, most of them speaking English into everyday microphones.",

@@ -161,7 +161,7 @@ def _fill(prior, codes, mask, settings, seed, generator, on_step, critic=None) -
 def generate(
     prior, codec: Codec, settings: Settings, seconds: float | None, seed: int, on_blank=None, on_step=None
 ) -> Variation:
-    """A new clip, as `vqaudio.generate` makes it; without `seconds` its length is drawn from the training lengths given the labels.
+    """A new clip, as `vqaudio.generate` makes it; without `seconds` as long as a training clip with these labels.
 
     `on_blank(codes)` is told how long it is to be before anything is sampled; `on_step` as for `fill`.
     """
