@@ -56,7 +56,7 @@ _NOTES = PriorTraining(  # a change of speed would change the pitch
 _OFTEN = LoopConfig(steps=1500, log_every=50, validate_every=100, checkpoint_every=100)  # a thousand notes are soon overfitted
 _TRANSPOSED = replace(_NOTES, shifts=(0, 1024), semitones=(-2, -1, 0, 1, 2))
 _LONG = replace(_OFTEN, steps=2500, validate_every=250, checkpoint_every=250)
-_LEVELS = {"dim": 160, "layers": 3, "cell_dim": 48, "dropout": 0.2}
+_LEVELS = {"dim": 160, "layers": 3, "cell_dim": 48, "dropout": 0.2, "candidates": 4}
 _TOLD = {"temperature": 0.7, "guidance": 3.0}  # a pitch and an instrument are to be heard at once
 _LARGE_CODEBOOKS = {"table_dim": 64, "attention_s": 1.0, "dropout": 0.1}  # the codewords' own dimension; half a crop
 
