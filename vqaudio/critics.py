@@ -14,6 +14,8 @@ from torch import Tensor
 from vqaudio import hub
 from vqaudio.codec import Codec
 from vqaudio.codes import Codes
+from vqaudio.errors import InputError
+from vqaudio.evaluation.judges import Judge
 from vqaudio.prior import Critic, Labels, Prior
 
 FOLDER = "critic"
@@ -22,23 +24,39 @@ FOLDER = "critic"
 def critic_for(codec: Codec, prior: Prior, labels: Labels | None) -> Critic | None:
     """What `prior.fill` asks which of its candidates is the best, for new clips with these labels.
 
-    None where the prior draws one candidate only, has no critic, or was not told what the critic listens for.
+    None where the prior has no critic, or was not told what the critic listens for.
+
+    Raises:
+        InputError: what lies in the folder `critic` cannot be loaded, or is no judge of the codec's sounds.
     """
+    judge = critic_of(prior)
+    if judge is None:
+        return None
+    if judge.config.sample_rate != codec.sample_rate:
+        raise InputError(f"The critic of {prior.name} listens at {judge.config.sample_rate:,} Hz, not {codec.sample_rate:,}.")
+    wanted = (labels or {}).get(judge.config.target)
+    told = [wanted] if wanted is None or isinstance(wanted, str) else wanted
+    return functools.partial(_sureness, codec, judge, wanted) if set(told) & set(judge.config.classes) else None
+
+
+def critic_of(prior: Prior) -> Judge | None:
+    """The judge in the prior's folder; None where there is none, or the prior draws one candidate only. Raises InputError."""
     folder = prior.folder and prior.folder / FOLDER
     if not folder or not (folder / "config.json").is_file() or prior.config.candidates == 1:
         return None
-    judge = _judge(folder)
-    wanted = (labels or {}).get(judge.config.target)
-    return None if wanted is None else functools.partial(_sureness, codec, judge, wanted)
+    return _judge(folder)
 
 
 @functools.cache
-def _judge(folder: Path):
-    return hub.load(folder)
+def _judge(folder: Path) -> Judge:
+    judge = hub.load(folder)
+    if not isinstance(judge, Judge):
+        raise InputError(f"{folder} holds no judge.")
+    return judge
 
 
 @torch.no_grad()
-def _sureness(codec: Codec, judge, wanted, candidates: Codes) -> Tensor:
+def _sureness(codec: Codec, judge: Judge, wanted, candidates: Codes) -> Tensor:
     """How sure the judge is, in nats and [B], that each of these clips is what was wanted: one value, or one for each n clips."""
     sound = codec.decode(candidates).cpu()
     said = judge(sound, candidates.lengths.cpu()).log_softmax(-1)

@@ -15,6 +15,7 @@ from vqaudio.codes import Codes, CodeSpec, Stage
 from vqaudio.errors import InputError
 from vqaudio.model import Model
 
+MOST_CANDIDATES = 64
 Labels = dict[str, str | Sequence[str]]
 LocalLabels = Sequence[tuple[Tensor, Labels]]
 OnStep = Callable[[int, int, Tensor], None]
@@ -103,6 +104,8 @@ class Prior(Model, tags=["audio", "codes", "inpainting"]):
 
     def __init__(self, config: PriorConfig):
         super().__init__()
+        if not 1 <= config.candidates <= MOST_CANDIDATES:
+            raise ValueError(f"candidates is 1 to {MOST_CANDIDATES}, not {config.candidates}")
         self.config = config
         self.spec = CodeSpec(tuple(Stage(*stage) for stage in config.stages), config.frame_rate)
         self.codec_name, self.codec_fingerprint = config.codec_name, config.codec_fingerprint

@@ -17,6 +17,7 @@ from torch import Tensor
 from vqaudio import audio, blur, generate, hub, inpaint
 from vqaudio.codec import Codec
 from vqaudio.codes import Codes, parse_stages
+from vqaudio.critics import critic_of
 from vqaudio.errors import InputError
 from vqaudio.prior import Prior, covers
 from vqaudio.training.loop import pick_device
@@ -83,6 +84,8 @@ def write(
         "vqaudio_recipe": VERSION, **asked, **{f"{name}_fingerprint": model.fingerprint for name, model in models.items()},
         "ids_sha256": ids_hash(codes), "target": str(target),
     }
+    if critic := _critic_fingerprint(asked, prior):
+        recipe["critic_fingerprint"] = critic
     if source is not None:
         recipe |= {"source": str(source), "source_sha256": hashlib.sha256(source.read_bytes()).hexdigest()}
     hub.replace_file(path, lambda temporary: temporary.write_text(json.dumps(recipe, indent=1) + "\n"))
@@ -111,6 +114,9 @@ def replay(path: Path, source: Path | None = None, target: Path | None = None, d
         here = load(asked[name]).fingerprint
         if wanted[name] != here:
             raise InputError(f"{path} was made with another {name} {asked[name]!r}: fingerprint {wanted[name]}, here {here}.")
+    critic = _critic_fingerprint(asked, models["prior"](asked["prior"])) if "prior" in models else None
+    if recipe.get("critic_fingerprint") != critic:
+        raise InputError(f"{path} was made while another critic listened to {asked['prior']!r}, or none.")
     if source is not None and source.exists():
         if hashlib.sha256(source.read_bytes()).hexdigest() != recipe.get("source_sha256"):
             raise InputError(f"{source} is not the input that {path} was made from.")
@@ -120,6 +126,12 @@ def replay(path: Path, source: Path | None = None, target: Path | None = None, d
     if ids_hash(codes) != hash_of_ids:
         raise InputError(f"{target}: other ids came out than {path} says; it was made on another device or version.")
     return f"{target}: the same ids"
+
+
+def _critic_fingerprint(asked: dict, prior: Prior | None) -> str | None:
+    """Of the critic that chose among new clips; None where none did."""
+    critic = critic_of(prior) if prior is not None and asked["verb"] == "generate" else None
+    return critic and critic.fingerprint
 
 
 def load_codec(name: str, device: str = "auto") -> Codec:

@@ -3,13 +3,14 @@
 import importlib
 import json
 import math
+import shutil
 from dataclasses import replace
 
 import pytest
 import torch
 
 import vqaudio
-from vqaudio import critics, hub
+from vqaudio import critics, hub, recipe_file
 from vqaudio.codes import Codes, CodeSpec, Stage
 from vqaudio.data import fsdd
 from vqaudio.data.clips import Clip, Split
@@ -33,6 +34,7 @@ from vqaudio.training.prior_task import (
     variants,
 )
 from vqaudio.transformer import Conditions
+from vqaudio.ui import sampling
 
 
 def test_naive_bayes_is_scikit_learns():
@@ -362,6 +364,7 @@ def with_critic(codec, tmp_path):
         label_kinds=("digit", "speaker"), label_values=(("1", "2", "3"), ("a", "b")),
     )
     prior = AutoregressivePrior(shape)
+    prior.remember(torch.tensor([2400]), torch.tensor([[0, 0]]), torch.tensor([-20.0]))
     for table in prior.parameters():
         table.data += 0.3 * torch.randn(table.shape)
     hub.save_compact(prior, tmp_path / "prior")
@@ -402,5 +405,38 @@ def test_a_critic_is_asked_of_what_it_listens_for_only(codec, with_critic):
     assert critics.critic_for(codec, prior, {"digit": "1"})
     assert critics.critic_for(codec, prior, {"speaker": "a"}) is None and critics.critic_for(codec, prior, None) is None
     assert critics.critic_for(codec, alone, {"digit": "1"}) is None
+    assert critics.critic_for(codec, prior, {"digit": ["9", None]}) is None  # nothing that it could tell apart
     one, same = (vqaudio.generate(codec, p, {"speaker": "a"}, 0.3, torch.Generator().manual_seed(1))[1].ids for p in with_critic)
     assert torch.equal(one, same)
+
+
+def test_the_app_and_the_evaluation_listen_too_and_a_recipe_names_the_critic(codec, with_critic, tmp_path):
+    prior, _ = with_critic
+    variation = sampling.generate(prior, codec, sampling.Settings(labels={"digit": "3"}), 0.3, 7)
+    _, codes = vqaudio.generate(codec, prior, {"digit": "3"}, 0.3, torch.Generator().manual_seed(7))
+    assert torch.equal(variation.codes.ids, codes.ids)
+    heard, maps = measure.generate_evenly(codec, prior, 3, torch.Generator().manual_seed(0))
+    assert len(maps) == 3 and heard.wanted["digit"].tolist() == [0, 0, 0]
+    two = vqaudio.generate(codec, prior, {"digit": ["1", None], "speaker": "a"}, 0.3)[1]
+    assert len(two) == 2
+    recipe_file.write(tmp_path / "recipe.json", {"verb": "generate"}, codec, prior, codes, None, tmp_path / "x.wav")
+    told = json.loads((tmp_path / "recipe.json").read_text())
+    assert told["critic_fingerprint"] == critics.critic_of(prior).fingerprint
+
+
+def test_a_critic_that_cannot_be_is_refused(codec, with_critic, model_folder):
+    prior, alone = with_critic
+    folder = prior.folder / critics.FOLDER
+    shutil.rmtree(folder)
+    assert critics.critic_for(codec, prior, {"digit": "1"}) is None
+    shutil.copytree(model_folder, folder)
+    with pytest.raises(InputError, match="no judge"):
+        critics.critic_for(codec, prior, {"digit": "1"})
+    other = prior.folder.parent / "other"
+    shutil.copytree(prior.folder, other)
+    shutil.rmtree(other / critics.FOLDER)
+    hub.save_compact(Judge(JudgeConfig(classes=("1", "2"), sample_rate=16_000)), other / critics.FOLDER)
+    with pytest.raises(InputError, match="listens at 16,000 Hz"):
+        critics.critic_for(codec, hub.load(other), {"digit": "1"})
+    with pytest.raises(ValueError, match="candidates is 1 to 64"):
+        AutoregressivePrior(replace(alone.config, candidates=0))

@@ -165,7 +165,8 @@ def test_what_lies_below_the_floor_counts_as_silence(tone):
 
 
 def test_a_picture_codec_is_trained_and_its_gradients_are_recorded(picture_folder, tiny_dataset, tmp_path):
-    codec, place = hub.load(picture_folder), Place(torch.device("cpu"))
+    trained, place = hub.load(picture_folder), Place(torch.device("cpu"))
+    codec = type(trained)(trained.config)
     before = {name: value.clone() for name, value in codec.named_parameters()}
     train, validation = (fsdd.load_split(part, tiny_dataset) for part in ("train", "validation"))
     task = PictureTraining(batch_size=2, crop_s=0.2, workers=1).task(codec, train, validation, 0, place)

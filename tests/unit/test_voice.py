@@ -124,5 +124,16 @@ def test_batches_that_others_make_ahead_are_the_same(root):
     batches = TrainingBatches(split, 4, 3200, 0, Augmentation(noise=0.5), -20.0)
     ahead = MadeAhead(batches, 2)
     for step in (3, 4, 5, 0):  # also after a jump
+        chance = torch.get_rng_state()
         mine, made = batches.batch(step), ahead.batch(step)
         assert torch.equal(mine.audio, made.audio) and mine.names == made.names
+        assert torch.equal(torch.get_rng_state(), chance), "a resumed run draws what it would have drawn"
+
+
+def test_what_goes_wrong_while_a_batch_is_made_ahead_is_told_in_a_sentence():
+    class Damaged:
+        def batch(self, step):
+            raise InputError("A shard is damaged.")
+
+    with pytest.raises(InputError, match="^A shard is damaged.$"):
+        MadeAhead(Damaged(), 1).batch(0)

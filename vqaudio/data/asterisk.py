@@ -36,7 +36,7 @@ IN_PACKAGE = PurePosixPath("usr/share/asterisk/sounds")
 def download(folder: Path | None = None, url: str = URL, checksums: dict[str, str] = CHECKSUMS) -> Path:
     """Fetch the packages (55 MB) and keep their prompts as FLAC, VOICE/NAME.flac, in `folder` (None: the cache); returns it.
 
-    A package whose prompts are there is not fetched again; `voice` finds them where the folder is called asterisk.
+    A package that was fetched is not fetched again. `voice` reads them from a folder `asterisk` beside its others.
 
     Raises:
         InputError: the address cannot be reached, a checksum differs, or a package is damaged or hostile.
@@ -87,7 +87,8 @@ def decoded(path: Path) -> Tensor:
 
 def _limit(name: PurePosixPath) -> int | None:
     """The most bytes that this file of a package may have; None for what is no prompt."""
-    return LARGEST if name.suffix == ".g722" and name.is_relative_to(IN_PACKAGE) and "silence" not in name.parts else None
+    of_a_voice = name.is_relative_to(IN_PACKAGE) and len(name.relative_to(IN_PACKAGE).parts) > 1
+    return LARGEST if name.suffix == ".g722" and of_a_voice and "silence" not in name.parts else None
 
 
 def _keep(paths: list[Path], base: Path, folder: Path) -> None:

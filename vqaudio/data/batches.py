@@ -135,13 +135,23 @@ class MadeAhead(torch.utils.data.Dataset):
     def batch(self, step: int) -> Batch:
         """The batch of this step; quick for steps in a row."""
         if step != self._next:
-            steps = itertools.count(step)
-            self._made = iter(torch.utils.data.DataLoader(self, batch_size=None, sampler=steps, num_workers=self.workers))
+            self._made = None  # its processes end before others begin
+            steps, chance = itertools.count(step), torch.Generator()  # the step's own random numbers are not touched
+            loader = torch.utils.data.DataLoader(
+                self, batch_size=None, sampler=steps, num_workers=self.workers, generator=chance
+            )
+            self._made = iter(loader)
         self._next = step + 1
-        return next(self._made)
+        made = next(self._made)
+        if isinstance(made, InputError):
+            raise made
+        return made
 
-    def __getitem__(self, step: int) -> Batch:
-        return self.batches.batch(step)
+    def __getitem__(self, step: int) -> Batch | InputError:
+        try:
+            return self.batches.batch(step)
+        except InputError as error:  # raised there, it would come as a traceback
+            return error
 
 
 def training_batches(split: Split, *settings, **more) -> TrainingBatches:

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from vqaudio.codec import Codec
+from vqaudio.critics import critic_of
 from vqaudio.data import dataset_named
 from vqaudio.data.clips import Split
 from vqaudio.data.encoded import encoded
@@ -41,6 +42,7 @@ def evaluate(
     found = {
         "prior": prior.name, "dataset": dataset, "likelihood": prior.likelihood, "sees_right": prior.sees_right, "split": part,
         "drawn_clips": of and len(split), "clips": n, "seed": seed, "settings": asdict(prior.sampling(True, **settings)),
+        "candidates": prior.config.candidates if critic_of(prior) else 1,
         "hole_settings": asdict(prior.sampling(False, **settings)), "hole_s": hole_s,
         "bits_per_code": bits.mean, "bits_per_row": bits.per_row, "bits_standard_error": bits.standard_error,
         "bits_clips": bits.clips, "bits_of_clips": len(clips), "judges": {},
@@ -203,7 +205,7 @@ def write_prior_card(prior: Prior, folder: Path) -> None:
     if found:
         used, in_hole = (json.dumps({k: v for k, v in found[s].items() if v is not None}) for s in ("settings", "hole_settings"))
         new = f"{found['clips']} new clips, evenly over the training clips' combinations of labels, with the settings {used}. "
-        n = prior.config.candidates
+        n = found.get("candidates", 1)
         kept = f"Of {n} for each label, that one was kept in which a critic, another network than the judges, heard it best. "
         how = (
             f"{(new + kept * (n > 1)) if found['judges'] else ''}{_holes_in(found)} were inpainted "

@@ -62,7 +62,8 @@ class CodecTraining:
     """Steps at the beginning in which that is so for all clips."""
     augmentation: Augmentation = field(default_factory=Augmentation)
     workers: int = 0
-    """Processes that make batches ahead of time, for a GPU; with 0 each batch is made when its step begins."""
+    """Processes that make batches ahead of time, for a GPU; with 0 each batch is made when its step begins. Of shards each of
+    them holds chunks of its own."""
 
     def task(self, codec: Codec, train: Split, validation: Split, seed: int, place: Place) -> "CodecTask":
         return CodecTask(codec, self, train, validation, seed, place)

@@ -78,7 +78,7 @@ class PictureTask(CodecTask):
     ):
         self._begin(codec, settings, train, validation, seed, place)
         if codec.is_new:
-            codec.start_from(torch.cat([self.batches.batch(-1 - i).audio for i in range(STARTING_BATCHES)]))
+            codec.start_from(torch.cat([self.batches.batch(step).audio for step in range(-STARTING_BATCHES, 0)]))
         self.objective = place.wrap(PictureObjective(codec, settings))
         self.modules, self.learning_rates = {"codec": codec}, {"codec": settings.learning_rate}
         trained = [p for p in codec.parameters() if p.requires_grad]
