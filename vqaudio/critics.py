@@ -1,8 +1,8 @@
 """A critic listens to several new clips of a prior, and the one is kept in which it hears the labels that were asked for.
 
-Rejection by a classifier, as VQ-VAE-2 has it (Razavi et al. 2019, section 3.4): what a classifier of real recordings cannot tell
-is rarely a good example of its class. The classifier here is a judge (`vqaudio.evaluation.judges`) in the folder `critic` of a
-prior's own; it must not be one that the prior is measured with.
+Rejection by a classifier, as VQ-VAE-2 has it (Razavi et al. 2019, "Classifier Based Rejection Sampling"): what a classifier of
+real recordings cannot tell is rarely a good example of its class. The classifier here is a judge (`vqaudio.evaluation.judges`)
+in the folder `critic` of a prior's own; it must not be one that the prior is measured with.
 """
 
 import functools
