@@ -144,13 +144,14 @@ def fit(task: Task, config: LoopConfig, folder: Path, place: Place, resume: bool
     for step in range(start, config.steps):
         scalars = _train_step(task, config, step, place.rank)
         done = step + 1
-        last = done == config.steps or stop.asked
+        stopping = stop.asked  # looked at once: what is asked for while this step is written down ends the next one
+        last = done == config.steps or stopping
         if observer:
             observer.see(scalars, done, last)
             if last or done % config.checkpoint_every == 0:
                 _save(task, config, checkpoint, done, observer.best)
                 _describe_run(folder, done, place, observer.log.spent_s, observer.meter.record(done))
-        if stop.asked:
+        if stopping:
             raise KeyboardInterrupt(f"stopped after step {done}; the same command with --resume goes on from there.")
     if observer is None:
         return {}
