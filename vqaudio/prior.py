@@ -7,6 +7,7 @@ is asked is checked here, once for all priors; a prior implements `_sample` and 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -160,16 +161,17 @@ class Prior(Model, tags=["audio", "codes", "inpainting"]):
         ids, hole, valid = (part.to(device) for part in (codes.ids.long(), mask, codes.valid))
         report = on_step or (lambda done, total, ids: None)
         with torch.inference_mode():  # thousands of small operations: each is quicker in it
-            parts, settled = (ids, hole, valid, told.to(device)), (sampling, generator, report)
-            filled = self._best(critic, codes, parts, *settled) if critic else self._sample(*parts, *settled)
+            sample = partial(self._best, critic, codes) if critic else self._sample
+            filled = sample(ids, hole, valid, told.to(device), sampling, generator, report)
         filled = torch.where(mask, filled.to(codes.ids.device, codes.ids.dtype), codes.ids)
         return replace(codes, ids=filled)
 
-    def _best(self, critic, codes, parts, sampling, generator, report) -> Tensor:
-        """As `_sample`, of (ids, hole, valid, labels): for each clip the best of several."""
+    def _best(self, critic, codes, ids, hole, valid, labels, sampling, generator, report) -> Tensor:
+        """As `_sample`: for each clip of the codes the best of several."""
         n = self.config.candidates
         report = FirstOf(n, report)
-        found = self._sample(*(part.repeat_interleave(n, 0) for part in parts), sampling, generator, report)
+        repeated = (part.repeat_interleave(n, 0) for part in (ids, hole, valid, labels))
+        found = self._sample(*repeated, sampling, generator, report)
         return report.chosen(found, critic(codes.repeated(n, found)))
 
     def default_sampling(self, generating: bool = True) -> Sampling:

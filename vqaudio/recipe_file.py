@@ -110,12 +110,12 @@ def replay(path: Path, source: Path | None = None, target: Path | None = None, d
         wanted, hash_of_ids = {name: recipe[f"{name}_fingerprint"] for name in models}, recipe["ids_sha256"]
     except (KeyError, TypeError) as error:
         raise InputError(f"{path} is damaged: {error} is missing or wrong.") from None
-    for name, load in models.items():
-        here = load(asked[name]).fingerprint
+    loaded = {name: load(asked[name]) for name, load in models.items()}
+    for name, model in loaded.items():
+        here = model.fingerprint
         if wanted[name] != here:
             raise InputError(f"{path} was made with another {name} {asked[name]!r}: fingerprint {wanted[name]}, here {here}.")
-    critic = _critic_fingerprint(asked, models["prior"](asked["prior"])) if "prior" in models else None
-    if recipe.get("critic_fingerprint") != critic:
+    if recipe.get("critic_fingerprint") != _critic_fingerprint(asked, loaded.get("prior")):
         raise InputError(f"{path} was made while another critic listened to {asked['prior']!r}, or none.")
     if source is not None and source.exists():
         if hashlib.sha256(source.read_bytes()).hexdigest() != recipe.get("source_sha256"):

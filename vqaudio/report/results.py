@@ -205,7 +205,7 @@ def _read_prior(found: Found, name: str, codec: str) -> None:
         raise InputError(f"The report needs the row {name} of inpainting in {metrics.path}: `{metrics.command}` writes it.")
     part = metrics("split")
     found.priors[name] = {
-        "codec": codec, "kind": name.removeprefix(f"{codec}-"), "likelihood": metrics("likelihood"),
+        "codec": codec, "likelihood": metrics("likelihood"),
         "bits": _number(metrics("bits_per_code"), 3), "clips": f"{metrics('clips'):,}",
         "judged": {
             kind: {

@@ -117,10 +117,10 @@ CODEC_RECIPES = {
 }
 CODEC_RECIPES["voice-16khz-gpu"] = replace(
     CODEC_RECIPES["voice-16khz-ordered"],
-    training=CodecTraining(
-        batch_size=128, crop_s=0.8, learning_rate=8e-4, mel=40.0, floor=1e-5, complex=0.0, waveform=2.5, loudness=2.0,
-        unquantised_share=0.1, adversary_from=None, augmentation=Augmentation(noise=0.5, reverberation=0.2, band_limits=0.15),
-        workers=5,
+    training=replace(
+        CODEC_RECIPES["voice-16khz-ordered"].training,
+        batch_size=128, crop_s=0.8, learning_rate=8e-4, mel=40.0, floor=1e-5, waveform=2.5, loudness=2.0, unquantised_share=0.1,
+        augmentation=replace(ROOMS, noise=0.5, reverberation=0.2), workers=5,
     ),
     loop=LoopConfig(steps=5500, validate_every=2750, checkpoint_every=2500),
 )
