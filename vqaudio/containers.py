@@ -218,7 +218,7 @@ def _bounded(file: BinaryIO, start: int, at: int, size: int, layout: Layout) -> 
     if _bytes(file, start, 4) in (b"RF64", b"BW64") and claimed == 2**32 - 1:
         claimed = _long_size(file, start, size, layout)
     if begin + claimed > size or claimed < 0:
-        unknown = claimed < 0 or claimed >= UNKNOWN and layout.header.size == 8
+        unknown = claimed < 0 or (claimed >= UNKNOWN and layout.header.size == 8)
         return Part(start, size, {}, None if unknown else claimed, size - begin)
     end = _end_of(file, begin + claimed, size, layout)
     if end is not None:
@@ -237,7 +237,7 @@ def _long_size(file: BinaryIO, start: int, size: int, layout: Layout) -> int:
 def _end_of(file: BinaryIO, at: int, size: int, layout: Layout) -> int | None:
     """Where the part ends whose sound ends at `at`; None where more of its sound seems to follow."""
     rest = _bytes(file, at, PADDING + 1)
-    if len(rest) < layout.header.size or len(rest) <= PADDING and not any(rest) or rest.startswith(TAGS):
+    if len(rest) < layout.header.size or (len(rest) <= PADDING and not any(rest)) or rest.startswith(TAGS):
         return size
     for first in (at + -at % layout.align, at):  # not every program pads
         end = first
@@ -286,7 +286,7 @@ def _later_films(file: BinaryIO, begin: int, size: int) -> Iterator[int]:
     for name, at, _ in _atoms(file, begin, size):
         if name == b"ftyp" and sound:
             yield at
-        sound = name in (b"moov", b"mdat") or sound and name != b"ftyp"
+        sound = name in (b"moov", b"mdat") or (sound and name != b"ftyp")
 
 
 def _later_links(file: BinaryIO, begin: int, size: int) -> Iterator[int]:

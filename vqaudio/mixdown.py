@@ -94,7 +94,7 @@ class Meter:
         if mix.channel is not None:
             told.append(f"Its channels are out of phase and cancel out when mixed: only channel {mix.channel + 1} was kept.")
         if mix.offset:
-            told.append(f"Its samples were off centre by {100 * abs(mix.offset):.2g} % of full scale (a DC offset), which was removed.")
+            told.append(f"It had a DC offset of {100 * abs(mix.offset):.2g} % of full scale, which was removed.")
         return told
 
     def too_long(self, seconds: float) -> InputError:
