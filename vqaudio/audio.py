@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from vqaudio.errors import InputError
-from vqaudio.hub import check_folder, replace_file
+from vqaudio.files import check_folder, replace_file
 from vqaudio.mixdown import Meter, Mix
 from vqaudio.progress import bar
 from vqaudio.sound_files import Samples, SoundFile

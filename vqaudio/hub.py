@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 from vqaudio.errors import InputError
+from vqaudio.files import replace_file
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
 FAMILIES = ("codecs", "priors")
@@ -128,30 +129,6 @@ def fingerprint(model: nn.Module) -> str:
         digest.update(key.encode())
         digest.update(value.detach().cpu().to(torch.float16 if value.is_floating_point() else value.dtype).numpy().tobytes())
     return digest.hexdigest()[:32]
-
-
-def replace_file(path: Path, write) -> None:
-    """Call `write(temporary path)` and put the result in place of `path` at once, so that no half-written file is ever seen.
-
-    Raises:
-        OSError: about `path`, where the disk is full or writing is not allowed.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        write(temporary)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def check_folder(path: Path) -> None:
-    """InputError if no file can be written here because of what is or is not there."""
-    if path.is_dir():
-        raise InputError(f"{path} is a folder; name a file in it.")
-    if not path.parent.is_dir():
-        raise InputError(f"{path} cannot be written: there is no folder {path.parent}.")
 
 
 def folder_of(name: str | os.PathLike) -> Path:

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from vqaudio import audio, blur, generate, hub, inpaint
+from vqaudio import audio, blur, files, generate, hub, inpaint
 from vqaudio.codec import Codec
 from vqaudio.codes import Codes, parse_stages
 from vqaudio.critics import critic_of
@@ -35,7 +35,7 @@ ASKED = {  # of each verb, what its recipe says besides the codec, the seed and 
 def run(asked: dict, source: Path | None, target: Path, recipe: Path | None, device: str = "auto") -> Codes:
     """Do what is asked; write the sound, or the .vqa file, to `target` and the recipe beside it. Returns the codes."""
     if recipe is not None:
-        hub.check_folder(recipe)
+        files.check_folder(recipe)
     if asked["verb"] == "fill":
         if target.suffix.lower() != ".vqa":
             raise InputError(f"{target} should end in .vqa.")
@@ -88,7 +88,7 @@ def write(
         recipe["critic_fingerprint"] = critic
     if source is not None:
         recipe |= {"source": str(source), "source_sha256": hashlib.sha256(source.read_bytes()).hexdigest()}
-    hub.replace_file(path, lambda temporary: temporary.write_text(json.dumps(recipe, indent=1) + "\n"))
+    files.replace_file(path, lambda temporary: temporary.write_text(json.dumps(recipe, indent=1) + "\n"))
 
 
 def replay(path: Path, source: Path | None = None, target: Path | None = None, device: str = "auto") -> str:

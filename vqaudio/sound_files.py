@@ -131,7 +131,7 @@ class SoundFile:
 
     def _refusal(self, part: Part) -> InputError:
         if lacks_index(self.file, part):
-            return InputError(f"{self.name} is cut short, and its index, which MP4 files keep at their end, is lost: copy it again.")
+            return InputError(f"{self.name} is cut short, and the index that MP4 files keep at their end is lost: copy it again.")
         return InputError(f"{self.name} is not an audio file that can be read, or it is damaged; use {KNOWN_KINDS}.")
 
     def _say_what_is_missing(self) -> None:

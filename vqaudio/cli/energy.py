@@ -27,7 +27,7 @@ def energy(
     device: Device = "auto",
 ) -> None:
     """Joules an encoded, a decoded and a generated second, and a training run: each measured, estimated or absent."""
-    from vqaudio import hub
+    from vqaudio import files, hub
     from vqaudio.energy import verbs as use
     from vqaudio.energy.record import Meter
     from vqaudio.training.loop import pick_device
@@ -50,7 +50,7 @@ def energy(
     print(use.report(found))
     if save:
         path = hub.folder_of(model) / "energy.json"
-        hub.replace_file(path, lambda temporary: temporary.write_text(json.dumps(found, indent=1) + "\n"))
+        files.replace_file(path, lambda temporary: temporary.write_text(json.dumps(found, indent=1) + "\n"))
 
 
 def priors_of(codec) -> list[str]:

@@ -32,7 +32,7 @@ def publish(
     ] = "",
 ) -> None:
     """Copy a run's weights to weights/NAME, with the record of how they were trained."""
-    from vqaudio import hub
+    from vqaudio import files, hub
 
     folder = Path(name) if "/" in name else hub.WEIGHTS / name
     records = []
@@ -44,11 +44,11 @@ def publish(
     hub.load(source)
     folder.mkdir(parents=True, exist_ok=True)
     for file in ("model.safetensors", "config.json"):
-        hub.replace_file(folder / file, lambda path, file=file: shutil.copyfile(source / file, path))
-    hub.replace_file(folder / "training.json", lambda path: path.write_text(json.dumps(records, indent=1) + "\n"))
+        files.replace_file(folder / file, lambda path, file=file: shutil.copyfile(source / file, path))
+    files.replace_file(folder / "training.json", lambda path: path.write_text(json.dumps(records, indent=1) + "\n"))
     if title or knows:
         told = {key: value for key, value in {"title": title, "knows": knows}.items() if value}
-        hub.replace_file(folder / "about.json", lambda path: path.write_text(json.dumps(told, indent=2) + "\n"))
+        files.replace_file(folder / "about.json", lambda path: path.write_text(json.dumps(told, indent=2) + "\n"))
     print(folder)
 
 
@@ -127,7 +127,7 @@ def evaluate_codec(
     PESQ, ESTOI, mel-L1, MR-STFT, SI-SDR, the judges' accuracy and, at 16 kHz, the speakers' similarity and DNSMOS. Of notes:
     mel-L1, MR-STFT, SI-SDR, the log-spectral distance, the share whose pitch and instrument are kept, and the codewords used.
     """
-    from vqaudio import hub
+    from vqaudio import files, hub
     from vqaudio.data import dataset_named
     from vqaudio.evaluation import codec_evaluation as evaluation
 
@@ -150,7 +150,7 @@ def evaluate_codec(
     if save:
         record = {"command": " ".join(["vqaudio", *sys.argv[1:]]), "dataset": dataset, "rows": [asdict(row) for row in rows]}
         path = hub.folder_of(model) / "metrics.json"
-        hub.replace_file(path, lambda temporary: temporary.write_text(json.dumps(record, indent=1) + "\n"))
+        files.replace_file(path, lambda temporary: temporary.write_text(json.dumps(record, indent=1) + "\n"))
 
 
 def card(

@@ -105,7 +105,7 @@ def score(
     output: Annotated[Path | None, tyro.conf.arg(help="Also write -log2 p of every cell to this .csv file.")] = None,
 ) -> None:
     """Say how surprising a sound is to a prior: -log2 p per cell, and in all."""
-    from vqaudio import hub
+    from vqaudio import files
     from vqaudio.cli.sound import _codec, _read
     from vqaudio.replay import load_prior
 
@@ -119,9 +119,9 @@ def score(
     for j in range(len(codes.spec.stages)):
         print(f"stage {j + 1}: {float(bits[codes.spec.rows_of(j)].mean()):.2f} bits a cell")
     if output:
-        hub.check_folder(output)
+        files.check_folder(output)
         lines = "\n".join(",".join(f"{value:.4f}" for value in row) for row in bits.tolist())
-        hub.replace_file(output, lambda path: path.write_text(lines + "\n"))
+        files.replace_file(output, lambda path: path.write_text(lines + "\n"))
 
 
 def evaluate_prior(
@@ -139,7 +139,7 @@ def evaluate_prior(
     """Bits per code, judged and compared new clips, memorisation, and inpainting beside plain baselines."""
     import json
 
-    from vqaudio import hub
+    from vqaudio import files, hub
     from vqaudio.evaluation.prior_card import evaluate, report
     from vqaudio.replay import load_prior
 
@@ -152,7 +152,7 @@ def evaluate_prior(
     print(report(found))
     if save:
         path = hub.folder_of(prior.name) / "metrics.json"
-        hub.replace_file(path, lambda temporary: temporary.write_text(json.dumps(found, indent=1) + "\n"))
+        files.replace_file(path, lambda temporary: temporary.write_text(json.dumps(found, indent=1) + "\n"))
 
 
 def parse_bands(text: str | None) -> list[int] | None:

@@ -21,7 +21,7 @@ def sampler(
     top_k: TopK = None, top_p: TopP = None, steps: Steps = None, guidance: Guidance = None, device: Device = "auto",
 ) -> None:
     """Make the notes of a range, and a ZIP of WAV files with an SFZ file that samplers open."""
-    from vqaudio import hub, sfz
+    from vqaudio import files, sfz
     from vqaudio.cli.sound import _codec
     from vqaudio.pitches import key_of
     from vqaudio.progress import bar
@@ -29,7 +29,7 @@ def sampler(
 
     if target.suffix.lower() != ".zip":
         raise InputError(f"{target} should end in .zip.")
-    hub.check_folder(target)
+    files.check_folder(target)
     ends, told = (key_of(low), key_of(to)), parse_labels(labels)
     codec, chosen = _codec(model, device), load_prior(prior, model)
     chosen.check_codec(codec)
@@ -43,4 +43,4 @@ def sampler(
             progress.update(1)
     name = sfz.title(told, chosen.name)
     data = sfz.sampler(made, codec.sample_rate, name, sfz.source(made, told, chosen.name))
-    hub.replace_file(target, lambda path: path.write_bytes(data))
+    files.replace_file(target, lambda path: path.write_bytes(data))

@@ -110,13 +110,13 @@ def info(
 
 
 def _check_pair(source: Path, target: Path) -> None:
-    if target.exists() and source.exists() and os.path.samefile(source, target):
-        raise InputError(f"{target} is the input itself: choose another name for the output.")
-    if not source.exists():
-        raise InputError(f"There is no file {source}.")
-    from vqaudio.hub import check_folder
+    from vqaudio.files import check_folder
 
     check_folder(target)
+    if not source.exists():
+        raise InputError(f"There is no file {source}.")
+    if target.exists() and os.path.samefile(source, target):
+        raise InputError(f"{target} is the input itself: choose another name for the output.")
 
 
 def _codec(model: str, device: str):

@@ -26,7 +26,7 @@ from tqdm import tqdm
 from vqaudio import audio
 from vqaudio.energy.training_run import RunMeter
 from vqaudio.errors import InputError
-from vqaudio.hub import replace_file
+from vqaudio.files import replace_file
 
 
 @dataclass(frozen=True)
