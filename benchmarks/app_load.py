@@ -228,7 +228,7 @@ def own_clip(sample_rate: int, seconds: float, chance: random.Random) -> torch.T
     """The example clips in an order of this user's own, over and over: [1, N]."""
     paths = sorted((ROOT / "assets" / "examples").glob("*.wav"))
     chance.shuffle(paths)
-    clips = [audio_io.load(path, sample_rate)[0] for path in paths]
+    clips = [audio_io.read(path, sample_rate) for path in paths]
     joined = torch.cat(clips * (1 + int(seconds)), dim=1)
     start = chance.randrange(sample_rate // 4)
     return joined[:, start : start + round(seconds * sample_rate)]

@@ -46,8 +46,8 @@ class InputReport:
         clipped_share: the share of samples, 0 to 1, on a flat top at full scale.
         trimmed_s: seconds of silence cut from the ends.
         sentences: what is worth knowing, in plain words, the most important last.
-        problems: those of the sentences that are about a fault of the recording: parts that are missing, channels that cancel
-            out, an offset.
+        damage: those of the sentences that are about what is missing from the file, or wrong in it.
+        remedies: those about what had to be done to the sound: an offset removed, channels that cancel out left aside.
     """
 
     sample_rate_hz: int
@@ -57,7 +57,8 @@ class InputReport:
     clipped_share: float
     trimmed_s: float
     sentences: tuple[str, ...]
-    problems: tuple[str, ...] = ()
+    damage: tuple[str, ...] = ()
+    remedies: tuple[str, ...] = ()
 
 
 def load(
@@ -77,7 +78,7 @@ def load(
         InputError: no such file, not audio, damaged, empty, too long, NaN or infinite samples.
     """
     limit = min(math.inf if max_seconds is None else max_seconds, MAX_SAMPLES / sample_rate)
-    audio, meter, problems = _read(source, sample_rate, limit, Mix())
+    audio, meter, damage = _read(source, sample_rate, limit, Mix())
     mix = meter.remedy()
     if mix != Mix():
         del audio
@@ -92,15 +93,14 @@ def load(
         start, stop = _sounding(audio, sample_rate)
         trimmed_s = (len(audio) - (stop - start)) / sample_rate
         audio = audio[start:stop].copy()
-    problems = (*problems, *meter.remarks(mix))
-    return torch.from_numpy(audio)[None], _report(meter, mix, trimmed_s, sample_rate, problems)
+    return torch.from_numpy(audio)[None], _report(meter, mix, trimmed_s, sample_rate, tuple(damage))
 
 
 def read(source: Source, sample_rate: int) -> Tensor:
     """As `load`, the sound alone: [1, N]. What is wrong with the recording goes to the log, which is stderr by default."""
     audio, report = load(source, sample_rate)
-    for problem in report.problems:
-        _log.warning("%s: %s", source if isinstance(source, str | os.PathLike) else "The recording", problem)
+    for sentence in (*report.damage, *report.remedies):
+        _log.warning("%s: %s", source if isinstance(source, str | os.PathLike) else "The recording", sentence)
     return audio
 
 
@@ -233,17 +233,14 @@ def _sounding(audio: np.ndarray, rate: int) -> tuple[int, int]:
     return max(0, int(loud[0]) * frame - margin), min(len(audio), (int(loud[-1]) + 1) * frame + margin)
 
 
-def _report(meter: Meter, mix: Mix, trimmed_s: float, wanted: int, problems: tuple[str, ...]) -> InputReport:
-    clipped_share = meter.flat / meter.samples
-    sentences = _sentences(meter, mix, trimmed_s, clipped_share, wanted, problems)
-    return InputReport(
-        meter.rates[0], meter.channels[0], meter.seconds, meter.peak, clipped_share, trimmed_s, tuple(sentences), problems
-    )
+def _report(meter: Meter, mix: Mix, trimmed_s: float, wanted: int, damage: tuple[str, ...]) -> InputReport:
+    facts = meter.rates[0], meter.channels[0], meter.seconds, meter.peak, meter.flat / meter.samples, trimmed_s
+    remedies = tuple(meter.remedies(mix))
+    sentences = tuple(_sentences(meter, mix, trimmed_s, wanted, (*damage, *remedies)))
+    return InputReport(*facts, sentences, damage, remedies)
 
 
-def _sentences(
-    meter: Meter, mix: Mix, trimmed_s: float, clipped_share: float, wanted: int, problems: tuple[str, ...]
-) -> Iterator[str]:
+def _sentences(meter: Meter, mix: Mix, trimmed_s: float, wanted: int, problems: tuple[str, ...]) -> Iterator[str]:
     rate, channels = meter.rates[0], meter.channels[0]
     yield f"The recording lasts {meter.seconds:.2f} s."
     yield from problems
@@ -262,7 +259,7 @@ def _sentences(
     yield f"The loudest sample is at {peak_db:.1f} dBFS."
     if meter.peak > 1:
         yield f"That is beyond full scale, so it was turned down by {peak_db:.1f} dB."
-    if clipped_share >= 1e-4:
+    if (clipped_share := meter.flat / meter.samples) >= 1e-4:
         yield f"{100 * clipped_share:.2g} % of its samples are clipped: record it more softly."
     if peak_db < QUIET_DB:
         yield "It is very quiet: move closer to the microphone."

@@ -22,13 +22,13 @@ class Mix:
     channel: int | None = None
     offset: float = 0.0
 
-    def __call__(self, block: np.ndarray) -> np.ndarray:
-        """float32 [n, channels] -> [n]."""
-        if self.channel is not None or block.shape[1] == 1:
-            mono = block[:, self.channel or 0]
+    def __call__(self, rows: np.ndarray) -> np.ndarray:
+        """float32 [channels, n] -> [n]."""
+        if self.channel is not None or len(rows) == 1:
+            mono = rows[self.channel or 0]
         else:
             with np.errstate(over="ignore", invalid="ignore"):
-                mono = block.mean(1)
+                mono = rows.mean(0)
         return mono - np.float32(self.offset) if self.offset else mono
 
 
@@ -59,23 +59,25 @@ class Meter:
         self.seconds += len(block) / rate
         if self.seconds > self.max_seconds:
             raise self.too_long(self.max_seconds)
-        top = float(max(block.max(), -block.min()))  # NaN passes through max
-        mono = self.mix(block)
+        rows = np.ascontiguousarray(block.T)
+        top = float(max(rows.max(), -rows.min()))  # NaN passes through max
+        mono = self.mix(rows)
         if not (math.isfinite(top) and np.isfinite(mono).all()):
             raise InputError(f"{self.name} holds NaN or infinite samples: export it again, as 16-bit WAV.")
         self.peak = max(self.peak, top)
         if top >= 0.99:
-            middle = block[1:-1]
-            self.flat += int(((np.abs(middle) >= 0.99) & (middle == block[:-2]) & (middle == block[2:])).sum())
-        self._sums[:, 0] += _moments(mono[:, None])[:, 0]
+            middle = rows[:, 1:-1]
+            self.flat += int(((np.abs(middle) >= 0.99) & (middle == rows[:, :-2]) & (middle == rows[:, 2:])).sum())
+        self._sums[:, 0] += _moments(mono)
         if len(self.channels) == 1:
-            self._sums[:, 1:] += _moments(block)
+            self._sums[:, 1:] += np.transpose([_moments(row) for row in rows])
         return mono
 
     def remedy(self) -> Mix:
         """The mix that this recording needs: one channel where all of them cancel out, and no offset."""
         mean, square = self._sums / max(1, self.frames)
-        power = (square - mean**2).clip(0)
+        with np.errstate(invalid="ignore"):  # samples that are too large to be squared
+            power = (square - mean**2).clip(0)
         n = len(power) - 1
         uncorrelated = power[1:].sum() / n**2 if n > 1 else 0.0
         cancels = len(self.channels) == 1 and uncorrelated > FAINT**2 and power[0] < CANCELS * uncorrelated
@@ -84,8 +86,8 @@ class Meter:
         off = self.seconds >= SHORTEST_S and abs(mean[place]) > max(OFFSET * power[place] ** 0.5, FAINT)
         return Mix(channel, float(mean[place]) if off else 0.0)
 
-    def remarks(self, mix: Mix) -> list[str]:
-        """What was unusual, and what `mix` did about it, in words."""
+    def remedies(self, mix: Mix) -> list[str]:
+        """What `mix` and the conversion did about what was unusual, in words."""
         told = []
         if len(self.rates) > 1:
             told.append(f"Its sample rate changes ({_list(self.rates)} Hz): all of it was converted.")
@@ -114,9 +116,9 @@ class Meter:
             self.channels.append(channels)
 
 
-def _moments(block: np.ndarray) -> np.ndarray:
-    """[n, channels] -> the sums of the samples and of their squares, float64 [2, channels]."""
-    return np.stack([block.sum(0, dtype=np.float64), np.einsum("nc,nc->c", block, block, dtype=np.float64)])
+def _moments(samples: np.ndarray) -> tuple[float, float]:
+    """[n] -> the sums of the samples and of their squares."""
+    return float(samples.sum()), float(np.dot(samples, samples))
 
 
 def _list(numbers: list[int]) -> str:

@@ -200,7 +200,7 @@ def _given(verb: str, source: Path, codec: Codec) -> Codes:
         raise InputError(f"There is no file {source}.")
     if verb == "fill":
         return read_vqa(source, codec)
-    return codec.encode(audio.load(source, codec.sample_rate)[0][None])
+    return codec.encode(audio.read(source, codec.sample_rate)[None])
 
 
 def ids_hash(codes: Codes) -> str:

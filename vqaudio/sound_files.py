@@ -15,6 +15,7 @@ from vqaudio.errors import InputError
 BLOCK = 2**20  # samples, over all channels, that are given at a time
 # The containers that FFmpeg may open. Playlists and the like are left out: they would make it open other files.
 CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mp3,aac,ogg,flac,wav,aiff,caf,w64,amr,asf,adts,au,nistsphere,voc,ircam,iff"
+FFMPEG_OPTIONS = {"format_whitelist": CONTAINERS, "protocol_whitelist": "", "max_size": str(2**20)}  # bytes a packet of PCM
 GUESSES = ("aac", "amr", "asf", "voc")  # FFmpeg estimates the lengths of these
 KNOWN_KINDS = "WAV, FLAC, OGG, MP3, M4A or WebM"
 SLACK_S = 0.1  # codecs add and cut some samples at the ends
@@ -66,7 +67,7 @@ class SoundFile:
 
         self._stated_s = None
         try:
-            container = av.open(View(self.file, part), options={"format_whitelist": CONTAINERS, "protocol_whitelist": ""})
+            container = av.open(View(self.file, part), options=FFMPEG_OPTIONS)
         except (av.FFmpegError, ValueError, OSError):
             yield from self._through_libsndfile(part)
             return
@@ -179,12 +180,16 @@ def _gathered(frames: Iterator[Block]) -> Iterator[Block]:
     rate, count = 0, 0
     for new_rate, samples in frames:
         if held and (new_rate != rate or samples.shape[1] != held[0].shape[1] or count >= BLOCK):
-            yield rate, np.concatenate(held)
+            yield rate, _whole(held)
             held, count = [], 0
         rate, count = new_rate, count + samples.size
         held.append(samples)
     if held:
-        yield rate, np.concatenate(held)
+        yield rate, _whole(held)
+
+
+def _whole(held: list[np.ndarray]) -> np.ndarray:
+    return held[0] if len(held) == 1 else np.concatenate(held)
 
 
 def _samples(frame) -> np.ndarray:
@@ -197,9 +202,11 @@ def full_scale(samples: np.ndarray) -> np.ndarray:
     """Integers at their type's full scale (unsigned ones around its middle) or floats -> float32."""
     if samples.dtype.kind == "f":
         with np.errstate(over="ignore"):  # too large for float32: infinite, which the meter refuses
-            return samples.astype(np.float32)
+            return samples.astype(np.float32, copy=False)
     half = 2.0 ** (8 * samples.dtype.itemsize - 1)
-    return ((samples - half if samples.dtype.kind == "u" else samples) / half).astype(np.float32)
+    if samples.dtype.kind == "u":
+        return ((samples - half) / half).astype(np.float32)
+    return np.multiply(samples, np.float32(1 / half), dtype=np.float32)
 
 
 def _seconds(packet) -> float:

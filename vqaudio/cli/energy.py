@@ -70,4 +70,4 @@ def _sound(source: Path | None, codec):
     files = [source] if source else sorted(EXAMPLES.glob("*.wav"))
     if not files:
         raise InputError("There are no example clips here: name a sound with --source.")
-    return torch.cat([audio.load(file, codec.sample_rate)[0] for file in files], dim=-1)[None]
+    return torch.cat([audio.read(file, codec.sample_rate) for file in files], dim=-1)[None]

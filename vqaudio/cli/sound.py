@@ -134,7 +134,7 @@ def _read(path: Path, codec):
     """[1, 1, N] at the codec's rate."""
     from vqaudio import audio
 
-    return audio.load(path, codec.sample_rate)[0][None]
+    return audio.read(path, codec.sample_rate)[None]
 
 
 def _audio_facts(report) -> dict:
