@@ -22,11 +22,12 @@ from vqaudio.errors import InputError
 from vqaudio.files import check_folder, replace_file
 from vqaudio.mixdown import Meter, Mix
 from vqaudio.progress import bar
-from vqaudio.sound_files import Samples, SoundFile
+from vqaudio.sound_files import Samples, SoundFile, full_scale
 
 SILENCE_DB = -80.0
 QUIET_DB = -40.0
 MAX_SAMPLES = 2**28  # of one recording at the rate that is wanted: 9 hours at 8 kHz, 1.5 at 48 kHz; 1 GB
+LOUDEST = 8.0  # a decoder overshoots by less; a float beyond is a sample of an integer type that lost its type
 TRIM_DB = -40.0  # below the loudest 20 ms, an end of the recording counts as silence
 TRIM_MARGIN_S = 0.05
 FORMATS = {".wav": "WAV", ".flac": "FLAC"}
@@ -132,6 +133,26 @@ def to_int16(audio: Tensor | np.ndarray) -> np.ndarray:
         raise InputError("The audio holds NaN or infinite samples.")
     scaled = samples.reshape(-1) * np.float32(32768)
     return np.clip(np.rint(scaled, out=scaled), -32768, 32767, out=scaled).astype(np.int16)
+
+
+def float_samples(audio: Tensor) -> Tensor:
+    """Any numbers -> float32 of the same shape: integers at their type's full scale, floats as they are.
+
+    Raises:
+        InputError: numbers of another kind, NaN or infinite ones, or ones so far beyond [-1, 1] that they are no such floats.
+    """
+    audio = torch.as_tensor(audio)
+    if audio.is_complex() or audio.dtype == torch.bool:
+        raise InputError(f"Samples are floats in [-1, 1] or integers; these are {audio.dtype}.")
+    if not audio.is_floating_point():
+        return torch.from_numpy(full_scale(audio.cpu().numpy())).to(audio.device)
+    audio = audio.to(torch.float32)
+    peak = float(max(-audio.min(), audio.max())) if audio.numel() else 0.0  # NaN passes through both
+    if not math.isfinite(peak):
+        raise InputError("The audio holds NaN or infinite samples.")
+    if peak > LOUDEST:
+        raise InputError(f"A sample is {peak:,.0f}, far beyond full scale: give floats in [-1, 1], or int16 as such.")
+    return audio
 
 
 def active_level_db(audio: Tensor, lengths: Tensor, sample_rate: int) -> Tensor:

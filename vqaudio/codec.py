@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from vqaudio.audio import active_level_db
+from vqaudio.audio import active_level_db, float_samples
 from vqaudio.codes import Codes, CodeSpec
 from vqaudio.errors import InputError
 from vqaudio.model import Model
@@ -140,7 +140,7 @@ class Codec(Model, tags=["audio", "residual-vector-quantization"]):
     def encode(
         self, audio: Tensor, lengths: Tensor | None = None, beam: int = 1, level_db: Tensor | float | None = None
     ) -> Codes:
-        """Encode audio [B, 1, N] in [-1, 1] at `sample_rate`.
+        """Encode audio [B, 1, N] at `sample_rate`: floats in [-1, 1], or integers at their type's full scale.
 
         Args:
             lengths: [B] samples of each clip; what lies behind is padding. None: all N.
@@ -153,8 +153,8 @@ class Codec(Model, tags=["audio", "residual-vector-quantization"]):
             Codes with T = ceil(max(lengths) / hop) columns.
 
         Raises:
-            InputError: the shape is not [B, 1, N], the audio is empty, or it holds NaN or infinite samples;
-                a level outside -120 to 40 dB.
+            InputError: the shape is not [B, 1, N], the audio is empty, or it holds NaN or infinite samples or
+                floats far beyond 1; a level outside -120 to 40 dB.
         """
         return self.encode_with_latents(audio, lengths, beam, level_db)[0]
 
@@ -221,13 +221,11 @@ class Codec(Model, tags=["audio", "residual-vector-quantization"]):
 
     def checked(self, audio: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Audio float32 [B, 1, N] and lengths [B] on the codec's device, or the InputErrors of `encode`."""
-        audio = torch.as_tensor(audio, dtype=torch.float32, device=next(self.parameters()).device)
+        audio = float_samples(audio).to(next(self.parameters()).device)
         if audio.ndim != 3 or audio.shape[1] != 1:
             raise InputError(f"Audio is [batch, 1, samples] at {self.sample_rate} Hz; this is {list(audio.shape)}.")
         if 0 in audio.shape:
             raise InputError("The clip is empty: there is nothing to encode.")
-        if not torch.isfinite(audio).all():
-            raise InputError("The audio holds NaN or infinite samples.")
         lengths = torch.full((len(audio),), audio.shape[-1]) if lengths is None else torch.as_tensor(lengths)
         if len(lengths) != len(audio) or int(lengths.min()) < 1 or int(lengths.max()) > audio.shape[-1]:
             raise InputError("Give one length a clip, from 1 to the number of samples.")

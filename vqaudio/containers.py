@@ -54,7 +54,6 @@ LAYOUTS = (
 _MP4 = rb"....ftyp"
 _SCANNED = (rb"fLaC[\x00\x80]\x00\x00\x22", rb"\x1aE\xdf\xa3.{1,60}?(webm|matroska)")  # no sizes lead from one to the next
 _OGG = rb"OggS\x00[\x02\x06]"  # the first page of a stream
-_OTHERS = rb"\.snd|ID3|OggS|NIST_1A|Creative Voice File|#!AMR|\x30\x26\xb2\x75\x8e\x66\xcf\x11"
 
 
 @dataclass(frozen=True)
@@ -135,12 +134,6 @@ def tag_size(head: bytes) -> int:
     if len(head) < 10 or head[:3] != b"ID3":
         return 0
     return 10 + sum((byte & 127) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0)))
-
-
-def is_sound(head: bytes) -> bool:
-    """Whether a file that begins with these bytes (12 or more) is of a kind that may hold sound."""
-    magics = [*(layout.magic for layout in LAYOUTS), _MP4, *_SCANNED, _OTHERS]
-    return any(re.match(magic, head, re.DOTALL) for magic in magics)
 
 
 def lacks_index(file: BinaryIO, part: Part) -> bool:
