@@ -22,12 +22,12 @@ from vqaudio.errors import InputError
 from vqaudio.files import check_folder, replace_file
 from vqaudio.mixdown import Meter, Mix
 from vqaudio.progress import bar
-from vqaudio.sound_files import Samples, SoundFile, full_scale
+from vqaudio.sound_files import BLOCK, Samples, SoundFile
 
 SILENCE_DB = -80.0
 QUIET_DB = -40.0
 MAX_SAMPLES = 2**28  # of one recording at the rate that is wanted: 9 hours at 8 kHz, 1.5 at 48 kHz; 1 GB
-LOUDEST = 8.0  # a decoder overshoots by less; a float beyond is a sample of an integer type that lost its type
+LOUDEST = 8.0  # a decoder overshoots by less; a float beyond is an integer that lost its type
 TRIM_DB = -40.0  # below the loudest 20 ms, an end of the recording counts as silence
 TRIM_MARGIN_S = 0.05
 FORMATS = {".wav": "WAV", ".flac": "FLAC"}
@@ -111,8 +111,11 @@ def save(path: str | os.PathLike, audio: Tensor, sample_rate: int) -> None:
 
     path = Path(path)
     kind = check_target(path)
+    samples = _mono(audio)
     file = io.BytesIO()  # and not the disk: soundfile does not tell when a disk is full
-    soundfile.write(file, to_int16(audio), sample_rate, subtype="PCM_16", format=kind)
+    with soundfile.SoundFile(file, "w", sample_rate, 1, "PCM_16", format=kind) as sound:
+        for start in range(0, len(samples), BLOCK):
+            sound.write(to_int16(samples[start : start + BLOCK]))
     replace_file(path, lambda temporary: temporary.write_bytes(file.getbuffer()))
 
 
@@ -126,32 +129,37 @@ def check_target(path: Path) -> str:
 
 def to_int16(audio: Tensor | np.ndarray) -> np.ndarray:
     """Audio [N], [1, N] or [1, 1, N] in [-1, 1] -> int16 [N] at the same level; what is beyond full scale is clipped."""
-    samples = np.asarray(audio.detach().cpu() if isinstance(audio, Tensor) else audio, dtype=np.float32)
-    if samples.ndim == 0 or samples.size != samples.shape[-1]:
-        raise InputError(f"One mono clip is [1, N]; this is {list(samples.shape)}.")
+    samples = _mono(audio)
     if not np.isfinite(samples).all():
         raise InputError("The audio holds NaN or infinite samples.")
-    scaled = samples.reshape(-1) * np.float32(32768)
+    scaled = samples * np.float32(32768)
     return np.clip(np.rint(scaled, out=scaled), -32768, 32767, out=scaled).astype(np.int16)
 
 
+def _mono(audio: Tensor | np.ndarray) -> np.ndarray:
+    """[N], [1, N] or [1, 1, N] -> float32 [N]."""
+    samples = np.asarray(audio.detach().cpu() if isinstance(audio, Tensor) else audio, dtype=np.float32)
+    if samples.ndim == 0 or samples.size != samples.shape[-1]:
+        raise InputError(f"One mono clip is [1, N]; this is {list(samples.shape)}.")
+    return samples.reshape(-1)
+
+
 def float_samples(audio: Tensor) -> Tensor:
-    """Any numbers -> float32 of the same shape: integers at their type's full scale, floats as they are.
+    """Samples of any floating-point type -> float32 of the same shape.
 
     Raises:
-        InputError: numbers of another kind, NaN or infinite ones, or ones so far beyond [-1, 1] that they are no such floats.
+        InputError: integers; NaN or infinite samples, or some so far beyond [-1, 1] that they are integers that lost their type.
     """
     audio = torch.as_tensor(audio)
-    if audio.is_complex() or audio.dtype == torch.bool:
-        raise InputError(f"Samples are floats in [-1, 1] or integers; these are {audio.dtype}.")
     if not audio.is_floating_point():
-        return torch.from_numpy(full_scale(audio.cpu().numpy())).to(audio.device)
+        kind = str(audio.dtype).removeprefix("torch.")
+        raise InputError(f"Samples are floats in [-1, 1]; these are {kind}: divide them by full scale, 32768 for int16.")
     audio = audio.to(torch.float32)
     peak = float(max(-audio.min(), audio.max())) if audio.numel() else 0.0  # NaN passes through both
     if not math.isfinite(peak):
         raise InputError("The audio holds NaN or infinite samples.")
     if peak > LOUDEST:
-        raise InputError(f"A sample is {peak:,.0f}, far beyond full scale: give floats in [-1, 1], or int16 as such.")
+        raise InputError(f"Samples are floats in [-1, 1]; one is {peak:,.0f}: divide them by full scale, 32768 for int16.")
     return audio
 
 
@@ -162,15 +170,25 @@ def active_level_db(audio: Tensor, lengths: Tensor, sample_rate: int) -> Tensor:
     is softer by exactly that. Silence is -80 dB.
     """
     frame = sample_rate // 50
-    frames = torch.nn.functional.pad(audio[:, 0], (0, -audio.shape[-1] % frame)).unflatten(-1, (-1, frame))
-    count = (lengths[:, None] - frame * torch.arange(frames.shape[1], device=audio.device)).clamp(0, frame)
-    inside = torch.arange(frame, device=audio.device, dtype=torch.int32) < count[..., None]
-    power = frames.square().mul_(inside).sum(-1)
+    power, count = zip(*_frame_power(audio[:, 0], lengths, frame))
+    power, count = torch.cat(power, -1), torch.cat(count, -1)
     loudness = power / count.clamp_min(frame / 4)
     active = loudness >= loudness.amax(-1, keepdim=True) * 0.01
     mean = (power * active).sum(-1) / (count * active).sum(-1).clamp_min(1)
     level = 10 * mean.clamp_min(10 ** (SILENCE_DB / 10)).log10()
     return (level * 2).round() / 2
+
+
+def _frame_power(audio: Tensor, lengths: Tensor, frame: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Audio [B, N] -> the sum of squares and the number of samples of each frame, [B, F] both, block by block."""
+    step = frame * 2**13
+    for start in range(0, audio.shape[-1], step):
+        block = audio[:, start : start + step]
+        frames = torch.nn.functional.pad(block, (0, -block.shape[-1] % frame)).unflatten(-1, (-1, frame))
+        begins = start + frame * torch.arange(frames.shape[1], device=audio.device)
+        count = (lengths[:, None] - begins).clamp(0, frame)
+        inside = torch.arange(frame, device=audio.device, dtype=torch.int32) < count[..., None]
+        yield frames.square().mul_(inside).sum(-1), count
 
 
 # Reading: blocks (Hz, float32 [n, channels]) are mixed, measured and resampled one after the other.

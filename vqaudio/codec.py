@@ -5,7 +5,7 @@ latents, latents into ids, and back. Long clips are done here, in overlapping bl
 `streaming`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -140,7 +140,7 @@ class Codec(Model, tags=["audio", "residual-vector-quantization"]):
     def encode(
         self, audio: Tensor, lengths: Tensor | None = None, beam: int = 1, level_db: Tensor | float | None = None
     ) -> Codes:
-        """Encode audio [B, 1, N] at `sample_rate`: floats in [-1, 1], or integers at their type's full scale.
+        """Encode audio [B, 1, N] in [-1, 1] at `sample_rate`.
 
         Args:
             lengths: [B] samples of each clip; what lies behind is padding. None: all N.
@@ -153,33 +153,47 @@ class Codec(Model, tags=["audio", "residual-vector-quantization"]):
             Codes with T = ceil(max(lengths) / hop) columns.
 
         Raises:
-            InputError: the shape is not [B, 1, N], the audio is empty, or it holds NaN or infinite samples or
-                floats far beyond 1; a level outside -120 to 40 dB.
+            InputError: the shape is not [B, 1, N], the audio is empty, or it holds integers, NaN or infinite samples,
+                or some beyond full scale by far; a level outside -120 to 40 dB.
         """
-        return self.encode_with_latents(audio, lengths, beam, level_db)[0]
+        audio, lengths, level_db = self._measured(audio, lengths, level_db)
+        ids = [ids for ids, _ in self._encoded(audio, lengths, level_db, beam)]
+        return self._codes(ids, lengths, level_db)
 
     @torch.no_grad()
     def encode_with_latents(
         self, audio: Tensor, lengths: Tensor | None = None, beam: int = 1, level_db: Tensor | float | None = None
     ) -> tuple[Codes, Tensor]:
         """As `encode`, and the latents [B, D, T] that were quantised."""
+        audio, lengths, level_db = self._measured(audio, lengths, level_db)
+        ids, latents = zip(*self._encoded(audio, lengths, level_db, beam))
+        return self._codes(ids, lengths, level_db), torch.cat(latents, dim=-1)
+
+    def _measured(self, audio: Tensor, lengths: Tensor | None, level_db: Tensor | float | None):
+        """Audio and lengths, checked, and the level [B] of each clip, or None for a codec that leaves it in the codes."""
         audio, lengths = self.checked(audio, lengths)
-        valid = self.valid_columns(lengths)
         if self.reference_level_db is None:
             level_db = None
         elif level_db is None:
             level_db = active_level_db(audio, lengths, self.sample_rate)
         else:
             level_db = self.checked_level(level_db, len(audio))
-        normal = nn.functional.pad(audio, (0, valid.shape[1] * self.hop - audio.shape[-1]))
-        normal = self._zeroed_behind(normal * self.gain(level_db, -1), lengths)
-        ids, latents = [], []
+        return audio, lengths, level_db
+
+    def _encoded(self, audio: Tensor, lengths: Tensor, level_db: Tensor | None, beam: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Ids [B, K, T] and latents [B, D, T] of each block of columns; only one block is held at its level."""
+        valid, gain = self.valid_columns(lengths), self.gain(level_db, -1)
         for block, before, after in self._blocks(valid.shape[1]):
-            part = self.latents(normal[..., block.start * self.hop : block.stop * self.hop], valid[:, block])
-            latents.append(part[..., before : part.shape[-1] - after])
-            ids.append(self.quantise(latents[-1], beam))
-        codes = Codes(torch.cat(ids, dim=-1) * valid[:, None], self.spec, lengths, valid, level_db)
-        return codes, torch.cat(latents, dim=-1)
+            start, stop = block.start * self.hop, block.stop * self.hop
+            part = nn.functional.pad(audio[..., start:stop], (0, max(0, stop - audio.shape[-1])))
+            part = self._zeroed_behind(part * gain, (lengths - start).clamp_min(0))
+            latents = self.latents(part, valid[:, block])
+            latents = latents[..., before : latents.shape[-1] - after]
+            yield self.quantise(latents, beam), latents
+
+    def _codes(self, ids: Sequence[Tensor], lengths: Tensor, level_db: Tensor | None) -> Codes:
+        valid = self.valid_columns(lengths)
+        return Codes(torch.cat(tuple(ids), dim=-1) * valid[:, None], self.spec, lengths, valid, level_db)
 
     @torch.no_grad()
     def decode(self, codes: Codes, stages: tuple[int, ...] | None = None) -> Tensor:
@@ -196,13 +210,17 @@ class Codec(Model, tags=["audio", "residual-vector-quantization"]):
         chosen = self.checked_stages(stages, len(codes.spec.stages))
         device = next(self.parameters()).device
         ids, valid, lengths = codes.ids.to(device), codes.valid.to(device), codes.lengths.to(device)
-        parts = []
+        parts = None
         for block, before, after in self._blocks(codes.columns):
             sound = self.synthesise(ids[..., block], valid[:, block], chosen)
             width = sound.shape[-1] // (block.stop - block.start)
-            parts.append(sound[..., before * width : sound.shape[-1] - after * width])
-        audio = self.whole(torch.cat(parts, dim=-1), valid)[..., : int(lengths.max())]
-        return self._zeroed_behind(audio * self.gain(codes.level_db, 1), lengths)
+            sound = sound[..., before * width : sound.shape[-1] - after * width]
+            if parts is None:  # one array, and not a list of parts, which would be there twice when it is joined
+                parts = sound.new_empty(*sound.shape[:-1], codes.columns * width)
+            start = (block.start + before) * width
+            parts[..., start : start + sound.shape[-1]] = sound
+        audio = self.whole(parts, valid)[..., : int(lengths.max())]
+        return self._zeroed_behind(audio.mul_(self.gain(codes.level_db, 1)), lengths)
 
     def check_codes(self, codes: Codes) -> None:
         """Raise InputError unless these codes have this codec's shape, whole or a prefix of its stages."""
