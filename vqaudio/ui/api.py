@@ -11,7 +11,7 @@ from vqaudio.audio import to_int16
 from vqaudio.codec import Codec
 from vqaudio.codes import parse_stages
 from vqaudio.errors import InputError
-from vqaudio.ui import exports, gpu, models, reading
+from vqaudio.ui import exports, gpu, models, reading, turns
 from vqaudio.vqa import write_vqa
 
 
@@ -83,7 +83,6 @@ def add_endpoints() -> None:
     stages, model = gr.Textbox("", visible=False, label="Stages"), gr.Textbox("", visible=False, label="Model")
     sound_out, codes_out = gr.Audio(visible=False, format="wav", label="Sound"), gr.File(visible=False, label="Codes")
     ids_out = gr.JSON(visible=False, label="Indices")
-    settings = {"concurrency_id": "codec", "concurrency_limit": 2, "show_progress": "hidden"}
-    gr.Button(visible=False).click(encode, [sound_in, model], [codes_out, ids_out], api_name="encode", **settings)
-    gr.Button(visible=False).click(decode, [codes_in, stages], sound_out, api_name="decode", **settings)
-    gr.Button(visible=False).click(reconstruct, [sound_in, stages, model], sound_out, api_name="reconstruct", **settings)
+    turns.endpoint(encode, [sound_in, model], [codes_out, ids_out])
+    turns.endpoint(decode, [codes_in, stages], sound_out)
+    turns.endpoint(reconstruct, [sound_in, stages, model], sound_out)

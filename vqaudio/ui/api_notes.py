@@ -8,7 +8,7 @@ from gradio.utils import get_upload_folder
 
 from vqaudio import sfz
 from vqaudio.pitches import key_of
-from vqaudio.ui import models, playing, reading, wire
+from vqaudio.ui import models, playing, pools, reading, turns, wire
 
 
 def sampler(
@@ -49,7 +49,6 @@ def add_endpoints() -> None:
     labels, prior = gr.JSON(visible=False, label="Labels"), gr.Textbox("", visible=False, label="Prior")
     seconds = gr.Number(sfz.SECONDS, visible=False, label="Seconds")
     take = gr.Number(0, precision=0, visible=False, label="Take")
-    gr.Button(visible=False).click(
-        sampler, [low, high, labels, prior, seconds, take], gr.File(visible=False, label="Instrument"), api_name="sampler",
-        concurrency_id="priors", concurrency_limit=1, show_progress="hidden",
+    turns.endpoint(
+        sampler, [low, high, labels, prior, seconds, take], gr.File(visible=False, label="Instrument"), pools.sampling
     )

@@ -11,7 +11,7 @@ from vqaudio.audio import to_int16
 from vqaudio.codec import Codec
 from vqaudio.codes import Codes
 from vqaudio.errors import InputError
-from vqaudio.ui import inpainting, models, reading, sampling, wire
+from vqaudio.ui import inpainting, models, pools, reading, sampling, turns, wire
 from vqaudio.ui.sampling import Settings, Variation
 from vqaudio.ui.selection import Mask, Rectangle, mask_of
 from vqaudio.vqa import write_vqa
@@ -168,11 +168,6 @@ def add_endpoints() -> None:
         gr.Audio(visible=False, format="wav", label="Sound"), gr.File(visible=False, label="Codes"),
         gr.JSON(visible=False, label="Recipe"),
     ]  # fmt: skip
-    settings = {"concurrency_id": "priors", "concurrency_limit": 1, "show_progress": "hidden"}
-    gr.Button(visible=False).click(generate, [prior, labels, *seconds, *chosen], out, api_name="generate", **settings)
-    gr.Button(visible=False).click(
-        inpaint, [sound_in, *place, prior, labels, *chosen, rectangles, local], out, api_name="inpaint", **settings
-    )
-    gr.Button(visible=False).click(
-        score, [sound_in, prior, labels], gr.JSON(visible=False, label="Surprise"), api_name="score", **settings
-    )
+    turns.endpoint(generate, [prior, labels, *seconds, *chosen], out, pools.sampling)
+    turns.endpoint(inpaint, [sound_in, *place, prior, labels, *chosen, rectangles, local], out, pools.sampling)
+    turns.endpoint(score, [sound_in, prior, labels], gr.JSON(visible=False, label="Surprise"), pools.sampling)

@@ -16,7 +16,7 @@ from torch import Tensor
 from vqaudio import audio as audio_io
 from vqaudio.errors import InputError
 from vqaudio.evaluation.metrics import mel_l1, si_sdr
-from vqaudio.ui import facts, models, pictures, reading, wire
+from vqaudio.ui import facts, models, pictures, reading, turns, wire
 from vqaudio.ui.codemap import beside
 from vqaudio.ui.store import Store
 from vqaudio.ui.workbench import Workbench
@@ -31,7 +31,7 @@ class Compare(gr.HTML):
     """Two sides of one clip. Its value is what `Pair.describe` tells; all else happens in the page."""
 
     def __init__(self, value: dict | None = None, **settings: Any):
-        super().__init__(value=value, server_functions=list(FUNCTIONS), **beside("compare", BORROWED), **settings)
+        super().__init__(value=value, server_functions=turns.for_page(FUNCTIONS), **beside("compare", BORROWED), **settings)
 
     def api_info(self) -> dict[str, Any]:
         return {"type": "object", "description": "A clip to compare, as the page draws it."}
@@ -186,6 +186,5 @@ def view(sound: gr.Audio, trim: gr.Checkbox) -> None:
         component = Compare(elem_id="compare")
         token = gr.State(None, time_to_live=3600, delete_callback=store.drop)
         tab.select(
-            open_pair, [sound, trim, token], [component, token], api_visibility="private", show_progress="hidden",
-            concurrency_id="codec",
+            turns.event(open_pair), [sound, trim, token], [component, token], api_visibility="private", show_progress="hidden",
         )

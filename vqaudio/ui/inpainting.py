@@ -99,7 +99,7 @@ def fill(request: FillRequest) -> dict:
         for seed in range(first, first + VARIATIONS):
             job.add(Made(sampling.fill(prior, codes, mask, request.settings, seed, job.step)))
 
-    return {"job": jobs.start(jobs.Job(work, VARIATIONS, owner=request.token)), "seed": first, "total": VARIATIONS}
+    return {"job": jobs.start(jobs.Job(work, VARIATIONS, ("fill", prior.name))), "seed": first, "total": VARIATIONS}
 
 
 @wire.serves(NewClipRequest)
@@ -122,7 +122,7 @@ def new_clip(request: NewClipRequest) -> dict:
             made[0].codes = variation.codes
             job.add(Made(variation, made[0].version))
 
-    return {"job": jobs.start(jobs.Job(work, VARIATIONS)), "seed": first, "total": VARIATIONS}
+    return {"job": jobs.start(jobs.Job(work, VARIATIONS, ("new", prior.name))), "seed": first, "total": VARIATIONS}
 
 
 def _seed(settings: Settings) -> int:
@@ -170,15 +170,15 @@ class Surprise:
 
 @wire.serves(ProgressRequest, light=True)
 def progress(request: ProgressRequest) -> dict:
-    """How far a job is, what the page has not seen of its results, and the cells as they stand after its latest step."""
+    """A job's place in the line, the seconds left, what the page has not seen, and the cells after the latest step."""
     job = jobs.store.get(request.job)
     job.asked_at = time.monotonic()
     state, (step, number, ids) = job.state, job.now
     fresh, opened = list(job.results)[request.seen :], list(job.opened)[request.opened :]
     unseen = ids is not None and step != request.step
     return {
-        "state": state, "share": job.share, "waiting": job.before, "error_text": job.error, "opened": opened,
-        "results": [result.told() for result in fresh], "step": step,
+        "state": state, "share": job.share, "waiting": job.place, "left_s": job.seconds_left, "error_text": job.error,
+        "opened": opened, "results": [result.told() for result in fresh], "step": step,
         "number": number, "now": wire.integers(torch.where(ids < 0, UNDECIDED, ids)) if unseen else None,
         "spent": None if state in ("waiting", "running") else job.spent,
     }  # fmt: skip
@@ -229,7 +229,7 @@ def score(request: ScoreRequest) -> dict:
     def work(job: jobs.Job) -> None:
         job.add(Surprise(surprise(prior, codes, request.labels), version, prior.likelihood == "exact"))
 
-    return {"job": jobs.start(jobs.Job(work, 1))}
+    return {"job": jobs.start(jobs.Job(work, 1, ("score", prior.name)))}
 
 
 def surprise(prior, codes, labels: dict[str, str]) -> torch.Tensor:

@@ -13,7 +13,7 @@ from pydantic import Field
 from vqaudio import sfz
 from vqaudio.errors import InputError
 from vqaudio.pitches import name_of
-from vqaudio.ui import inpainting, jobs, models, sampling, served, wire
+from vqaudio.ui import inpainting, jobs, models, sampling, served, turns, wire
 from vqaudio.ui.codemap import beside
 from vqaudio.ui.workbench import Workbench
 
@@ -27,7 +27,7 @@ class Keyboard(gr.HTML):
     """Two octaves of keys. Emits `open_note` with {prior, labels, key, seconds, take} when a person wants to see a note."""
 
     def __init__(self, **settings: Any):
-        super().__init__(value=None, server_functions=list(FUNCTIONS), **beside("keyboard", BORROWED), **settings)
+        super().__init__(value=None, server_functions=turns.for_page(FUNCTIONS), **beside("keyboard", BORROWED), **settings)
 
     def api_info(self) -> dict[str, Any]:
         return {"type": "object", "description": "Nothing: the keyboard asks for what it plays."}
@@ -172,7 +172,7 @@ def sampler(request: SamplerRequest) -> dict:
     def work(job: jobs.Job) -> None:
         job.add(instrument(prior, codec, request.labels, keys, request.seconds, request.take, job))
 
-    return {"job": jobs.start(jobs.Job(work, 1)), "total": len(keys)}
+    return {"job": jobs.start(jobs.Job(work, 1, ("sampler", prior.name))), "total": len(keys)}
 
 
 def range_of(prior, labels: dict[str, str], low: int, high: int) -> list[int]:
