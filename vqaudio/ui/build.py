@@ -5,29 +5,13 @@ from pathlib import Path
 import gradio as gr
 import torch
 
-from vqaudio.ui import (
-    api,
-    api_notes,
-    api_priors,
-    codebooks,
-    compare,
-    examples,
-    facts,
-    figures,
-    gpu,
-    inpainting,
-    models,
-    playing,
-    pools,
-    reading,
-    report,
-    served,
-    touching,
-    turns,
-)
+from vqaudio.ui import compare, facts, gpu, models, playing, pools, reading, turns
+from vqaudio.ui.api import notes, priors, sounds
+from vqaudio.ui.clip import cell_edits, handlers, inpainting
+from vqaudio.ui.clip.workbench import Workbench
 from vqaudio.ui.codemap import CodeMap
+from vqaudio.ui.panels import codebooks, examples, figures, report
 from vqaudio.ui.spending import Clock
-from vqaudio.ui.workbench import Workbench
 
 EVENTS = 400  # of all people that Gradio handles at a time; most of them only wait for their turn in a pool, see `turns`
 TITLE = """<div class="vq-title"><h1>vqaudio</h1><p>A neural codec turns sound into a few rows of whole numbers and back.
@@ -60,7 +44,7 @@ def start(request: gr.Request):
 
 def open_sound(path: str | None, trim: bool, model: str | None, token: str | None):
     """A new sound, or another model: encode it. Returns the codemap's value, the report, and the session's new token."""
-    served.store.drop(token)
+    handlers.store.drop(token)
     if not path:
         return {"model": model}, report.NOTHING_YET, None
     return _opened(lambda: _from_sound(path, bool(trim), model), model)
@@ -70,7 +54,7 @@ def open_codes(path: str | None, model: str | None, token: str | None):
     """A .vqa file: show it. Returns what `open_sound` returns, and the model that made it."""
     if not path:
         return gr.skip(), gr.skip(), gr.skip(), gr.skip()
-    served.store.drop(token)
+    handlers.store.drop(token)
     value, told, token = _opened(lambda: _from_codes(path), model)
     return value, told, token, value["model"]
 
@@ -80,10 +64,10 @@ def _opened(make, model: str | None):
         with reading.plain_errors():
             with Clock() as clock:
                 bench, told = make()
-            token = served.store.put(bench)
+            token = handlers.store.put(bench)
             told += report.nearness(bench.error, facts.known_of(bench.codec))
             told += report.limits(models.limits(bench.codec), clock.spent.in_words())
-            return served.describe(token, bench), told, token
+            return handlers.describe(token, bench), told, token
     except gr.Error as error:
         return {"model": model}, report.refusal(error.message), None
 
@@ -121,7 +105,7 @@ def build() -> gr.Blocks:
     torch.set_num_threads(1)
     with gr.Blocks(title="vqaudio", delete_cache=(600, 3600), analytics_enabled=False, fill_width=True) as demo:
         gr.HTML(TITLE)
-        session = gr.State(None, time_to_live=3600, delete_callback=served.store.drop)
+        session = gr.State(None, time_to_live=3600, delete_callback=handlers.store.drop)
         with gr.Tabs() as tabs:
             with gr.Tab("Listen", id="listen"):
                 picker, sound, trim, codemap, told = _listen(session)
@@ -137,9 +121,9 @@ def build() -> gr.Blocks:
             turns.event(open_note, pools.sampling), None, [codemap, told, session, picker, tabs], **hidden
         )
         demo.load(start, None, [picker, codemap], **hidden)
-        api.add_endpoints()
-        api_priors.add_endpoints()
-        api_notes.add_endpoints()
+        sounds.add_endpoints()
+        priors.add_endpoints()
+        notes.add_endpoints()
     return demo.queue(default_concurrency_limit=None, max_size=EVENTS)
 
 
@@ -160,7 +144,7 @@ def _listen(session: gr.State) -> tuple:
                 )
         with gr.Column(scale=2, min_width=300):
             told = gr.HTML(report.NOTHING_YET, elem_id="report")
-    functions = turns.for_page([*served.FUNCTIONS, *inpainting.FUNCTIONS, *touching.FUNCTIONS])
+    functions = turns.for_page([*handlers.FUNCTIONS, *inpainting.FUNCTIONS, *cell_edits.FUNCTIONS])
     codemap = CodeMap(server_functions=functions, elem_id="codemap")
     out = [codemap, told, session]
     hidden = {"api_visibility": "private", "show_progress": "hidden"}

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from vqaudio.errors import InputError
 from vqaudio.ui import pools
+from vqaudio.ui.clip.store import Store
 from vqaudio.ui.spending import Clock
-from vqaudio.ui.store import Store
 
 FORGOTTEN_S = 120.0  # a browser lets a page in the background run once a minute
 _log = logging.getLogger(__name__)
