@@ -69,7 +69,7 @@ def test_lines_are_bounded():
     assert bench.pool.withdraw(tasks[1]) and tasks[1].future.cancelled()
     assert not bench.pool.withdraw(tasks[1]) and not bench.pool.withdraw(tasks[0]), "it runs"
     tasks.append(bench.submit("c", "c0"))
-    bench.finish("a0", "b0", "a2", "c0")
+    bench.finish("a0", "a2", "b0", "c0")
     assert tasks[-1].future.result(20) == "c0"
 
 

@@ -1,8 +1,8 @@
 """Worker pools that serve sessions in turn, so that nobody who asks for a lot holds up the others.
 
-A session is one open page or one program. Each has a line of its own, bounded in length; a free worker takes the first task of
-the session that was served longest ago. Waiting costs no thread. There are two pools: `computing` for everything that
-takes a moment (decoding, encoding, drawing, exporting), `sampling` for the priors, which take seconds.
+A session is one open page or one program. Each has its own line, bounded in length; a free worker takes the first task of the
+session whose turn it is, and that session goes to the end. Waiting costs no thread. There are two pools: `computing` for all
+that takes a moment (decoding, encoding, drawing, exporting), `sampling` for the priors, which take seconds.
 """
 
 import contextvars
