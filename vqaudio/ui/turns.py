@@ -63,9 +63,9 @@ def _named_like(f: Callable, wrapper: Callable) -> Callable:
     return wrapper
 
 
-def endpoint(f: Callable, inputs, outputs, pool: pools.Pool = pools.computing) -> None:
-    """Serve `f` to programs under its own name, inside the current Blocks."""
-    gr.Button(visible=False).click(event(f, pool), inputs, outputs, api_name=f.__name__, show_progress="hidden")
+def endpoint(f: Callable, inputs, outputs, pool: pools.Pool = pools.computing, name: str = "") -> None:
+    """Serve `f` to programs under a name, or its own, inside the current Blocks."""
+    gr.Button(visible=False).click(event(f, pool), inputs, outputs, api_name=name or f.__name__, show_progress="hidden")
 
 
 def _address(request) -> str:

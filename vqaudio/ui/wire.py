@@ -22,6 +22,8 @@ StageNumber = Annotated[int, Field(ge=0, le=63)]
 Row = Annotated[int, Field(ge=0, le=4095)]
 Column = Annotated[int, Field(ge=0, le=10**7)]
 Index = Annotated[int, Field(ge=0, le=2**20)]
+Name = Annotated[str, Field(max_length=200)]
+StagesText = Annotated[str, Field(max_length=200)]
 
 
 class Message(BaseModel):
@@ -63,7 +65,7 @@ class ExampleRequest(Request):
     number: Annotated[int, Field(ge=0, le=63)]
 
 
-# What a person can mistype, and what it may be.
+# What a person or a program can get wrong, and what it may be.
 TELLS = {
     "temperature": "The temperature is a number from 0 to 5.",
     "top_k": "Top-k is a whole number from 1 to 65,536, or empty.",
@@ -77,6 +79,12 @@ TELLS = {
     "take": "The take is a whole number from 0 up.",
     "labels": "Labels are names with a value each, such as digit: 7; leave out what may be anything.",
     "rectangles": 'A mask is a list of at most 20,000 rectangles, each with start_s, end_s (seconds) and stages such as "2-".',
+    "model": "A model is the name of a codec of this app, at most 200 characters; empty for the usual one.",
+    "prior": "A prior is the name of one of this app, at most 200 characters; empty for the usual one.",
+    "stages": 'Stages are a text such as "3" or "1-4,7", at most 200 characters; empty for all.',
+    "low": "The lowest note is written as C3, A#3 or 48.",
+    "high": "The highest note is written as C5, A#5 or 72.",
+    "local": "Local is true or false.",
     "start_s": "A selection starts at a number of seconds from 0.",
     "end_s": "A selection ends at a number of seconds, inside the clip.",
 }
