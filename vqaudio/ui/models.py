@@ -103,7 +103,7 @@ def _known_priors() -> str:
     for name in _prior_names():
         codec_name = _config(_folder(name)).get("codec_name") or getattr(_prior(name), "codec_name", None)
         if codec_name:
-            by_codec.setdefault(str(codec_name), []).append(name)
+            by_codec.setdefault(str(codec_name), []).append(Path(name).name if Path(name).is_dir() else name)
     parts = [f"for {codec_name}: {', '.join(found)}" for codec_name, found in by_codec.items()]
     return f"Known are {'; '.join(parts) or 'none'}."
 
