@@ -179,16 +179,6 @@ def test_an_unforeseen_error_is_a_sentence(monkeypatch, token, caplog):
     assert "failed" in caplog.text
 
 
-def test_a_crowd_is_told_to_wait(monkeypatch, token):
-    monkeypatch.setattr(wire, "WAIT_S", 0.01)
-    slots = [wire._slots.acquire() for _ in range(wire.AT_ONCE)]
-    try:
-        assert "Too many people" in handlers.decode({"token": token, "stages": [0]})["error"]
-    finally:
-        for _ in slots:
-            wire._slots.release()
-
-
 # --- files to take home -------------------------------------------------------------------------------------------------
 
 

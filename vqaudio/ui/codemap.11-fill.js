@@ -88,7 +88,7 @@ async function follows(starting, react) {
   if (job) return say("A prior is at work already: wait until it is done, or press Cancel.");
   job = "starting";
   cancelSoon = false;
-  showJob(0, 0, 0, 1);
+  showJob({ share: 0, state: "running" }, 0, 1);
   const started = await call(...starting);
   if (!started.ok) return endJob(started.error);
   job = started.job;
@@ -108,7 +108,7 @@ async function watchJob({ job: token, total }, react) {
     for (const result of answer.results) react.result(result, got.seen++);
     if (answer.now && answer.number >= got.seen) react.now(idsOf(answer.now), answer.number);
     got.step = answer.step;
-    showJob(answer.share, answer.waiting, got.seen, total);
+    showJob(answer, got.seen, total);
     if (answer.state === "done") return endJob("", true);
     if (answer.state === "failed") return stopped(answer.error_text);
     if (gallery && answer.state === "cancelled") await gallery.first;
@@ -122,10 +122,19 @@ function idsOf(text) {
   return new Uint16Array(bytesOf(text).buffer);
 }
 
-function showJob(share, waiting, made, total) {
+function showJob({ state, share, waiting, left_s }, made, total) {
   root.classList.add("cm-busy");
   $(".cm-progress progress").value = share;
-  $(".cm-progress-text").textContent = waiting ? `Waiting: ${waiting} before you` : `Variation ${Math.min(total, made + 1)} of ${total}, ${Math.round(100 * share)} %`;
+  const done = state === "waiting" ? waitingText(waiting) : `Variation ${Math.min(total, made + 1)} of ${total}, ${Math.round(100 * share)} %`;
+  $(".cm-progress-text").textContent = done + leftText(left_s);
+}
+
+function waitingText(before) {
+  return before ? `Waiting: ${before} before you` : "Waiting: you are next";
+}
+
+function leftText(seconds) {
+  return seconds == null ? "" : `, about ${Math.max(1, Math.round(seconds))} s left`;
 }
 
 function endJob(sentence, done = false) {

@@ -3,7 +3,6 @@
 One component of our own, as the codemap is; it borrows some of the codemap's scripts.
 """
 
-import logging
 import threading
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,7 +15,7 @@ from torch import Tensor
 from vqaudio import audio as audio_io
 from vqaudio.errors import InputError
 from vqaudio.evaluation.metrics import mel_l1, si_sdr
-from vqaudio.ui import facts, models, reading, wire
+from vqaudio.ui import facts, models, reading, turns, wire
 from vqaudio.ui.clip import pictures
 from vqaudio.ui.clip.store import Store
 from vqaudio.ui.clip.workbench import Workbench
@@ -24,7 +23,6 @@ from vqaudio.ui.codemap import beside
 
 BORROWED = ("1-data", "2-paint", "4-lanes", "6-state")
 NOTHING_OPEN = "Nothing is open yet. Open a sound in Listen: here it is compared with itself, by two models or at two rates."
-_log = logging.getLogger(__name__)
 store = Store()
 
 
@@ -32,7 +30,7 @@ class Compare(gr.HTML):
     """Two sides of one clip. Its value is what `Pair.describe` tells; all else happens in the page."""
 
     def __init__(self, value: dict | None = None, **settings: Any):
-        super().__init__(value=value, server_functions=list(FUNCTIONS), **beside("compare", BORROWED), **settings)
+        super().__init__(value=value, server_functions=turns.for_page(FUNCTIONS), **beside("compare", BORROWED), **settings)
 
     def api_info(self) -> dict[str, Any]:
         return {"type": "object", "description": "A clip to compare, as the page draws it."}
@@ -55,7 +53,7 @@ class Pair:
     @classmethod
     def read(cls, path: str, trim: bool) -> "Pair":
         """Raises InputError: no sound, or no model that can be loaded."""
-        codecs = _loadable()
+        codecs = models.loadable()
         finest = max(codecs, key=lambda codec: codec.sample_rate)
         audio, _ = reading.sound(path, finest, trim)
         return cls(audio[0], finest.sample_rate, codecs, Path(path).stem, (path, trim))
@@ -109,20 +107,6 @@ class Pair:
     @staticmethod
     def _at(sound: Tensor, rate: int, wanted: int) -> Tensor:
         return sound if rate == wanted else audio_io.load((rate, sound.clamp(-1, 1).numpy()), wanted)[0][0]
-
-
-def _loadable() -> list:
-    """The codecs that can be loaded; one that cannot must not keep the others from working."""
-    found, sentences = [], []
-    for name in models.names():
-        try:
-            found.append(models.codec(name))
-        except InputError as error:
-            sentences.append(str(error))
-            _log.warning("the codec %s cannot be compared: %s", name, error)
-    if not found:
-        raise InputError(sentences[0] if sentences else "No codec is here.")
-    return found
 
 
 def open_pair(path: str | None, trim: bool, token: str | None):
@@ -187,6 +171,5 @@ def view(sound: gr.Audio, trim: gr.Checkbox) -> None:
         component = Compare(elem_id="compare")
         token = gr.State(None, time_to_live=3600, delete_callback=store.drop)
         tab.select(
-            open_pair, [sound, trim, token], [component, token], api_visibility="private", show_progress="hidden",
-            concurrency_id="codec",
+            turns.event(open_pair), [sound, trim, token], [component, token], api_visibility="private", show_progress="hidden",
         )

@@ -55,7 +55,7 @@ async function save() {
   if (job) return say("An instrument is being made already: wait until it is done, or cancel it.");
   const { key, ...same } = requestOf(0);
   job = "starting";
-  showJob(0);
+  showJob({ share: 0 });
   const started = await call(server.sampler, { ...same, low: Number($(".kb-low").value), high: Number($(".kb-high").value) });
   if (!started.ok) return endJob(started.error);
   job = started.job;
@@ -64,7 +64,7 @@ async function save() {
     if (!answer.ok) return endJob(answer.error);
     if (answer.state === "failed") return endJob(answer.error_text);
     if (answer.state === "cancelled") return endJob("Cancelled. The notes that were made are kept.");
-    showJob(answer.share, answer.waiting, started.total);
+    showJob(answer, started.total);
     if (answer.state === "done") break;
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
@@ -76,10 +76,12 @@ async function save() {
   endJob(`Saved ${file.name}: ${started.total} notes. Open its .sfz file in a sampler.`);
 }
 
-function showJob(share, waiting = 0, total = 0) {
+function showJob({ state, share, waiting, left_s }, total = 0) {
   root.classList.add("cm-busy");
   $(".cm-progress progress").value = share;
-  $(".cm-progress-text").textContent = waiting ? `Waiting: ${waiting} before you` : `${Math.round(share * total)} of ${total || "…"} notes`;
+  const left = left_s == null ? "" : `, about ${Math.max(1, Math.round(left_s))} s left`;
+  const done = state === "waiting" ? `Waiting: ${waiting} before you` : `${Math.round(share * total)} of ${total || "…"} notes`;
+  $(".cm-progress-text").textContent = done + left;
 }
 
 function endJob(sentence) {
