@@ -6,6 +6,7 @@ from huggingface_hub import PyTorchModelHubMixin
 from torch import nn
 
 from vqaudio.hub import fingerprint, save_compact
+from vqaudio.settings import check
 
 
 class Model(nn.Module, PyTorchModelHubMixin, library_name="vqaudio"):
@@ -13,6 +14,13 @@ class Model(nn.Module, PyTorchModelHubMixin, library_name="vqaudio"):
 
     name = "unnamed"
     folder: Path | None = None
+
+    def __init__(self, config=None):
+        """Keep a configuration. Raises InputError where a field of it has a wrong type or is out of range."""
+        super().__init__()
+        if config is not None:
+            check(config)
+            self.config = config
 
     def part_of(self, parameter: str) -> str:
         """The part of the network that a parameter, by its name, is counted to where parts are compared: its top-level module."""

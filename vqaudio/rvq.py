@@ -9,12 +9,14 @@ section III-C); the low-dimensional, L2-normalised look-up is that of Yu et al. 
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+Update = Literal["ema", "gradient", "fixed"]
 ROWS_AT_ONCE = 256  # rows of distances that stay in the cache of a CPU while their minimum is taken
 COLUMNS_IN_GROUP = 64  # distances among which the smallest is first looked for
 BEAM_ROWS_AT_ONCE = 256  # so that the distances of all their paths stay in the cache

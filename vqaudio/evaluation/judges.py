@@ -5,6 +5,7 @@ Trained on original recordings of the training part only, with `vqaudio train ju
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 import torchaudio
@@ -12,29 +13,30 @@ from torch import Tensor, nn
 
 from vqaudio.audio import active_level_db
 from vqaudio.model import Model
+from vqaudio.settings import Hop, Name, Range, SampleRate, Share, WindowSize
 
 
 @dataclass(frozen=True)
 class JudgeConfig:
     """A classifier of short clips."""
 
-    module: str = "evaluation.judges"
+    module: Name = "evaluation.judges"
     """Where the model's class lives; written to config.json."""
-    target: str = "digit"
+    target: Name = "digit"
     """The kind of label that it tells."""
-    classes: tuple[str, ...] = ()
+    classes: tuple[Name, ...] = ()
     """The label's values, in the order of the outputs."""
-    sample_rate: int = 8000
+    sample_rate: SampleRate = 8000
     """Hz."""
-    n_fft: int = 256
-    hop: int = 80
-    n_mels: int = 48
-    channels: int = 24
+    n_fft: WindowSize = 256
+    hop: Hop = 80
+    n_mels: Annotated[int, Range(1, 512)] = 48
+    channels: Annotated[int, Range(1, 1024)] = 24
     """Of the first convolution; each later one has twice as many, up to four times."""
-    dropout: float = 0.3
-    floor: float = 0.002
+    dropout: Share = 0.3
+    floor: Annotated[float, Range(0, 1, above=True)] = 0.002
     """Mel magnitudes below this count as silence, at an active level of -20 dB."""
-    hidden_share: float = 0.15
+    hidden_share: Share = 0.15
     """In training, up to this share of the bands and of the frames is hidden, twice each (SpecAugment, Park et al. 2019)."""
 
 
@@ -42,8 +44,8 @@ class Judge(Model):
     """Log-mel picture -> four convolutions -> mean over the clip -> logits."""
 
     def __init__(self, config: JudgeConfig):
-        super().__init__()
-        self.config, c = config, config.channels
+        super().__init__(config)
+        c = config.channels
         mel = torchaudio.functional.melscale_fbanks(
             config.n_fft // 2 + 1, 60.0, config.sample_rate / 2, config.n_mels, config.sample_rate
         )

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from vqaudio.cells import embedding_for, rows_for
-from vqaudio.prior import Guidance, Prior, draw, gumbel
+from vqaudio.prior import Guidance, Guiding, Prior, Steps, Temperature, draw, gumbel
+from vqaudio.settings import Name, Weight
 from vqaudio.transformer import Conditions, NetworkConfig, Transformer, around, some_untold, weighted_mean
 
 
@@ -20,13 +21,13 @@ from vqaudio.transformer import Conditions, NetworkConfig, Transformer, around, 
 class MaskedPriorConfig(NetworkConfig):
     """The shape of a masked prior."""
 
-    module: str = "priors.masked"
-    temperature: float = 1.05
-    hole_temperature: float = 0.4
-    steps: int = 16
+    module: Name = "priors.masked"
+    temperature: Temperature = 1.05
+    hole_temperature: Temperature = 0.4
+    steps: Steps = 16
     """Passes of the transformer."""
-    guidance: float = 1.1
-    choice_noise: float = 10.0
+    guidance: Guiding = 1.1
+    choice_noise: Weight = 10.0
     """Gumbel noise on the confidence that chooses which cells are kept; falls to 0 over a stage's steps. Little of it leads to
     clips that are nearer to the training clips."""
 
