@@ -6,7 +6,7 @@ from huggingface_hub import PyTorchModelHubMixin
 from torch import nn
 
 from vqaudio.hub import fingerprint, save_compact
-from vqaudio.settings import check
+from vqaudio.ranges import check
 
 
 class Model(nn.Module, PyTorchModelHubMixin, library_name="vqaudio"):

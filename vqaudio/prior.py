@@ -12,18 +12,12 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
+from vqaudio import ranges
 from vqaudio.codes import Codes, CodeSpec, Stage
 from vqaudio.errors import InputError
 from vqaudio.model import Model
-from vqaudio.settings import Hop, Name, Range, Vocab, check
 
-MOST_CANDIDATES = 64
 MOST_ROWS = 4096
-Temperature = Annotated[float, Range(0, 1000)]
-TopK = Annotated[int, Range(1, 1_000_000)]
-TopP = Annotated[float, Range(0, 1, above=True)]
-Steps = Annotated[int, Range(1, 10_000)]
-Guiding = Annotated[float, Range(0, 1000)]
 Labels = dict[str, str | Sequence[str]]
 LocalLabels = Sequence[tuple[Tensor, Labels]]
 OnStep = Callable[[int, int, Tensor], None]
@@ -34,32 +28,32 @@ Critic = Callable[[Codes], Tensor]
 class PriorConfig:
     """What every prior's configuration holds: the codec whose codes it knows. Filled in by `vqaudio train prior`."""
 
-    module: Name = ""
+    module: ranges.Name = ""
     """Where the model's class lives; written to config.json."""
-    codec_name: Name = "unnamed"
-    codec_fingerprint: Name = ""
+    codec_name: ranges.Name = "unnamed"
+    codec_fingerprint: ranges.Name = ""
     """`Codec.encoder_fingerprint` of the codec that made the training codes."""
-    stages: tuple[tuple[Annotated[int, Range(1, 256)], Annotated[int, Range(1, 256)], Vocab], ...] = ()
+    stages: tuple[tuple[ranges.Bands, ranges.Bands, ranges.Vocab], ...] = ()
     """(bands, steps, vocab) of each stage."""
-    frame_rate: Annotated[float, Range(0.01, 384_000)] = 50.0
+    frame_rate: Annotated[float, ranges.Range(0.01, 384_000)] = 50.0
     """Columns a second."""
-    hop: Hop = 160
+    hop: ranges.Hop = 160
     """Audio samples a column."""
-    label_kinds: tuple[Name, ...] = ()
-    label_values: tuple[tuple[Name, ...], ...] = ()
+    label_kinds: tuple[ranges.Name, ...] = ()
+    label_values: tuple[tuple[ranges.Name, ...], ...] = ()
     """For each kind of label, its values."""
-    n_examples: Annotated[int, Range(0, 100_000_000)] = 0
+    n_examples: Annotated[int, ranges.Range(0, 100_000_000)] = 0
     """Training clips whose lengths, labels and levels are kept, to draw lengths from."""
     has_level: bool = True
     """Whether the codec keeps a level beside the codes."""
-    temperature: Temperature = 1.0
+    temperature: ranges.Temperature = 1.0
     """This and the next four: how the prior samples where nobody says otherwise, chosen on validation; see `Sampling`."""
-    hole_temperature: Temperature = 1.0
+    hole_temperature: ranges.Temperature = 1.0
     """The temperature where some of the clip is known, as in inpainting."""
-    top_p: TopP = 1.0
-    steps: Steps | None = None
-    guidance: Guiding = 1.0
-    candidates: Annotated[int, Range(1, MOST_CANDIDATES)] = field(default=1, metadata={"later": True})
+    top_p: ranges.TopP = 1.0
+    steps: ranges.Passes | None = None
+    guidance: ranges.GuidanceWeight = 1.0
+    candidates: ranges.Candidates = field(default=1, metadata={"later": True})
     """Of so many new clips that one is kept which a critic likes best, where there is one; see `vqaudio.critics`."""
 
     def check_together(self) -> None:
@@ -82,14 +76,14 @@ class Sampling:
         guidance: logits are u + guidance * (c - u), c with the labels and u without (Ho and Salimans 2022, equation 6).
     """
 
-    temperature: Temperature = 1.0
-    top_k: TopK | None = None
-    top_p: TopP | None = None
-    steps: Steps | None = None
-    guidance: Guiding = 1.0
+    temperature: ranges.Temperature = 1.0
+    top_k: ranges.TopK | None = None
+    top_p: ranges.TopP | None = None
+    steps: ranges.Passes | None = None
+    guidance: ranges.GuidanceWeight = 1.0
 
     def __post_init__(self):
-        check(self)
+        ranges.check(self)
 
 
 class Prior(Model, tags=["audio", "codes", "inpainting"]):

@@ -9,34 +9,34 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vqaudio import ranges
 from vqaudio.codes import CodeSpec
 from vqaudio.errors import InputError
-from vqaudio.prior import Guiding, PriorConfig, spread_over
-from vqaudio.settings import Depth, Range, Seconds, Share, Width
+from vqaudio.prior import PriorConfig, spread_over
 
 
 @dataclass(frozen=True)
 class NetworkConfig(PriorConfig):
     """The shape of a prior that is made of these layers."""
 
-    guidance: Guiding = 1.5
-    dim: Width = 256
-    layers: Depth = 4
-    heads: Annotated[int, Range(1, 256)] = 4
-    expansion: Annotated[int, Range(1, 64)] = 3
+    guidance: ranges.GuidanceWeight = 1.5
+    dim: ranges.Width = 256
+    layers: Annotated[int, ranges.Range(1, 128)] = 4
+    heads: Annotated[int, ranges.Range(1, 256)] = 4
+    expansion: Annotated[int, ranges.Range(1, 64)] = 3
     """Width of a layer's perceptron, in dims."""
-    dropout: Share = 0.1
-    label_dropout: Share = 0.15
+    dropout: ranges.Share = 0.1
+    label_dropout: ranges.Share = 0.15
     """Share of training clips that are not told a kind of label, each kind by itself."""
-    fine_weight: Annotated[float, Range(0, 10, above=True)] = 0.7
+    fine_weight: Annotated[float, ranges.Range(0, 10, above=True)] = 0.7
     """In training a cell counts this much of one in the next coarser stage: fine stages are close to noise."""
-    table_dim: Width | None = None
+    table_dim: ranges.Width | None = None
     """Width of the tables of ids, between which and dim a matrix turns; None for dim. With large codebooks the tables are most
     of the model, and the codewords' own dimension is enough for them."""
-    attention_s: Seconds | None = None
+    attention_s: ranges.Seconds | None = None
     """Seconds on either side that a layer's attention sees; None for all. What is trained on crops needs it for longer clips."""
 
-    cell_dim: Width | None = field(default=None, metadata={"later": True})
+    cell_dim: ranges.Width | None = field(default=None, metadata={"later": True})
     """Width of a cell's own vector, for columns of many rows: bands, and levels of them; see `cells`. None: a column's rows are
     added up in one vector, as suits one sequence of residual stages."""
 

@@ -13,7 +13,7 @@ import tyro
 
 from vqaudio.cli import data, energy, experiment, live, measure, models, plot, prior, report, sampler, sound, train
 from vqaudio.errors import InputError
-from vqaudio.settings import check_arguments, printable
+from vqaudio.ranges import check_arguments, printable
 
 COMMANDS: dict[str, Callable] = {
     "reconstruct": sound.reconstruct,

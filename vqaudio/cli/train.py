@@ -12,7 +12,7 @@ from typing import Annotated, Generic, TypeVar
 import tyro
 
 from vqaudio.errors import InputError, nearest
-from vqaudio.settings import check
+from vqaudio.ranges import check
 
 Recipe = TypeVar("Recipe")
 

@@ -13,20 +13,15 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
-from vqaudio import grids, spectra
+from vqaudio import grids, ranges, spectra
 from vqaudio.blocks import GridBlock, PerBand
 from vqaudio.codec import Codec, Step
 from vqaudio.codes import CodeSpec, Stage
 from vqaudio.errors import InputError
 from vqaudio.hub import fingerprint
 from vqaudio.rvq import Quantised, ResidualVQ, Update
-from vqaudio.settings import Decibels, Depth, Hop, Name, Range, SampleRate, Share, Vocab, Weight, Width, WindowSize
 
 LN_10 = math.log(10)
-Bands = Annotated[int, Range(1, 256)]
-Steps = Annotated[int, Range(1, 64)]
-Stages = Annotated[int, Range(1, 64)]
-Floor = Annotated[float, Range(0, 1, above=True)]
 AT_FLOOR = 0.1  # a decoded log10 magnitude nearer to the floor than this stands for one under it
 
 
@@ -34,61 +29,61 @@ AT_FLOOR = 0.1  # a decoded log10 magnitude nearer to the floor than this stands
 class SpectrogramConfig:
     """The shape of a spectrogram codec."""
 
-    module: Name = "codecs.spectrogram"
+    module: ranges.Name = "codecs.spectrogram"
     """Where the model's class lives; written to config.json."""
-    sample_rate: SampleRate = 16_000
+    sample_rate: ranges.SampleRate = 16_000
     """Hz."""
-    hop: Hop = 2048
+    hop: ranges.Hop = 2048
     """Audio samples a column."""
-    frames_per_column: Annotated[int, Range(1, 256)] = 8
+    frames_per_column: Annotated[int, ranges.Range(1, 256)] = 8
     """STFT frames in a column."""
-    n_fft: WindowSize = 1024
+    n_fft: ranges.WindowSize = 1024
     """Samples of an STFT window."""
-    rows: Annotated[int, Range(1, 4096)] = 512
+    rows: Annotated[int, ranges.Range(1, 4096)] = 512
     """Rows of the picture, evenly spaced on the mel scale."""
-    floor: Floor = 0.01
+    floor: ranges.Floor = 0.01
     """STFT magnitudes below this are not looked at, at the reference level: 71 dB below a sine of that level."""
-    under_floor: Share = 0.00125
+    under_floor: ranges.Share = 0.00125
     """The magnitude with which they come back: their median in the notes that the codec was trained on."""
-    top_bands: Bands = 4
-    top_steps: Steps = 1
+    top_bands: ranges.Bands = 4
+    top_steps: Annotated[int, ranges.Range(1, 64)] = 1
     """Sub-columns of a column in the top map."""
-    top_stages: Stages = 2
+    top_stages: ranges.Stages = 2
     """Residual stages of the top map."""
-    bottom_bands: Bands = 8
-    bottom_steps: Steps = 2
+    bottom_bands: ranges.Bands = 8
+    bottom_steps: Annotated[int, ranges.Range(1, 64)] = 2
     """Sub-columns of a column in the bottom map."""
-    bottom_stages: Stages = 1
+    bottom_stages: ranges.Stages = 1
     """Residual stages of the bottom map."""
-    vocab: Vocab = 512
+    vocab: ranges.Vocab = 512
     """Codewords a stage."""
-    latent_dim: Width = 32
+    latent_dim: ranges.Width = 32
     """Numbers in a vector that is quantised, in both maps."""
-    channels: Width = 128
+    channels: ranges.Width = 128
     """Of the network, a cell of the bottom map."""
-    top_channels: Width = 160
+    top_channels: ranges.Width = 160
     """Of the network, a cell of the top map."""
-    encoder_blocks: Depth = 2
+    encoder_blocks: ranges.Depth = 2
     """Blocks on the bottom map's grid, before it is quantised."""
-    top_blocks: Depth = 1
+    top_blocks: ranges.Depth = 1
     """Blocks on the top map's grid, before it is quantised."""
-    decoder_blocks: Depth = 4
+    decoder_blocks: ranges.Depth = 4
     """Blocks on the bottom map's grid, before the picture."""
-    kernel: Annotated[int, Range(1, 255)] = 5
+    kernel: ranges.Kernel = 5
     """Sub-columns that a block's convolution sees; of bands it sees three."""
-    refinements: Annotated[int, Range(0, 64)] = 2
+    refinements: Annotated[int, ranges.Range(0, 64)] = 2
     """Iterations of Griffin and Lim on the phase that follows from the picture's peaks."""
-    decay: Share = 0.99
+    decay: ranges.Share = 0.99
     """Of the codebooks' moving average."""
-    beta: Weight = 0.25
+    beta: ranges.Weight = 0.25
     """Weight of the commitment loss."""
     codebook_update: Update = "ema"
     """ema, gradient, or fixed: as they are, without the moving averages, for a codec whose decoder alone is trained on."""
-    restart_below: Share = 0.2
+    restart_below: ranges.Share = 0.2
     """Share of the mean mass under which a codeword is restarted."""
-    restart_every: Annotated[int, Range(0, 1_000_000_000)] = 20
+    restart_every: ranges.Steps = 20
     """Training steps between two looks for dead codewords; 0 for never."""
-    reference_level_db: Decibels | None = -20.0
+    reference_level_db: ranges.Decibels | None = -20.0
     """Active level, dB re full scale, that clips are brought to; None leaves the level in the codes."""
 
     def check_together(self) -> None:

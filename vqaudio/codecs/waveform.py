@@ -13,13 +13,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vqaudio import ranges
 from vqaudio.blocks import ChannelNorm, ConvNeXtBlock
 from vqaudio.codec import Codec, Step
 from vqaudio.codes import CodeSpec, Stage
 from vqaudio.errors import InputError
 from vqaudio.hub import fingerprint
 from vqaudio.rvq import Quantised, ResidualVQ, Update
-from vqaudio.settings import Decibels, Depth, Hop, Name, Range, SampleRate, Share, Vocab, Weight, Width, WindowSize
 
 COMPANDING = 0.7  # the wave's latents are divided by the column's RMS to this power; the decoder multiplies them by it again
 TYPICAL_RMS = 0.1
@@ -34,56 +34,56 @@ WAVE_SCALE = 0.25 * TYPICAL_RMS**COMPANDING  # of the wave's latents, so that th
 class WaveformConfig:
     """The shape of a waveform codec."""
 
-    module: Name = "codecs.waveform"
+    module: ranges.Name = "codecs.waveform"
     """Where the model's class lives; written to config.json."""
-    sample_rate: SampleRate = 8000
+    sample_rate: ranges.SampleRate = 8000
     """Hz."""
-    hop: Hop = 160
+    hop: ranges.Hop = 160
     """Audio samples a column."""
-    frames_per_column: Annotated[int, Range(1, 256)] = 2
+    frames_per_column: Annotated[int, ranges.Range(1, 256)] = 2
     """STFT frames in a column, in and out."""
-    n_fft: WindowSize = 320
+    n_fft: ranges.WindowSize = 320
     """Samples of an STFT window."""
-    encoder_channels: Width = 256
-    encoder_blocks: Depth = 4
+    encoder_channels: ranges.Width = 256
+    encoder_blocks: ranges.Depth = 4
     """ConvNeXt blocks at the column rate."""
-    latent_dim: Width = 64
+    latent_dim: ranges.Width = 64
     """Numbers in the vector that is quantised."""
-    decoder_channels: Width = 288
-    decoder_blocks: Depth = 4
+    decoder_channels: ranges.Width = 288
+    decoder_blocks: ranges.Depth = 4
     """ConvNeXt blocks at the column rate."""
-    frame_channels: Width = 192
-    frame_blocks: Depth = 2
+    frame_channels: ranges.Width = 192
+    frame_blocks: ranges.Depth = 2
     """ConvNeXt blocks at the frame rate, before the head."""
     phase: Literal["angle", "vector"] = field(default="angle", metadata={"later": True})
     """How the head gives a bin's phase: "angle" (as Vocos), or "vector": a complex number that the magnitude multiplies. That
     can follow the wave itself; the angle, which wraps, never learned to."""
-    wave_dims: Annotated[int, Range(0, 8192)] = field(default=0, metadata={"later": True})
+    wave_dims: Annotated[int, ranges.Range(0, 8192)] = field(default=0, metadata={"later": True})
     """Numbers of the latent vector that begin as the lowest MDCT coefficients of the column, which a linear path takes from the
     wave to the latents and from the latents to the sound; 0 for no such path."""
-    network_stages: Annotated[int, Range(0, 64)] = field(default=0, metadata={"later": True})
+    network_stages: Annotated[int, ranges.Range(0, 64)] = field(default=0, metadata={"later": True})
     """So many of the first stages code the network's own numbers of the latent vector alone, not the wave's: what a sound is
     comes first, how its wave runs after it. Of no effect without a wave path."""
-    kernel: Annotated[int, Range(1, 255)] = 7
+    kernel: ranges.Kernel = 7
     """Columns, or frames, that a block's convolution sees."""
-    look_ahead: Annotated[int, Range(0, 254)] = field(default=3, metadata={"later": True})
+    look_ahead: Annotated[int, ranges.Range(0, 254)] = field(default=3, metadata={"later": True})
     """Of those, how many lie after the one that it computes: what a live encoder or decoder has to wait for."""
-    n_stages: Annotated[int, Range(1, 64)] = 8
-    vocab: Vocab = 256
+    n_stages: ranges.Stages = 8
+    vocab: ranges.Vocab = 256
     """Codewords a stage."""
-    decay: Share = 0.99
+    decay: ranges.Share = 0.99
     """Of the codebooks' moving average."""
-    beta: Weight = 0.25
+    beta: ranges.Weight = 0.25
     """Weight of the commitment loss."""
     codebook_update: Update = "ema"
     """ema, gradient, or fixed: as they are, without the moving averages, for a codec whose decoder alone is trained on."""
-    lookup_dim: Width | None = None
+    lookup_dim: ranges.Width | None = None
     """Dimensions of an L2-normalised look-up; None compares the latents themselves."""
-    restart_below: Share = 0.05
+    restart_below: ranges.Share = 0.05
     """Share of the mean mass under which a codeword is restarted."""
-    restart_every: Annotated[int, Range(0, 1_000_000_000)] = 20
+    restart_every: ranges.Steps = 20
     """Training steps between two looks for dead codewords; 0 for never."""
-    reference_level_db: Decibels | None = -20.0
+    reference_level_db: ranges.Decibels | None = -20.0
     """Active level, dB re full scale, that clips are brought to; None leaves the level in the codes."""
 
     def check_together(self) -> None:

@@ -11,32 +11,32 @@ import torch
 import torchaudio
 from torch import Tensor, nn
 
+from vqaudio import ranges
 from vqaudio.audio import active_level_db
 from vqaudio.model import Model
-from vqaudio.settings import Hop, Name, Range, SampleRate, Share, WindowSize
 
 
 @dataclass(frozen=True)
 class JudgeConfig:
     """A classifier of short clips."""
 
-    module: Name = "evaluation.judges"
+    module: ranges.Name = "evaluation.judges"
     """Where the model's class lives; written to config.json."""
-    target: Name = "digit"
+    target: ranges.Name = "digit"
     """The kind of label that it tells."""
-    classes: tuple[Name, ...] = ()
+    classes: tuple[ranges.Name, ...] = ()
     """The label's values, in the order of the outputs."""
-    sample_rate: SampleRate = 8000
+    sample_rate: ranges.SampleRate = 8000
     """Hz."""
-    n_fft: WindowSize = 256
-    hop: Hop = 80
-    n_mels: Annotated[int, Range(1, 512)] = 48
-    channels: Annotated[int, Range(1, 1024)] = 24
+    n_fft: ranges.WindowSize = 256
+    hop: ranges.Hop = 80
+    n_mels: Annotated[int, ranges.Range(1, 512)] = 48
+    channels: Annotated[int, ranges.Range(1, 1024)] = 24
     """Of the first convolution; each later one has twice as many, up to four times."""
-    dropout: Share = 0.3
-    floor: Annotated[float, Range(0, 1, above=True)] = 0.002
+    dropout: ranges.Share = 0.3
+    floor: ranges.Floor = 0.002
     """Mel magnitudes below this count as silence, at an active level of -20 dB."""
-    hidden_share: Share = 0.15
+    hidden_share: ranges.Share = 0.15
     """In training, up to this share of the bands and of the frames is hidden, twice each (SpecAugment, Park et al. 2019)."""
 
 

@@ -10,15 +10,15 @@ The clip's length and labels are given to it, not modelled.
 """
 
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vqaudio import ranges
 from vqaudio.cells import embedding_for, levels_of, rows_for
-from vqaudio.prior import MOST_CANDIDATES, FirstOf, Guidance, Prior, Sampling, draw, gumbel
-from vqaudio.settings import Name, Range
+from vqaudio.prior import FirstOf, Guidance, Prior, Sampling, draw, gumbel
 from vqaudio.transformer import Conditions, NetworkConfig, Past, Transformer, causal, some_untold, weighted_mean
 
 
@@ -26,10 +26,10 @@ from vqaudio.transformer import Conditions, NetworkConfig, Past, Transformer, ca
 class AutoregressivePriorConfig(NetworkConfig):
     """The shape of an autoregressive prior."""
 
-    module: Name = "priors.autoregressive"
+    module: ranges.Name = "priors.autoregressive"
     temporal: Literal["transformer", "lstm"] = "transformer"
     """What reads the columns: transformer or lstm."""
-    hole_candidates: Annotated[int, Range(1, MOST_CANDIDATES)] = field(default=8, metadata={"later": True})
+    hole_candidates: ranges.Candidates = field(default=8, metadata={"later": True})
     """Of so many fillings of a hole, that one is kept after which the known cells are likeliest: sampling importance resampling
     (Rubin 1988) where one weight outdoes the others, as these do. It gives the right edge its say."""
 

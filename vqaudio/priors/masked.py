@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from vqaudio import ranges
 from vqaudio.cells import embedding_for, rows_for
-from vqaudio.prior import Guidance, Guiding, Prior, Steps, Temperature, draw, gumbel
-from vqaudio.settings import Name, Weight
+from vqaudio.prior import Guidance, Prior, draw, gumbel
 from vqaudio.transformer import Conditions, NetworkConfig, Transformer, around, some_untold, weighted_mean
 
 
@@ -21,13 +21,13 @@ from vqaudio.transformer import Conditions, NetworkConfig, Transformer, around, 
 class MaskedPriorConfig(NetworkConfig):
     """The shape of a masked prior."""
 
-    module: Name = "priors.masked"
-    temperature: Temperature = 1.05
-    hole_temperature: Temperature = 0.4
-    steps: Steps = 16
+    module: ranges.Name = "priors.masked"
+    temperature: ranges.Temperature = 1.05
+    hole_temperature: ranges.Temperature = 0.4
+    steps: ranges.Passes = 16
     """Passes of the transformer."""
-    guidance: Guiding = 1.1
-    choice_noise: Weight = 10.0
+    guidance: ranges.GuidanceWeight = 1.1
+    choice_noise: ranges.Weight = 10.0
     """Gumbel noise on the confidence that chooses which cells are kept; falls to 0 over a stage's steps. Little of it leads to
     clips that are nearer to the training clips."""
 

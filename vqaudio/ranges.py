@@ -68,24 +68,53 @@ class Text:
 
 
 Name = Annotated[str, Text(255)]
-Count = Annotated[int, Range(1, 1_000_000_000)]
 Seed = Annotated[int, Range(0, 2**63 - 1)]
-SampleRate = Annotated[int, Range(1000, 384_000)]
-Hop = Annotated[int, Range(1, 65_536)]
-WindowSize = Annotated[int, Range(2, 16_384)]
-Width = Annotated[int, Range(1, 8192)]
-Depth = Annotated[int, Range(0, 128)]
-Vocab = Annotated[int, Range(2, 65_536)]
+Seed32 = Annotated[int, Range(0, 2**32 - 1)]  # where NumPy draws
+Count = Annotated[int, Range(1, 1_000_000_000)]
 Share = Annotated[float, Range(0, 1)]
 Weight = Annotated[float, Range(0, 1_000_000)]
 Decibels = Annotated[float, Range(-120, 40)]
 Seconds = Annotated[float, Range(0, 86_400, above=True)]
-LearningRate = Annotated[float, Range(0, 1_000_000_000, above=True)]
+Moment = Annotated[float, Range(0, 1_000_000)]  # seconds from a clip's beginning
+
+# sound and pictures of it
+SampleRate = Annotated[int, Range(1000, 384_000)]
+Hop = Annotated[int, Range(1, 65_536)]
+WindowSize = Annotated[int, Range(2, 16_384)]
+Floor = Annotated[float, Range(0, 1, above=True)]  # a magnitude
+
+# models
+Width = Annotated[int, Range(1, 8192)]
+Depth = Annotated[int, Range(0, 128)]
+Kernel = Annotated[int, Range(1, 255)]
+Stages = Annotated[int, Range(1, 64)]
+Bands = Annotated[int, Range(1, 256)]
+Vocab = Annotated[int, Range(2, 65_536)]
+Beam = Annotated[int, Range(1, 64)]
+
+# measuring
+Repeats = Annotated[int, Range(1, 1000)]
+StretchSeconds = Annotated[float, Range(0, 600, above=True)]
+
+# training
 BatchSize = Annotated[int, Range(1, 65_536)]
+LearningRate = Annotated[float, Range(0, 1_000_000_000, above=True)]
+Steps = Annotated[int, Range(0, 1_000_000_000)]
 CropSeconds = Annotated[float, Range(0.01, 600)]
 Speed = Annotated[float, Range(0.25, 4)]
+Processes = Annotated[int, Range(1, 1024)]
 Workers = Annotated[int, Range(0, 1024)]
 Precision = Literal["auto", "bfloat16", "float32"]
+
+# sampling
+Temperature = Annotated[float, Range(0, 1000)]
+TopK = Annotated[int, Range(1, 1_000_000)]
+TopP = Annotated[float, Range(0, 1, above=True)]
+Passes = Annotated[int, Range(1, 10_000)]
+GuidanceWeight = Annotated[float, Range(0, 1000)]
+Candidates = Annotated[int, Range(1, 64)]
+ClipSeconds = Annotated[float, Range(0, 30, above=True)]
+BlurRadius = Annotated[float, Range(0, 16)]
 
 
 def check(settings, option: bool = False, path: str = "") -> None:
