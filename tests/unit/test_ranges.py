@@ -11,7 +11,7 @@ from vqaudio.codecs.spectrogram import SpectrogramConfig
 from vqaudio.codecs.waveform import WaveformCodec, WaveformConfig
 from vqaudio.data.batches import Augmentation
 from vqaudio.errors import InputError
-from vqaudio.evaluation.judges import JudgeConfig
+from vqaudio.judges import JudgeConfig
 from vqaudio.prior import Sampling
 from vqaudio.priors.autoregressive import AutoregressivePriorConfig
 from vqaudio.priors.masked import MaskedPriorConfig

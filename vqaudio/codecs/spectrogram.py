@@ -13,13 +13,14 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
-from vqaudio import grids, ranges, spectra
-from vqaudio.blocks import GridBlock, PerBand
+from vqaudio import ranges
 from vqaudio.codec import Codec, Step
 from vqaudio.codes import CodeSpec, Stage
 from vqaudio.errors import InputError
 from vqaudio.hub import fingerprint
-from vqaudio.rvq import Quantised, ResidualVQ, Update
+from vqaudio.nn import grids, spectra
+from vqaudio.nn.convnext import GridBlock, PerBand
+from vqaudio.nn.rvq import Quantised, ResidualVQ, Update
 
 LN_10 = math.log(10)
 AT_FLOOR = 0.1  # a decoded log10 magnitude nearer to the floor than this stands for one under it

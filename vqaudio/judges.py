@@ -20,7 +20,7 @@ from vqaudio.model import Model
 class JudgeConfig:
     """A classifier of short clips."""
 
-    module: ranges.Name = "evaluation.judges"
+    module: ranges.Name = "judges"
     """Where the model's class lives; written to config.json."""
     target: ranges.Name = "digit"
     """The kind of label that it tells."""
