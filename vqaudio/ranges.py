@@ -147,7 +147,7 @@ def check_value(name: str, value, hint, option: bool = False) -> None:
     """Raise InputError, naming the value, unless it has the type that the annotation says, within its range."""
     if not _fits(value, hint):
         name = "--" + name.replace("_", "-") if option else name
-        raise InputError(f"{name} is {_shown(value)}; it takes {_description(hint)}.")
+        raise InputError(f"{name} is {shown(value)}; it takes {_description(hint)}.")
 
 
 @cache
@@ -204,7 +204,7 @@ def printable(text: str) -> str:
     return "".join(c.encode("unicode_escape").decode() if unicodedata.category(c) in CONTROLS else c for c in text)
 
 
-def _shown(value) -> str:
+def shown(value) -> str:
     """A value for a message, on one line, without control characters."""
     if isinstance(value, int) and value.bit_length() > MOST_BITS:
         return "a number of more than 60 digits"

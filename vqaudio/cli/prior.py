@@ -87,7 +87,8 @@ def fill(
 ) -> None:
     """Write the masked cells of a .vqa file anew."""
     from vqaudio.cli.sound import _check_pair
-    from vqaudio.replay import read_json, run
+    from vqaudio.json_files import read_json
+    from vqaudio.replay import run
 
     _check_pair(source, target)
     settings = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "steps": steps, "guidance": guidance}

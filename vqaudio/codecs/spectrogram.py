@@ -23,6 +23,7 @@ from vqaudio.nn.convnext import GridBlock, PerBand
 from vqaudio.nn.rvq import Quantised, ResidualVQ, Update
 
 LN_10 = math.log(10)
+MOST_PIXELS = 2**22  # of the table that turns an STFT's bins into rows
 AT_FLOOR = 0.1  # a decoded log10 magnitude nearer to the floor than this stands for one under it
 
 
@@ -98,6 +99,10 @@ class SpectrogramConfig:
         for what, (whole, part) in wholes.items():
             if whole % part:
                 raise InputError(f"A spectrogram codec divides its {what}: {part} does not divide {whole}.")
+        if self.kernel % 2 == 0:
+            raise InputError(f"kernel is odd, since a block sees as much before as after; not {self.kernel}.")
+        if self.rows * (self.n_fft // 2 + 1) > MOST_PIXELS:
+            raise InputError(f"rows times n_fft / 2 is at most {MOST_PIXELS}; not {self.rows} times {self.n_fft // 2}.")
         if self.n_fft < self.hop // self.frames_per_column:
             raise InputError(f"n_fft is at least hop / frames_per_column, so that windows leave no gap; not {self.n_fft}.")
 
