@@ -12,12 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from vqaudio.audio import active_level_db
-from vqaudio.codes import Codes, CodeSpec
+from vqaudio.codes import LEVELS_DB, Codes, CodeSpec
 from vqaudio.errors import InputError
 from vqaudio.model import Model
 from vqaudio.progress import bar
-
-LEVELS_DB = (-120.0, 40.0)  # what may be given as a clip's level, dB re full scale
 
 
 @dataclass(frozen=True)
@@ -206,13 +204,18 @@ class Codec(Model, tags=["audio", "residual-vector-quantization"]):
 
     def check_codes(self, codes: Codes) -> None:
         """Raise InputError unless these codes have this codec's shape, whole or a prefix of its stages."""
-        n = len(codes.spec.stages)
-        same = n <= len(self.spec.stages) and codes.spec == self.spec.first(n)
-        if not same or codes.columns < int(codes.valid.sum(-1).max()) or codes.columns == 0:
-            raise InputError(f"These codes were not made by the codec {self.name!r}: their stages or frame rate differ.")
-        if int(codes.lengths.max()) > codes.columns * self.hop or int(codes.lengths.min()) < 1:
+        self.check_spec(codes.spec)
+        if codes.columns == 0 or int(codes.lengths.max()) > codes.columns * self.hop or int(codes.lengths.min()) < 1:
             raise InputError("The codes' lengths do not fit their number of columns.")
+        if codes.level_db is not None:
+            self.checked_level(codes.level_db, len(codes))
         codes.check_range()
+
+    def check_spec(self, spec: CodeSpec) -> None:
+        """Raise InputError unless these are the stages and the frame rate of this codec, or of its first stages."""
+        n = len(spec.stages)
+        if n > len(self.spec.stages) or spec != self.spec.first(n):
+            raise InputError(f"These codes were not made by the codec {self.name!r}: their stages or frame rate differ.")
 
     def valid_columns(self, lengths: Tensor) -> Tensor:
         """[B] samples -> bool [B, T]: which columns hold any of the clip."""

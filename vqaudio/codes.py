@@ -14,6 +14,8 @@ from torch import Tensor
 
 from vqaudio.errors import InputError
 
+LEVELS_DB = (-120.0, 40.0)  # what a clip's level may be, dB re full scale
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -129,7 +131,7 @@ class Codes:
         vocab = torch.tensor(self.spec.vocab_of_row, device=self.ids.device)[None, :, None]
         wrong = (self.ids < 0) | (self.ids >= vocab)
         if wrong.any():
-            clip, row, column = wrong.nonzero()[0].tolist()
+            clip, row, column = (int(i) for i in torch.unravel_index(wrong.flatten().to(torch.uint8).argmax(), wrong.shape))
             stage = next(j for j in range(len(self.spec.stages)) if row < self.spec.offsets[j + 1])
             raise InputError(
                 f"Index {int(self.ids[clip, row, column])} in stage {stage + 1}, column {column} is outside "
