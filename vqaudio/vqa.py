@@ -250,7 +250,7 @@ def _parse(data: bytes) -> tuple[VqaHeader, bytes]:
     name = data[at : at + name_length].decode()
     at += name_length
     ends = at + n_groups * _GROUP.size, at + n_groups * _GROUP.size + n_clips * _CLIP.itemsize
-    if not name.isprintable() or rate < 1 or not 0 < frame_rate <= rate or has_level > 1 or ends[1] > len(data):
+    if not name.isprintable() or rate < 1 or not rate / 2**32 <= frame_rate <= rate or has_level > 1 or ends[1] > len(data):
         raise ValueError("its header makes no sense.")
     if not 1 <= n_clips <= MAX_CLIPS:
         raise ValueError(f"it has {n_clips} clips.")
@@ -260,8 +260,9 @@ def _parse(data: bytes) -> tuple[VqaHeader, bytes]:
     if problem := _problem_of_clips(clips["samples"], clips["columns"], clips["level_db"], rate, frame_rate):
         raise ValueError(problem)
     rows = sum(count * bands * steps for count, bands, steps, _ in groups)
-    if not 1 <= rows <= MAX_ROWS or sum(count for count, *_ in groups) > rows:
-        raise ValueError(f"its columns have {rows} rows.")
+    n_stages = sum(count for count, *_ in groups)
+    if not 1 <= n_stages <= rows <= MAX_ROWS:
+        raise ValueError(f"its columns have {rows} rows in {n_stages} stages.")
     widest = int(clips["columns"].max())
     if rows * int(clips["columns"].sum(dtype=np.int64)) > 8 * len(payload) or rows * widest * n_clips > MAX_CELLS:
         raise ValueError("its header promises more indices than it holds.")
