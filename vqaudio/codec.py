@@ -174,7 +174,7 @@ class Codec(Model, tags=["audio", "residual-vector-quantization"]):
         ids, latents = [], []
         for block, before, after in self._blocks(valid.shape[1]):
             part = self.latents(normal[..., block.start * self.hop : block.stop * self.hop], valid[:, block])
-            latents.append(part[..., before : part.shape[-1] - after])
+            latents.append(self._checked_finite(part[..., before : part.shape[-1] - after]))
             ids.append(self.quantise(latents[-1], beam))
         codes = Codes(torch.cat(ids, dim=-1) * valid[:, None], self.spec, lengths, valid, level_db)
         return codes, torch.cat(latents, dim=-1)
@@ -199,11 +199,12 @@ class Codec(Model, tags=["audio", "residual-vector-quantization"]):
             sound = self.synthesise(ids[..., block], valid[:, block], chosen)
             width = sound.shape[-1] // (block.stop - block.start)
             parts.append(sound[..., before * width : sound.shape[-1] - after * width])
-        audio = self.whole(torch.cat(parts, dim=-1), valid)[..., : int(lengths.max())]
+        audio = self._checked_finite(self.whole(torch.cat(parts, dim=-1), valid)[..., : int(lengths.max())])
         return self._zeroed_behind(audio * self.gain(codes.level_db, 1), lengths)
 
     def check_codes(self, codes: Codes) -> None:
         """Raise InputError unless these codes have this codec's shape, whole or a prefix of its stages."""
+        self.check_precision()
         self.check_spec(codes.spec)
         if codes.columns == 0 or int(codes.lengths.max()) > codes.columns * self.hop or int(codes.lengths.min()) < 1:
             raise InputError("The codes' lengths do not fit their number of columns.")
@@ -224,6 +225,7 @@ class Codec(Model, tags=["audio", "residual-vector-quantization"]):
 
     def checked(self, audio: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Audio float32 [B, 1, N] and lengths [B] on the codec's device, or the InputErrors of `encode`."""
+        self.check_precision()
         audio = torch.as_tensor(audio, dtype=torch.float32, device=next(self.parameters()).device)
         if audio.ndim != 3 or audio.shape[1] != 1:
             raise InputError(f"Audio is [batch, 1, samples] at {self.sample_rate} Hz; this is {list(audio.shape)}.")
@@ -266,6 +268,11 @@ class Codec(Model, tags=["audio", "residual-vector-quantization"]):
                 first, last = max(0, start - self.context), min(columns, stop + self.context)
                 yield slice(first, last), start - first, last - stop
                 progress.update(stop - start)
+
+    def _checked_finite(self, x: Tensor) -> Tensor:
+        if not x.isfinite().all():
+            raise InputError(f"The codec {self.name!r} is damaged: its weights are infinite, NaN or far too large.")
+        return x
 
     @staticmethod
     def _zeroed_behind(audio: Tensor, lengths: Tensor) -> Tensor:

@@ -62,6 +62,7 @@ class Judge(Model):
 
     def embed(self, audio: Tensor, lengths: Tensor) -> Tensor:
         """Audio [B, 1, N], lengths [B] -> [B, embedding_dim]; the level and the padding do not count."""
+        self.check_precision()
         level_db = active_level_db(audio, lengths, self.config.sample_rate)
         audio = audio * 10 ** ((-20 - level_db) / 20)[:, None, None]
         spectrum = torch.stft(

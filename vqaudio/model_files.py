@@ -66,9 +66,9 @@ def build(model_class, config, most_numbers: int = MOST_NUMBERS) -> nn.Module:
 
 def check_weights(model: nn.Module, name) -> None:
     """InputError where a weight is infinite or NaN, or a count is negative."""
-    for weights in model.state_dict().values():
-        if not (weights.isfinite() if weights.is_floating_point() else weights >= 0).all():
-            raise InputError(f"The weights of {name} are damaged: some are infinite, NaN, or counts below 0.")
+    good = [(weights.isfinite() if weights.is_floating_point() else weights >= 0).all() for weights in model.state_dict().values()]
+    if not torch.stack(good).all():
+        raise InputError(f"The weights of {name} are damaged: some are infinite, NaN, or counts below 0.")
 
 
 class _Budget(TorchFunctionMode):

@@ -16,6 +16,7 @@ from vqaudio import ranges
 from vqaudio.codes import Codes, CodeSpec, Stage
 from vqaudio.errors import InputError
 from vqaudio.model import Model
+from vqaudio.model_files import check_weights
 
 MOST_ROWS = 4096
 Labels = dict[str, str | Sequence[str]]
@@ -205,7 +206,7 @@ class Prior(Model, tags=["audio", "codes", "inpainting"]):
         n = max([1, *(len(value) for value in (labels or {}).values() if not isinstance(value, str | None))])
         told, generator = self.label_ids(labels, n), generator or _fresh_generator()
         chosen = torch.tensor([self._example_like(row, generator) for row in told])
-        lengths = self.example_lengths.cpu()[chosen].long()
+        lengths = self.example_lengths.cpu()[chosen].long().clamp(1, round(LONGEST_S * self.sample_rate))
         if seconds is not None:
             lengths = torch.full((n,), max(1, round(seconds * self.sample_rate)))
         columns = (lengths + self.config.hop - 1) // self.config.hop
@@ -216,6 +217,8 @@ class Prior(Model, tags=["audio", "codes", "inpainting"]):
 
     def check_codes(self, codes: Codes) -> None:
         """Raise InputError unless these codes have the shape that this prior's codec makes."""
+        self.check_precision()
+        check_weights(self, self.name)
         if codes.spec != self.spec:
             raise InputError(
                 f"The prior {self.name!r} fills codes of the codec {self.codec_name!r}; these have other stages or another "

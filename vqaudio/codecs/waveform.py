@@ -154,9 +154,8 @@ class WaveformCodec(Codec):
         Clip b is decoded from its first n_stages[b] stages, or from its latents as they are where that is 0; None for all stages.
         """
         latents = self.latents(audio, valid)
-        with torch.autocast(audio.device.type, enabled=False):
-            used = None if n_stages is None else torch.where(n_stages == 0, self.config.n_stages, n_stages)
-            quantised = self.rvq(latents.float(), valid, used)
+        used = None if n_stages is None else torch.where(n_stages == 0, self.config.n_stages, n_stages)
+        quantised = self.rvq(latents, valid, used)
         heard = quantised.quantised
         if n_stages is not None:
             heard = torch.where((n_stages == 0)[:, None, None], latents, heard)
