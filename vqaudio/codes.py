@@ -14,6 +14,7 @@ from torch import Tensor
 
 from vqaudio.errors import InputError
 
+MOST_CODES_A_SECOND = 200_000
 LEVELS_DB = (-120.0, 40.0)  # what a clip's level may be, dB re full scale
 
 
@@ -194,6 +195,12 @@ class Codes:
         time[first:last] = True
         mask = rows[None, :, None] & time[None, None, :] & self.valid.cpu()[:, None, :]
         return mask.to(self.ids.device)
+
+
+def check_density(rows: int, frame_rate: float) -> None:
+    """Raise InputError where so many rows a column, and columns a second, are more than clips of seconds should hold."""
+    if rows * frame_rate > MOST_CODES_A_SECOND:
+        raise InputError(f"There are at most {MOST_CODES_A_SECOND} codes a second; {rows} rows at {frame_rate:g} Hz are more.")
 
 
 def parse_stages(text: str | None, n: int, alone: str = "count") -> tuple[int, ...] | None:

@@ -29,7 +29,7 @@ class Model(nn.Module, PyTorchModelHubMixin, library_name="vqaudio"):
         others = {p.dtype for p in self.parameters() if p.is_floating_point()} - {torch.float32}
         if others:
             kind = str(others.pop()).removeprefix("torch.")
-            raise InputError(f"The model {self.name!r} computes in float32, and its weights are {kind}: call .float() on it first.")
+            raise InputError(f"The model {self.name!r} computes in float32; its weights are {kind}. Call .float() on it first.")
 
     def part_of(self, parameter: str) -> str:
         """The part of the network that a parameter, by its name, is counted to where parts are compared: its top-level module."""

@@ -66,7 +66,8 @@ def build(model_class, config, most_numbers: int = MOST_NUMBERS) -> nn.Module:
 
 def check_weights(model: nn.Module, name) -> None:
     """InputError where a weight is infinite or NaN, or a count is negative."""
-    good = [(weights.isfinite() if weights.is_floating_point() else weights >= 0).all() for weights in model.state_dict().values()]
+    weights = model.state_dict().values()
+    good = [(part.isfinite() if part.is_floating_point() else part >= 0).all() for part in weights]
     if not torch.stack(good).all():
         raise InputError(f"The weights of {name} are damaged: some are infinite, NaN, or counts below 0.")
 

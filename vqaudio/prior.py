@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from vqaudio import ranges
-from vqaudio.codes import Codes, CodeSpec, Stage
+from vqaudio.codes import Codes, CodeSpec, Stage, check_density
 from vqaudio.errors import InputError
 from vqaudio.model import Model
 from vqaudio.model_files import check_weights
@@ -61,6 +61,8 @@ class PriorConfig:
         rows = sum(bands * steps for bands, steps, _ in self.stages)
         if rows > MOST_ROWS:
             raise InputError(f"The stages of a prior have at most {MOST_ROWS} rows together; these have {rows}.")
+        check_density(rows, self.frame_rate)
+        ranges.check_value("hop times frame_rate", round(self.hop * self.frame_rate), ranges.SampleRate)
         if len(self.label_kinds) != len(self.label_values) or len(set(self.label_kinds)) != len(self.label_kinds):
             raise InputError("Each kind of label needs a name of its own, and one list of values.")
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from vqaudio import ranges
 from vqaudio.codec import Codec, Step
-from vqaudio.codes import CodeSpec, Stage
+from vqaudio.codes import CodeSpec, Stage, check_density
 from vqaudio.errors import InputError
 from vqaudio.hub import fingerprint
 from vqaudio.nn import grids, spectra
@@ -99,6 +99,8 @@ class SpectrogramConfig:
         for what, (whole, part) in wholes.items():
             if whole % part:
                 raise InputError(f"A spectrogram codec divides its {what}: {part} does not divide {whole}.")
+        top, bottom = self.top_bands * self.top_steps * self.top_stages, self.bottom_bands * self.bottom_steps * self.bottom_stages
+        check_density(top + bottom, self.sample_rate / self.hop)
         if self.kernel % 2 == 0:
             raise InputError(f"kernel is odd, since a block sees as much before as after; not {self.kernel}.")
         if self.rows * (self.n_fft // 2 + 1) > MOST_PIXELS:

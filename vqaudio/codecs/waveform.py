@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from vqaudio import ranges
 from vqaudio.codec import Codec, Step
-from vqaudio.codes import CodeSpec, Stage
+from vqaudio.codes import CodeSpec, Stage, check_density
 from vqaudio.errors import InputError
 from vqaudio.hub import fingerprint
 from vqaudio.nn.convnext import ChannelNorm, ConvNeXtBlock
@@ -87,6 +87,7 @@ class WaveformConfig:
     """Active level, dB re full scale, that clips are brought to; None leaves the level in the codes."""
 
     def check_together(self) -> None:
+        check_density(self.n_stages, self.sample_rate / self.hop)
         if self.hop % self.frames_per_column:
             raise InputError(f"hop is a multiple of frames_per_column; {self.hop} is not one of {self.frames_per_column}.")
         if self.n_fft < self.hop // self.frames_per_column:
