@@ -119,7 +119,7 @@ def test_recipes_are_in_range():
 
 
 @pytest.mark.parametrize("changes,says", [
-    ({"hop": 161}, "hop is a multiple of frames_per_column"), ({"n_fft": 79}, "n_fft is at least"),
+    ({"hop": 441}, "frames_per_column divides hop, 441; 2 does not. Choose 1, 3, 7, 9."), ({"n_fft": 79}, "n_fft is at least"),
     ({"look_ahead": 7}, "look_ahead is less than kernel"), ({"wave_dims": 65}, "wave_dims is at most latent_dim"),
     ({"wave_dims": 64, "network_stages": 1}, "latent_dim larger"),
 ])  # fmt: skip
@@ -130,6 +130,11 @@ def test_a_codec_is_not_built_from_settings_that_do_not_fit_together(changes, sa
 
 @pytest.mark.parametrize("config,changes,says", [
     (SpectrogramConfig, {"rows": 500}, "8 does not divide 500"), (SpectrogramConfig, {"n_fft": 128}, "n_fft is at least"),
+    (SpectrogramConfig, {"kernel": 4}, "kernel is odd"), (SpectrogramConfig, {"n_fft": 641}, "n_fft is even"),
+    (SpectrogramConfig, {"rows": 4096, "n_fft": 4096}, "rows times n_fft / 2"),
+    (SpectrogramConfig, {"hop": 8, "n_fft": 8, "sample_rate": 384_000}, "at most 200000 codes a second"),
+    (MaskedPriorConfig, {"frame_rate": 100_000.0, "hop": 1, "stages": ((1, 1, 2),) * 3}, "at most 200000 codes a second"),
+    (MaskedPriorConfig, {"frame_rate": 1.0}, "hop times frame_rate is 160; it takes"),
     (MaskedPriorConfig, {"dim": 252}, "dim is a multiple of twice the heads, here 8"),
     (MaskedPriorConfig, {"stages": ((256, 256, 2),)}, "at most 4096 rows"),
     (MaskedPriorConfig, {"label_kinds": ("a", "b"), "label_values": (("1",),)}, "Each kind of label"),

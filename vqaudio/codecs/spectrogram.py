@@ -99,10 +99,12 @@ class SpectrogramConfig:
         for what, (whole, part) in wholes.items():
             if whole % part:
                 raise InputError(f"A spectrogram codec divides its {what}: {part} does not divide {whole}.")
-        top, bottom = self.top_bands * self.top_steps * self.top_stages, self.bottom_bands * self.bottom_steps * self.bottom_stages
-        check_density(top + bottom, self.sample_rate / self.hop)
+        rows = self.top_bands * self.top_steps * self.top_stages
+        check_density(rows + self.bottom_bands * self.bottom_steps * self.bottom_stages, self.sample_rate / self.hop)
         if self.kernel % 2 == 0:
             raise InputError(f"kernel is odd, since a block sees as much before as after; not {self.kernel}.")
+        if self.n_fft % 2:
+            raise InputError(f"n_fft is even, since the highest bin is half the sample rate; not {self.n_fft}.")
         if self.rows * (self.n_fft // 2 + 1) > MOST_PIXELS:
             raise InputError(f"rows times n_fft / 2 is at most {MOST_PIXELS}; not {self.rows} times {self.n_fft // 2}.")
         if self.n_fft < self.hop // self.frames_per_column:

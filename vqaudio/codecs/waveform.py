@@ -20,6 +20,7 @@ from vqaudio.errors import InputError
 from vqaudio.hub import fingerprint
 from vqaudio.nn.convnext import ChannelNorm, ConvNeXtBlock
 from vqaudio.nn.rvq import Quantised, ResidualVQ, Update
+from vqaudio.nn.spectra import analysis, margins
 
 COMPANDING = 0.7  # the wave's latents are divided by the column's RMS to this power; the decoder multiplies them by it again
 TYPICAL_RMS = 0.1
@@ -89,7 +90,8 @@ class WaveformConfig:
     def check_together(self) -> None:
         check_density(self.n_stages, self.sample_rate / self.hop)
         if self.hop % self.frames_per_column:
-            raise InputError(f"hop is a multiple of frames_per_column; {self.hop} is not one of {self.frames_per_column}.")
+            fitting = ", ".join(str(n) for n in range(1, 17) if self.hop % n == 0)
+            raise InputError(f"frames_per_column divides hop, {self.hop}; {self.frames_per_column} does not. Choose {fitting}.")
         if self.n_fft < self.hop // self.frames_per_column:
             raise InputError(f"n_fft is at least hop / frames_per_column, so that windows leave no gap; not {self.n_fft}.")
         if self.look_ahead >= self.kernel:
@@ -220,15 +222,16 @@ class WaveformCodec(Codec):
 
     @property
     def _overlap(self) -> int:
-        """Columns on either side that the STFT windows of a column reach into."""
-        return -(-(self.config.n_fft - self.frame_hop) // (2 * self.hop))
+        """Columns on either side that a column's STFT windows, and its window of the wave path, reach into."""
+        reach = max(self.config.n_fft - self.frame_hop, self.hop if self.config.wave_dims else 0)
+        return -(-reach // (2 * self.hop))
 
     def _stemmed(self, audio: Tensor, _: Tensor) -> Tensor:
         """Audio [B, 1, T * hop] -> the encoder's input [B, C, T], and the wave's own latents behind it."""
         x = self.stem_norm(self.stem(self._features(audio)))
         if not self.config.wave_dims:
             return x
-        wave = F.pad(audio, (self.hop // 2, self.hop // 2))
+        wave = F.pad(audio, margins(2 * self.hop, self.hop))
         power = F.avg_pool1d(wave.square(), 2 * self.hop, self.hop)
         return torch.cat([x, self.wave_in(wave) * (power + 1e-8) ** (-COMPANDING / 2)], dim=1)
 
@@ -244,11 +247,7 @@ class WaveformCodec(Codec):
 
     def _features(self, audio: Tensor) -> Tensor:
         """[B, 1, T * hop] -> [B, 3 * bins * frames_per_column, T]: log magnitude, and the complex STFT compressed to |X|^0.3."""
-        margin = (self.config.n_fft - self.frame_hop) // 2
-        spectrum = torch.stft(
-            F.pad(audio[:, 0], (margin, margin)), self.config.n_fft, self.frame_hop, window=self.window,
-            center=False, return_complex=True,
-        )
+        spectrum = analysis(audio[:, 0], self.window, self.frame_hop)
         magnitude = spectrum.abs().clamp_min(1e-3)
         compressed = spectrum * magnitude**-0.7
         features = torch.cat([magnitude.log(), compressed.real, compressed.imag], dim=1)
@@ -270,7 +269,8 @@ class WaveformCodec(Codec):
         with torch.autocast(x.device.type, enabled=False):
             sound = self._inverse_stft(self.head(x.float()) * frames, frames)
             if self.config.wave_dims:
-                sound = sound + self.wave_out(latents.float() * gain * columns)[..., self.hop // 2 : -self.hop // 2]
+                before, after = margins(2 * self.hop, self.hop)
+                sound = sound + self.wave_out(latents.float() * gain * columns)[..., before:-after]
             return sound
 
     def _inverse_stft(self, head: Tensor, frames: Tensor) -> Tensor:
@@ -285,9 +285,9 @@ class WaveformCodec(Codec):
 
     def _overlap_add(self, waves: Tensor) -> Tensor:
         n = waves.shape[-1] * self.frame_hop
-        margin = (self.config.n_fft - self.frame_hop) // 2
-        summed = F.fold(waves, (1, n + 2 * margin), (1, self.config.n_fft), stride=(1, self.frame_hop))
-        return summed[:, :, 0, margin : margin + n]
+        before, after = margins(self.config.n_fft, self.frame_hop)
+        summed = F.fold(waves, (1, before + n + after), (1, self.config.n_fft), stride=(1, self.frame_hop))
+        return summed[:, :, 0, before : before + n]
 
 
 def _through(steps: list[Step], x: Tensor, valid: Tensor) -> Tensor:
