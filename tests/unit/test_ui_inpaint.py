@@ -14,7 +14,7 @@ from vqaudio.audio import load as load_audio
 from vqaudio.codes import Codes, CodeSpec, Stage
 from vqaudio.errors import InputError
 from vqaudio.ui import models, pools, wire
-from vqaudio.ui.clip import handlers, inpainting, jobs, sampling
+from vqaudio.ui.clip import handlers, inpainting, jobs, sampling, workbench
 from vqaudio.ui.clip.sampling import Settings
 from vqaudio.ui.clip.selection import Mask, Rectangle, mask_of
 from vqaudio.ui.clip.workbench import Workbench
@@ -109,6 +109,17 @@ def test_many_cells_are_one_change(bench):
     bench.undo()
     bench.swap(0, 0, (int(before[0, 0]) + 1) % 32)
     assert bench.n_redo == 0, "a new change ends what could be done again"
+
+
+def test_the_changes_that_are_kept_are_bounded(bench, monkeypatch):
+    bench.write((bench.ids + 1) % 32)
+    monkeypatch.setattr(workbench, "MAX_UNDO_BYTES", 3 * bench._undo[0].n_bytes)
+    for _ in range(20):
+        before = bench.ids.clone()
+        bench.write((bench.ids + 1) % 32)
+    assert bench.n_edits == 3 and bench.n_bytes < 4 * 24 * bench.ids.numel() + 100 * bench.n_samples
+    bench.undo()
+    assert torch.equal(bench.ids, before)
 
 
 def test_a_block_with_one_bad_cell_is_not_written(bench):

@@ -14,8 +14,9 @@ from vqaudio.analysis.codebooks import CodebookStatistics
 from vqaudio.audio import load as load_audio
 from vqaudio.codes import Codes, CodeSpec, Stage
 from vqaudio.errors import InputError
-from vqaudio.ui import facts, wire
-from vqaudio.ui.clip import exports, handlers, pictures
+from vqaudio.ui import build, compare, facts, playing, wire
+from vqaudio.ui.clip import exports, handlers, jobs, pictures, sounds
+from vqaudio.ui.clip import store as store_module
 from vqaudio.ui.clip.store import Store
 from vqaudio.ui.clip.workbench import Workbench
 from vqaudio.ui.panels import codebooks, report
@@ -78,6 +79,14 @@ def test_the_store_is_bounded_in_number_and_in_bytes():
     small = Store(max_bytes=100)
     tokens = [small.put(Thing(60)) for _ in range(3)]
     assert len(small) == 1 and small.get(tokens[2])
+
+
+def test_what_is_kept_for_all_people_is_what_the_store_says():
+    kept = (handlers.store, compare.store, jobs.store, sounds.cache, playing.notes)
+    megabytes = sum(part.max_bytes for part in kept) / 2**20
+    assert f"the app keeps at most {megabytes:.0f} MB for all people together" in store_module.__doc__
+    assert build.LAUNCH["state_session_capacity"] == store_module.SESSIONS
+    assert build.build()._queue.pending_messages_per_session.max_size == build.EVENTS
 
 
 # --- the workbench ------------------------------------------------------------------------------------------------------

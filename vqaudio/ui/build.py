@@ -4,16 +4,18 @@ from pathlib import Path
 
 import gradio as gr
 import torch
+from gradio.utils import LRUCache
 
-from vqaudio.ui import compare, facts, gpu, models, playing, pools, reading, turns
+from vqaudio.ui import compare, facts, gpu, memory, models, playing, pools, reading, turns
 from vqaudio.ui.api import notes, priors, sounds
 from vqaudio.ui.clip import cell_edits, handlers, inpainting
+from vqaudio.ui.clip.store import SESSIONS
 from vqaudio.ui.clip.workbench import Workbench
 from vqaudio.ui.codemap import CodeMap
 from vqaudio.ui.panels import codebooks, examples, figures, report
 from vqaudio.ui.spending import Clock
 
-EVENTS = 400  # of all people that Gradio handles at a time; most of them only wait for their turn in a pool, see `turns`
+EVENTS = 256  # of all people that Gradio handles at a time; most of them only wait for their turn in a pool, see `turns`
 TITLE = """<div class="vq-title"><h1>vqaudio</h1><p>A neural codec turns sound into a few rows of whole numbers and back.
 Open a sound, see its numbers, switch rows of them off, change one, have
 a prior write some anew, and hear what each does.</p></div>"""
@@ -29,7 +31,7 @@ LAUNCH = {
     "<style>@keyframes kb-pulse { 50% { opacity: .2; } }</style>",  # a component's own style cannot hold keyframes
     "max_file_size": f"{reading.MAX_MB}mb",
     "max_threads": EVENTS,
-    "state_session_capacity": 200,  # Gradio keeps what it last sent to each session, which the store cannot bound
+    "state_session_capacity": SESSIONS,
     "show_error": True,  # the sentence of Gradio's own refusals; ours are plain already, and no traceback is in either
     "footer_links": ["api", "settings"],
 }
@@ -103,6 +105,7 @@ def build() -> gr.Blocks:
     other.
     """
     torch.set_num_threads(1)
+    memory.return_what_is_freed()
     with gr.Blocks(title="vqaudio", delete_cache=(600, 3600), analytics_enabled=False, fill_width=True) as demo:
         gr.HTML(TITLE)
         session = gr.State(None, time_to_live=3600, delete_callback=handlers.store.drop)
@@ -124,7 +127,9 @@ def build() -> gr.Blocks:
         sounds.add_endpoints()
         priors.add_endpoints()
         notes.add_endpoints()
-    return demo.queue(default_concurrency_limit=None, max_size=EVENTS)
+    demo.queue(default_concurrency_limit=None, max_size=EVENTS)
+    demo._queue.pending_messages_per_session = LRUCache(EVENTS)  # of 2,000 pages Gradio would keep what they never fetched
+    return demo
 
 
 def _listen(session: gr.State) -> tuple:

@@ -17,13 +17,13 @@ from vqaudio.errors import InputError
 from vqaudio.evaluation.metrics import mel_l1, si_sdr
 from vqaudio.ui import facts, models, reading, turns, wire
 from vqaudio.ui.clip import pictures
-from vqaudio.ui.clip.store import Store
+from vqaudio.ui.clip.store import PAIR_BYTES, Store
 from vqaudio.ui.clip.workbench import Workbench
 from vqaudio.ui.codemap import beside
 
 BORROWED = ("1-data", "2-paint", "4-lanes", "6-state")
 NOTHING_OPEN = "Nothing is open yet. Open a sound in Listen: here it is compared with itself, by two models or at two rates."
-store = Store()
+store = Store(max_bytes=PAIR_BYTES)
 
 
 class Compare(gr.HTML):

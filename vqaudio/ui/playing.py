@@ -15,11 +15,11 @@ from vqaudio.errors import InputError
 from vqaudio.pitches import name_of
 from vqaudio.ui import models, turns, wire
 from vqaudio.ui.clip import handlers, inpainting, jobs, sampling
+from vqaudio.ui.clip.store import NOTE_BYTES
 from vqaudio.ui.clip.workbench import Workbench
 from vqaudio.ui.codemap import beside
 
 BORROWED = ("1-data", "4-lanes", "6-state")
-MAX_BYTES = 96 * 2**20
 NOBODY_PLAYS = "No prior here knows notes: one is needed whose labels tell the pitch, as weights/notes-16khz-masked does."
 Key = Annotated[int, Field(ge=0, le=127)]
 
@@ -58,7 +58,7 @@ class Notes:
     When there are too many bytes, what was unused for longest goes.
     """
 
-    def __init__(self, max_bytes: int = MAX_BYTES):
+    def __init__(self, max_bytes: int = NOTE_BYTES):
         self.max_bytes = max_bytes
         self._kept: OrderedDict[tuple, sfz.Note] = OrderedDict()
         self._making: dict[tuple, threading.Lock] = {}

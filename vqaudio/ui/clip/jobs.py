@@ -13,12 +13,12 @@ from torch import Tensor
 
 from vqaudio.errors import InputError
 from vqaudio.ui import pools
-from vqaudio.ui.clip.store import Store
+from vqaudio.ui.clip.store import JOB_BYTES, Store
 from vqaudio.ui.spending import Clock
 
 FORGOTTEN_S = 120.0  # a browser lets a page in the background run once a minute
 _log = logging.getLogger(__name__)
-store = Store(keep_s=20 * 60)
+store = Store(keep_s=20 * 60, max_bytes=JOB_BYTES)
 
 
 class Cancelled(Exception):
