@@ -25,6 +25,7 @@ from vqaudio.ui import (
     wire,
 )
 from vqaudio.ui.codemap import CodeMap
+from vqaudio.ui.keyboard import Keyboard
 from vqaudio.ui.spending import Clock
 from vqaudio.ui.workbench import Workbench
 
@@ -123,7 +124,7 @@ def build() -> gr.Blocks:
             with gr.Tab("Listen", id="listen"):
                 picker, sound, trim, codemap, told = _listen(session)
             with gr.Tab("Play"):
-                keyboard = playing.Keyboard(elem_id="keyboard")
+                keyboard = Keyboard(elem_id="keyboard")
             compare.view(sound, trim)
             with gr.Tab("Codebooks") as tab:
                 books, drawn = gr.HTML(), gr.HTML()

@@ -4,7 +4,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 import gradio as gr
 import torch
@@ -14,23 +14,11 @@ from vqaudio import sfz
 from vqaudio.errors import InputError
 from vqaudio.pitches import name_of
 from vqaudio.ui import inpainting, jobs, models, sampling, served, wire
-from vqaudio.ui.codemap import beside
 from vqaudio.ui.workbench import Workbench
 
-BORROWED = ("1-data", "4-lanes", "6-state")
 MAX_BYTES = 96 * 2**20
 NOBODY_PLAYS = "No prior here knows notes: one is needed whose labels tell the pitch, as weights/notes-16khz-masked does."
 Key = Annotated[int, Field(ge=0, le=127)]
-
-
-class Keyboard(gr.HTML):
-    """Two octaves of keys. Emits `open_note` with {prior, labels, key, seconds, take} when a person wants to see a note."""
-
-    def __init__(self, **settings: Any):
-        super().__init__(value=None, server_functions=list(FUNCTIONS), **beside("keyboard", BORROWED), **settings)
-
-    def api_info(self) -> dict[str, Any]:
-        return {"type": "object", "description": "Nothing: the keyboard asks for what it plays."}
 
 
 class NoteRequest(wire.Message):
