@@ -24,9 +24,9 @@ from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from vqaudio import audio
+from vqaudio.energy.training_run import RunMeter
 from vqaudio.errors import InputError
 from vqaudio.hub import replace_file
-from vqaudio.training.metering import RunMeter
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class LoopConfig:
     tensorboard: bool = False
     """Also write TensorBoard events."""
     energy: bool = False
-    """Also record joules and CO2e in training.json; see `vqaudio.evaluation.energy`."""
+    """Also record joules and CO2e in training.json; see `vqaudio.energy.record`."""
     region: str | None = None
     """For the CO2e: a country's code of three letters; by default $VQAUDIO_REGION, else the world's mean."""
 

@@ -1,0 +1,179 @@
+"""The endpoints of the priors for programs: /generate, /inpaint, /score."""
+
+import secrets
+from pathlib import Path
+
+import gradio as gr
+import numpy as np
+from gradio.utils import get_upload_folder
+
+from vqaudio.audio import to_int16
+from vqaudio.codec import Codec
+from vqaudio.codes import Codes
+from vqaudio.errors import InputError
+from vqaudio.ui import models, reading, wire
+from vqaudio.ui.clip import inpainting, sampling
+from vqaudio.ui.clip.sampling import Settings, Variation
+from vqaudio.ui.clip.selection import Mask, Rectangle, mask_of
+from vqaudio.vqa import write_vqa
+
+SETTINGS = ("labels", "temperature", "top_k", "top_p", "steps", "guidance", "seed", "local")
+PRIOR = "a prior of this app; empty for the usual model's first."
+SAMPLING = """temperature: 0 (the likeliest) to 5; 1 samples as the prior believes, null as is usual for it.
+        top_k: draw from the k likeliest codewords only; null for all.
+        top_p: draw from the likeliest codewords that together have this probability; null for all.
+        steps: sampling steps; null for the prior's usual number.
+        guidance: how strongly the labels are insisted on; 1 is the prior itself, null what is usual for it.
+        seed: 0 to 4,294,967,295; null draws one, and the answer tells it."""
+NO_CELL = 'No cell is selected: give start_s and end_s in seconds, and stages such as "2-" if not all are meant.'
+MADE = "The sound, the codes as a .vqa file, and as JSON: prior, seed, kept and changed cells."
+
+
+def described(f):
+    """Fill in what the docstrings of several endpoints say; Gradio tells programs what stands in them."""
+    f.__doc__ = f.__doc__.format(prior=PRIOR, sampling=SAMPLING, made=MADE)
+    return f
+
+
+@described
+def generate(
+    prior: str = "", labels: dict | None = None, seconds: float | None = None, temperature: float | None = None,
+    top_k: int | None = None, top_p: float | None = None, steps: int | None = None, guidance: float | None = None,
+    seed: int | None = None,
+) -> tuple[tuple[int, np.ndarray], str, dict]:
+    """Make a new clip.
+
+    Args:
+        prior: {prior}
+        labels: what the clip is to be, such as digit "7", speaker "theo"; what is left out may be anything.
+        seconds: its length, 0.1 to 10; null has it drawn from the training lengths.
+        {sampling}
+
+    Returns:
+        {made}
+    """
+    with reading.plain_errors():
+        (found, codec), settings = _found(prior), _settings(labels, temperature, top_k, top_p, steps, guidance, seed)
+        sampling.check_labels(found, settings.labels)
+        seconds = wire.validated(inpainting.Length, {"seconds": seconds}).seconds
+        return _made(found, codec, sampling.generate(found, codec, settings, seconds, settings.seed))
+
+
+@described
+def inpaint(
+    audio: str, start_s: float | None = None, end_s: float | None = None, stages: str = "", prior: str = "",
+    labels: dict | None = None, temperature: float | None = None, top_k: int | None = None, top_p: float | None = None,
+    steps: int | None = None, guidance: float | None = None, seed: int | None = None, rectangles: list | None = None,
+    local: bool = False,
+) -> tuple[tuple[int, np.ndarray], str, dict]:
+    """Have a prior write some cells of a sound's codes; all others stay as they are.
+
+    Args:
+        audio: a sound file, at most 60 s.
+        start_s: where the cells to write begin, seconds; null for the clip's beginning.
+        end_s: where they end; null for the clip's end. At most 10 s after start_s.
+        stages: which stages of them: "2-" is the second and finer, "1,3" those two, "4" the fourth; empty for all.
+        prior: {prior}
+        labels: what is said and by whom, such as digit "7"; what is left out may be anything.
+        {sampling}
+        rectangles: more cells to write, or others where no start, end and stages are given: a list of objects, each with
+            start_s, end_s, stages and bands.
+        local: whether the labels say what the cells are to become; else they say what the whole sound is.
+
+    Returns:
+        {made}
+    """
+    with reading.plain_errors():
+        (found, codec), settings = _found(prior), _settings(labels, temperature, top_k, top_p, steps, guidance, seed, local)
+        sampling.check_labels(found, settings.labels)
+        codes = _codes(audio, codec)
+        mask = mask_of(codes, _rectangles(codes, start_s, end_s, stages, rectangles))
+        return _made(found, codec, sampling.fill(found, codes, mask, settings, settings.seed))
+
+
+@described
+def score(audio: str, prior: str = "", labels: dict | None = None) -> dict:
+    """How surprised a prior is by each cell of a sound's codes.
+
+    Args:
+        audio: a sound file, at most 10 s.
+        prior: {prior}
+        labels: what is said and by whom, such as digit "7"; what is left out may be anything.
+
+    Returns:
+        prior, likelihood (exact or pseudo), total_bits, and bits [K][T], each cell's -log2 probability.
+    """
+    with reading.plain_errors():
+        (found, codec), settings = _found(prior), _settings(labels)
+        sampling.check_labels(found, settings.labels)
+        bits = inpainting.surprise(found, _codes(audio, codec), settings.labels)
+        return {
+            "prior": found.name, "likelihood": found.likelihood, "total_bits": round(float(bits.sum()), 3),
+            "bits": [[round(value, 4) for value in row] for row in bits.tolist()],
+        }  # fmt: skip
+
+
+def _found(name) -> tuple:
+    """A prior and its codec; empty for the usual codec's first."""
+    return models.prior_and_codec(str(name or ""))
+
+
+def _settings(labels, temperature=None, top_k=None, top_p=None, steps=None, guidance=None, seed=None, local=False) -> Settings:
+    """Checked settings; a seed is drawn where none is given. JSON's numbers have no types: 3.0 is a whole number."""
+    values = (labels or {}, temperature, top_k, top_p, steps, guidance, seed, bool(local))
+    told = {name: int(v) if isinstance(v, float) and v.is_integer() else v for name, v in zip(SETTINGS, values)}
+    settings = wire.validated(Settings, told)
+    return settings if settings.seed is not None else settings.model_copy(update={"seed": sampling.new_seed()})
+
+
+def _codes(audio: str, codec: Codec) -> Codes:
+    return codec.encode(reading.sound(audio, codec)[0][None])
+
+
+def _rectangles(codes: Codes, start_s, end_s, stages, rectangles) -> list[Rectangle]:
+    """What a program says of the cells to write. Raises InputError: nothing, or what cannot be read."""
+    parts = wire.validated(Mask, {"rectangles": rectangles or []}).rectangles
+    if (start_s, end_s, stages or None) == (None, None, None):
+        if not parts:
+            raise InputError(NO_CELL)
+        return parts
+    whole = codes.columns / codes.spec.frame_rate
+    one = {"start_s": 0.0 if start_s is None else start_s, "end_s": whole if end_s is None else end_s}
+    return [*parts, wire.validated(Rectangle, one | {"stages": str(stages)[:200] if stages else None})]
+
+
+def _made(prior, codec: Codec, made: Variation) -> tuple[tuple[int, np.ndarray], str, dict]:
+    folder = Path(get_upload_folder()) / secrets.token_hex(20)
+    folder.mkdir(parents=True)
+    write_vqa(folder / "codes.vqa", made.codes, codec)
+    told = {
+        "prior": prior.name, "seed": made.seed, "cells_kept": made.kept[0], "cells_outside_mask": made.kept[1],
+        "cells_changed": made.changed[0], "cells_in_mask": made.changed[1],
+    }  # fmt: skip
+    return (codec.sample_rate, to_int16(codec.decode(made.codes))), str(folder / "codes.vqa"), told
+
+
+def add_endpoints() -> None:
+    """Name the endpoints inside the current Blocks; their components are never shown."""
+    sound_in = reading.only_uploads(gr.Audio(type="filepath", visible=False, label="Sound"))
+    rectangles, labels = gr.JSON(visible=False, label="Rectangles"), gr.JSON(visible=False, label="Labels")
+    prior, local = gr.Textbox("", visible=False, label="Prior"), gr.Checkbox(False, visible=False, label="Local")
+
+    def numbers(**values) -> list:
+        return [gr.Number(value, visible=False, label=name.replace("_", " ").capitalize()) for name, value in values.items()]
+
+    seconds = numbers(seconds=None)
+    chosen = numbers(temperature=None, top_k=None, top_p=None, steps=None, guidance=None, seed=None)
+    place = [*numbers(start_s=None, end_s=None), gr.Textbox("", visible=False, label="Stages")]
+    out = [
+        gr.Audio(visible=False, format="wav", label="Sound"), gr.File(visible=False, label="Codes"),
+        gr.JSON(visible=False, label="Recipe"),
+    ]  # fmt: skip
+    settings = {"concurrency_id": "priors", "concurrency_limit": 1, "show_progress": "hidden"}
+    gr.Button(visible=False).click(generate, [prior, labels, *seconds, *chosen], out, api_name="generate", **settings)
+    gr.Button(visible=False).click(
+        inpaint, [sound_in, *place, prior, labels, *chosen, rectangles, local], out, api_name="inpaint", **settings
+    )
+    gr.Button(visible=False).click(
+        score, [sound_in, prior, labels], gr.JSON(visible=False, label="Surprise"), api_name="score", **settings
+    )

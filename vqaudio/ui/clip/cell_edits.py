@@ -1,0 +1,84 @@
+"""What the page may do to the selected cells without a prior: erase, randomise, blur. Each is one change, to be undone."""
+
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from vqaudio import blurring, edits
+from vqaudio.ui import wire
+from vqaudio.ui.clip import pictures
+from vqaudio.ui.clip.handlers import store, written
+from vqaudio.ui.clip.selection import Rectangles, mask_of
+from vqaudio.ui.clip.workbench import Workbench
+
+
+class TouchRequest(wire.Request):
+    rectangles: Rectangles
+
+
+class BlurRequest(TouchRequest):
+    radius: Annotated[float, Field(ge=0, le=blurring.LARGEST)]
+    strength: Annotated[float, Field(ge=0, le=1)]
+
+
+@wire.serves(TouchRequest)
+def erase(request: TouchRequest) -> dict:
+    """Put there what the codec gives for silence, and say how much softer the sound became."""
+    bench = store.get(request.token)
+    mask = mask_of(bench.codes, request.rectangles)
+    before = level_in(bench, mask)
+    bench.write(edits.erase(bench.codec, bench.codes, mask).ids[0])
+    softer = before - level_in(bench, mask)
+    told = f"{abs(softer):.1f} dB {'softer' if softer >= 0 else 'louder'}"
+    return {"told": f"Erased {_cells(mask)}: there the sound is {told}.", **written(bench)}
+
+
+@wire.serves(TouchRequest)
+def randomise(request: TouchRequest) -> dict:
+    """Put any codewords there."""
+    bench = store.get(request.token)
+    mask = mask_of(bench.codes, request.rectangles)
+    bench.write(edits.randomise(bench.codes, mask).ids[0])
+    return {"told": f"Put any codewords into {_cells(mask)}.", **written(bench)}
+
+
+@wire.serves(BlurRequest)
+def blur(request: BlurRequest) -> dict:
+    """Redraw cells from their neighbours."""
+    bench = store.get(request.token)
+    mask = mask_of(bench.codes, request.rectangles)
+    before = bench.ids
+    bench.write(blurring.blur(bench.codes, mask, request.radius, request.strength).ids[0])
+    return {"told": f"Blurred {_cells(mask)}; {int((bench.ids != before).sum()):,} of them differ now.", **written(bench)}
+
+
+def level_in(bench: Workbench, mask: Tensor) -> float:
+    """The power of all stages' sound where the mask's cells [1, K, T] lie in time and frequency, in dB."""
+    rate, sound = bench.codec.sample_rate, bench.sound(tuple(range(bench.n_stages)))
+    picture = pictures.spectrogram_db(sound, rate)
+    inside = pixels_of(bench, mask, picture.shape)
+    return float(10 * torch.log10((10 ** (picture[inside] / 10)).mean() + 1e-14))
+
+
+def pixels_of(bench: Workbench, mask: Tensor, shape: tuple[int, int]) -> Tensor:
+    """Where the mask's cells [1, K, T] lie in a spectrogram of the clip: bool [bins, frames]."""
+    spec, (bins, frames) = bench.codes.spec, shape
+    seconds = torch.arange(frames) / max(1, frames - 1) * bench.n_samples / bench.codec.sample_rate
+    columns = (seconds * spec.frame_rate).long().clamp(max=mask.shape[-1] - 1)
+    hz = torch.arange(bins) / (bins - 1) * bench.codec.sample_rate / 2
+    inside = torch.zeros(bins, frames, dtype=torch.bool)
+    for j, stage in enumerate(spec.stages):
+        edges = torch.tensor(bench.codec.band_edges_hz(j))
+        band = torch.bucketize(hz, edges[1:-1].contiguous(), right=True)
+        inside |= mask[0, spec.rows_of(j)].view(stage.bands, stage.steps, -1).any(1)[band][:, columns]
+    return inside
+
+
+def _cells(mask: Tensor) -> str:
+    n = int(mask.sum())
+    return f"{n:,} {'cell' if n == 1 else 'cells'}"
+
+
+FUNCTIONS = (erase, randomise, blur)

@@ -1,0 +1,99 @@
+"""Files that a person takes home."""
+
+import io
+import json
+import re
+import tempfile
+from pathlib import Path
+
+import vqaudio.audio
+from vqaudio.codes import Codes
+from vqaudio.ui import facts
+from vqaudio.ui.clip import pictures
+from vqaudio.ui.clip.workbench import Workbench
+from vqaudio.vqa import write_vqa
+
+TYPES = {"wav": "audio/wav", "png": "image/png", "vqa": "application/octet-stream", "json": "application/json"}
+
+
+def make(bench: Workbench, kind: str, stages: tuple[int, ...]) -> tuple[str, str, bytes]:
+    """A download of one kind (wav, png, vqa, json): its name, its media type and its bytes.
+
+    The WAV and the figure hold the stages given; the .vqa and the JSON hold all of them, with the changes made by hand.
+    """
+    stem = re.sub(r"[^A-Za-z0-9_-]+", "-", bench.title).strip("-")[:60] or "clip"
+    if kind in ("wav", "png"):
+        stem += f"-stages-{name_of(stages)}"
+    return f"{stem}.{kind}", TYPES[kind], _MAKERS[kind](bench, stages)
+
+
+def name_of(stages: tuple[int, ...]) -> str:
+    """Stages from 0 -> "1-3_5" from 1."""
+    runs: list[list[int]] = []
+    for stage in sorted(stages):
+        if runs and runs[-1][1] == stage:
+            runs[-1][1] = stage + 1
+        else:
+            runs.append([stage + 1, stage + 1])
+    return "_".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)
+
+
+def ids_as_json(codes: Codes, codec) -> dict:
+    """One clip's codes with all that is needed to read them."""
+    spec = codes.spec
+    return {
+        "model": codec.name,
+        "fingerprint": codec.fingerprint,
+        "sample_rate_hz": codec.sample_rate,
+        "samples": int(codes.lengths[0]),
+        "columns_per_second": spec.frame_rate,
+        "stages": [{"bands": s.bands, "steps": s.steps, "vocab": s.vocab} for s in spec.stages],
+        "level_db": None if codes.level_db is None else float(codes.level_db[0]),
+        "ids": codes.ids[0].tolist(),
+    }
+
+
+def _wav(bench: Workbench, stages: tuple[int, ...]) -> bytes:
+    return _through_file(".wav", lambda path: vqaudio.audio.save(path, bench.sound(stages)[None], bench.codec.sample_rate))
+
+
+def _vqa(bench: Workbench, stages: tuple[int, ...]) -> bytes:
+    return _through_file(".vqa", lambda path: write_vqa(path, bench.codes, bench.codec))
+
+
+def _json(bench: Workbench, stages: tuple[int, ...]) -> bytes:
+    return json.dumps(ids_as_json(bench.codes, bench.codec)).encode()
+
+
+def _png(bench: Workbench, stages: tuple[int, ...]) -> bytes:
+    from vqaudio import plots
+
+    rate, sound = bench.codec.sample_rate, bench.sound(stages)
+    figure = plots.listen_figure(
+        original_db=None if bench.original is None else pictures.spectrogram_db(bench.original, rate).numpy(),
+        decoded_db=pictures.spectrogram_db(sound, rate).numpy(),
+        top_db=bench.top_db,
+        range_db=pictures.RANGE_DB,
+        maps=[bench.codes.stage(j)[0].numpy() for j in range(bench.n_stages)],
+        vocabs=[stage.vocab for stage in bench.codes.spec.stages],
+        ranks=facts.colour_ranks(bench.codec),
+        on=stages,
+        seconds=bench.n_samples / rate,
+        columns_s=bench.codes.columns / bench.codes.spec.frame_rate,
+        sample_rate=rate,
+        title=f"{bench.title}: stages {name_of(stages).replace('_', ', ')} of {bench.n_stages}, "
+        f"{bench.bits_per_second(stages):,.0f} bit/s ({bench.codec.name})",
+    )
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=160)
+    return buffer.getvalue()
+
+
+def _through_file(ending: str, write) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"file{ending}"
+        write(path)
+        return path.read_bytes()
+
+
+_MAKERS = {"wav": _wav, "vqa": _vqa, "json": _json, "png": _png}

@@ -1,0 +1,249 @@
+"""What the page may ask of the priors. Each takes one JSON object and gives one back (see `wire`)."""
+
+import math
+import time
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+
+from vqaudio.codes import Codes
+from vqaudio.errors import InputError
+from vqaudio.pitches import word
+from vqaudio.ui import models, wire
+from vqaudio.ui.clip import jobs, sampling
+from vqaudio.ui.clip.handlers import describe, heard, store, written
+from vqaudio.ui.clip.sampling import Settings
+from vqaudio.ui.clip.selection import Rectangles, mask_of
+from vqaudio.ui.clip.workbench import Workbench
+
+VARIATIONS = 4
+UNDECIDED = 2**16 - 1
+PriorName = Annotated[str, Field(max_length=200)]
+Number = Annotated[int, Field(ge=0, le=63)]
+
+
+class PriorsRequest(wire.Message):
+    model: Annotated[str, Field(max_length=200)] = ""
+
+
+class FillRequest(wire.Request):
+    prior: PriorName
+    rectangles: Rectangles
+    settings: Settings
+
+
+class Length(wire.Message):
+    seconds: Annotated[float, Field(ge=0.1, le=sampling.MAX_SECONDS)] | None = None
+
+
+class NewClipRequest(Length):
+    prior: PriorName
+    settings: Settings
+
+
+class ScoreRequest(wire.Request):
+    prior: PriorName
+    labels: sampling.Labels = Field(default_factory=dict)
+
+
+class JobRequest(wire.Message):
+    job: wire.Token
+
+
+class ProgressRequest(JobRequest):
+    """How many results and opened clips the page has, and the step that it last saw."""
+
+    seen: Number
+    opened: Number = 0
+    step: Annotated[int, Field(ge=0, le=10**9)] = 0
+
+
+class StepRequest(wire.Request):
+    job: wire.Token
+    variation: Number
+    step: Number | Literal[-1]
+
+
+class UseRequest(wire.Request):
+    job: wire.Token
+    variation: Number
+
+
+@wire.serves(PriorsRequest)
+def priors(request: PriorsRequest) -> dict:
+    """The priors that can be chosen for a codec, and what they are."""
+    codec = models.codec(request.model)
+    found = [
+        {
+            "name": name,
+            "labels": {kind: [[value, word(kind, value)] for value in values] for kind, values in prior.labels.items()},
+            "exact": prior.likelihood == "exact", "sees_right": prior.sees_right, "usual": sampling.usual(prior),
+        }
+        for name, prior in models.priors(codec).items()
+    ]
+    return {"model": codec.name, "priors": found, "none": "" if found else models.NO_PRIOR}
+
+
+@wire.serves(FillRequest)
+def fill(request: FillRequest) -> dict:
+    """Start four variations of the cells selected; `progress` gives them as they come."""
+    bench = store.get(request.token)
+    prior = models.prior(request.prior, bench.codec)
+    sampling.check_labels(prior, request.settings.labels)
+    codes, mask = bench.codes, mask_of(bench.codes, request.rectangles)
+    sampling.check_span(codes, mask)
+    first = _seed(request.settings)
+
+    def work(job: jobs.Job) -> None:
+        for seed in range(first, first + VARIATIONS):
+            job.add(Made(sampling.fill(prior, codes, mask, request.settings, seed, job.step)))
+
+    return {"job": jobs.start(jobs.Job(work, VARIATIONS, owner=request.token)), "seed": first, "total": VARIATIONS}
+
+
+@wire.serves(NewClipRequest)
+def new_clip(request: NewClipRequest) -> dict:
+    """Start four new clips with the labels given, each on a workbench of its own, which is opened before it is filled."""
+    prior, codec = models.prior_and_codec(request.prior)
+    sampling.check_labels(prior, request.settings.labels)
+    first = _seed(request.settings)
+    told = " ".join(word(kind, value) for kind, value in request.settings.labels.items()) or "new clip"
+
+    def work(job: jobs.Job) -> None:
+        for seed in range(first, first + VARIATIONS):
+            made = []
+
+            def opened(blank: Codes, title=f"{told}, seed {seed}", made=made) -> None:
+                made.append(Workbench(codec, blank, title))
+                job.opened.append(describe(store.put(made[0]), made[0]))
+
+            variation = sampling.generate(prior, codec, request.settings, request.seconds, seed, opened, job.step)
+            made[0].codes = variation.codes
+            job.add(Made(variation, made[0].version))
+
+    return {"job": jobs.start(jobs.Job(work, VARIATIONS)), "seed": first, "total": VARIATIONS}
+
+
+def _seed(settings: Settings) -> int:
+    """The first of the seeds, drawn where none is given."""
+    return sampling.new_seed() if settings.seed is None else settings.seed
+
+
+@dataclass(frozen=True)
+class Made:
+    """A variation, as a job keeps it; the version of a new clip's indices."""
+
+    variation: sampling.Variation
+    version: str = ""
+
+    @property
+    def n_bytes(self) -> int:
+        return self.variation.n_bytes
+
+    def told(self) -> dict:
+        v = self.variation
+        return {
+            "seed": v.seed, "ids": wire.integers(v.ids), "kept": v.kept, "changed": v.changed, "steps": len(v.steps),
+            "version": self.version,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Surprise:
+    """How surprised a prior is by each cell of one version of a clip's indices: bits [K, T]."""
+
+    bits: torch.Tensor
+    version: str
+    exact: bool
+
+    @property
+    def n_bytes(self) -> int:
+        return 4 * self.bits.numel()
+
+    def told(self) -> dict:
+        hundredths = (self.bits * 100).round().clamp(0, 2**16 - 1).int()
+        return {
+            "version": self.version, "bits": wire.integers(hundredths), "total": float(self.bits.sum()), "exact": self.exact
+        }
+
+
+@wire.serves(ProgressRequest, light=True)
+def progress(request: ProgressRequest) -> dict:
+    """How far a job is, what the page has not seen of its results, and the cells as they stand after its latest step."""
+    job = jobs.store.get(request.job)
+    job.asked_at = time.monotonic()
+    state, (step, number, ids) = job.state, job.now
+    fresh, opened = list(job.results)[request.seen :], list(job.opened)[request.opened :]
+    unseen = ids is not None and step != request.step
+    return {
+        "state": state, "share": job.share, "waiting": job.before, "error_text": job.error, "opened": opened,
+        "results": [result.told() for result in fresh], "step": step,
+        "number": number, "now": wire.integers(torch.where(ids < 0, UNDECIDED, ids)) if unseen else None,
+        "spent": None if state in ("waiting", "running") else job.spent,
+    }  # fmt: skip
+
+
+@wire.serves(JobRequest, light=True)
+def cancel(request: JobRequest) -> dict:
+    """Stop a job; what it has finished is kept."""
+    jobs.store.get(request.job).cancel()
+    return {}
+
+
+@wire.serves(StepRequest)
+def step(request: StepRequest) -> dict:
+    """A variation, or where it stood after one of its steps (step -1: the result), with its sound.
+
+    Its spectrogram has the clip's scale of greys, so that the two can be compared.
+    """
+    variation, clip = _variation(request.job, request.variation), store.get(request.token)
+    codes, undecided = sampling.audible(clip.codec, variation.codes, variation.after(request.step))
+    bench = Workbench(clip.codec, codes, "a step")
+    bench.top_db = clip.top_db
+    return {
+        "ids": wire.integers(torch.where(undecided, UNDECIDED, codes.ids[0])), "undecided": int(undecided.sum()),
+        **heard(bench, bench.sound(tuple(range(bench.n_stages)))),
+    }
+
+
+@wire.serves(UseRequest)
+def use(request: UseRequest) -> dict:
+    """Put a variation's cells into the clip: one change, which can be undone."""
+    bench, variation = store.get(request.token), _variation(request.job, request.variation)
+    if variation.ids.shape != bench.ids.shape:
+        raise InputError("These variations belong to another clip: fill again.")
+    bench.write(variation.ids, variation.mask)
+    return written(bench)
+
+
+@wire.serves(ScoreRequest)
+def score(request: ScoreRequest) -> dict:
+    """Start scoring: how surprised a prior is by each cell, -log2 of its probability; `progress` gives hundredths of a bit."""
+    bench = store.get(request.token)
+    prior = models.prior(request.prior, bench.codec)
+    sampling.check_labels(prior, request.labels)
+    sampling.check_length(bench.codes)
+    codes, version = bench.codes, bench.version
+
+    def work(job: jobs.Job) -> None:
+        job.add(Surprise(surprise(prior, codes, request.labels), version, prior.likelihood == "exact"))
+
+    return {"job": jobs.start(jobs.Job(work, 1))}
+
+
+def surprise(prior, codes, labels: dict[str, str]) -> torch.Tensor:
+    """-log2 p of each cell of one clip: [K, T]."""
+    sampling.check_length(codes)
+    return (prior.log_prob(codes, labels or None)[0] / -math.log(2)).float()
+
+
+def _variation(job: str, number: int) -> sampling.Variation:
+    made = [result for result in jobs.store.get(job).results if isinstance(result, Made)]
+    if number >= len(made):
+        raise InputError("There is no such variation: fill again.")
+    return made[number].variation
+
+
+FUNCTIONS = (priors, fill, new_clip, progress, cancel, step, use, score)

@@ -1,0 +1,229 @@
+"""One person's clip: its codes, what they decode to, and what was changed by hand."""
+
+import hashlib
+import itertools
+import math
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from vqaudio.analysis.codebooks import quantisation_errors
+from vqaudio.codec import Codec
+from vqaudio.codes import Codes
+from vqaudio.errors import InputError
+from vqaudio.evaluation.metrics import mel_l1, si_sdr
+from vqaudio.ui import facts
+from vqaudio.ui.clip import pictures, sounds
+
+MAX_UNDO = 1000
+_numbers = itertools.count()
+
+
+@dataclass(frozen=True)
+class Change:
+    """Cells that were written together: their places in the flattened [K, T], what stood there and what stands there now."""
+
+    places: Tensor
+    before: Tensor
+    after: Tensor
+
+
+class Workbench:
+    """A clip on the table.
+
+    Args:
+        codec: what made the codes and decodes them.
+        codes: of one clip.
+        title: a short name to show and to call downloads by.
+        original: [N] at the codec's rate; None where only the codes are known (an opened .vqa file).
+        latents: [D, T] that the codes were made from; None with no original.
+    """
+
+    def __init__(
+        self, codec: Codec, codes: Codes, title: str, original: Tensor | None = None, latents: Tensor | None = None
+    ):
+        if len(codes) != 1:
+            raise InputError(f"Codes of one clip can be opened here; this file holds {len(codes)}.")
+        self.codec, self.codes, self.title = codec, codes, title
+        self.original, self._latents = original, latents
+        self._lock = threading.RLock()
+        self._number = next(_numbers)
+        self._qualities: dict[tuple, dict[str, float] | None] = {}
+        self._undo: list[Change] = []
+        self._redo: list[Change] = []
+
+    @classmethod
+    def from_audio(cls, codec: Codec, audio: Tensor, title: str) -> "Workbench":
+        """Encode audio [1, N]."""
+        codes, latents = codec.encode_with_latents(audio[None])
+        return cls(codec, codes, title, audio[0], latents[0])
+
+    @property
+    def n_stages(self) -> int:
+        return len(self.codes.spec.stages)
+
+    @property
+    def ids(self) -> Tensor:
+        """int [K, T]"""
+        return self.codes.ids[0]
+
+    @property
+    def n_samples(self) -> int:
+        return int(self.codes.lengths[0])
+
+    @property
+    def n_bytes(self) -> int:
+        """What is kept of this clip alone; decoded sounds are in a cache that is bounded for itself."""
+        changes = sum(24 * len(change.places) for change in [*self._undo, *self._redo])
+        latents = 0 if self._latents is None else 4 * self._latents.numel()
+        return changes + latents + 8 * self.ids.numel() + 4 * self.n_samples
+
+    @property
+    def version(self) -> str:
+        """A hash of the indices: the same indices, however reached, have the same version."""
+        return hashlib.sha256(self.ids.numpy().tobytes()).hexdigest()[:16]
+
+    @property
+    def n_edits(self) -> int:
+        return len(self._undo)
+
+    @property
+    def n_redo(self) -> int:
+        return len(self._redo)
+
+    # --- sound -----------------------------------------------------------------------------------------------------
+
+    def sound(self, stages: tuple[int, ...]) -> Tensor:
+        """What these stages (from 0, any subset) decode to: [N]. Decoded once for each version of the indices."""
+        stages = tuple(sorted(set(stages)))
+        with self._lock:
+            key = (self._number, self.version, stages)
+            return sounds.cache.get(key, lambda: self.codec.decode(self.codes, stages)[0, 0])
+
+    def added(self, n: int) -> Tensor:
+        """What stage n (from 1) adds: the first n stages' sound less the first n - 1 stages'; silence comes before stage 1."""
+        whole = self.sound(tuple(range(n)))
+        return whole - self.sound(tuple(range(n - 1))) if n > 1 else whole
+
+    def bits_per_second(self, stages: tuple[int, ...]) -> float:
+        spec = self.codes.spec
+        return sum(spec.stages[j].rows * spec.stages[j].bits for j in set(stages)) * spec.frame_rate
+
+    def quality(self, stages: tuple[int, ...]) -> dict[str, float] | None:
+        """SI-SDR (dB) and mel-L1 of what these stages decode to; None without an original, or with a silent one."""
+        if self.original is None or pictures.level_db(self.original) is None:
+            return None
+        with self._lock:
+            key = (self.version, stages)
+            if key not in self._qualities:
+                sound = self.sound(stages)
+                values = {
+                    "si_sdr_db": si_sdr(self.original, sound),
+                    "mel_l1": mel_l1(self.original, sound, self.codec.sample_rate),
+                }
+                self._qualities[key] = values if all(math.isfinite(value) for value in values.values()) else None
+            return self._qualities[key]
+
+    @cached_property
+    def error(self) -> float | None:
+        """The clip's mean quantisation error as it was encoded; None without an original, or for a codec without vectors."""
+        if self._latents is None or facts.codewords(self.codec, 0) is None:
+            return None
+        return float(quantisation_errors(self.codec, self.codes, self._latents[None]))
+
+    @cached_property
+    def top_db(self) -> float:
+        """The loudest cell of the clip's spectrogram: white in all of its pictures."""
+        reference = self.original if self.original is not None else self.sound(tuple(range(self.n_stages)))
+        return max(-60.0, float(pictures.spectrogram_db(reference, self.codec.sample_rate).max()))
+
+    def picture(self, sound: Tensor) -> Tensor:
+        """The spectrogram of [N] as uint8 [bins, frames]."""
+        return pictures.shades(pictures.spectrogram_db(sound, self.codec.sample_rate), self.top_db)
+
+    # --- cells -----------------------------------------------------------------------------------------------------
+
+    def check_cell(self, row: int, column: int) -> int:
+        """The index in a cell. Raises InputError if there is no such cell."""
+        if not (0 <= row < self.ids.shape[0] and 0 <= column < self.ids.shape[1]):
+            raise InputError(f"There is no cell in row {row + 1}, column {column + 1}.")
+        return int(self.ids[row, column])
+
+    @property
+    def knows_vectors(self) -> bool:
+        """Whether what each stage was to say is known as a vector: with an original, of a codec with one vector a column."""
+        return self._latents is not None and getattr(self.codec, "rvq", None) is not None and self.ids.shape[0] == self.n_stages
+
+    def nearest(self, row: int, column: int) -> tuple[list[int], list[float]] | None:
+        """All codewords of a cell's stage, nearest first, with their distances; None for a codec without vectors.
+
+        Where vectors are known, the distance is to what the stages above left of the latent vector; else to the codeword that
+        the cell holds.
+        """
+        index = self.check_cell(row, column)
+        if not self.knows_vectors:
+            words = facts.codewords(self.codec, next(j for j in range(self.n_stages) if row < self.codes.spec.offsets[j + 1]))
+            if words is None:
+                return None
+            distances, order = torch.linalg.vector_norm(words - words[index], dim=1).sort(stable=True)
+            return order.tolist(), distances.tolist()
+        with torch.inference_mode():
+            words, distances = self.codec.rvq.nearest_words(
+                self._latents[:, column], self.ids[:, column], row, self.codes.spec.stages[row].vocab
+            )
+        return words.tolist(), distances.tolist()
+
+    def swap(self, row: int, column: int, index: int) -> None:
+        """Put a codeword into a cell. Raises InputError if there is no such cell or codeword."""
+        self.put([(row, column, index)])
+
+    def put(self, cells: Iterable[tuple[int, int, int]]) -> None:
+        """Write (row, column, index) cells as one change. Raises InputError, with nothing written, if one does not exist."""
+        with self._lock:
+            ids, vocab = self.ids.clone(), self.codes.spec.vocab_of_row
+            for row, column, index in cells:
+                self.check_cell(row, column)
+                if not 0 <= index < vocab[row]:
+                    raise InputError(f"This stage's codewords are 0 to {vocab[row] - 1}; there is no {index}.")
+                ids[row, column] = index
+            self.write(ids)
+
+    def write(self, ids: Tensor, mask: Tensor | None = None) -> None:
+        """Take these indices [K, T], where the mask is True, as one change; what is as it was is no change."""
+        with self._lock:
+            ids = ids if mask is None else torch.where(mask, ids, self.ids)
+            places = (ids != self.ids).flatten().nonzero()[:, 0]
+            if not len(places):
+                return
+            change = Change(places, self.ids.flatten()[places], ids.flatten()[places])
+            self._undo = [*self._undo[1 - MAX_UNDO :], change]
+            self._redo = []
+            self._apply(places, change.after)
+
+    def undo(self) -> tuple[int, int] | None:
+        """Take the last change back; returns the row and column of its first cell, or None if there was none."""
+        with self._lock:
+            if not self._undo:
+                return None
+            change = self._undo.pop()
+            self._redo.append(change)
+            return self._apply(change.places, change.before)
+
+    def redo(self) -> tuple[int, int] | None:
+        """Make the change again that `undo` took back last; returns what `undo` returns."""
+        with self._lock:
+            if not self._redo:
+                return None
+            change = self._redo.pop()
+            self._undo.append(change)
+            return self._apply(change.places, change.after)
+
+    def _apply(self, places: Tensor, indices: Tensor) -> tuple[int, int]:
+        ids = self.codes.ids.clone()
+        ids.view(-1)[places] = indices
+        self.codes = replace(self.codes, ids=ids)
+        return divmod(int(places[0]), self.codes.columns)

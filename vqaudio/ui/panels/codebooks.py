@@ -1,0 +1,79 @@
+"""The Codebooks view: how each stage uses its codewords, drawn from what was counted over the dataset."""
+
+from html import escape
+
+from torch import Tensor
+
+from vqaudio.analysis.codebooks import CodebookStatistics, StageHealth, health
+from vqaudio.errors import InputError
+from vqaudio.ui import facts, models
+
+INTRO = (
+    "Each panel is one stage's codebook. A bar is a codeword; its height is how often the codeword occurs, the most frequent "
+    "first, on the clips that the model was never trained on. A codebook that is used evenly carries all the bits it costs; "
+    "one with a few tall bars carries fewer."
+)
+TERMS = (
+    ("Bits carried", "the entropy of the stage's indices: what an ideal entropy coder would spend on one."),
+    ("Perplexity", "how many equally frequent codewords would carry as much."),
+    ("Dead", "codewords that never occur in these clips."),
+)
+
+
+def view(model: str | None = None) -> str:
+    """The view of a model as HTML; a sentence where nothing was measured."""
+    try:
+        codec = models.codec(model)
+        known = facts.statistics(codec)
+    except InputError as error:
+        return f'<p class="vq-note">{escape(str(error))}</p>'
+    if known is None:
+        return f'<p class="vq-note">The codebooks of {escape(codec.name)} were not measured yet.</p>'
+    return page(known)
+
+
+def page(known: CodebookStatistics) -> str:
+    """The measured view: one panel a stage, and a table of their numbers."""
+    stages = [health(counts) for counts in known.test_counts]
+    columns = int(known.test_counts[0].sum())
+    carried, paid = sum(s.entropy_bits for s in stages), sum(_cost_bits(counts) for counts in known.test_counts)
+    terms = "".join(f"<dt>{name}</dt><dd>{meaning}</dd>" for name, meaning in TERMS)
+    panels = "".join(_panel(j, counts, stages[j]) for j, counts in enumerate(known.test_counts))
+    return (
+        f'<div class="vq-codebooks"><p class="vq-note">{INTRO}</p>'
+        f'<p class="vq-total">Over {columns:,} columns of the test set, a column costs <b>{paid:.0f} bits</b> and carries '
+        f"<b>{carried:.1f}</b> ({carried / paid:.0%}), if each stage is looked at alone.</p>"
+        f'<div class="vq-books">{panels}</div><dl class="vq-terms">{terms}</dl></div>'
+    )
+
+
+def _cost_bits(counts: Tensor) -> int:
+    return (len(counts) - 1).bit_length()
+
+
+def _panel(j: int, counts: Tensor, stage: StageHealth) -> str:
+    cost = _cost_bits(counts)
+    numbers = (
+        ("Bits carried", f"{stage.entropy_bits:.2f} <small>of {cost}</small>"),
+        ("Perplexity", f"{stage.perplexity:.0f} <small>of {len(counts)}</small>"),
+        ("Dead", f"{stage.dead}"),
+    )
+    cells = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in numbers)
+    return f'<section class="vq-book"><h3>Stage {j + 1}</h3>{_histogram(counts, stage)}<dl>{cells}</dl></section>'
+
+
+def _histogram(counts: Tensor, stage: StageHealth, width: int = 256, height: int = 72) -> str:
+    """Counts [V] as bars, the most frequent first; the line is what even use would give."""
+    ordered = counts.sort(descending=True).values
+    share = ordered.double() / max(1, int(counts.sum()))
+    top = max(float(share[0]), 2 / len(counts))
+    bar = width / len(counts)
+    steps = "".join(f"H{(i + 1) * bar:.2f}V{height * (1 - float(s) / top):.2f}" for i, s in enumerate([*share[1:].tolist(), 0.0]))
+    outline = f"M0 {height}V{height * (1 - float(share[0]) / top):.2f}{steps}V{height}Z"
+    even = height * (1 - 1 / (len(counts) * top))
+    label = f"Usage of {len(counts)} codewords: perplexity {stage.perplexity:.0f}, {stage.dead} dead"
+    return (
+        f'<svg viewBox="0 0 {width} {height}" preserveAspectRatio="none" role="img" aria-label="{label}">'
+        f'<path d="{outline}"/><line x1="0" x2="{width}" y1="{even:.2f}" y2="{even:.2f}"/></svg>'
+        f'<p class="vq-scale"><span>most frequent: {float(share[0]):.1%}</span><span>even use: {1 / len(counts):.1%}</span></p>'
+    )
