@@ -8,7 +8,7 @@ export class Drawing {
    */
   constructor(page, state, views) {
     Object.assign(this, { page, state, views, requested: false });
-    state.on("draw", () => this.request());
+    state.on("change", () => this.request());
     page.onResize(() => this.request());
     page.onRecolour(() => this.request());
   }

@@ -26,7 +26,7 @@ export class Listening {
   }
 
   onEnd() {
-    this.state.announce("draw");
+    this.state.announce();
     if (this.page.find(".cm-status").textContent.startsWith("Playing")) this.page.say("Stopped at the end.");
   }
 
@@ -83,7 +83,7 @@ export class Listening {
   /** A sound has arrived: hear it, if it is the one. */
   refresh() {
     this.switchSound();
-    this.state.announce("draw");
+    this.state.announce();
   }
 
   /** Put the sound that is to be heard in place of the one that plays. */
@@ -145,7 +145,7 @@ export class Listening {
     if (!this.player.playing) return this.play();
     this.player.stop();
     this.page.say("Stopped.");
-    this.state.announce("draw");
+    this.state.announce();
   }
 
   /** Go on from there, playing or not. @param {number} seconds */
@@ -154,7 +154,7 @@ export class Listening {
     this.player.stop();
     this.player.seek(Math.min(this.state.clip.seconds, seconds));
     if (wasPlaying) this.play();
-    this.state.announce("draw");
+    this.state.announce();
   }
 
   /** Choose what is heard. @param {"original"|"decoded"|"added"} source @param {number} [addedStage] */

@@ -8,35 +8,43 @@ import { DRAWN, Selection } from "./selection.js";
 const ONSET_DB = 6;
 const QUIETEST_ONSET_DB = -35; // below the loudest column
 
-/**
- * @param {import("./geometry.js").Geometry} geometry
- * @param {number[]} columns
- * @param {number} [top] the first stage
- * @returns {Selection}
- */
-export function columnsFrom(geometry, columns, top = 0) {
+/** Whole columns, of a stage and the finer ones. */
+function columnsFrom(geometry, columns, top = 0) {
   const selection = new Selection(geometry);
   const bottom = geometry.stages.length - 1;
   for (const column of columns) selection.add({ first: column, last: column, top, bottom, bands: null }, false);
   return selection;
 }
 
-/** @returns {Selection} every cell of a stage and the finer ones */
+/**
+ * @param {import("./geometry.js").Geometry} geometry
+ * @param {number} [top] stage
+ * @returns {Selection} every cell of that stage and the finer ones
+ */
 export function wholeClip(geometry, top = 0) {
   return columnsFrom(geometry, range(geometry.columns), top);
 }
 
-/** @param {number} seconds @returns {Selection} every cell from there on */
+/**
+ * @param {import("./geometry.js").Geometry} geometry
+ * @param {number} seconds
+ * @returns {Selection} every cell from there on
+ */
 export function fromSecond(geometry, seconds) {
   return columnsFrom(geometry, range(geometry.columns).slice(Math.floor(seconds * geometry.frameRate)));
 }
 
-/** @param {number} n @returns {Selection} every nth column */
+/**
+ * @param {import("./geometry.js").Geometry} geometry
+ * @param {number} n
+ * @returns {Selection} every nth column
+ */
 export function everyNth(geometry, n) {
   return columnsFrom(geometry, range(geometry.columns).filter((column) => column % n === n - 1));
 }
 
 /**
+ * @param {import("./geometry.js").Geometry} geometry
  * @param {number} share of the cells, 0 to 1
  * @param {function(): number} [random] in [0, 1)
  * @returns {Selection}
@@ -47,7 +55,11 @@ export function randomShare(geometry, share, random = Math.random) {
   return selection;
 }
 
-/** @param {number[]} onsets columns @returns {Selection} each of them and the column after it */
+/**
+ * @param {import("./geometry.js").Geometry} geometry
+ * @param {number[]} onsets columns
+ * @returns {Selection} each of them and the column after it
+ */
 export function aroundOnsets(geometry, onsets) {
   return columnsFrom(geometry, onsets.flatMap((column) => [column, column + 1]).filter((column) => column < geometry.columns));
 }

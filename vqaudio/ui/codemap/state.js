@@ -1,14 +1,17 @@
 // The state of the component. Only its transitions change it; each one announces what changed, and the parts of the page
 // that show it listen. No drawing, no sound, no server.
 
+import { Announcer } from "../shared/announcer.js";
+
 /**
  * Announced: "clip" (another one is open, or none), "ids" (the cells shown), "edited" (the clip itself), "sampled" (a new clip
  * is finished), "sound" (what is to be heard), "playing", "selection" ({aloud}), "mode", "shape", "view", "picked" (a cell, for
- * the inspector), "gallery", "models" (the priors that are known), "colours", "job", and, after each of them, "draw".
+ * the inspector), "gallery", "models" (the priors that are known), "colours", "job", and, after each of them, "change".
  */
-export class State {
+export class State extends Announcer {
   /** @param {string} [model] whose priors are shown first; "" is the default codec */
   constructor(model = "") {
+    super();
     this.clip = null;
     this.enabled = []; // one flag per stage
     this.source = "decoded"; // what is heard: original, decoded, added or variation
@@ -29,17 +32,6 @@ export class State {
     this.surprise = null; // of each cell under a prior
     this.job = null; // {token, cancelled} of the prior at work; no token yet while it starts
     this.beforeSolo = null;
-    this.listeners = new Map();
-  }
-
-  /** @param {string} event @param {function(object): void} listener */
-  on(event, listener) {
-    this.listeners.set(event, [...(this.listeners.get(event) || []), listener]);
-  }
-
-  announce(event, detail) {
-    for (const listener of this.listeners.get(event) || []) listener(detail);
-    if (event !== "draw") this.announce("draw");
   }
 
   /** @returns {?import("./selection.js").Selection} */
@@ -131,7 +123,7 @@ export class State {
   /** @param {?import("./geometry.js").Cell} cell */
   setFocus(cell) {
     this.focus = cell;
-    this.announce("draw");
+    this.announce();
   }
 
   /** Put a cell into the inspector. @param {import("./geometry.js").Cell} cell */

@@ -20,7 +20,13 @@ export function trainingCount(clip, row, id) {
   return { count: counts[id], share: `${share === 0 ? "0" : share < 0.095 ? "<0.1" : number(share, 1)} %` };
 }
 
-/** @returns {string} the same as a clause */
+/**
+ * The same as a clause.
+ * @param {import("./clip.js").Clip} clip
+ * @param {number} row
+ * @param {number} id
+ * @returns {string}
+ */
 export function describeFrequency(clip, row, id) {
   const found = trainingCount(clip, row, id);
   if (!found) return "how often it occurs in the training set was not measured";
@@ -84,7 +90,10 @@ export function describeSource({ source, addedStage, boost, enabled, gallery, pr
   return `the sound of ${describeEnabled(enabled)}`;
 }
 
-/** @param {boolean[]} enabled @returns {string} "all stages" or "stages 1–3" */
+/**
+ * @param {boolean[]} enabled
+ * @returns {string} "all stages" or "stages 1–3"
+ */
 export function describeEnabled(enabled) {
   const stages = enabledStages(enabled);
   return stages.length === enabled.length ? "all stages" : nameStages(stages);
@@ -106,7 +115,10 @@ export function describeCodes({ geometry }) {
     + `switch them off to hear what they do.${bands}`;
 }
 
-/** @returns {string} how many changes can be undone */
+/**
+ * @param {import("./clip.js").Clip} clip
+ * @returns {string} how many changes can be undone
+ */
 export function describeEdits(clip) {
   if (clip.edits) return `${counted(clip.edits, "change")} in all.`;
   return clip.original ? "As it was encoded." : "As it was.";

@@ -17,7 +17,7 @@ export class BlindTest {
     page.listen(".cp-start", "click", () => this.start());
     page.listen(".cp-stop", "click", () => this.end());
     page.listen("[data-answer]", "click", (event) => this.answer(event.currentTarget.dataset.answer));
-    state.onChange(() => this.show());
+    state.on("change", () => this.show());
   }
 
   start() {

@@ -21,7 +21,7 @@ export class Sides {
     Object.assign(this, { page, state, wire, chorus, timers: {}, requests: { a: 0, b: 0, original: 0 } });
     this.panels = Object.fromEntries(Object.keys(NAMES).map((name) => [name, this.panel(name, onSeek)]));
     page.find(".cp-sides").append(...Object.values(this.panels).map(({ node }) => node));
-    state.onChange(() => this.mark());
+    state.on("change", () => this.mark());
     page.onResize(() => this.redraw());
     page.onRecolour(() => this.redraw());
   }

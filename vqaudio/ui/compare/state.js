@@ -1,24 +1,20 @@
 // The state of the comparison. Only its transitions change it; each announces "change".
 
+import { Announcer } from "../shared/announcer.js";
 import { isRight, toss } from "./score.js";
 
-export class State {
+export class State extends Announcer {
   constructor() {
+    super();
     this.clip = null; // what `Pair.describe` returns
     this.sides = {}; // original, a, b: what the server sent of them
     this.hearing = "a"; // original, a, b or x
     this.test = null; // {planned, sides, trials, x, switches, since} of a blind test
-    this.listeners = [];
-  }
-
-  /** @param {function(): void} listener */
-  onChange(listener) {
-    this.listeners.push(listener);
   }
 
   change(values) {
     Object.assign(this, values);
-    for (const listener of this.listeners) listener();
+    this.announce();
   }
 
   /** @param {?object} clip */

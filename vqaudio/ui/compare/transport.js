@@ -16,7 +16,7 @@ export class TransportView {
     page.listen(".cp-loop", "change", (event) => chorus.setLoop(event.target.checked));
     page.listen("[data-hear]", "click", (event) => this.hear(event.currentTarget.dataset.hear));
     document.addEventListener("keydown", (event) => this.key(event));
-    state.onChange(() => {
+    state.on("change", () => {
       if (chorus.audible !== state.audible) chorus.hear(state.audible);
       this.show();
     });

@@ -17,7 +17,7 @@ export class Instrument {
     Object.assign(this, { page, state, wire });
     page.listen(".kb-save", "click", () => this.save());
     page.listen(".kb-cancel", "click", () => this.cancel());
-    state.onChange(() => page.root.classList.toggle("cm-busy", Boolean(state.job)));
+    state.on("change", () => page.root.classList.toggle("cm-busy", Boolean(state.job)));
   }
 
   /** Offer the player's keys; the two octaves that are shown are chosen. */

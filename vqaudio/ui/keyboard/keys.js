@@ -18,7 +18,7 @@ export class Keys {
   constructor(page, state, notes, voices) {
     Object.assign(this, { page, state, notes, voices, node: page.find(".kb-keys"), pointers: new Set() });
     this.node.replaceChildren(...keyNodes());
-    state.onChange(() => this.show());
+    state.on("change", () => this.show());
     page.listen(".kb-down", "click", () => this.shift(-1));
     page.listen(".kb-up", "click", () => this.shift(1));
     this.listenToPointers();

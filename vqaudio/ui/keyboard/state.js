@@ -1,10 +1,12 @@
 // The state of the keyboard: who plays, with which labels, and which keys are shown. Only its transitions change it; each
 // announces "change".
 
+import { Announcer } from "../shared/announcer.js";
 import { bestOctave, HIGHEST, N_KEYS, trainedKeys } from "./pitches.js";
 
-export class State {
+export class State extends Announcer {
   constructor() {
+    super();
     this.players = []; // priors that know notes, as the server describes them
     this.name = ""; // of the one that is chosen
     this.labels = {};
@@ -13,17 +15,6 @@ export class State {
     this.lowest = 48; // the key at the left end, a C
     this.last = null; // the request of the note that was played last
     this.job = null; // {token} while an instrument is made; no token while it starts
-    this.listeners = [];
-  }
-
-  /** @param {function(): void} listener */
-  onChange(listener) {
-    this.listeners.push(listener);
-  }
-
-  /** Something that the state does not hold has changed: the notes that are here, the keys that are down. */
-  announce() {
-    for (const listener of this.listeners) listener();
   }
 
   change(values) {
