@@ -67,7 +67,8 @@ def test_every_script_comes_from_a_folder_named_by_the_content_of_all(browser, a
     page.goto(app)
     ready(page)
     folder, names = shared.published_modules(shared.UI)
-    assert {url.split(f"/{folder.name}/")[1] for url in scripts} == set(names), "and none is missing"
+    loaded = {url.split(f"/{folder.name}/")[1] for url in scripts}
+    assert loaded >= {name for name in names if name.startswith(("codemap/", "shared/"))}, "all are loaded from it"
     page.close()
 
 
