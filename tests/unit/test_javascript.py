@@ -93,6 +93,13 @@ def test_no_module_keeps_state_of_its_own():
         assert not re.findall(r"^(?:export )?(?:let|var) \w+", path.read_text(), re.M), name_of(path)
 
 
+def test_only_transitions_change_the_state():
+    owners = ("state.js", "variations.js")
+    writes = re.compile(r"\b(?:state|clip|gallery|preview|job|test)\.\w+(?:\.\w+)* (?:=|\|\|=|\+=) .*")
+    for path in MODULES:
+        assert path.name in owners or not writes.findall(path.read_text()), name_of(path)
+
+
 def test_exported_functions_say_what_they_take():
     for path in MODULES:
         text = path.read_text()

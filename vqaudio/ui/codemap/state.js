@@ -238,7 +238,7 @@ export class State extends Announcer {
 
   /** Go to the clip before or after a new one was adopted. @param {import("./clip.js").Clip} clip */
   goTo(clip) {
-    if (this.gallery && this.gallery.isNew) this.gallery.base = clip;
+    if (this.gallery && this.gallery.isNew) this.gallery.goTo(clip);
     this.enter(clip);
   }
 }

@@ -73,4 +73,9 @@ export class Variations {
     this.base = clip;
     this.a = null;
   }
+
+  /** Undo or Redo has gone to another clip. @param {import("./clip.js").Clip} clip */
+  goTo(clip) {
+    this.base = clip;
+  }
 }
