@@ -44,7 +44,7 @@ def test_drag_enter_listen_undo(page, tmp_path):
     shows(page, ".cm-status", "Undone. As it was encoded.")
     assert np.array_equal(ids(page, tmp_path), before)
     page.keyboard.press("Control+y")
-    shows(page, ".cm-status", "Done again.")
+    shows(page, ".cm-status", "Redone.")
     assert np.array_equal(ids(page, tmp_path), after)
 
 
@@ -116,7 +116,7 @@ def test_the_prior_is_seen_at_work_in_the_lanes(page):
     page.locator(".cm-steps").fill("50")
     page.locator(".cm-do-fill").click()
     page.wait_for_selector(".cm-card[data-state=live]")
-    shows(page, "[data-which=decoded] .cm-note", "Being drawn")
+    shows(page, "[data-which=decoded] .cm-note", "Sampling: grey cells are not decided yet")
     seen = []
     while page.locator(".cm-card[data-state=done]").count() == 0:
         seen.append(page.evaluate(GREYS, 3))
@@ -133,7 +133,7 @@ def test_the_prior_is_seen_at_work_in_the_lanes(page):
 def test_a_fill_is_cancelled_and_a_second_press_refused(page, tmp_path):
     before = ids(page, tmp_path)
     page.locator(".cm-prior").select_option("slow")
-    shows(page, ".cm-prior-note", "does not see what stands to the right")
+    shows(page, ".cm-prior-note", "ignores audio after the gap")
     page.locator("[data-mask=all]").click()
     page.locator(".cm-steps").fill("60")
     page.locator(".cm-do-fill").click()
@@ -141,7 +141,7 @@ def test_a_fill_is_cancelled_and_a_second_press_refused(page, tmp_path):
     page.locator(".cm-do-fill").click()
     shows(page, ".cm-status", "A prior is at work already")
     page.locator(".cm-cancel").click()
-    shows(page, ".cm-status", "Cancelled. The clip is as it was.")
+    shows(page, ".cm-status", "Cancelled. Nothing changed.")
     assert not page.locator(".cm-progress").is_visible()
     assert np.array_equal(ids(page, tmp_path), before)
 

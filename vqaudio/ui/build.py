@@ -12,6 +12,7 @@ from vqaudio.ui.clip import cell_edits, handlers, inpainting
 from vqaudio.ui.clip.store import SESSIONS
 from vqaudio.ui.clip.workbench import Workbench
 from vqaudio.ui.codemap import CodeMap
+from vqaudio.ui.keyboard import Keyboard
 from vqaudio.ui.panels import codebooks, examples, figures, report
 from vqaudio.ui.spending import Clock
 
@@ -113,7 +114,7 @@ def build() -> gr.Blocks:
             with gr.Tab("Listen", id="listen"):
                 picker, sound, trim, codemap, told = _listen(session)
             with gr.Tab("Play"):
-                keyboard = playing.Keyboard(elem_id="keyboard")
+                keyboard = Keyboard(elem_id="keyboard")
             compare.view(sound, trim)
             with gr.Tab("Codebooks") as tab:
                 books, drawn = gr.HTML(), gr.HTML()

@@ -4,7 +4,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 import gradio as gr
 import torch
@@ -13,25 +13,13 @@ from pydantic import Field
 from vqaudio import sfz
 from vqaudio.errors import InputError
 from vqaudio.pitches import name_of
-from vqaudio.ui import models, turns, wire
+from vqaudio.ui import models, wire
 from vqaudio.ui.clip import handlers, inpainting, jobs, sampling
 from vqaudio.ui.clip.store import NOTE_BYTES
 from vqaudio.ui.clip.workbench import Workbench
-from vqaudio.ui.codemap import beside
 
-BORROWED = ("1-data", "4-lanes", "6-state")
 NOBODY_PLAYS = "No prior here knows notes: one is needed whose labels tell the pitch, as weights/notes-16khz-masked does."
 Key = Annotated[int, Field(ge=0, le=127)]
-
-
-class Keyboard(gr.HTML):
-    """Two octaves of keys. Emits `open_note` with {prior, labels, key, seconds, take} when a person wants to see a note."""
-
-    def __init__(self, **settings: Any):
-        super().__init__(value=None, server_functions=turns.for_page(FUNCTIONS), **beside("keyboard", BORROWED), **settings)
-
-    def api_info(self) -> dict[str, Any]:
-        return {"type": "object", "description": "Nothing: the keyboard asks for what it plays."}
 
 
 class Sounding(wire.Message):
