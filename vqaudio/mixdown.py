@@ -118,7 +118,8 @@ class Meter:
 
 def _moments(samples: np.ndarray) -> tuple[float, float]:
     """[n] -> the sums of the samples and of their squares."""
-    return float(samples.sum()), float(np.dot(samples, samples))
+    with np.errstate(over="ignore"):
+        return float(samples.sum()), float(np.dot(samples, samples))
 
 
 def _list(numbers: list[int]) -> str:

@@ -17,6 +17,7 @@ BLOCK = 2**20  # samples, over all channels, that are given at a time
 CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mp3,aac,ogg,flac,wav,aiff,caf,w64,amr,asf,adts,au,nistsphere,voc,ircam,iff"
 FFMPEG_OPTIONS = {"format_whitelist": CONTAINERS, "protocol_whitelist": "", "max_size": str(2**20)}  # bytes a packet of PCM
 GUESSES = ("aac", "amr", "asf", "voc")  # FFmpeg estimates the lengths of these
+LIBSNDFILE_ONLY = (b" paf", b"fap ", b"2BIT", b"PVF1", b"MATLAB 5", b"Extended Instrum", b"ALawSoundFile", b"\xf0\x7e")
 KNOWN_KINDS = "WAV, FLAC, OGG, MP3, M4A or WebM"
 SLACK_S = 0.1  # codecs add and cut some samples at the ends
 
@@ -118,6 +119,8 @@ class SoundFile:
     def _through_libsndfile(self, part: Part) -> Iterator[Block]:
         import soundfile
 
+        if not View(self.file, part).read(16).startswith(LIBSNDFILE_ONLY):
+            raise self._refusal(part)
         try:
             sound = soundfile.SoundFile(View(self.file, part))
         except (soundfile.LibsndfileError, TypeError, ValueError):
@@ -201,7 +204,7 @@ def _samples(frame) -> np.ndarray:
 def full_scale(samples: np.ndarray) -> np.ndarray:
     """Integers at their type's full scale (unsigned ones around its middle) or floats -> float32."""
     if samples.dtype.kind == "f":
-        with np.errstate(over="ignore"):  # too large for float32: infinite, which the meter refuses
+        with np.errstate(over="ignore", invalid="ignore"):  # too large for float32: infinite, which the meter refuses
             return samples.astype(np.float32, copy=False)
     half = 2.0 ** (8 * samples.dtype.itemsize - 1)
     if samples.dtype.kind == "u":
