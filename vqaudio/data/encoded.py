@@ -1,7 +1,6 @@
 """A dataset's clips as codes, computed once and kept on disk for as long as the codec's encoder is the same."""
 
 import hashlib
-import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from torch import Tensor
 
 from vqaudio.data.batches import Augmentation, augmented, pad
 from vqaudio.data.clips import Split
+from vqaudio.data.seeds import python_random
 from vqaudio.hub import replace_file
 from vqaudio.progress import bar
 
@@ -95,7 +95,7 @@ def _changed(split: Split, shift: int, speed: float, room: int) -> list[Tensor]:
     """The clips in another variant; see `encoded`."""
     clips = [played(clip.audio[min(shift, len(clip.audio) - 1) :], speed) for clip in split.clips]
     if room:
-        chances = [random.Random(hash((room, i))) for i in range(len(clips))]
+        chances = [python_random(room, i) for i in range(len(clips))]
         clips = [augmented(audio, ROOMS, split.sample_rate, chance) for audio, chance in zip(clips, chances)]
     return clips
 

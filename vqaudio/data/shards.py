@@ -24,6 +24,7 @@ from vqaudio.audio import to_int16
 from vqaudio.data.batches import TrainingBatches
 from vqaudio.data.clips import Clip, Split
 from vqaudio.data.packing import Done, Packer, arrow, pack, plan, summary
+from vqaudio.data.seeds import torch_generator
 from vqaudio.data.sources import PARTS, UNREADABLE, Source
 from vqaudio.errors import InputError
 
@@ -245,7 +246,7 @@ class ShardBatches(TrainingBatches):
 
 
 def _permutation(n: int, seed: tuple[int, ...]) -> list[int]:
-    return torch.randperm(n, generator=torch.Generator().manual_seed(hash(seed) % 2**63)).tolist()
+    return torch.randperm(n, generator=torch_generator(*seed)).tolist()
 
 
 def _shares(sizes: list[int], world: int) -> list[list[int]]:

@@ -24,6 +24,7 @@ from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from vqaudio import audio
+from vqaudio.data.seeds import torch_seed
 from vqaudio.errors import InputError
 from vqaudio.hub import replace_file
 from vqaudio.training.metering import RunMeter
@@ -227,7 +228,7 @@ def _device_name(device: torch.device) -> str:
 
 def seed_step(seed: int, step: int, rank: int) -> None:
     """Make every random number of this step follow from these three."""
-    torch.manual_seed(hash((seed, step, rank)) % 2**63)
+    torch.manual_seed(torch_seed(seed, step, rank))
 
 
 def _save(task: Task, config: LoopConfig, path: Path, step: int, best: float) -> None:
