@@ -1,0 +1,46 @@
+"""Writing whole folders: what a killed process leaves behind is never a half-written model."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+
+def replace_folder(path: Path, write: Callable[[Path], None]) -> None:
+    """Call `write(temporary folder)` and put the result in place of the folder `path`, whole or not at all.
+
+    A kill between the two renames leaves no `path`, but the former folder beside it: `clear_stale` puts it back.
+    """
+    temporary, former = _beside(path, "tmp"), _beside(path, "old")
+    _restore(path)
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    write(temporary)
+    if path.exists():
+        path.rename(former)
+    temporary.rename(path)
+    shutil.rmtree(former, ignore_errors=True)
+
+
+def clear_stale(folder: Path) -> None:
+    """Remove the temporary files and folders that a killed process left anywhere in `folder`, which no other process writes to.
+
+    A folder whose replacement was cut short comes back as it was.
+    """
+    for former in folder.rglob(".*.old"):
+        _restore(former.with_name(former.name.removeprefix(".").removesuffix(".old")))
+    for left in [*folder.rglob(".*.tmp")]:
+        shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink(missing_ok=True)
+
+
+def _restore(path: Path) -> None:
+    """Put the former folder back where `replace_folder` was killed between its two renames."""
+    former = _beside(path, "old")
+    if former.is_dir() and path.exists():
+        shutil.rmtree(former)
+    elif former.is_dir():
+        os.replace(former, path)
+
+
+def _beside(path: Path, ending: str) -> Path:
+    return path.with_name(f".{path.name}.{ending}")
