@@ -9,7 +9,7 @@ from statistics import median
 
 import torch
 
-from vqaudio.evaluation.energy import processor
+from vqaudio.energy.record import processor
 
 
 def cpu_times(contestants: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:

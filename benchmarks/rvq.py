@@ -15,7 +15,7 @@ import tyro
 from torch import Tensor
 
 from benchmarks.measure import cpu_times, table, write_json
-from vqaudio.rvq import ResidualVQ
+from vqaudio.nn.rvq import ResidualVQ
 
 
 def main(

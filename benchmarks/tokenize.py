@@ -19,8 +19,9 @@ import vqaudio
 from benchmarks.codec import ENCODEC_KBPS, load_encodec
 from benchmarks.measure import table, write_json
 from vqaudio import audio
-from vqaudio.data import folder, tokens
+from vqaudio.data import tokens
 from vqaudio.data.batches import pad
+from vqaudio.data.datasets import folder
 
 
 def main(

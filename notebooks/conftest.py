@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from vqaudio.data import fsdd, mnist
+from vqaudio.data.datasets import fsdd, mnist
 from vqaudio.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[1]

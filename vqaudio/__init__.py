@@ -17,7 +17,7 @@ _HOMES = {
     "load": "hub", "push": "hub", "Codes": "codes", "CodeSpec": "codes", "Stage": "codes", "read_vqa": "vqa",
     "write_vqa": "vqa", "InputError": "errors", "StreamingEncoder": "streaming", "StreamingDecoder": "streaming",
 }
-_SUBMODULES = ("audio", "blurring", "codes", "codec", "errors", "hub", "prior", "rvq", "streaming", "vqa")
+_SUBMODULES = ("audio", "blurring", "codes", "codec", "errors", "hub", "prior", "streaming", "vqa")
 __all__ = [
     "CodeSpec", "Codes", "InputError", "Stage", "StreamingDecoder", "StreamingEncoder", "blur", "generate", "inpaint", "load",
     "push", "read_vqa", "reconstruct", "write_vqa",

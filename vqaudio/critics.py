@@ -1,7 +1,7 @@
 """A critic listens to several new clips of a prior, and the one is kept in which it hears the labels that were asked for.
 
 Rejection by a classifier, as VQ-VAE-2 has it (Razavi et al. 2019, "Classifier Based Rejection Sampling"): what a classifier of
-real recordings cannot tell is rarely a good example of its class. The classifier here is a judge (`vqaudio.evaluation.judges`)
+real recordings cannot tell is rarely a good example of its class. The classifier here is a judge (`vqaudio.judges`)
 in the folder `critic` of a prior's own; it must not be one that the prior is measured with.
 """
 
@@ -15,7 +15,7 @@ from vqaudio import hub
 from vqaudio.codec import Codec
 from vqaudio.codes import Codes
 from vqaudio.errors import InputError
-from vqaudio.evaluation.judges import Judge
+from vqaudio.judges import Judge
 from vqaudio.prior import Critic, Labels, Prior
 
 FOLDER = "critic"

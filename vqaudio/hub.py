@@ -21,7 +21,8 @@ from vqaudio.errors import InputError
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
 FAMILIES = ("codecs", "priors")
-SINGLE_MODULES = ("evaluation.judges",)
+SINGLE_MODULES = ("judges",)
+MOVED = {"evaluation.judges": "judges"}  # where config.json files from before name a module that has moved
 UPLOADED = ["*.json", "*.safetensors", "*.md"]
 
 
@@ -120,6 +121,8 @@ def fingerprint(model: nn.Module) -> str:
     """
     later = {field.name: field.default for field in fields(model.config) if field.metadata.get("later")}
     settings = {name: value for name, value in vars(model.config).items() if name not in later or value != later[name]}
+    former = {now: before for before, now in MOVED.items()}
+    settings["module"] = former.get(settings["module"], settings["module"])
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for key, value in sorted(model.state_dict().items()):
         digest.update(key.encode())
@@ -198,6 +201,7 @@ def _read_config(folder: Path) -> dict:
 
 def _classes_of(folder: Path, module_name: str | None):
     """The model's class and its configuration's class: the ones named ...Codec, ...Prior or ...Judge, and ...Config."""
+    module_name = MOVED.get(str(module_name), module_name)
     if module_name not in known_modules():
         raise InputError(f"{folder / 'config.json'} names the module {module_name!r}; known are {', '.join(known_modules())}.")
     module = importlib.import_module(f"vqaudio.{module_name}")

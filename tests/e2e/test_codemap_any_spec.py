@@ -23,15 +23,15 @@ def codes():
 def page(browser, codes):  # noqa: F811
     import gradio as gr
 
-    from vqaudio.ui import inpainting, served, touching
+    from vqaudio.ui.clip import cell_edits, handlers, inpainting
+    from vqaudio.ui.clip.workbench import Workbench
     from vqaudio.ui.codemap import CodeMap
-    from vqaudio.ui.workbench import Workbench
 
     bench = Workbench(Tones(SPEC, 8000), codes, "tones")
-    token = served.store.put(bench)
+    token = handlers.store.put(bench)
     with gr.Blocks(analytics_enabled=False) as demo:
-        codemap = CodeMap(server_functions=[*served.FUNCTIONS, *inpainting.FUNCTIONS, *touching.FUNCTIONS], elem_id="codemap")
-        demo.load(lambda: served.describe(token, bench), None, codemap)
+        codemap = CodeMap(server_functions=[*handlers.FUNCTIONS, *inpainting.FUNCTIONS, *cell_edits.FUNCTIONS], elem_id="codemap")
+        demo.load(lambda: handlers.describe(token, bench), None, codemap)
     _, address, _ = demo.launch(prevent_thread_lock=True, quiet=True)
     context = browser.new_context(viewport={"width": 1200, "height": 900})
     context.add_init_script(EAR)
@@ -42,7 +42,7 @@ def page(browser, codes):  # noqa: F811
     yield page
     context.close()
     demo.close()
-    served.store.drop(token)
+    handlers.store.drop(token)
 
 
 def test_every_cell_is_where_the_spec_puts_it(page, codes):

@@ -17,9 +17,10 @@ CODEC = Tones(CodeSpec((Stage(1, 1, 1024),) * 12, 50.0), 16_000)
 def page(browser, monkeypatch):
     import gradio as gr
 
-    from vqaudio.ui import inpainting, models, served
+    from vqaudio.ui import models
+    from vqaudio.ui.clip import handlers, inpainting
+    from vqaudio.ui.clip.workbench import Workbench
     from vqaudio.ui.codemap import CodeMap
-    from vqaudio.ui.workbench import Workbench
 
     toy = ToyPrior(CODEC, pause_s=0.05)
     monkeypatch.setattr(models, "codec", lambda *_: CODEC)
@@ -27,10 +28,10 @@ def page(browser, monkeypatch):
     monkeypatch.setattr(models, "_prior_names", lambda: ["toy"])
     monkeypatch.setattr(models, "_prior", lambda name: toy)
     bench = Workbench(CODEC, CODEC.ramp(3000), "a minute")
-    token = served.store.put(bench)
+    token = handlers.store.put(bench)
     with gr.Blocks(analytics_enabled=False) as demo:
-        codemap = CodeMap(server_functions=[*served.FUNCTIONS, *inpainting.FUNCTIONS], elem_id="codemap")
-        demo.load(lambda: served.describe(token, bench), None, codemap)
+        codemap = CodeMap(server_functions=[*handlers.FUNCTIONS, *inpainting.FUNCTIONS], elem_id="codemap")
+        demo.load(lambda: handlers.describe(token, bench), None, codemap)
     _, address, _ = demo.launch(prevent_thread_lock=True, quiet=True)
     context = browser.new_context(viewport={"width": 1440, "height": 1000}, accept_downloads=True)
     context.add_init_script(EAR)
@@ -42,7 +43,7 @@ def page(browser, monkeypatch):
     yield page
     context.close()
     demo.close()
-    served.store.drop(token)
+    handlers.store.drop(token)
 
 
 def test_a_hole_in_a_minute_of_twelve_stages(page, tmp_path):

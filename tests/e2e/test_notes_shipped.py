@@ -11,7 +11,7 @@ from filling import done
 from noting import paint
 
 from vqaudio import hub
-from vqaudio.ui import examples
+from vqaudio.ui.panels import examples
 
 CODEC, PRIOR = "notes-16khz", "notes-16khz-masked"
 

@@ -6,7 +6,7 @@ import shutil
 import pytest
 import soundfile
 
-from vqaudio.data.folder import part_of
+from vqaudio.data.datasets.folder import part_of
 
 SMALL_CODEC = (
     *("--codec.encoder-channels", "16", "--codec.encoder-blocks", "1", "--codec.latent-dim", "8", "--codec.wave-dims", "4"),

@@ -12,7 +12,7 @@ import torch
 import vqaudio
 from vqaudio import hub, vqa
 from vqaudio.priors.masked import MaskedPrior, MaskedPriorConfig
-from vqaudio.recipe_file import mask_of
+from vqaudio.replay import mask_of
 from vqaudio.training.prior_task import config_for
 
 CPU = ("--device", "cpu")
@@ -21,7 +21,7 @@ CPU = ("--device", "cpu")
 @pytest.fixture(scope="module")
 def prior_folder(tmp_path_factory, model_folder, tiny_dataset):
     """A small masked prior of the small codec, never trained."""
-    from vqaudio.data import fsdd
+    from vqaudio.data.datasets import fsdd
 
     torch.manual_seed(0)
     train = fsdd.load_split("train", tiny_dataset)

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vqaudio.rvq import ResidualVQ, nearest
+from vqaudio.nn.rvq import ResidualVQ, nearest
 
 MODES = {"ema": {}, "gradient": {"update": "gradient"}, "lookup": {"lookup_dim": 3}}
 MODES["lookup, gradient"] = MODES["gradient"] | MODES["lookup"]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from vqaudio.data import asterisk, voice
+from vqaudio.data.datasets import asterisk, voice
 from vqaudio.errors import InputError
 
 

@@ -11,8 +11,8 @@ import pytest
 import soundfile
 import torch
 
-from vqaudio.data import fsdd
 from vqaudio.data.batches import Augmentation, TrainingBatches, in_order, pad
+from vqaudio.data.datasets import fsdd
 from vqaudio.errors import InputError
 
 

@@ -11,11 +11,11 @@ import pytest
 import torch
 
 from vqaudio import hub
+from vqaudio.energy import meters, record
+from vqaudio.energy.record import Component, Energy, Meter
+from vqaudio.energy.training_run import RunMeter
 from vqaudio.errors import InputError
-from vqaudio.evaluation import energy, meters
 from vqaudio.evaluation.card import training_in_words
-from vqaudio.evaluation.energy import Component, Energy, Meter
-from vqaudio.training.metering import RunMeter
 
 pytest.importorskip("codecarbon", reason="the extra 'energy' is not installed")
 
@@ -59,7 +59,7 @@ def test_a_record_comes_back_as_it_was():
 
 @pytest.mark.parametrize(("joules", "said"), [(0.0123, "12.3 mJ"), (4.0, "4 J"), (5210.0, "5.21 kJ"), (2.5e6, "2,500 kJ")])
 def test_joules_in_words(joules, said):
-    assert energy.joules_in_words(joules) == said
+    assert record.joules_in_words(joules) == said
 
 
 def test_work_is_metered_with_device_region_and_idle_named():
@@ -75,7 +75,7 @@ def test_work_is_metered_with_device_region_and_idle_named():
     assert all(part.by for part in parts.values()) and all(p.idle_w is not None for p in parts.values() if p.joules is not None)
     assert found.cpu_s >= 0.5 and found.seconds >= 0.4 and found.above_idle > 0
     assert found.region == "DEU" and "Germany" in found.carbon_by and 100 < found.grams_per_kwh < 1000
-    assert energy.processor() in found.device
+    assert record.processor() in found.device
     assert signal.getsignal(signal.SIGINT) is handler  # CodeCarbon's lock would take Ctrl-C away
 
 
@@ -163,7 +163,7 @@ def test_an_unknown_region_is_refused(command):
 
 
 def test_a_training_run_with_the_option_is_recorded(monkeypatch, command, tiny_dataset, tmp_path):
-    monkeypatch.setattr(energy, "IDLE_S", 0.2)
+    monkeypatch.setattr(record, "IDLE_S", 0.2)
     loop = ("--loop.steps", 2, "--loop.checkpoint-every", 1, "--loop.device", "cpu", "--loop.energy", "--loop.region", "FRA")
     code, out, err = command("train", "judge", "--data", tiny_dataset, "--out", tmp_path / "run", *loop)
     assert code == 0, err
@@ -175,7 +175,7 @@ def test_a_training_run_with_the_option_is_recorded(monkeypatch, command, tiny_d
 
 
 def test_a_run_that_was_interrupted_is_metered_over_both_parts(monkeypatch, tmp_path):
-    monkeypatch.setattr(energy, "IDLE_S", 0)
+    monkeypatch.setattr(record, "IDLE_S", 0)
     path = tmp_path / "training.json"
     first = RunMeter(path, 0, "cpu", None)
     busy(0.1)
@@ -201,7 +201,7 @@ def test_a_card_says_not_measured_where_it_was_not():
 
 
 def test_the_command_reports_with_repeats_and_spread_and_keeps_it(monkeypatch, command, model_folder):
-    monkeypatch.setattr(energy, "IDLE_S", 0.2)
+    monkeypatch.setattr(record, "IDLE_S", 0.2)
     code, out, err = command("energy", "--model", model_folder, "--repeats", 2, "--stretch-s", 0.2, "--priors", "--save")
     assert code == 0, err
     kept = hub.folder_of(model_folder) / "energy.json"

@@ -9,13 +9,13 @@ import soundfile
 import soxr
 import torch
 
-from vqaudio.data import fsdd, voice
+from vqaudio.analysis.codebooks import SHARES, health, load_statistics, measure, quantisation_errors, save_statistics
 from vqaudio.data.clips import Clip, Split
+from vqaudio.data.datasets import fsdd, voice
 from vqaudio.errors import InputError
 from vqaudio.evaluation import codec_evaluation, metrics
 from vqaudio.evaluation.card import write_codec_card
-from vqaudio.evaluation.codebooks import SHARES, health, load_statistics, measure, quantisation_errors, save_statistics
-from vqaudio.evaluation.judges import Judge, JudgeConfig
+from vqaudio.judges import Judge, JudgeConfig
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 

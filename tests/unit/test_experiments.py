@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from vqaudio.evaluation.experiments import HEADER, read_curves, read_table
+from vqaudio.experiments.curves import HEADER, read_curves, read_table
 from vqaudio.plots import experiments_figure
 
 HERE = Path(__file__).resolve().parents[2] / "experiments"

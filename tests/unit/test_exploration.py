@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from vqaudio import hub, plots
+from vqaudio.analysis import exploration, training_curves
+from vqaudio.analysis.exploration import Distances, Exploration, Map
+from vqaudio.analysis.knowledge import Seen, knowledge
 from vqaudio.codes import CodeSpec, Stage
-from vqaudio.evaluation import exploration, training_curves
-from vqaudio.evaluation.exploration import Distances, Exploration, Map
-from vqaudio.evaluation.knowledge import Seen, knowledge
-from vqaudio.ui import facts, figures
+from vqaudio.ui import facts
+from vqaudio.ui.panels import figures
 
 SPEC = CodeSpec((Stage(1, 1, 4), Stage(1, 1, 4)), 50.0)
 

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from vqaudio.data import folder
+from vqaudio.data.datasets import folder
 from vqaudio.data.encoded import encoded
 from vqaudio.errors import InputError
 from vqaudio.hub import load

@@ -10,7 +10,7 @@ from http.server import HTTPServer, SimpleHTTPRequestHandler
 import pytest
 import torch
 
-from vqaudio.data import mnist
+from vqaudio.data.datasets import mnist
 from vqaudio.errors import InputError
 
 PIXELS = torch.arange(3 * 28 * 28).remainder(256).to(torch.uint8)

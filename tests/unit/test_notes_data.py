@@ -9,7 +9,8 @@ import pytest
 import soundfile
 import torch
 
-from vqaudio.data import clear_notes, notes, nsynth, philharmonia
+from vqaudio.data import notes
+from vqaudio.data.datasets import clear_notes, nsynth, philharmonia
 from vqaudio.errors import InputError
 
 REAL = Path(__file__).resolve().parents[3] / "shared" / "data"

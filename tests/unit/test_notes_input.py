@@ -9,7 +9,9 @@ import torch
 
 from vqaudio.codecs.spectrogram import SpectrogramCodec, SpectrogramConfig
 from vqaudio.hub import save_compact
-from vqaudio.ui import build, examples, models, served, touching
+from vqaudio.ui import build, models
+from vqaudio.ui.clip import cell_edits, handlers
+from vqaudio.ui.panels import examples
 
 RATE = 16000
 SMALL = SpectrogramConfig(channels=16, top_channels=16, encoder_blocks=1, top_blocks=1, decoder_blocks=1, vocab=32, latent_dim=8)
@@ -47,7 +49,7 @@ def app_model(tmp_path_factory):
 def opens(path, seconds: float) -> str:
     value, told, token = build.open_sound(str(path), False, None, None)
     assert token and "cannot be opened" not in told and value["samples"] == math.ceil(seconds * RATE - 1e-6)
-    answer = served.decode({"token": token, "stages": [0, 1]})
+    answer = handlers.decode({"token": token, "stages": [0, 1]})
     assert answer["ok"] and (answer["level_db"] is None or math.isfinite(answer["level_db"]))
     return token
 
@@ -58,27 +60,27 @@ def test_any_sound_is_a_clip_that_can_be_painted_on(what, tmp_path):
     soundfile.write(tmp_path / "in.wav", sound, rate)
     seconds = len(sound) / rate
     token = opens(tmp_path / "in.wav", seconds)
-    bench = served.store.get(token)
+    bench = handlers.store.get(token)
     end_s = min(0.5, bench.codes.columns / bench.codes.spec.frame_rate)
     area = [{"start_s": 0.0, "end_s": end_s, "stages": "1-3", "bands": "2-3"}]
     before = bench.ids
-    for change, more in ((touching.randomise, {}), (touching.blur, {"radius": 2.0, "strength": 1.0}), (touching.erase, {})):
+    for change, more in ((cell_edits.randomise, {}), (cell_edits.blur, {"radius": 2.0, "strength": 1.0}), (cell_edits.erase, {})):
         answer = change({"token": token, "rectangles": area, **more})
         assert answer["ok"], answer
     changed = set((bench.ids != before).any(1).nonzero()[:, 0].tolist())
     assert changed <= {1, 2, 5, 6, 10, 11, 12, 13}, "bands 2 and 3 of two maps of 4 bands and of one of 8, in two steps a column"
     assert torch.isfinite(bench.sound((0, 1))).all()
-    late = touching.erase({"token": token, "rectangles": [area[0] | {"start_s": 100.0, "end_s": 101.0}]})
+    late = cell_edits.erase({"token": token, "rectangles": [area[0] | {"start_s": 100.0, "end_s": 101.0}]})
     assert "but the clip ends at" in late["error"]
-    high = touching.erase({"token": token, "rectangles": [area[0] | {"bands": "9"}]})
+    high = cell_edits.erase({"token": token, "rectangles": [area[0] | {"bands": "9"}]})
     assert high["error"] == "Bands are a number, a span such as 2-, or a list such as 1,3; there are bands 1 to 8 here."
-    served.store.drop(token)
+    handlers.store.drop(token)
 
 
 def test_speech_is_opened_too():
     for path in examples.all_clips()["voice"].clips:
         info = soundfile.info(path)
-        served.store.drop(opens(path, info.duration))
+        handlers.store.drop(opens(path, info.duration))
 
 
 def test_more_than_a_minute_is_a_sentence(tmp_path):

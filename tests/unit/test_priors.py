@@ -10,16 +10,17 @@ import pytest
 import torch
 
 import vqaudio
-from vqaudio import critics, hub, recipe_file
+from vqaudio import critics, hub, replay
 from vqaudio.codes import Codes, CodeSpec, Stage
-from vqaudio.data import fsdd
 from vqaudio.data.clips import Clip, Split
+from vqaudio.data.datasets import fsdd
 from vqaudio.data.encoded import EncodedSplit, encoded
 from vqaudio.errors import InputError
 from vqaudio.evaluation import prior_evaluation as measure
 from vqaudio.evaluation.holes import interpolated, middle_hole
-from vqaudio.evaluation.judges import Judge, JudgeConfig
 from vqaudio.evaluation.metrics import cents_apart, pitch_hz
+from vqaudio.judges import Judge, JudgeConfig
+from vqaudio.nn.transformer import Conditions
 from vqaudio.priors.autoregressive import AutoregressivePrior, AutoregressivePriorConfig
 from vqaudio.priors.naive_bayes import NaiveBayesPrior, NaiveBayesPriorConfig, neighbours
 from vqaudio.training.loop import LoopConfig, Place, fit
@@ -33,8 +34,7 @@ from vqaudio.training.prior_task import (
     transposed,
     variants,
 )
-from vqaudio.transformer import Conditions
-from vqaudio.ui import sampling
+from vqaudio.ui.clip import sampling
 
 
 def test_naive_bayes_is_scikit_learns():
@@ -419,7 +419,7 @@ def test_the_app_and_the_evaluation_listen_too_and_a_recipe_names_the_critic(cod
     assert len(maps) == 3 and heard.wanted["digit"].tolist() == [0, 0, 0]
     two = vqaudio.generate(codec, prior, {"digit": ["1", None], "speaker": "a"}, 0.3)[1]
     assert len(two) == 2
-    recipe_file.write(tmp_path / "recipe.json", {"verb": "generate"}, codec, prior, codes, None, tmp_path / "x.wav")
+    replay.write(tmp_path / "recipe.json", {"verb": "generate"}, codec, prior, codes, None, tmp_path / "x.wav")
     told = json.loads((tmp_path / "recipe.json").read_text())
     assert told["critic_fingerprint"] == critics.critic_of(prior).fingerprint
 

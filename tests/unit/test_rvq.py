@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from vqaudio.rvq import ResidualVQ
+from vqaudio.nn.rvq import ResidualVQ
 
 REPO = Path(__file__).resolve().parents[2]
 
@@ -259,7 +259,7 @@ def test_what_it_refuses():
 
 PROCESS = """
 import sys, torch, torch.distributed as dist
-from vqaudio.rvq import ResidualVQ
+from vqaudio.nn.rvq import ResidualVQ
 rank, folder = int(sys.argv[1]), sys.argv[2]
 torch.set_num_threads(1)
 dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)

@@ -14,8 +14,9 @@ import torch
 
 pytest.importorskip("pyarrow")
 
-from vqaudio.data import folder, packing, shards
+from vqaudio.data import packing, shards
 from vqaudio.data.batches import Augmentation, training_batches
+from vqaudio.data.datasets import folder
 from vqaudio.data.index import Index
 from vqaudio.data.sources import Source
 from vqaudio.errors import InputError
@@ -256,7 +257,7 @@ def test_a_million_recordings_take_bounded_memory(tmp_path):
         from pathlib import Path
         from vqaudio.data.batches import training_batches
         from vqaudio.data.clips import Split
-        from vqaudio.data.folder import part_of
+        from vqaudio.data.datasets.folder import part_of
         from vqaudio.data.index import Index
         from vqaudio.data.shards import Clips
         from vqaudio.data.sources import Source

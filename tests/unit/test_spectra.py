@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from vqaudio import spectra
-from vqaudio.data import philharmonia
+from vqaudio.data.datasets import philharmonia
 from vqaudio.evaluation import metrics
+from vqaudio.nn import spectra
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 WINDOW, HOP = torch.hann_window(1024), 256

@@ -14,7 +14,7 @@ import soundfile
 import torch
 
 from vqaudio.data import shards
-from vqaudio.data import speech_commands as sc
+from vqaudio.data.datasets import speech_commands as sc
 from vqaudio.data.download import fetch_checked, unpack
 from vqaudio.errors import InputError
 

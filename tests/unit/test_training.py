@@ -7,7 +7,7 @@ import torch
 
 from vqaudio import hub
 from vqaudio.cli.train import first_weights
-from vqaudio.data import fsdd
+from vqaudio.data.datasets import fsdd
 from vqaudio.errors import InputError
 from vqaudio.training.codec_task import CodecTraining, GeneratorObjective, has_fast_bfloat16, reduced_precision
 from vqaudio.training.discriminators import Discriminators

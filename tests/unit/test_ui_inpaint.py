@@ -14,10 +14,11 @@ import torch
 from vqaudio.audio import load as load_audio
 from vqaudio.codes import Codes, CodeSpec, Stage
 from vqaudio.errors import InputError
-from vqaudio.ui import inpainting, jobs, models, sampling, served, wire
-from vqaudio.ui.sampling import Settings
-from vqaudio.ui.selection import Mask, Rectangle, mask_of
-from vqaudio.ui.workbench import Workbench
+from vqaudio.ui import models, wire
+from vqaudio.ui.clip import handlers, inpainting, jobs, sampling
+from vqaudio.ui.clip.sampling import Settings
+from vqaudio.ui.clip.selection import Mask, Rectangle, mask_of
+from vqaudio.ui.clip.workbench import Workbench
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "e2e"))
 from toy_prior import ToyPrior
@@ -48,9 +49,9 @@ def toy(codec, monkeypatch):
 
 @pytest.fixture
 def token(bench):
-    token = served.store.put(bench)
+    token = handlers.store.put(bench)
     yield token
-    served.store.drop(token)
+    handlers.store.drop(token)
 
 
 def rectangles(*values) -> list[Rectangle]:
@@ -217,12 +218,12 @@ def test_only_priors_of_this_codec_are_offered(toy, monkeypatch):
 
 def test_long_clips_are_refused(codec, toy):
     bench = Workbench.from_audio(codec, torch.randn(1, 8000 * 11) * 0.1, "long")
-    token = served.store.put(bench)
+    token = handlers.store.put(bench)
     answer = inpainting.score({"token": token, "prior": "toy"})
     assert "clips of up to 10 s" in answer["error"]
     answer = inpainting.fill({"token": token, "prior": "toy", "rectangles": [{"start_s": 0, "end_s": 10.5}], "settings": {}})
     assert "fills up to 10 s at a time; this selection reaches over 10.5 s" in answer["error"]
-    served.store.drop(token)
+    handlers.store.drop(token)
 
 
 def test_of_a_long_clip_a_prior_is_shown_what_lies_around_the_hole(codec, toy, monkeypatch):

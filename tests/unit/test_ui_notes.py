@@ -11,9 +11,11 @@ import torch
 
 from vqaudio import sfz
 from vqaudio.errors import InputError
-from vqaudio.ui import examples, models, playing, sampling, served, touching, wire
-from vqaudio.ui.selection import Mask, mask_of
-from vqaudio.ui.workbench import Workbench
+from vqaudio.ui import models, playing, wire
+from vqaudio.ui.clip import cell_edits, handlers, sampling
+from vqaudio.ui.clip.selection import Mask, mask_of
+from vqaudio.ui.clip.workbench import Workbench
+from vqaudio.ui.panels import examples
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "e2e"))
 from toy_notes import EDGES, RATE, BandTones, NotePrior
@@ -118,8 +120,8 @@ def test_a_note_becomes_a_clip_of_the_map(toy):
 
     value, told, token, model = playing.open_note(Event())
     assert value["title"] == "flute E4" and value["model"] == model == "tones" and value["original"] is None
-    assert "made by notes" in told[0] and served.store.get(token).n_samples == RATE
-    served.store.drop(token)
+    assert "made by notes" in told[0] and handlers.store.get(token).n_samples == RATE
+    handlers.store.drop(token)
 
 
 def test_a_range_is_checked_before_anything_is_made(toy):
@@ -141,7 +143,7 @@ def test_a_codec_without_a_word_on_it_has_equal_bands(codec):
 
 
 def test_the_page_is_told_where_bands_lie(bench):
-    stages = served.describe("t", bench)["spec"]["stages"]
+    stages = handlers.describe("t", bench)["spec"]["stages"]
     assert stages[1]["edges_hz"] == EDGES and stages[0]["edges_hz"] == EDGES[::2]
 
 
@@ -150,7 +152,7 @@ def test_pixels_of_a_mask_are_its_time_and_frequencies(bench):
         {"start_s": 0.2, "end_s": 0.4, "stages": "2", "bands": "5"}, {"start_s": 0.6, "end_s": 0.8, "stages": "1", "bands": "1"}
     ]}).rectangles)  # fmt: skip
     bins, frames = 801, 1001
-    inside = touching.pixels_of(bench, mask, (bins, frames))
+    inside = cell_edits.pixels_of(bench, mask, (bins, frames))
     hz, seconds = torch.arange(bins) * 10.0, torch.arange(frames) / 1000
     first = ((hz >= 1200) & (hz < 2000))[:, None] & ((seconds >= 0.2) & (seconds < 0.4))
     second = (hz < 400)[:, None] & ((seconds >= 0.6) & (seconds < 0.8))
@@ -158,16 +160,16 @@ def test_pixels_of_a_mask_are_its_time_and_frequencies(bench):
 
 
 def test_a_level_is_that_of_the_region(bench):
-    token = served.store.put(bench)
+    token = handlers.store.put(bench)
     area = [{"start_s": 0.2, "end_s": 0.6, "stages": "2", "bands": "5"}]
     mask = mask_of(bench.codes, wire.validated(Mask, {"rectangles": area}).rectangles)
-    before = touching.level_in(bench, mask)
+    before = cell_edits.level_in(bench, mask)
     whole = bench.sound((0, 1)).square().mean()
-    answer = touching.erase({"token": token, "rectangles": area})
+    answer = cell_edits.erase({"token": token, "rectangles": area})
     assert answer["ok"] and "Erased 20 cells: there the sound is" in answer["told"] and "dB softer" in answer["told"]
-    assert before - touching.level_in(bench, mask) > 20
+    assert before - cell_edits.level_in(bench, mask) > 20
     assert bench.sound((0, 1)).square().mean() > 0.8 * whole
-    served.store.drop(token)
+    handlers.store.drop(token)
 
 
 # --- labels -------------------------------------------------------------------------------------------------------------

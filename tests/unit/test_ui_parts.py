@@ -10,13 +10,15 @@ import pytest
 import torch
 
 import vqaudio
+from vqaudio.analysis.codebooks import CodebookStatistics
 from vqaudio.audio import load as load_audio
 from vqaudio.codes import Codes, CodeSpec, Stage
 from vqaudio.errors import InputError
-from vqaudio.evaluation.codebooks import CodebookStatistics
-from vqaudio.ui import codebooks, exports, facts, pictures, report, served, wire
-from vqaudio.ui.store import Store
-from vqaudio.ui.workbench import Workbench
+from vqaudio.ui import facts, wire
+from vqaudio.ui.clip import exports, handlers, pictures
+from vqaudio.ui.clip.store import Store
+from vqaudio.ui.clip.workbench import Workbench
+from vqaudio.ui.panels import codebooks, report
 from vqaudio.vqa import read_vqa
 
 UI = Path(vqaudio.__file__).parent / "ui"
@@ -39,9 +41,9 @@ def bench(codec, audio):
 
 @pytest.fixture
 def token(bench):
-    token = served.store.put(bench)
+    token = handlers.store.put(bench)
     yield token
-    served.store.drop(token)
+    handlers.store.drop(token)
 
 
 # --- the store ----------------------------------------------------------------------------------------------------------
@@ -159,20 +161,20 @@ def test_a_soft_sound_keeps_its_detail_and_its_level():
 
 
 def test_the_server_functions_answer_in_json(bench, token):
-    described = json.loads(json.dumps(served.describe(token, bench)))
+    described = json.loads(json.dumps(handlers.describe(token, bench)))
     ids = np.frombuffer(base64.b64decode(described["ids"]), "<u2").reshape(4, -1)
     assert np.array_equal(ids, bench.ids.numpy())
-    answer = json.loads(json.dumps(served.decode({"token": token, "stages": [0, 1]})))
+    answer = json.loads(json.dumps(handlers.decode({"token": token, "stages": [0, 1]})))
     assert answer["ok"] and answer["bits_per_second"] == 2 * 5 * 50
     assert answer["added"]["level_db"] == pytest.approx(pictures.level_db(bench.added(2)))
-    assert served.decode({"token": token, "stages": [1]})["added"] is None
-    cell = served.inspect({"token": token, "row": 1, "column": 2})
+    assert handlers.decode({"token": token, "stages": [1]})["added"] is None
+    cell = handlers.inspect({"token": token, "row": 1, "column": 2})
     assert cell["words"][0]["index"] == cell["index"] and len(cell["words"]) == 8
 
 
 def test_an_unforeseen_error_is_a_sentence(monkeypatch, token, caplog):
     monkeypatch.setattr(Workbench, "sound", lambda *_: 1 / 0)
-    answer = served.decode({"token": token, "stages": [0]})
+    answer = handlers.decode({"token": token, "stages": [0]})
     assert answer["ok"] is False and answer["error"].startswith("Something went wrong") and "Zero" not in answer["error"]
     assert "failed" in caplog.text
 
@@ -181,7 +183,7 @@ def test_a_crowd_is_told_to_wait(monkeypatch, token):
     monkeypatch.setattr(wire, "WAIT_S", 0.01)
     slots = [wire._slots.acquire() for _ in range(wire.AT_ONCE)]
     try:
-        assert "Too many people" in served.decode({"token": token, "stages": [0]})["error"]
+        assert "Too many people" in handlers.decode({"token": token, "stages": [0]})["error"]
     finally:
         for _ in slots:
             wire._slots.release()

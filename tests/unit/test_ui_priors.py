@@ -12,8 +12,9 @@ import torch
 from vqaudio import generate
 from vqaudio.audio import load as load_audio
 from vqaudio.hub import modules_of, save_compact
-from vqaudio.ui import inpainting, models, served
-from vqaudio.ui.workbench import Workbench
+from vqaudio.ui import models
+from vqaudio.ui.clip import handlers, inpainting
+from vqaudio.ui.clip.workbench import Workbench
 
 LABELS = {"digit": ("0", "1", "2"), "speaker": ("ann", "bob")}
 SMALL = {"dim": 16, "layers": 1, "heads": 2, "dropout": 0.0}
@@ -76,7 +77,7 @@ def ids_of(text: str, bench) -> np.ndarray:
 def test_a_clip_is_filled_scored_and_its_steps_are_heard(name, bench):
     told = inpainting.priors({})["priors"]
     assert {p["name"] for p in told} == set(modules_of("priors")) and told[0]["sees_right"]
-    token = served.store.put(bench)
+    token = handlers.store.put(bench)
     settings = {"seed": 3, "labels": {"digit": "1"}, "temperature": 0.9, "top_k": 8, "guidance": 1.5}
     request = {"token": token, "prior": name, "rectangles": [AREA], "settings": settings}
     answer, again = (finished(inpainting.fill(request)) for _ in range(2))
@@ -89,17 +90,17 @@ def test_a_clip_is_filled_scored_and_its_steps_are_heard(name, bench):
     assert all(1 <= v["steps"] <= 32 for v in answer["results"])
     score = finished(inpainting.score({"token": token, "prior": name, "labels": {"speaker": "ann"}}))["results"][0]
     assert np.isfinite(score["total"]) and score["total"] > 0 and score["version"] == bench.version
-    served.store.drop(token)
+    handlers.store.drop(token)
 
 
 def test_the_steps_end_at_the_result(name, bench):
-    token = served.store.put(bench)
+    token = handlers.store.put(bench)
     started = inpainting.fill({"token": token, "prior": name, "rectangles": [AREA], "settings": {"seed": 1, "steps": 6}})
     variation = finished(started)["results"][0]
     last = inpainting.step({"token": token, "job": started["job"], "variation": 0, "step": variation["steps"] - 1})
     first = inpainting.step({"token": token, "job": started["job"], "variation": 0, "step": 0})
     assert last["ids"] == variation["ids"] and last["undecided"] == 0 <= first["undecided"]
-    served.store.drop(token)
+    handlers.store.drop(token)
 
 
 def test_new_clips_are_what_the_package_generates(name):
@@ -108,7 +109,7 @@ def test_new_clips_are_what_the_package_generates(name):
     answer = finished(inpainting.new_clip({"prior": name, "settings": settings}))
     assert [value["title"] for value in answer["opened"]] == [f"2 ann, seed {seed}" for seed in range(9, 13)]
     for seed, value, told in zip(range(9, 13), answer["opened"], answer["results"]):
-        bench = served.store.get(value["token"])
+        bench = handlers.store.get(value["token"])
         generator = torch.Generator().manual_seed(seed)
         sound, codes = generate(models.codec(), models.prior(name), labels, generator=generator)
         assert torch.equal(bench.codes.ids, codes.ids) and np.array_equal(ids_of(told["ids"], bench), codes.ids[0].numpy())

@@ -5,10 +5,12 @@ import time
 
 import pytest
 
-from vqaudio.evaluation.energy import CORE_W
-from vqaudio.ui import jobs, report, served, spending, wire
+from vqaudio.energy.record import CORE_W
+from vqaudio.ui import spending, wire
+from vqaudio.ui.clip import handlers, jobs
+from vqaudio.ui.clip.workbench import Workbench
+from vqaudio.ui.panels import report
 from vqaudio.ui.spending import Clock, Spent
-from vqaudio.ui.workbench import Workbench
 
 
 def busy(cpu_s: float) -> None:
@@ -35,11 +37,11 @@ def test_waiting_takes_time_and_next_to_no_energy():
 def test_every_answer_says_what_it_took_and_by_which_model(codec, example_clips):
     from vqaudio.audio import load
 
-    token = served.store.put(Workbench.from_audio(codec, load(example_clips[0], 8000)[0], "a clip"))
-    spent = served.decode({"token": token, "stages": [0, 1]})["spent"]
+    token = handlers.store.put(Workbench.from_audio(codec, load(example_clips[0], 8000)[0], "a clip"))
+    spent = handlers.decode({"token": token, "stages": [0, 1]})["spent"]
     assert spent["verb"] == "decode" and spent["s"] > 0 and spent["joules"] > 0
     assert spent["by"] == spending.MODEL and f"{CORE_W:g} W" in spent["by"]
-    assert "spent" not in served.decode({"token": "A" * 32, "stages": [0]}), "a refusal has no cost to show"
+    assert "spent" not in handlers.decode({"token": "A" * 32, "stages": [0]}), "a refusal has no cost to show"
 
 
 def test_a_question_that_is_asked_all_the_time_is_not_charged():

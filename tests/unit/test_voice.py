@@ -7,8 +7,9 @@ import pytest
 import soundfile
 import torch
 
-from vqaudio.data import shards, voice
+from vqaudio.data import shards
 from vqaudio.data.batches import Augmentation, MadeAhead, TrainingBatches, augmented
+from vqaudio.data.datasets import voice
 from vqaudio.errors import InputError
 
 STILL = dict(gain_db=0.0, polarity=False)

@@ -26,7 +26,7 @@ def download(
     ] = None,
 ) -> None:
     """Fetch a public dataset, check it, and keep it in the cache."""
-    from vqaudio.data import asterisk, fsdd, mnist, nsynth, speech_commands
+    from vqaudio.data.datasets import asterisk, fsdd, mnist, nsynth, speech_commands
     from vqaudio.errors import InputError
 
     if version and dataset != "speech-commands":
@@ -68,7 +68,7 @@ def tokenize(
 ) -> None:
     """Encode a whole corpus into Parquet shards of codes; under torchrun, every process does its share."""
     from vqaudio.data import tokens
-    from vqaudio.recipe_file import load_codec
+    from vqaudio.replay import load_codec
 
     codec = load_codec(model, device)
     done = tokens.tokenize(

@@ -28,8 +28,8 @@ def energy(
 ) -> None:
     """Joules an encoded, a decoded and a generated second, and a training run: each measured, estimated or absent."""
     from vqaudio import hub
-    from vqaudio.evaluation import energy_use as use
-    from vqaudio.evaluation.energy import Meter
+    from vqaudio.energy import verbs as use
+    from vqaudio.energy.record import Meter
     from vqaudio.training.loop import pick_device
 
     if not 0 < clip_s <= 30 or not 0 < stretch_s <= 600:

@@ -61,8 +61,8 @@ def codebooks(
     Also kept: how far the clips are from the codewords, so that the app can say how near a person's clip is to them.
     """
     from vqaudio import hub
+    from vqaudio.analysis.codebooks import health, measure, save_statistics
     from vqaudio.data import dataset_named
-    from vqaudio.evaluation.codebooks import health, measure, save_statistics
 
     codec, load_split = hub.load(model), dataset_named(dataset).load_split
     statistics = measure(codec, load_split("train", data), load_split("test", data), dataset)
@@ -91,8 +91,8 @@ def explore(
     Kept beside the weights for `vqaudio plot` and the app. Needs scikit-learn and umap-learn: `pip install -e .[explore]`.
     """
     from vqaudio import hub
+    from vqaudio.analysis import exploration, training_curves
     from vqaudio.cli.train import load_parts
-    from vqaudio.evaluation import exploration, training_curves
 
     curves, folder = [training_curves.read(run) for run in runs], hub.folder_of(model)
     codec = hub.load(model)

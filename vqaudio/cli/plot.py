@@ -31,7 +31,7 @@ def plot(
     if what == "tried":
         save(_tried(folder), target)
     elif what == "training" and run is not None:
-        from vqaudio.evaluation.training_curves import read
+        from vqaudio.analysis.training_curves import read
         from vqaudio.plots import training_figure
 
         save(training_figure(read(run)), target)
@@ -40,7 +40,7 @@ def plot(
 
 
 def _tried(folder: Path):
-    from vqaudio.evaluation.experiments import HEADER, read_curves, read_table
+    from vqaudio.experiments.curves import HEADER, read_curves, read_table
     from vqaudio.plots import experiments_figure
 
     curves = {name: [(run.name, run.steps, run.scores) for run in runs] for name, runs in read_curves(folder).items()}
@@ -49,7 +49,7 @@ def _tried(folder: Path):
 
 def _of_model(model: str, what: str):
     from vqaudio import hub, plots
-    from vqaudio.evaluation import exploration
+    from vqaudio.analysis import exploration
 
     known = exploration.load(hub.folder_of(model))
     if known is None or (what == "training" and not known.training):

@@ -41,7 +41,7 @@ def generate(
     top_p: TopP = None, steps: Steps = None, guidance: Guidance = None, recipe: Recipe = None, device: Device = "auto",
 ) -> None:
     """Make a new sound from labels."""
-    from vqaudio.recipe_file import run
+    from vqaudio.replay import run
 
     settings = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "steps": steps, "guidance": guidance}
     asked = {"verb": "generate", "codec": model, "prior": prior, "labels": parse_labels(labels), "seconds": seconds}
@@ -60,7 +60,7 @@ def inpaint(
     become a flute's is --labels instrument=clarinet --becomes instrument=flute.
     """
     from vqaudio.cli.sound import _check_pair
-    from vqaudio.recipe_file import run
+    from vqaudio.replay import run
 
     _check_pair(source, target)
     settings = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "steps": steps, "guidance": guidance}
@@ -80,7 +80,7 @@ def fill(
 ) -> None:
     """Write the masked cells of a .vqa file anew."""
     from vqaudio.cli.sound import _check_pair
-    from vqaudio.recipe_file import read_json, run
+    from vqaudio.replay import read_json, run
 
     _check_pair(source, target)
     settings = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "steps": steps, "guidance": guidance}
@@ -95,7 +95,7 @@ def replay(
     device: Device = "auto",
 ) -> None:
     """Do again what a recipe file says: the same models, mask and seed give the same ids."""
-    from vqaudio.recipe_file import replay as again
+    from vqaudio.replay import replay as again
 
     print(again(recipe, source, target, device))
 
@@ -107,7 +107,7 @@ def score(
     """Say how surprising a sound is to a prior: -log2 p per cell, and in all."""
     from vqaudio import hub
     from vqaudio.cli.sound import _codec, _read
-    from vqaudio.recipe_file import load_prior
+    from vqaudio.replay import load_prior
 
     if not source.exists():
         raise InputError(f"There is no file {source}.")
@@ -141,7 +141,7 @@ def evaluate_prior(
 
     from vqaudio import hub
     from vqaudio.evaluation.prior_card import evaluate, report
-    from vqaudio.recipe_file import load_prior
+    from vqaudio.replay import load_prior
 
     prior = load_prior(model, codec)
     settings = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "steps": steps, "guidance": guidance}

@@ -25,7 +25,7 @@ def sampler(
     from vqaudio.cli.sound import _codec
     from vqaudio.pitches import key_of
     from vqaudio.progress import bar
-    from vqaudio.recipe_file import load_prior
+    from vqaudio.replay import load_prior
 
     if target.suffix.lower() != ".zip":
         raise InputError(f"{target} should end in .zip.")

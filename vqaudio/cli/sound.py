@@ -83,7 +83,7 @@ def blur(
 ) -> None:
     """Redraw every cell of a sound's codes from the cells near it."""
     from vqaudio.cli.prior import chosen_seed
-    from vqaudio.recipe_file import run
+    from vqaudio.replay import run
 
     _check_pair(source, target)
     asked = {"verb": "blur", "codec": model, "mask": [{"start_s": start, "end_s": to, "stages": stages}]}

@@ -62,7 +62,7 @@ def first_weights(settings):
     import torch
 
     from vqaudio import hub
-    from vqaudio.rvq import Codebook
+    from vqaudio.nn.rvq import Codebook
 
     model, wanted = hub.load(settings.start_from), settings.codec
     if type(model.config) is not type(wanted) or replace(model.config, **_of_the_quantiser(wanted)) != wanted:
@@ -92,7 +92,7 @@ def judge(args: list[str]) -> None:
     import torch
 
     from vqaudio.data import dataset_named
-    from vqaudio.evaluation.judges import Judge
+    from vqaudio.judges import Judge
     from vqaudio.training.judge_task import JudgeTask
     from vqaudio.training.loop import Place, fit
     from vqaudio.training.recipes import JUDGE_RECIPES

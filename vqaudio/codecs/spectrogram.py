@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from vqaudio import grids, spectra
-from vqaudio.blocks import GridBlock, PerBand
 from vqaudio.codec import Codec, Step
 from vqaudio.codes import CodeSpec, Stage
 from vqaudio.errors import InputError
 from vqaudio.hub import fingerprint
-from vqaudio.rvq import Quantised, ResidualVQ
+from vqaudio.nn import grids, spectra
+from vqaudio.nn.convnext import GridBlock, PerBand
+from vqaudio.nn.rvq import Quantised, ResidualVQ
 
 LN_10 = math.log(10)
 AT_FLOOR = 0.1  # a decoded log10 magnitude nearer to the floor than this stands for one under it

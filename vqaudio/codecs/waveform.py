@@ -12,12 +12,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vqaudio.blocks import ChannelNorm, ConvNeXtBlock
 from vqaudio.codec import Codec, Step
 from vqaudio.codes import CodeSpec, Stage
 from vqaudio.errors import InputError
 from vqaudio.hub import fingerprint
-from vqaudio.rvq import Quantised, ResidualVQ
+from vqaudio.nn.convnext import ChannelNorm, ConvNeXtBlock
+from vqaudio.nn.rvq import Quantised, ResidualVQ
 
 COMPANDING = 0.7  # the wave's latents are divided by the column's RMS to this power; the decoder multiplies them by it again
 TYPICAL_RMS = 0.1

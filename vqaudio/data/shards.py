@@ -6,7 +6,6 @@ that many chunks (some 64 MB) however many clips there are, and the batch of a s
 (That is for codecs and judges: a prior's training holds the codes of all clips, and their samples while they are encoded.)
 """
 
-import importlib
 import io
 import os
 from bisect import bisect_right
@@ -21,6 +20,7 @@ import torch
 from torch import Tensor
 
 from vqaudio.audio import to_int16
+from vqaudio.data import dataset_module
 from vqaudio.data.batches import TrainingBatches
 from vqaudio.data.clips import Clip, Split
 from vqaudio.data.packing import Done, Packer, arrow, pack, plan, summary
@@ -59,9 +59,7 @@ def prepare(
 
 def with_files(dataset: str):
     """The module of a dataset whose recordings lie in files; raises InputError."""
-    from vqaudio.hub import modules_of
-
-    module = importlib.import_module(f"vqaudio.data.{dataset}") if dataset in modules_of("data") else None
+    module = dataset_module(dataset)
     if not hasattr(module, "clips_of"):
         raise InputError(f"{dataset!r} cannot be read file by file: choose folder, fsdd or speech_commands.")
     return module

@@ -3,14 +3,14 @@
 import json
 from pathlib import Path
 
+from vqaudio.analysis.codebooks import health, load_statistics
 from vqaudio.codec import Codec
 from vqaudio.codes import CodeSpec
 from vqaudio.data import dataset_named
 from vqaudio.data.clips import About
+from vqaudio.energy.record import Energy
 from vqaudio.errors import InputError
-from vqaudio.evaluation.codebooks import health, load_statistics
 from vqaudio.evaluation.codec_evaluation import Scores, table
-from vqaudio.evaluation.energy import Energy
 from vqaudio.hub import replace_file
 
 CODEC_CARD = """---

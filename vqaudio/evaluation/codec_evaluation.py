@@ -14,7 +14,7 @@ from vqaudio.data.batches import in_order
 from vqaudio.data.clips import Clip, Split
 from vqaudio.errors import InputError
 from vqaudio.evaluation import metrics
-from vqaudio.evaluation.judges import Judge
+from vqaudio.judges import Judge
 
 
 @dataclass(frozen=True)

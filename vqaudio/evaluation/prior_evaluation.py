@@ -17,8 +17,8 @@ from vqaudio.data.batches import in_order, pad
 from vqaudio.data.clips import Split
 from vqaudio.data.encoded import EncodedSplit
 from vqaudio.evaluation.holes import interpolated, middle_hole, repeat_last, silenced
-from vqaudio.evaluation.judges import Judge
 from vqaudio.evaluation.metrics import cents_apart, magnitudes, pitch_hz
+from vqaudio.judges import Judge
 from vqaudio.prior import Prior
 from vqaudio.progress import bar
 

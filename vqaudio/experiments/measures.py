@@ -33,8 +33,8 @@ def codec_measures(codec: Codec, split: Split, beam: int = 1) -> dict[str, float
     where the extra `evaluation` is installed; `bits_paid` a column, and `bits_carried`: the sum of the stages' entropies, in bits
     a column; `used`: the share of all codewords that occur at all.
     """
+    from vqaudio.analysis.codebooks import health
     from vqaudio.evaluation import metrics
-    from vqaudio.evaluation.codebooks import health
     from vqaudio.evaluation.codec_evaluation import decode_split
 
     k, rate = len(codec.spec.stages), codec.sample_rate

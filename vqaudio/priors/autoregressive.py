@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vqaudio.cells import embedding_for, levels_of, rows_for
+from vqaudio.nn.cells import embedding_for, levels_of, rows_for
+from vqaudio.nn.transformer import Conditions, NetworkConfig, Past, Transformer, causal, some_untold, weighted_mean
 from vqaudio.prior import FirstOf, Guidance, Prior, Sampling, draw, gumbel
-from vqaudio.transformer import Conditions, NetworkConfig, Past, Transformer, causal, some_untold, weighted_mean
 
 
 @dataclass(frozen=True)

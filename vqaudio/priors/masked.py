@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from vqaudio.cells import embedding_for, rows_for
+from vqaudio.nn.cells import embedding_for, rows_for
+from vqaudio.nn.transformer import Conditions, NetworkConfig, Transformer, around, some_untold, weighted_mean
 from vqaudio.prior import Guidance, Prior, draw, gumbel
-from vqaudio.transformer import Conditions, NetworkConfig, Transformer, around, some_untold, weighted_mean
 
 
 @dataclass(frozen=True)

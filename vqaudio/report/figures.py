@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from vqaudio import audio
-from vqaudio.evaluation.experiments import read_curves
+from vqaudio.experiments.curves import read_curves
 from vqaudio.report.results import FIRST, Found
 
 STYLE = {

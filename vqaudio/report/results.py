@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vqaudio import hub
+from vqaudio.analysis.codebooks import health, load_statistics
 from vqaudio.codec import Codec
 from vqaudio.data import dataset_named
 from vqaudio.data.clips import About
+from vqaudio.energy.record import Energy, joules_in_words
 from vqaudio.errors import InputError
-from vqaudio.evaluation.codebooks import health, load_statistics
-from vqaudio.evaluation.energy import Energy, joules_in_words
-from vqaudio.evaluation.experiments import read_table
+from vqaudio.experiments.curves import read_table
 
 FIRST = ("fsdd-8khz", "voice-16khz", "notes-16khz")  # the order in which codecs are told of; others follow
 MINUS, DASH = "\N{MINUS SIGN}", "\N{EN DASH}"

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from vqaudio.data.batches import Augmentation, in_order, training_batches
 from vqaudio.data.clips import Split
-from vqaudio.evaluation.judges import Judge
+from vqaudio.judges import Judge
 from vqaudio.training.loop import Place
 
 

@@ -22,11 +22,11 @@ from tqdm import tqdm
 
 from vqaudio import audio
 from vqaudio.data.seeds import torch_seed
+from vqaudio.energy.training_run import RunMeter
 from vqaudio.errors import InputError
 from vqaudio.files import clear_stale, replace_folder
 from vqaudio.hub import replace_file
 from vqaudio.training import checkpoints, record
-from vqaudio.training.metering import RunMeter
 from vqaudio.training.record import RunFacts
 
 
@@ -48,7 +48,7 @@ class LoopConfig:
     tensorboard: bool = False
     """Also write TensorBoard events."""
     energy: bool = False
-    """Also record joules and CO2e in training.json; see `vqaudio.evaluation.energy`."""
+    """Also record joules and CO2e in training.json; see `vqaudio.energy.record`."""
     region: str | None = None
     """For the CO2e: a country's code of three letters; by default $VQAUDIO_REGION, else the world's mean."""
 

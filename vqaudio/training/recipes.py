@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from vqaudio.codecs.spectrogram import SpectrogramConfig
 from vqaudio.codecs.waveform import WaveformConfig
 from vqaudio.data.batches import Augmentation
-from vqaudio.evaluation.judges import JudgeConfig
+from vqaudio.judges import JudgeConfig
 from vqaudio.training.codec_task import CodecTraining
 from vqaudio.training.judge_task import JudgeTraining
 from vqaudio.training.loop import LoopConfig

@@ -5,28 +5,13 @@ from pathlib import Path
 import gradio as gr
 import torch
 
-from vqaudio.ui import (
-    api,
-    api_notes,
-    api_priors,
-    codebooks,
-    compare,
-    examples,
-    facts,
-    figures,
-    gpu,
-    inpainting,
-    models,
-    playing,
-    reading,
-    report,
-    served,
-    touching,
-    wire,
-)
+from vqaudio.ui import compare, facts, gpu, models, playing, reading, wire
+from vqaudio.ui.api import notes, priors, sounds
+from vqaudio.ui.clip import cell_edits, handlers, inpainting
+from vqaudio.ui.clip.workbench import Workbench
 from vqaudio.ui.codemap import CodeMap
+from vqaudio.ui.panels import codebooks, examples, figures, report
 from vqaudio.ui.spending import Clock
-from vqaudio.ui.workbench import Workbench
 
 MAX_WAITING = 40  # people in the queue; the next one is told to try again
 TITLE = """<div class="vq-title"><h1>vqaudio</h1><p>A neural codec turns sound into a few rows of whole numbers and back.
@@ -57,7 +42,7 @@ def start(request: gr.Request):
 
 def open_sound(path: str | None, trim: bool, model: str | None, token: str | None):
     """A new sound, or another model: encode it. Returns the codemap's value, the report, and the session's new token."""
-    served.store.drop(token)
+    handlers.store.drop(token)
     if not path:
         return {"model": model}, report.NOTHING_YET, None
     return _opened(lambda: _from_sound(path, bool(trim), model), model)
@@ -67,7 +52,7 @@ def open_codes(path: str | None, model: str | None, token: str | None):
     """A .vqa file: show it. Returns what `open_sound` returns, and the model that made it."""
     if not path:
         return gr.skip(), gr.skip(), gr.skip(), gr.skip()
-    served.store.drop(token)
+    handlers.store.drop(token)
     value, told, token = _opened(lambda: _from_codes(path), model)
     return value, told, token, value["model"]
 
@@ -77,10 +62,10 @@ def _opened(make, model: str | None):
         with reading.plain_errors():
             with Clock() as clock:
                 bench, told = make()
-            token = served.store.put(bench)
+            token = handlers.store.put(bench)
             told += report.nearness(bench.error, facts.known_of(bench.codec))
             told += report.limits(models.limits(bench.codec), clock.spent.in_words())
-            return served.describe(token, bench), told, token
+            return handlers.describe(token, bench), told, token
     except gr.Error as error:
         return {"model": model}, report.refusal(error.message), None
 
@@ -118,7 +103,7 @@ def build() -> gr.Blocks:
     torch.set_num_threads(max(1, wire.CORES // wire.AT_ONCE))
     with gr.Blocks(title="vqaudio", delete_cache=(600, 3600), analytics_enabled=False, fill_width=True) as demo:
         gr.HTML(TITLE)
-        session = gr.State(None, time_to_live=3600, delete_callback=served.store.drop)
+        session = gr.State(None, time_to_live=3600, delete_callback=handlers.store.drop)
         with gr.Tabs() as tabs:
             with gr.Tab("Listen", id="listen"):
                 picker, sound, trim, codemap, told = _listen(session)
@@ -134,9 +119,9 @@ def build() -> gr.Blocks:
             concurrency_id="priors", concurrency_limit=1,
         )
         demo.load(start, None, [picker, codemap], api_visibility="private", show_progress="hidden")
-        api.add_endpoints()
-        api_priors.add_endpoints()
-        api_notes.add_endpoints()
+        sounds.add_endpoints()
+        priors.add_endpoints()
+        notes.add_endpoints()
     return demo.queue(default_concurrency_limit=2, max_size=MAX_WAITING)
 
 
@@ -157,7 +142,7 @@ def _listen(session: gr.State) -> tuple:
                 )
         with gr.Column(scale=2, min_width=300):
             told = gr.HTML(report.NOTHING_YET, elem_id="report")
-    codemap = CodeMap(server_functions=[*served.FUNCTIONS, *inpainting.FUNCTIONS, *touching.FUNCTIONS], elem_id="codemap")
+    codemap = CodeMap(server_functions=[*handlers.FUNCTIONS, *inpainting.FUNCTIONS, *cell_edits.FUNCTIONS], elem_id="codemap")
     out = [codemap, told, session]
     settings = {
         "api_visibility": "private", "show_progress": "hidden", "concurrency_id": "codec", "concurrency_limit": 2

@@ -16,10 +16,11 @@ from torch import Tensor
 from vqaudio import audio as audio_io
 from vqaudio.errors import InputError
 from vqaudio.evaluation.metrics import mel_l1, si_sdr
-from vqaudio.ui import facts, models, pictures, reading, wire
+from vqaudio.ui import facts, models, reading, wire
+from vqaudio.ui.clip import pictures
+from vqaudio.ui.clip.store import Store
+from vqaudio.ui.clip.workbench import Workbench
 from vqaudio.ui.codemap import beside
-from vqaudio.ui.store import Store
-from vqaudio.ui.workbench import Workbench
 
 BORROWED = ("1-data", "2-paint", "4-lanes", "6-state")
 NOTHING_OPEN = "Nothing is open yet. Open a sound in Listen: here it is compared with itself, by two models or at two rates."

@@ -1,6 +1,5 @@
 """What is known of a model's codewords: how alike they are, how often they fire in the training set, and where."""
 
-import importlib
 from functools import cache
 from pathlib import Path
 
@@ -8,12 +7,12 @@ import torch
 from torch import Tensor
 
 import vqaudio.audio
+from vqaudio.analysis.codebooks import CodebookStatistics, load_statistics
+from vqaudio.analysis.exploration import Exploration
+from vqaudio.analysis.exploration import load as load_exploration
 from vqaudio.codec import Codec
+from vqaudio.data import dataset_module
 from vqaudio.errors import InputError
-from vqaudio.evaluation.codebooks import CodebookStatistics, load_statistics
-from vqaudio.evaluation.exploration import Exploration
-from vqaudio.evaluation.exploration import load as load_exploration
-from vqaudio.hub import modules_of
 
 NO_DATASET = "The training clips are not on this machine. To hear them, get the dataset: run `vqaudio download {dataset}`."
 NOT_PLAYED = "The training clips are not to be passed on, so they are not played here."
@@ -117,5 +116,4 @@ def _path(dataset: str, clip: str) -> Path | None:
 
 def _finder(dataset: str):
     """What finds a clip of a dataset; None for one whose clips are not to be played."""
-    known = dataset in modules_of("data")
-    return getattr(importlib.import_module(f"vqaudio.data.{dataset}"), "find", None) if known else None
+    return getattr(dataset_module(dataset), "find", None)

@@ -13,9 +13,10 @@ from pydantic import Field
 from vqaudio import sfz
 from vqaudio.errors import InputError
 from vqaudio.pitches import name_of
-from vqaudio.ui import inpainting, jobs, models, sampling, served, wire
+from vqaudio.ui import models, wire
+from vqaudio.ui.clip import handlers, inpainting, jobs, sampling
+from vqaudio.ui.clip.workbench import Workbench
 from vqaudio.ui.codemap import beside
-from vqaudio.ui.workbench import Workbench
 
 BORROWED = ("1-data", "4-lanes", "6-state")
 MAX_BYTES = 96 * 2**20
@@ -214,9 +215,9 @@ def open_note(event: gr.EventData) -> tuple[dict, tuple[str, ...], str, str]:
     prior, codec = player(asked.prior)
     made = note_of(prior, codec, asked.labels, asked.key, asked.seconds, asked.take)
     bench = Workbench(codec, made.codes, " ".join([*asked.labels.values(), name_of(asked.key)]))
-    token = served.store.put(bench)
+    token = handlers.store.put(bench)
     told = (f"{bench.title}, made by {prior.name}: {bench.n_samples / codec.sample_rate:.2f} s.",)
-    return served.describe(token, bench), told, token, codec.name
+    return handlers.describe(token, bench), told, token, codec.name
 
 
 FUNCTIONS = (players, note, sampler, archive, inpainting.progress, inpainting.cancel)

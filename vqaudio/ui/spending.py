@@ -7,7 +7,7 @@ action's own, whoever else is served at the same moment. There is no counter tha
 import time
 from dataclasses import dataclass
 
-from vqaudio.evaluation.energy import CORE_W, joules_in_words, of_processor_time
+from vqaudio.energy.record import CORE_W, joules_in_words, of_processor_time
 from vqaudio.ui import gpu
 
 MODEL = f"{CORE_W:g} W for the time that one thread of the processor was busy"

@@ -7,10 +7,11 @@ from pydantic import Field
 from torch import Tensor
 
 from vqaudio import blurring, edits
-from vqaudio.ui import pictures, wire
-from vqaudio.ui.selection import Rectangles, mask_of
-from vqaudio.ui.served import store, written
-from vqaudio.ui.workbench import Workbench
+from vqaudio.ui import wire
+from vqaudio.ui.clip import pictures
+from vqaudio.ui.clip.handlers import store, written
+from vqaudio.ui.clip.selection import Rectangles, mask_of
+from vqaudio.ui.clip.workbench import Workbench
 
 
 class TouchRequest(wire.Request):

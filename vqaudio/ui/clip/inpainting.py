@@ -11,11 +11,12 @@ from pydantic import Field
 from vqaudio.codes import Codes
 from vqaudio.errors import InputError
 from vqaudio.pitches import word
-from vqaudio.ui import jobs, models, sampling, wire
-from vqaudio.ui.sampling import Settings
-from vqaudio.ui.selection import Rectangles, mask_of
-from vqaudio.ui.served import describe, heard, store, written
-from vqaudio.ui.workbench import Workbench
+from vqaudio.ui import models, wire
+from vqaudio.ui.clip import jobs, sampling
+from vqaudio.ui.clip.handlers import describe, heard, store, written
+from vqaudio.ui.clip.sampling import Settings
+from vqaudio.ui.clip.selection import Rectangles, mask_of
+from vqaudio.ui.clip.workbench import Workbench
 
 VARIATIONS = 4
 UNDECIDED = 2**16 - 1

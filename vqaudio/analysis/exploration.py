@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from vqaudio.analysis.knowledge import Knowledge, Seen, knowledge
+from vqaudio.analysis.training_curves import TrainingCurves
 from vqaudio.codec import Codec
 from vqaudio.data.batches import in_order
 from vqaudio.data.clips import Split
 from vqaudio.errors import InputError
-from vqaudio.evaluation.knowledge import Knowledge, Seen, knowledge
-from vqaudio.evaluation.training_curves import TrainingCurves
 from vqaudio.hub import replace_file
 
 FILE = "exploration.json"

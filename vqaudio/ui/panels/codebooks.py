@@ -4,8 +4,8 @@ from html import escape
 
 from torch import Tensor
 
+from vqaudio.analysis.codebooks import CodebookStatistics, StageHealth, health
 from vqaudio.errors import InputError
-from vqaudio.evaluation.codebooks import CodebookStatistics, StageHealth, health
 from vqaudio.ui import facts, models
 
 INTRO = (

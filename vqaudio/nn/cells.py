@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vqaudio.codes import CodeSpec
-from vqaudio.transformer import ColumnEmbedding, NetworkConfig, Rows, label_vectors, standardised, turned_at_random
+from vqaudio.nn.transformer import ColumnEmbedding, NetworkConfig, Rows, label_vectors, standardised, turned_at_random
 
 
 def embedding_for(c: NetworkConfig, spec: CodeSpec):

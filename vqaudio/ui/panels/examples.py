@@ -11,7 +11,7 @@ import gradio as gr
 
 from vqaudio.ui import models
 
-FOLDER = Path(__file__).resolve().parents[2] / "assets" / "examples"
+FOLDER = Path(__file__).resolve().parents[3] / "assets" / "examples"
 USUAL = "."  # of a codec that names none: the folder itself
 
 

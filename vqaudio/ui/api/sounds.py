@@ -11,7 +11,8 @@ from vqaudio.audio import to_int16
 from vqaudio.codec import Codec
 from vqaudio.codes import parse_stages
 from vqaudio.errors import InputError
-from vqaudio.ui import exports, gpu, models, reading
+from vqaudio.ui import gpu, models, reading
+from vqaudio.ui.clip import exports
 from vqaudio.vqa import write_vqa
 
 

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from vqaudio import audio
-from vqaudio.data import fsdd
 from vqaudio.data.batches import pad
 from vqaudio.data.clips import Clip, Split
+from vqaudio.data.datasets import fsdd
 from vqaudio.data.download import fetch_unpacked
 from vqaudio.data.sources import PARTS, Source, read_all
 from vqaudio.errors import InputError

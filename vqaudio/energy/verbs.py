@@ -12,9 +12,9 @@ from torch import Tensor
 
 import vqaudio
 from vqaudio.codec import Codec
+from vqaudio.energy.record import Energy, Meter
 from vqaudio.errors import InputError
 from vqaudio.evaluation.card import read_record
-from vqaudio.evaluation.energy import Energy, Meter
 from vqaudio.prior import Prior
 
 HEADER = ("what", "joules", "spread", "above idle", "seconds", "how it is known")

@@ -151,7 +151,7 @@ class Meter:
     energy: Energy
 
     def __init__(self, device: str = "cpu", region: str | None = None, idle_s: float | None = None):
-        from vqaudio.evaluation.meters import CarbonTracker, Counters
+        from vqaudio.energy.meters import CarbonTracker, Counters
 
         self.device, self.region = device, region or os.environ.get("VQAUDIO_REGION") or "world"
         self._tracker, self._counters = CarbonTracker(self.region), Counters(device)

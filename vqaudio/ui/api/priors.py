@@ -11,9 +11,10 @@ from vqaudio.audio import to_int16
 from vqaudio.codec import Codec
 from vqaudio.codes import Codes
 from vqaudio.errors import InputError
-from vqaudio.ui import inpainting, models, reading, sampling, wire
-from vqaudio.ui.sampling import Settings, Variation
-from vqaudio.ui.selection import Mask, Rectangle, mask_of
+from vqaudio.ui import models, reading, wire
+from vqaudio.ui.clip import inpainting, sampling
+from vqaudio.ui.clip.sampling import Settings, Variation
+from vqaudio.ui.clip.selection import Mask, Rectangle, mask_of
 from vqaudio.vqa import write_vqa
 
 SETTINGS = ("labels", "temperature", "top_k", "top_p", "steps", "guidance", "seed", "local")

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import vqaudio.audio
 from vqaudio.codes import Codes
-from vqaudio.ui import facts, pictures
-from vqaudio.ui.workbench import Workbench
+from vqaudio.ui import facts
+from vqaudio.ui.clip import pictures
+from vqaudio.ui.clip.workbench import Workbench
 from vqaudio.vqa import write_vqa
 
 TYPES = {"wav": "audio/wav", "png": "image/png", "vqa": "application/octet-stream", "json": "application/json"}

@@ -13,8 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from torch import Tensor
 
 from vqaudio.errors import InputError
+from vqaudio.ui.clip.store import Store
 from vqaudio.ui.spending import Clock
-from vqaudio.ui.store import Store
 
 AT_ONCE = 2
 MAX_WAITING = 40

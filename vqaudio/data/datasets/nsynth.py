@@ -9,8 +9,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from vqaudio.data import fsdd, notes
+from vqaudio.data import notes
 from vqaudio.data.clips import About, Clip, Split
+from vqaudio.data.datasets import fsdd
 from vqaudio.data.download import fetch_unpacked
 from vqaudio.data.sources import PARTS, Source, read_all
 from vqaudio.errors import InputError

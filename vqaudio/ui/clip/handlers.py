@@ -6,9 +6,10 @@ import torch
 from pydantic import Field
 
 from vqaudio.errors import InputError
-from vqaudio.ui import exports, facts, pictures, wire
-from vqaudio.ui.store import Store
-from vqaudio.ui.workbench import Workbench
+from vqaudio.ui import facts, wire
+from vqaudio.ui.clip import exports, pictures
+from vqaudio.ui.clip.store import Store
+from vqaudio.ui.clip.workbench import Workbench
 
 RUNNERS_UP = 8
 LONG_S = 10.0  # of a longer clip, the page fetches only the sounds that are to be heard

@@ -11,12 +11,13 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from vqaudio.analysis.codebooks import quantisation_errors
 from vqaudio.codec import Codec
 from vqaudio.codes import Codes
 from vqaudio.errors import InputError
-from vqaudio.evaluation.codebooks import quantisation_errors
 from vqaudio.evaluation.metrics import mel_l1, si_sdr
-from vqaudio.ui import facts, pictures, sounds
+from vqaudio.ui import facts
+from vqaudio.ui.clip import pictures, sounds
 
 MAX_UNDO = 1000
 _numbers = itertools.count()

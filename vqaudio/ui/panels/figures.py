@@ -6,9 +6,9 @@ from functools import cache
 from html import escape
 
 from vqaudio import plots
+from vqaudio.analysis.exploration import Exploration
 from vqaudio.codec import Codec
 from vqaudio.errors import InputError
-from vqaudio.evaluation.exploration import Exploration
 from vqaudio.ui import facts, models
 
 NOT_YET = "Nothing more was found out about {model} yet: <code>vqaudio explore --model {model}</code> does that."

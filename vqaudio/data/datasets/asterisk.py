@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from vqaudio import audio
-from vqaudio.data import fsdd
+from vqaudio.data.datasets import fsdd
 from vqaudio.data.download import fetch_checked, unpack
 from vqaudio.errors import InputError
 from vqaudio.progress import bar

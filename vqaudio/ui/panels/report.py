@@ -3,8 +3,8 @@
 import math
 from html import escape
 
+from vqaudio.analysis.codebooks import CodebookStatistics
 from vqaudio.audio import InputReport
-from vqaudio.evaluation.codebooks import CodebookStatistics
 
 NOTHING_YET = """<div class="vq-report"><h3>What you gave</h3><p>Nothing yet. Record a word, upload a sound file of up to
 60 seconds, or press an example.</p></div>"""

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from vqaudio.energy.record import Energy, Meter
 from vqaudio.evaluation.card import read_record
-from vqaudio.evaluation.energy import Energy, Meter
 
 
 class RunMeter:

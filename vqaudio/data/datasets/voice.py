@@ -23,8 +23,8 @@ from pathlib import Path
 import torch
 
 from vqaudio import audio
-from vqaudio.data import fsdd
 from vqaudio.data.clips import About, Clip, Split
+from vqaudio.data.datasets import fsdd
 from vqaudio.data.sources import Source
 from vqaudio.errors import InputError
 from vqaudio.progress import bar

@@ -18,7 +18,7 @@ from vqaudio.model import Model
 class JudgeConfig:
     """A classifier of short clips."""
 
-    module: str = "evaluation.judges"
+    module: str = "judges"
     """Where the model's class lives; written to config.json."""
     target: str = "digit"
     """The kind of label that it tells."""

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from vqaudio.data import fsdd
+from vqaudio.data.datasets import fsdd
 from vqaudio.data.download import fetch
 from vqaudio.errors import InputError
 from vqaudio.hub import replace_file

@@ -1,0 +1,1 @@
+"""What a trained model has learned: its codebooks, and what each stage knows."""
