@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from vqaudio.energy.record import Energy, Meter
-from vqaudio.evaluation.card import read_record
+from vqaudio.provenance import read_record
 
 
 class RunMeter:

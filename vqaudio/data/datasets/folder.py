@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from vqaudio import audio
-from vqaudio.data.clips import Clip, Split
+from vqaudio.data.clips import About, Clip, Split
 from vqaudio.data.sources import PARTS, Source, label_lists, read_all
 from vqaudio.errors import InputError
 
@@ -31,6 +31,11 @@ SHARE = 0.1  # of the recordings, each, for validation and test
 FEWEST = 3  # recordings: one for each part
 FEW = 1000  # up to so many recordings, every part is seen to have one; beyond, the hash gives each part its share
 TABLES = ("metadata.csv", "labels.csv")
+ABOUT = About(
+    name="a folder of recordings",
+    trained="The parts are those that the folder's table names, or follow from a hash of the file names.",
+    knows="It knows what is in those recordings.",
+)
 FILE_COLUMNS = ("file_name", "file", "path", "filename")
 SPLIT_NAMES = {
     **dict.fromkeys(("train", "training"), "train"), **dict.fromkeys(("test", "testing"), "test"),

@@ -22,14 +22,16 @@ INSTRUMENTS = (
 DYNAMICS = ("pianissimo", "piano", "mezzo-piano", "mezzo-forte", "forte", "fortissimo")
 ABOUT = About(
     name="notes of thirteen instruments, played by the Philharmonia Orchestra",
-    parts="Trained on about 84 in a hundred of the notes; weights and settings chosen on six; the numbers below are from the "
-    "ten that nothing was trained or chosen on. Which is which follows from a hash of the recording's name.",
-    heard="Means over the notes.",
+    trained="Trained on about 84 in a hundred of the notes; weights and settings chosen on six. Which is which follows from a "
+    "hash of the recording's name.",
+    tested="The test part is the ten in a hundred that nothing was trained or chosen on.",
+    heard="Means over the {clips} notes.",
     knows="It knows single notes of wind, brass and plucked instruments, A sharp 0 to E 7, at most 4 s long.",
     beyond="Chords, voices and noise come back recognisable at best",
     licence="cc-by-4.0",
     source="Notes recorded by the [Philharmonia Orchestra](https://philharmonia.co.uk/resources/sound-samples/), free for any "
     "use but not to be passed on as samples: this folder holds none. The weights are CC BY 4.0.",
+    tags=("music",),
 )
 
 
