@@ -55,3 +55,11 @@ def dataset_named(name: str):
 def dataset_module(name: str):
     """The file of that name in `datasets`, or None."""
     return importlib.import_module(f"{__name__}.datasets.{name}") if name in modules_of("data.datasets") else None
+
+
+def __getattr__(name: str):
+    """A dataset's module by its short path, `vqaudio.data.folder`."""
+    module = dataset_module(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return module

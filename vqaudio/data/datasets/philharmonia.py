@@ -10,7 +10,7 @@ from pathlib import Path
 
 from vqaudio.data import notes
 from vqaudio.data.clips import About, Clip, Split
-from vqaudio.data.sources import Source, read_all
+from vqaudio.data.sources import Source, files_in, read_all
 from vqaudio.errors import InputError
 
 SAMPLE_RATE = notes.SAMPLE_RATE
@@ -57,7 +57,8 @@ def load_split(split: str, root: str | os.PathLike | None = None, sample_rate: i
 
 def sources(root: str | os.PathLike | None = None) -> Iterator[Source]:
     """Every note with its part, in the order of their names; what is named otherwise, or of another instrument, is none."""
-    for path in sorted(recordings(root).rglob("*_*_*_*_*"), key=lambda path: path.stem):
+    notes_like = (path for path in files_in(recordings(root)) if path.name.count("_") >= 4)
+    for path in sorted(notes_like, key=lambda path: path.stem):
         instrument, pitch, _, dynamics, *_ = path.stem.split("_")
         try:
             labels = {"pitch": str(notes.midi_of(pitch)), "instrument": instrument}

@@ -25,7 +25,7 @@ import torch
 from vqaudio import audio
 from vqaudio.data.clips import About, Clip, Split, check_rate
 from vqaudio.data.datasets import fsdd
-from vqaudio.data.sources import Source
+from vqaudio.data.sources import Source, files_in
 from vqaudio.errors import InputError
 from vqaudio.progress import bar
 
@@ -93,7 +93,7 @@ def sources(root: str | os.PathLike | None = None) -> Iterator[Source]:
     """Every recording with its part; of FSDD the first digit of each row of ten stands for the row."""
     base = _base(root)
     for folder in (*FOLDERS, TEST_FOLDER):
-        for path in sorted((base / folder).rglob("*")):
+        for path in sorted(files_in(base / folder) if (base / folder).is_dir() else ()):
             if path.suffix in (".flac", ".wav"):
                 name = path.relative_to(base).with_suffix("").as_posix()
                 part = "test" if folder == TEST_FOLDER else "validation" if _held_out(name) else "train"
