@@ -151,7 +151,7 @@ def evaluate_prior(
     found["command"] = recorded_command()
     print(report(found))
     if save:
-        path = hub.folder_of(prior.name) / "metrics.json"
+        path = prior.folder / "metrics.json"
         hub.replace_file(path, lambda temporary: temporary.write_text(json.dumps(found, indent=1) + "\n"))
 
 

@@ -10,6 +10,7 @@ import os
 import signal
 import threading
 import time
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -151,7 +152,7 @@ def fit(
         return {}
     folder.mkdir(parents=True, exist_ok=True)
     observer = _Observer(task, config, folder, start, best, place, facts) if place.rank == 0 else None
-    with _StopRequest() as stop:
+    with _StopRequest() as stop, closing(observer.bar) if observer else nullcontext():
         for step in range(start, config.steps):
             scalars = _train_step(task, config, step, place.rank)
             _check_finite(scalars, task, step + 1, folder, place)
@@ -178,9 +179,9 @@ def _check_finite(scalars: dict[str, Tensor], task: Task, done: int, folder: Pat
     if place.world > 1:
         dist.all_reduce(everywhere, dist.ReduceOp.MIN)
     if not everywhere:
-        loss, *others = zip(scalars, finite.tolist())
-        shown = [loss[0], *[name for name, is_finite in others if not is_finite][:1]]
-        raise _diverged(", ".join(f"{name} {float(scalars[name]):.4g}" for name in shown), task, done, folder)
+        (loss, loss_is_finite), *others = zip(scalars, finite.tolist())
+        shown = [loss, *[name for name, is_finite in others if loss_is_finite and not is_finite][:1]]
+        raise _diverged(", ".join(f"{name} {float(scalars[name].detach()):.4g}" for name in shown), task, done, folder)
 
 
 def _diverged(what: str, task: Task, done: int, folder: Path) -> InputError:
@@ -224,8 +225,6 @@ class _Observer:
             self.bar.set_postfix({name: f"{value:.3g}" for name, value in (means | self.validation).items()}, refresh=False)
         if last or done % self.config.checkpoint_every == 0:
             self._keep(done)
-        if last:
-            self.bar.close()
 
     def _keep(self, done: int) -> None:
         """Write the checkpoint, after everything that belongs to this step."""

@@ -34,7 +34,7 @@ FEWEST = 3  # recordings: one for each part
 FEW = 1000  # up to so many recordings, every part is seen to have one; beyond, the hash gives each part its share
 ABOUT = About(
     name="a folder of recordings",
-    trained="The parts are those that the folder's table names, or follow from a hash of the file names.",
+    trained="Trained on a folder of recordings. Its parts are those that its table names, or follow from a hash of file names.",
     knows="It knows what is in those recordings.",
 )
 ENDINGS = (
