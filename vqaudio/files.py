@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,15 +23,21 @@ def replace_folder(path: Path, write: Callable[[Path], None]) -> None:
     shutil.rmtree(former, ignore_errors=True)
 
 
-def clear_stale(folder: Path) -> None:
-    """Remove the temporary files and folders that a killed process left anywhere in `folder`, which no other process writes to.
+def clear_stale(folder: Path, older_than_s: float = 0.0) -> None:
+    """Remove the temporary files and folders that a killed process left anywhere in `folder`.
 
     A folder whose replacement was cut short comes back as it was.
+
+    Args:
+        older_than_s: seconds, for a folder that other processes may be writing to.
     """
     for former in folder.rglob(".*.old"):
         _restore(former.with_name(former.name.removeprefix(".").removesuffix(".old")))
     for left in [*folder.rglob(".*.tmp")]:
-        shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink(missing_ok=True)
+        if left.is_dir() and not left.is_symlink():
+            shutil.rmtree(left, ignore_errors=True)
+        elif time.time() - left.lstat().st_mtime >= older_than_s:
+            left.unlink(missing_ok=True)
 
 
 def _restore(path: Path) -> None:

@@ -7,6 +7,7 @@ nothing else can be imported through it. Nothing is unpickled.
 import hashlib
 import importlib
 import json
+import math
 import os
 import pkgutil
 import shutil
@@ -87,13 +88,19 @@ def about(folder: Path | None) -> dict[str, str]:
 
 
 def save_compact(model: nn.Module, folder: str | os.PathLike) -> None:
-    """Write config.json and model.safetensors (half precision), each whole or not at all."""
+    """Write config.json and model.safetensors (half precision), each whole or not at all.
+
+    Raises:
+        InputError: a weight is too large for half precision, as when training diverges.
+    """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {
         key: value.detach().cpu().to(torch.float16 if value.is_floating_point() else value.dtype).contiguous()
         for key, value in model.state_dict().items()
     }
+    if too_large := [key for key, value in tensors.items() if (value.abs() == math.inf).any()]:
+        raise InputError(f"{too_large[0]} holds weights too large for half precision. Train with a smaller learning rate.")
     weights = save(tensors, metadata={"format": "pt"})
     replace_file(folder / "model.safetensors", lambda path: path.write_bytes(weights))
     text = json.dumps(vars(model.config), indent=2) + "\n"

@@ -177,7 +177,7 @@ def test_a_prior_is_not_continued_on_another_codec_s_codes(command, at_home, tmp
 )  # fmt: skip
 def test_training_that_diverges_ends_with_one_sentence(command, at_home, tmp_path, kind, arguments, name):
     steps = ("--loop.steps", "40", "--loop.validate-every", "40", "--loop.checkpoint-every", "1", "--loop.log-every", "40")
-    rate = ("--training.learning-rate", "1e30")
+    rate = ("--training.learning-rate", "1e9")
     code, _, err = command("train", kind, *arguments, *steps, *rate, "--out", tmp_path / "run")
     last = err.splitlines()[-1]
     assert code == 2 and last.startswith("vqaudio: Training diverged at step ") and "learning rate " in last and name in last
@@ -262,6 +262,16 @@ def test_publishing_other_weights_drops_what_was_measured_of_the_former_ones(com
     assert (target / "critic" / "config.json").read_text() == "kept" and hub.about(target)["title"] == "Ours"
     assert hub.load(target).fingerprint == hub.load(tmp_path / "other" / "best").fingerprint
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_licence_may_be_stated(command, at_home, tmp_path):
+    target = tmp_path / "mine"
+    assert command("publish", "runs/folder", "--name", target, "--licence", "cc0-1.0")[0] == 0
+    assert command("card", "--model", target)[0] == 0
+    card = (target / "README.md").read_text()
+    assert "license: cc0-1.0\n" in card and "states the licence cc0-1.0" in card and "was not recorded" not in card
+    code, _, err = command("publish", "runs/folder", "--name", target, "--licence", "mit\ntags: [x]")
+    assert code == 2 and "A licence is a short name" in err
 
 
 def test_publish_and_card_refuse_what_they_cannot_do(command, at_home, tmp_path):

@@ -7,12 +7,13 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
 import torch
 
-from vqaudio import files
+from vqaudio import files, hub
 from vqaudio.errors import InputError
 from vqaudio.training.loop import LoopConfig, Place, fit
 from vqaudio.training.record import RunFacts
@@ -65,8 +66,8 @@ LOOP = LoopConfig(steps=9, log_every=1, validate_every=4, checkpoint_every=2)
         (Toy(scalars={6: {"loss": math.nan}}), r"step 7: loss nan, learning rate 0.0\d+\. The last checkpoint is kept", 6),
         (Toy(scalars={6: {"loss": -math.inf}}), "step 7: loss -inf, learning rate", 6),
         (Toy(scalars={6: {"gradient_norm": math.inf}}), "step 7: loss 1, gradient_norm inf, learning rate", 6),
-        (Toy(weights={5: math.nan}), "step 6: weights that are not finite", 4),
-        (Toy(scores={2: math.nan}), "step 8: validation score nan", 6),
+        (Toy(weights={5: math.nan}), "step 6: loss 1, weights that are not finite, learning rate", 4),
+        (Toy(scores={2: math.nan}), "step 8: loss 1, validation score nan, learning rate", 6),
     ],
 )
 def test_a_number_that_is_not_finite_stops_the_run_and_keeps_the_last_good_checkpoint(tmp_path, task, said, kept):
@@ -78,7 +79,7 @@ def test_a_number_that_is_not_finite_stops_the_run_and_keeps_the_last_good_check
 
 
 def test_a_run_whose_every_validation_is_nan_is_no_success(tmp_path):
-    with pytest.raises(InputError, match=r"step 4: validation score nan, learning rate"):
+    with pytest.raises(InputError, match="step 4: loss 1, validation score nan, learning rate"):
         fit(Toy(scores={1: math.nan}), LoopConfig(steps=9, validate_every=4, checkpoint_every=9), tmp_path, CPU)
     assert not (tmp_path / "checkpoint.pt").exists() and not (tmp_path / "best").exists()
 
@@ -253,6 +254,21 @@ def test_a_replacement_that_was_cut_short_is_put_back(tmp_path):
     (tmp_path / "keep.tmp").write_text("a person's")
     files.clear_stale(tmp_path)
     assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")} == {"best", "best/config.json", "sounds", "keep.tmp"}
+
+
+def test_in_a_shared_folder_only_old_temporary_files_go(tmp_path):
+    for name, age_s in ((".1-ab.tmp", 7200), (".2-cd.tmp", 5)):
+        (tmp_path / name).write_text("")
+        os.utime(tmp_path / name, (time.time() - age_s,) * 2)
+    files.clear_stale(tmp_path, older_than_s=3600)
+    assert [path.name for path in tmp_path.iterdir()] == [".2-cd.tmp"]
+
+
+def test_weights_too_large_for_half_precision_are_not_exported(codec, tmp_path):
+    next(codec.parameters()).data.fill_(1e6)
+    with pytest.raises(InputError, match="too large for half precision"):
+        hub.save_compact(codec, tmp_path / "model")
+    assert not list(tmp_path.glob("model/*"))
 
 
 def test_training_json_says_what_was_trained_on(tmp_path):

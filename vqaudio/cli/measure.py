@@ -1,6 +1,7 @@
 """The commands that make a model public: publish a run's weights, measure them, write the card."""
 
 import json
+import re
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -29,10 +30,15 @@ def publish(
     knows: Annotated[
         str, tyro.conf.arg(help='What it was trained on, to follow "This model knows": "English digits, spoken by six people".')
     ] = "",
+    licence: Annotated[
+        str, tyro.conf.arg(help="Of the weights, by its short name on the Hub, such as cc-by-4.0; by default that of the data.")
+    ] = "",
 ) -> None:
     """Copy a run's weights to weights/NAME, with the record of how they were trained."""
     from vqaudio import hub
 
+    if not re.fullmatch(r"[a-z0-9.-]*", licence):
+        raise InputError(f"A licence is a short name of the Hub, such as cc-by-4.0 or mit; not {licence!r}.")
     folder = Path(name) if "/" in name else hub.WEIGHTS / name
     records = []
     for run in runs:
@@ -40,7 +46,7 @@ def publish(
             raise InputError(f"{run} holds no finished training run: it has no {TRAINING}.")
         records.append(read_record(run, TRAINING))
     hub.load(runs[-1] / which)
-    stale = hub.publish(runs[-1] / which, folder, records, {"title": title, "knows": knows})
+    stale = hub.publish(runs[-1] / which, folder, records, {"title": title, "knows": knows, "licence": licence})
     if stale:
         print(f"Removed {', '.join(stale)}, which described the former weights: measure the new ones.")
     print(folder)

@@ -14,6 +14,7 @@ from torch import Tensor
 from vqaudio.data.batches import Augmentation, augmented, pad
 from vqaudio.data.clips import Split
 from vqaudio.data.seeds import python_random
+from vqaudio.files import clear_stale
 from vqaudio.hub import replace_file
 from vqaudio.progress import bar
 
@@ -70,6 +71,7 @@ def encoded(
     except (FileNotFoundError, SafetensorError, KeyError):
         ids, columns, lengths, levels = _encode(codec, _changed(split, shift, speed, room))
         path.parent.mkdir(parents=True, exist_ok=True)
+        clear_stale(path.parent, older_than_s=3600)  # runs share this folder
         kept = {"ids": ids.short(), "columns": columns, "lengths": lengths, "levels_db": levels}
         replace_file(path, lambda temporary: temporary.write_bytes(save(kept)))
     labels = [[split.label_index(clip, kind) for kind in split.labels] for clip in split.clips]

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+from vqaudio import hub
 from vqaudio.analysis.codebooks import CodebookStatistics, health, load_statistics
 from vqaudio.codec import Codec
 from vqaudio.codes import CodeSpec
@@ -62,7 +63,7 @@ def write_codec_card(codec: Codec, folder: Path) -> None:
     """Write `folder`/README.md from config.json, training.json, metrics.json and the codebook statistics there."""
     runs, metrics, statistics = runs_of(folder), read_record(folder, "metrics.json"), load_statistics(folder)
     data, spec = trained_on(runs), codec.spec
-    told = described(data)
+    told = described(data, folder)
     level = "left in the codes"
     if codec.reference_level_db is not None:
         level = f"each clip is brought to {codec.reference_level_db:g} dBFS; its own is kept beside the codes: 8 bits a clip"
@@ -93,14 +94,23 @@ def stages_in_words(spec: CodeSpec) -> str:
     return "; ".join(told)
 
 
-def described(data: list[dict]) -> About:
-    """What a card says about everything that a model was trained on; see `provenance.trained_on`."""
+def described(data: list[dict], folder: Path) -> About:
+    """What a card says about everything that a model was trained on.
+
+    Args:
+        data: see `provenance.trained_on`.
+        folder: of the model, whose about.json may state a licence, see `vqaudio publish --licence`.
+    """
     abouts = list(dict.fromkeys(about(one.get("dataset")) for one in data))
     licences = {one.get("licence", "unknown") for one in data}
+    licence = licences.pop() if len(licences) == 1 else "unknown" if "unknown" in licences else "other"
+    sources = [one.source for one in abouts]
+    if stated := hub.about(folder).get("licence"):
+        licence = stated
+        sources = [*(one for one in sources if one != About.source), f"The publisher states the licence {stated}."]
     return replace(
         abouts[-1], name=", then on ".join(one.name for one in abouts), trained=" ".join(one.trained for one in abouts),
-        knows=" ".join(one.knows for one in abouts), source=" ".join(one.source for one in abouts),
-        licence=licences.pop() if len(licences) == 1 else "unknown" if "unknown" in licences else "other",
+        knows=" ".join(one.knows for one in abouts), source=" ".join(sources), licence=licence,
         tags=tuple(dict.fromkeys(tag for one in abouts for tag in one.tags)),
     )
 

@@ -218,7 +218,7 @@ def write_prior_card(prior: Prior, folder: Path) -> None:
             f"the floor's too, went through the codec. {measured_on(found, data)} Measured by `{found['command']}`."
         )
     text = CARD.format(
-        about=described(data), split=on_split(found),
+        about=described(data, folder), split=on_split(found),
         name=folder.resolve().name, summary=type(prior).summary, codec=prior.codec_name,
         fingerprint=prior.codec_fingerprint,
         labels="; ".join(f"{kind}: {', '.join(values)}" for kind, values in prior.labels.items()) or "none",

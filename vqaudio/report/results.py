@@ -116,7 +116,7 @@ def _read_codec(found: Found, name: str) -> None:
     metrics = record(found.root, f"weights/{name}/metrics.json", f"vqaudio evaluate codec --model {name} --save")
     rows = metrics("rows")
     codec = found.models[name] = hub.load(folder)
-    about = described(trained_on(runs_of(folder)))
+    about = described(trained_on(runs_of(folder)), folder)
     found.scores[name] = rows
     header, body = _columns(rows)
     spec = codec.spec

@@ -179,12 +179,15 @@ def _check_finite(scalars: dict[str, Tensor], task: Task, done: int, folder: Pat
     if place.world > 1:
         dist.all_reduce(everywhere, dist.ReduceOp.MIN)
     if not everywhere:
-        (loss, loss_is_finite), *others = zip(scalars, finite.tolist())
-        shown = [loss, *[name for name, is_finite in others if loss_is_finite and not is_finite][:1]]
-        raise _diverged(", ".join(f"{name} {float(scalars[name].detach()):.4g}" for name in shown), task, done, folder)
+        (_, loss_is_finite), *others = zip(scalars, finite.tolist())
+        bad = [f"{name} {float(scalars[name].detach()):.4g}" for name, is_finite in others if loss_is_finite and not is_finite]
+        raise _diverged(scalars, bad[:1], task, done, folder)
 
 
-def _diverged(what: str, task: Task, done: int, folder: Path) -> InputError:
+def _diverged(scalars: dict[str, Tensor], bad: list[str], task: Task, done: int, folder: Path) -> InputError:
+    """The sentence that ends a run: the step, its loss, which is the first scalar, what else is `bad`, and the learning rate."""
+    name, loss = next(iter(scalars.items()))
+    what = ", ".join([f"{name} {float(loss.detach()):.4g}", *bad])
     rates = [group["lr"] for optimiser in task.optimisers.values() for group in optimiser.param_groups]
     rate = f", learning rate {max(rates):.3g}" if rates else ""
     kept = "The last checkpoint is kept. " if (folder / checkpoints.FILE).exists() else ""
@@ -206,14 +209,14 @@ class _Observer:
         self.bar = tqdm(total=config.steps, initial=start, unit="step", mininterval=2, smoothing=0.05)
         self.validation: dict[str, float] = {}
         self._sums: dict[str, Tensor] = {}
-        self._count = 0
+        self._count, self._latest = 0, {}
 
     def see(self, scalars: dict[str, Tensor], done: int, stopping: bool) -> None:
         """Take in a step's scalars; log their means, validate, and write the checkpoint when it is time."""
         last = stopping or done == self.config.steps
         for name, value in scalars.items():
             self._sums[name] = self._sums.get(name, 0) + value.detach()
-        self._count += 1
+        self._count, self._latest = self._count + 1, scalars
         self.bar.update()
         validate = last or done % self.config.validate_every == 0
         if validate:
@@ -239,14 +242,14 @@ class _Observer:
     def _check_weights(self, done: int) -> None:
         for module in self.task.modules.values():
             if not all(value.isfinite().all() for value in module.state_dict().values() if value.is_floating_point()):
-                raise _diverged("weights that are not finite", self.task, done, self.folder)
+                raise _diverged(self._latest, ["weights that are not finite"], self.task, done, self.folder)
 
     def _validate(self, done: int) -> None:
         self._check_weights(done)
         self.validation = self.task.validate()
         name, score = next(iter(self.validation.items()))
         if not math.isfinite(score):
-            raise _diverged(f"validation {name} {score}", self.task, done, self.folder)
+            raise _diverged(self._latest, [f"validation {name} {score}"], self.task, done, self.folder)
         if score < self.best:
             self.best = score
             replace_folder(self.folder / "best", self.task.export)
