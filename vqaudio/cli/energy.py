@@ -1,7 +1,6 @@
 """The command that says what a model costs."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +9,7 @@ import tyro
 from vqaudio import ranges
 from vqaudio.cli.sound import Device
 from vqaudio.errors import InputError
+from vqaudio.provenance import recorded_command
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "assets" / "examples"
 
@@ -44,7 +44,7 @@ def energy(
         print(remark)
     uses, spent = use.measure(codec, chosen, _sound(source, codec).to(place), meter, repeats, stretch_s, clip_s)
     trained = {one.name: use.training(hub.folder_of(one.name if one.folder is None else one.folder)) for one in (codec, *chosen)}
-    settings = {"command": " ".join(["vqaudio", *sys.argv[1:]]), "stretch_s": stretch_s, "clip_s": clip_s}
+    settings = {"command": recorded_command(), "stretch_s": stretch_s, "clip_s": clip_s}
     found = use.record(uses, spent, trained, settings)
     print(use.report(found))
     if save:
