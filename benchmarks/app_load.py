@@ -105,7 +105,8 @@ def tell(crowd: list["User"], model: str, taken_s: float, startup_s: float, firs
             if wanted:
                 print(f"{name} of {what}: {ms:.0f} ms, to reach {wanted} ms: {'reached' if ms <= wanted else 'MISSED'}")
     write_json(json, {
-        "model": model, "users": len(crowd), "to_reach_ms": TO_REACH_MS, "wall_s": round(taken_s, 1), "load_before": LOAD_BEFORE, "cores": os.cpu_count(),
+        "model": model, "users": len(crowd), "to_reach_ms": TO_REACH_MS,
+        "wall_s": round(taken_s, 1), "load_before": LOAD_BEFORE, "cores": os.cpu_count(),
         "errors": len(errors), "crossed": crossed, "startup_s": round(startup_s, 1), "first_clip_s": round(first_s, 1),
         "peak_mb": peak_mb, "ms": {w: {"n": len(times[w]), "p50": round(a), "p95": round(b)} for w, (a, b) in quantiles.items()},
     })  # fmt: skip
