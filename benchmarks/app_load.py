@@ -264,11 +264,20 @@ def answers(address: str) -> bool:
 
 def peak_megabytes(process: int) -> float | None:
     """The most memory that a process ever held; None where the system does not tell (not Linux)."""
+    return _megabytes(process, "VmHWM")
+
+
+def resident_megabytes(process: int) -> float | None:
+    """The memory that a process holds now; None where the system does not tell (not Linux)."""
+    return _megabytes(process, "VmRSS")
+
+
+def _megabytes(process: int, field: str) -> float | None:
     try:
         lines = Path(f"/proc/{process}/status").read_text().splitlines()
     except OSError:
         return None
-    return round(int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024)
+    return round(int(next(line for line in lines if line.startswith(field)).split()[1]) / 1024)
 
 
 if __name__ == "__main__":

@@ -12,12 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from vqaudio.audio import active_level_db, float_samples
-from vqaudio.codes import Codes, CodeSpec
+from vqaudio.codes import LEVELS_DB, Codes, CodeSpec
 from vqaudio.errors import InputError
 from vqaudio.model import Model
 from vqaudio.progress import bar
-
-LEVELS_DB = (-120.0, 40.0)  # what may be given as a clip's level, dB re full scale
 
 
 @dataclass(frozen=True)
@@ -188,7 +186,7 @@ class Codec(Model, tags=["audio", "residual-vector-quantization"]):
             part = nn.functional.pad(audio[..., start:stop], (0, max(0, stop - audio.shape[-1])))
             part = self._zeroed_behind(part * gain, (lengths - start).clamp_min(0))
             latents = self.latents(part, valid[:, block])
-            latents = latents[..., before : latents.shape[-1] - after]
+            latents = self._checked_finite(latents[..., before : latents.shape[-1] - after])
             yield self.quantise(latents, beam), latents
 
     def _codes(self, ids: Sequence[Tensor], lengths: Tensor, level_db: Tensor | None) -> Codes:
@@ -219,18 +217,24 @@ class Codec(Model, tags=["audio", "residual-vector-quantization"]):
                 parts = sound.new_empty(*sound.shape[:-1], codes.columns * width)
             start = (block.start + before) * width
             parts[..., start : start + sound.shape[-1]] = sound
-        audio = self.whole(parts, valid)[..., : int(lengths.max())]
+        audio = self._checked_finite(self.whole(parts, valid)[..., : int(lengths.max())])
         return self._zeroed_behind(audio.mul_(self.gain(codes.level_db, 1)), lengths)
 
     def check_codes(self, codes: Codes) -> None:
         """Raise InputError unless these codes have this codec's shape, whole or a prefix of its stages."""
-        n = len(codes.spec.stages)
-        same = n <= len(self.spec.stages) and codes.spec == self.spec.first(n)
-        if not same or codes.columns < int(codes.valid.sum(-1).max()) or codes.columns == 0:
-            raise InputError(f"These codes were not made by the codec {self.name!r}: their stages or frame rate differ.")
-        if int(codes.lengths.max()) > codes.columns * self.hop or int(codes.lengths.min()) < 1:
+        self.check_precision()
+        self.check_spec(codes.spec)
+        if codes.columns == 0 or int(codes.lengths.max()) > codes.columns * self.hop or int(codes.lengths.min()) < 1:
             raise InputError("The codes' lengths do not fit their number of columns.")
+        if codes.level_db is not None:
+            self.checked_level(codes.level_db, len(codes))
         codes.check_range()
+
+    def check_spec(self, spec: CodeSpec) -> None:
+        """Raise InputError unless these are the stages and the frame rate of this codec, or of its first stages."""
+        n = len(spec.stages)
+        if n > len(self.spec.stages) or spec != self.spec.first(n):
+            raise InputError(f"These codes were not made by the codec {self.name!r}: their stages or frame rate differ.")
 
     def valid_columns(self, lengths: Tensor) -> Tensor:
         """[B] samples -> bool [B, T]: which columns hold any of the clip."""
@@ -239,6 +243,7 @@ class Codec(Model, tags=["audio", "residual-vector-quantization"]):
 
     def checked(self, audio: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Audio float32 [B, 1, N] and lengths [B] on the codec's device, or the InputErrors of `encode`."""
+        self.check_precision()
         audio = float_samples(audio).to(next(self.parameters()).device)
         if audio.ndim != 3 or audio.shape[1] != 1:
             raise InputError(f"Audio is [batch, 1, samples] at {self.sample_rate} Hz; this is {list(audio.shape)}.")
@@ -279,6 +284,11 @@ class Codec(Model, tags=["audio", "residual-vector-quantization"]):
                 first, last = max(0, start - self.context), min(columns, stop + self.context)
                 yield slice(first, last), start - first, last - stop
                 progress.update(stop - start)
+
+    def _checked_finite(self, x: Tensor) -> Tensor:
+        if not x.isfinite().all():
+            raise InputError(f"The codec {self.name!r} is damaged: its weights are infinite, NaN or far too large.")
+        return x
 
     @staticmethod
     def _zeroed_behind(audio: Tensor, lengths: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ from vqaudio.codec import Codec
 from vqaudio.codes import Codes, parse_stages
 from vqaudio.critics import critic_of
 from vqaudio.errors import InputError
+from vqaudio.files import read_json
 from vqaudio.prior import Prior, covers
 from vqaudio.training.loop import pick_device
 from vqaudio.vqa import read_vqa, write_vqa
@@ -206,12 +207,3 @@ def _given(verb: str, source: Path, codec: Codec) -> Codes:
 def ids_hash(codes: Codes) -> str:
     """SHA-256 of the ids' bytes as 32-bit little-endian integers."""
     return hashlib.sha256(codes.ids.cpu().numpy().astype("<i4").tobytes()).hexdigest()
-
-
-def read_json(path: Path):
-    try:
-        return json.loads(path.read_text())
-    except FileNotFoundError:
-        raise InputError(f"There is no file {path}.") from None
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
-        raise InputError(f"{path} is not JSON.") from None

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import tyro
 
+from vqaudio import ranges
 from vqaudio.cli.sound import Device
 from vqaudio.errors import InputError
 
@@ -17,9 +18,9 @@ def energy(
     model: Annotated[str, tyro.conf.arg(help="The codec: a name in weights/, a folder, or a Hub id.")] = "fsdd-8khz",
     priors: Annotated[tuple[str, ...] | None, tyro.conf.arg(help="Priors of it; by default all in weights/.")] = None,
     source: Annotated[Path | None, tyro.conf.arg(help="The sound to encode; by default the example clips, joined.")] = None,
-    repeats: Annotated[int, tyro.conf.arg(help="Stretches of each verb, for the spread.")] = 5,
-    stretch_s: Annotated[float, tyro.conf.arg(help="Seconds of a stretch.")] = 2.0,
-    clip_s: Annotated[float, tyro.conf.arg(help="Seconds of each generated clip.")] = 2.0,
+    repeats: Annotated[ranges.Repeats, tyro.conf.arg(help="Stretches of each verb, for the spread.")] = 5,
+    stretch_s: Annotated[ranges.StretchSeconds, tyro.conf.arg(help="Seconds of a stretch.")] = 2.0,
+    clip_s: Annotated[ranges.ClipSeconds, tyro.conf.arg(help="Seconds of each generated clip.")] = 2.0,
     region: Annotated[
         str | None, tyro.conf.arg(help="For the CO2e: a country's code, such as DEU; by default $VQAUDIO_REGION, else the world.")
     ] = None,
@@ -32,8 +33,6 @@ def energy(
     from vqaudio.energy.record import Meter
     from vqaudio.training.loop import pick_device
 
-    if not 0 < clip_s <= 30 or not 0 < stretch_s <= 600:
-        raise InputError("A clip lasts from 0 to 30 s, and a stretch from 0 to 600 s.")
     place = pick_device(device)
     codec = hub.load(model).to(place)
     names = priors_of(codec) if priors is None else priors

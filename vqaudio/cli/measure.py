@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 import tyro
 
+from vqaudio import ranges
 from vqaudio.errors import InputError
 
 Data = Annotated[
@@ -84,7 +85,7 @@ def explore(
         tuple[Path, ...],
         tyro.conf.arg(help="The runs that trained it: their folders, or their metrics.csv. Without any, those known stay."),
     ] = (),
-    seed: Annotated[int, tyro.conf.arg(help="Of UMAP, and of which columns it is given.")] = 0,
+    seed: Annotated[ranges.Seed32, tyro.conf.arg(help="Of UMAP, and of which columns it is given.")] = 0,
 ) -> None:
     """Look into a codec: a map of its latents, distances to the codewords, what each stage knows, its training's curves.
 
@@ -112,9 +113,9 @@ def evaluate_codec(
     dataset: Dataset = "fsdd",
     split: Annotated[Literal["validation", "test"], tyro.conf.arg(help="Which part of the dataset.")] = "test",
     stages: Annotated[
-        tuple[int, ...] | None, tyro.conf.arg(help="Numbers of stages; by default all, half and a quarter.")
+        tuple[ranges.Stages, ...] | None, tyro.conf.arg(help="Numbers of stages; by default all, half and a quarter.")
     ] = None,
-    beam: Annotated[int, tyro.conf.arg(help="Paths that the encoder's search keeps.")] = 1,
+    beam: Annotated[ranges.Beam, tyro.conf.arg(help="Paths that the encoder's search keeps.")] = 1,
     beside: Annotated[tuple[str, ...], tyro.conf.arg(help="Other models, whole, to stand in the same table.")] = (),
     peers: Annotated[
         Path | None, tyro.conf.arg(help="A folder of other codecs' decoded clips: CODEC/meta.json and CODEC/CLIP.flac.")

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import tyro
 
+from vqaudio import ranges
 from vqaudio.cli.prior import Codec, Guidance, Labels, Prior, Seed, Steps, Temperature, TopK, TopP, chosen_seed, parse_labels
 from vqaudio.cli.sound import Device
 from vqaudio.errors import InputError
@@ -16,7 +17,7 @@ High = Annotated[str, tyro.conf.arg(help="The highest.")]
 
 def sampler(
     target: ZipOut, low: Low = "C3", to: High = "C5", labels: Labels = (),
-    seconds: Annotated[float, tyro.conf.arg(help="Length of each note.")] = 1.5,
+    seconds: Annotated[ranges.ClipSeconds, tyro.conf.arg(help="Length of each note.")] = 1.5,
     seed: Seed = None, prior: Prior = "masked", model: Codec = "notes-16khz", temperature: Temperature = None,
     top_k: TopK = None, top_p: TopP = None, steps: Steps = None, guidance: Guidance = None, device: Device = "auto",
 ) -> None:
