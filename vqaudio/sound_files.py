@@ -151,7 +151,7 @@ class SoundFile:
         elif self._breaks_off:
             self.problems.append("Its end is missing: the file breaks off in the middle of the sound.")
         if self._missing_s < -SLACK_S:
-            self.problems.append(f"Its header says {stated_s:.2f} s, but {self._read_s:.2f} s are there: all were read.")
+            self.problems.append(f"Its header says {stated_s:.2f} s, but it holds {self._read_s:.2f} s; all of it was read.")
 
 
 class Samples:
