@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from vqaudio.containers import Part, View, lacks_end_mark, lacks_index, parts, tag_size
+from vqaudio.containers import Part, View, lacks_end_mark, lacks_index, parts, promises_too_much, tag_size
 from vqaudio.errors import InputError
 
 BLOCK = 2**20  # samples, over all channels, that are given at a time
@@ -57,6 +57,8 @@ class SoundFile:
                 self.problems.append(f"What follows the first {before:.2f} s is left out. {error}")
                 break
             read = self._read_s - before
+            if not self._read_s and self._breaks_off:
+                raise self._refusal(part)
             if part.claimed is not None and part.there:
                 self._missing_s += read * (part.claimed / part.there - 1)
             elif self._stated_s is not None:
@@ -67,6 +69,8 @@ class SoundFile:
         import av
 
         self._stated_s = None
+        if promises_too_much(self.file, part):
+            raise self._refusal(part)
         try:
             container = av.open(View(self.file, part), options=FFMPEG_OPTIONS)
         except (av.FFmpegError, ValueError, OSError):
@@ -147,7 +151,7 @@ class SoundFile:
         elif self._breaks_off:
             self.problems.append("Its end is missing: the file breaks off in the middle of the sound.")
         if self._missing_s < -SLACK_S:
-            self.problems.append(f"Its header says {stated_s:.2f} s, but {self._read_s:.2f} s are there: all were read.")
+            self.problems.append(f"Its header says {stated_s:.2f} s, but it holds {self._read_s:.2f} s; all of it was read.")
 
 
 class Samples:
