@@ -16,12 +16,12 @@ def _quick_imports():
     """Skip stub files and garbage collection. Gradio writes no stub for a component whose source file is not found."""
     find, collected = inspect.getfile, gc.isenabled()
 
-    def find_all_but_components(thing):
-        if type(thing).__name__ == "ComponentMeta":
+    def find_all_but_gradio(thing):
+        if inspect.isclass(thing) and thing.__module__.startswith("gradio."):
             raise OSError("no stub file is wanted")
         return find(thing)
 
-    inspect.getfile = find_all_but_components
+    inspect.getfile = find_all_but_gradio
     gc.disable()
     try:
         yield

@@ -9,6 +9,7 @@ from gradio.utils import get_upload_folder
 from vqaudio import sfz
 from vqaudio.pitches import key_of
 from vqaudio.ui import models, playing, reading, wire
+from vqaudio.ui.api.schemas import OBJECT, optional
 
 
 def sampler(
@@ -46,7 +47,8 @@ def sampler(
 def add_endpoints() -> None:
     """Name the endpoint inside the current Blocks; its components are never shown."""
     low, high = gr.Textbox("C3", visible=False, label="Low"), gr.Textbox("C5", visible=False, label="High")
-    labels, prior = gr.JSON(visible=False, label="Labels"), gr.Textbox("", visible=False, label="Prior")
+    labels = optional(gr.JSON(visible=False, label="Labels"), OBJECT)
+    prior = gr.Textbox("", visible=False, label="Prior")
     seconds = gr.Number(sfz.SECONDS, visible=False, label="Seconds")
     take = gr.Number(0, precision=0, visible=False, label="Take")
     gr.Button(visible=False).click(
