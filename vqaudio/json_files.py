@@ -1,12 +1,25 @@
 """Reading JSON files that anybody may have written."""
 
 import json
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from vqaudio.errors import InputError
+from vqaudio.ranges import REASON, printable
 
 MOST_BYTES = 2**25
+
+
+@contextmanager
+def expected_in(path: Path):
+    """InputError about the file where the code inside meets a form that it does not expect in what it read from there."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError) as error:
+        raise InputError(f"{path} is damaged: {type(error).__name__}, {printable(str(error))[:REASON]}.") from None
 
 
 def read_json(path: Path) -> Any:

@@ -11,6 +11,7 @@ import tyro
 
 from vqaudio import ranges
 from vqaudio.errors import InputError
+from vqaudio.json_files import expected_in, read_json
 
 Data = Annotated[
     Path | None, tyro.conf.arg(help="The dataset's folder; by default $VQAUDIO_DATA, else what `vqaudio download` fetched.")
@@ -40,7 +41,7 @@ def publish(
     for run in runs:
         if not (run / "training.json").is_file():
             raise InputError(f"{run} holds no finished training run: it has no training.json.")
-        records.append(json.loads((run / "training.json").read_text()))
+        records.append(read_json(run / "training.json"))
     source = runs[-1] / which
     hub.load(source)
     folder.mkdir(parents=True, exist_ok=True)
@@ -165,7 +166,8 @@ def card(
     from vqaudio.prior import Prior
 
     folder, loaded = hub.folder_of(model), hub.load(model)
-    (write_prior_card if isinstance(loaded, Prior) else write_codec_card)(loaded, folder)
+    with expected_in(folder / "metrics.json"):
+        (write_prior_card if isinstance(loaded, Prior) else write_codec_card)(loaded, folder)
     print(folder / "README.md")
     if page:
         write_table(folder, page)

@@ -1,6 +1,5 @@
 """Model cards: README.md of a model's folder, written from what was recorded beside the weights. Nothing is typed in by hand."""
 
-import json
 from pathlib import Path
 
 from vqaudio.analysis.codebooks import health, load_statistics
@@ -12,6 +11,7 @@ from vqaudio.energy.record import Energy
 from vqaudio.errors import InputError
 from vqaudio.evaluation.codec_evaluation import Scores, table
 from vqaudio.hub import replace_file
+from vqaudio.json_files import read_json
 
 CODEC_CARD = """---
 license: {about.licence}
@@ -112,12 +112,7 @@ def put_table(page: Path, name: str, table: str) -> None:
 
 def read_record(folder: Path, name: str):
     """What a JSON file beside the weights says; None where there is no such file. Raises InputError if it is damaged."""
-    try:
-        return json.loads((folder / name).read_text())
-    except FileNotFoundError:
-        return None
-    except json.JSONDecodeError:
-        raise InputError(f"{folder / name} is damaged: it is not JSON.") from None
+    return read_json(folder / name) if (folder / name).is_file() else None
 
 
 def training_in_words(runs: list[dict] | None) -> str:
