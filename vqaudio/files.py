@@ -1,17 +1,13 @@
-"""Files and folders, written whole or not at all; JSON that anybody may have written, read with care."""
+"""Files and folders, written whole or not at all."""
 
-import json
 import os
 import secrets
 import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from vqaudio.errors import InputError
-
-MOST_BYTES = 2**25
 
 
 def replace_file(path: Path, write) -> None:
@@ -42,26 +38,6 @@ def check_folder(path: Path) -> None:
         raise InputError(f"{path} cannot be written: {error.strerror}. Choose another name.") from None
     if not path.parent.is_dir():
         raise InputError(f"{path} cannot be written: there is no folder {path.parent}.")
-
-
-def read_json(path: Path) -> Any:
-    """What a JSON file holds.
-
-    Raises:
-        InputError: no such file, or it is not JSON, larger than 32 MB, nested too deeply, or has a number of too many digits.
-    """
-    try:
-        if not path.is_file():
-            raise InputError(f"There is no file {path}.")
-        if path.stat().st_size > MOST_BYTES:
-            raise InputError(f"{path} is larger than {MOST_BYTES // 2**20} MB.")
-        return json.loads(path.read_text())
-    except InputError:
-        raise
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.") from None
-    except (ValueError, RecursionError):  # not JSON, not UTF-8, or a number of more than 4,300 digits
-        raise InputError(f"{path} is not JSON.") from None
 
 
 def replace_folder(path: Path, write: Callable[[Path], None]) -> None:

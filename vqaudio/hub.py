@@ -20,7 +20,8 @@ from torch import nn
 
 from vqaudio import model_files, ranges
 from vqaudio.errors import InputError
-from vqaudio.files import read_json, replace_file, replace_folder
+from vqaudio.files import replace_file, replace_folder
+from vqaudio.json_files import read_json
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
 FAMILIES = ("codecs", "priors")

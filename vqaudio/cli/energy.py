@@ -9,6 +9,7 @@ import tyro
 from vqaudio import ranges
 from vqaudio.cli.sound import Device
 from vqaudio.errors import InputError
+from vqaudio.json_files import read_json
 from vqaudio.provenance import recorded_command
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "assets" / "examples"
@@ -56,7 +57,7 @@ def priors_of(codec) -> list[str]:
     """The names of the priors in weights/ that fill this codec's codes."""
     from vqaudio import hub
 
-    told = ((name, json.loads((hub.WEIGHTS / name / "config.json").read_text())) for name in hub.installed())
+    told = ((name, read_json(hub.WEIGHTS / name / "config.json")) for name in hub.installed())
     return [name for name, config in told if config.get("codec_fingerprint") == codec.encoder_fingerprint]
 
 

@@ -10,6 +10,7 @@ import tyro
 
 from vqaudio import ranges
 from vqaudio.errors import InputError
+from vqaudio.json_files import expected_in
 from vqaudio.provenance import TRAINING, read_record, recorded_command
 
 Data = Annotated[
@@ -174,7 +175,8 @@ def card(
     folder, loaded = hub.folder_of(model), hub.load(model)
     if isinstance(loaded, Judge):
         raise InputError(f"{loaded.name} is a judge: cards are for codecs and priors.")
-    (write_prior_card if isinstance(loaded, Prior) else write_codec_card)(loaded, folder)
+    with expected_in(folder / "metrics.json"):
+        (write_prior_card if isinstance(loaded, Prior) else write_codec_card)(loaded, folder)
     print(folder / "README.md")
     if page:
         write_table(folder, page)

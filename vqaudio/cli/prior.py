@@ -87,7 +87,7 @@ def fill(
 ) -> None:
     """Write the masked cells of a .vqa file anew."""
     from vqaudio.cli.sound import _check_pair
-    from vqaudio.files import read_json
+    from vqaudio.json_files import read_json
     from vqaudio.replay import run
 
     _check_pair(source, target)
