@@ -37,18 +37,6 @@ export function hertzRange(low, high) {
 }
 
 /**
- * How far a job on the server is.
- * @param {{state: string, waiting: number, left_s: ?number}} job `waiting`: jobs before it
- * @param {string} work what it has done, once it runs
- * @returns {string}
- */
-export function describeProgress({ state, waiting, left_s }, work) {
-  const place = waiting ? `Waiting: ${waiting} before you` : "Waiting: you are next";
-  const left = left_s === null ? "" : `, about ${Math.max(1, Math.round(left_s))} s left`;
-  return `${state === "waiting" ? place : work}${left}`;
-}
-
-/**
  * 1, "change" -> "1 change"; 2, "change" -> "2 changes"
  * @param {number} n
  * @param {string} noun whose plural ends in s
