@@ -154,6 +154,11 @@ class Codes:
             valid=keep[keep][None], level_db=level,
         )
 
+    def to(self, device: torch.device | str) -> "Codes":
+        """The same codes on a device."""
+        parts = {name: part.to(device) for name, part in vars(self).items() if isinstance(part, Tensor)}
+        return replace(self, **parts)
+
     def repeated(self, n: int, ids: Tensor) -> "Codes":
         """n clips as long and as loud for each of these, side by side, with these ids [B * n, K, T]."""
         parts = self.lengths, self.valid, self.level_db

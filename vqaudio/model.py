@@ -1,7 +1,9 @@
 """What codecs, priors and judges have in common as models: a configuration, a name, a fingerprint, and the Hub's methods."""
 
+from itertools import chain
 from pathlib import Path
 
+import torch
 from huggingface_hub import PyTorchModelHubMixin
 from torch import nn
 
@@ -13,6 +15,11 @@ class Model(nn.Module, PyTorchModelHubMixin, library_name="vqaudio"):
 
     name = "unnamed"
     folder: Path | None = None
+
+    @property
+    def device(self) -> torch.device:
+        """The device that the weights are on."""
+        return next(chain(self.parameters(), self.buffers())).device
 
     def part_of(self, parameter: str) -> str:
         """The part of the network that a parameter, by its name, is counted to where parts are compared: its top-level module."""

@@ -27,14 +27,13 @@ def energy(
     device: Device = "auto",
 ) -> None:
     """Joules an encoded, a decoded and a generated second, and a training run: each measured, estimated or absent."""
-    from vqaudio import hub
+    from vqaudio import devices, hub
     from vqaudio.energy import verbs as use
     from vqaudio.energy.record import Meter
-    from vqaudio.training.loop import pick_device
 
     if not 0 < clip_s <= 30 or not 0 < stretch_s <= 600:
         raise InputError("A clip lasts from 0 to 30 s, and a stretch from 0 to 600 s.")
-    place = pick_device(device)
+    place = devices.pick(device)
     codec = hub.load(model).to(place)
     names = priors_of(codec) if priors is None else priors
     chosen = [hub.load(name).to(place) for name in names]

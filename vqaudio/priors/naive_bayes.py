@@ -81,7 +81,7 @@ class NaiveBayesPrior(Prior):
     def tables(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Log-probabilities, -inf where a row has no such id: p(cell) [K, V]; p(b | a) and p(a | b) of every pair's table
         [tables, neighbour, cell]; p(label | cell) [K, values, cell]."""
-        if self._tables is None:
+        if self._tables is None or self._tables[0].device != self.device:
             alpha, v = self.config.smoothing, torch.tensor(self.spec.vocab_of_row, device=self.row_counts.device)
             exists = torch.arange(self.row_counts.shape[1], device=v.device)[None] < v[:, None]
             marginal = (self.row_counts + alpha) / (self.row_counts.sum(-1, keepdim=True) + alpha * v[:, None])
