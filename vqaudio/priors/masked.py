@@ -152,19 +152,19 @@ class MaskedPrior(Prior):
         coarser = self.embedding.coarser(self.embedding.rows(ids))
         for rows in self._apart():
             for turn in range(min(self.spread, ids.shape[2])):
-                hidden = torch.zeros_like(ids, dtype=torch.bool)
-                hidden[:, rows] = phase == turn
+                hidden = (phase == turn) & rows[:, None].expand(ids.shape)
                 found -= self.rows.losses(self.context(ids, hidden, valid, labels), coarser, ids, hidden)
         return found
 
-    def _apart(self) -> list[list[int]]:
-        """The rows in groups, each of one stage and step and a multiple of `apart` bands from one another."""
+    def _apart(self) -> list[Tensor]:
+        """The rows in groups, bool [K] each, of one stage and step and a multiple of `apart` bands from one another."""
         groups = {}
         for j, stage in enumerate(self.spec.stages):
             for n in range(stage.rows):
                 band, step = divmod(n, stage.steps)
                 groups.setdefault((j, band % self.apart, step), []).append(self.spec.offsets[j] + n)
-        return list(groups.values())
+        every = torch.arange(self.spec.rows, device=self.device)
+        return [torch.isin(every, torch.tensor(rows, device=self.device)) for rows in groups.values()]
 
 
 class _Writer:
