@@ -228,7 +228,7 @@ def own_clip(sample_rate: int, seconds: float, chance: random.Random) -> torch.T
     """The example clips in an order of this user's own, over and over: [1, N]."""
     paths = sorted((ROOT / "assets" / "examples").glob("*.wav"))
     chance.shuffle(paths)
-    clips = [audio_io.load(path, sample_rate)[0] for path in paths]
+    clips = [audio_io.read(path, sample_rate) for path in paths]
     joined = torch.cat(clips * (1 + int(seconds)), dim=1)
     start = chance.randrange(sample_rate // 4)
     return joined[:, start : start + round(seconds * sample_rate)]
@@ -264,11 +264,20 @@ def answers(address: str) -> bool:
 
 def peak_megabytes(process: int) -> float | None:
     """The most memory that a process ever held; None where the system does not tell (not Linux)."""
+    return _megabytes(process, "VmHWM")
+
+
+def resident_megabytes(process: int) -> float | None:
+    """The memory that a process holds now; None where the system does not tell (not Linux)."""
+    return _megabytes(process, "VmRSS")
+
+
+def _megabytes(process: int, field: str) -> float | None:
     try:
         lines = Path(f"/proc/{process}/status").read_text().splitlines()
     except OSError:
         return None
-    return round(int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024)
+    return round(int(next(line for line in lines if line.startswith(field)).split()[1]) / 1024)
 
 
 if __name__ == "__main__":

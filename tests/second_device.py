@@ -1,8 +1,8 @@
-"""A second device for tests on machines that have only a CPU: it computes on the CPU, but its tensors say that they are elsewhere.
+"""A second device for tests on machines with only a CPU: it computes on the CPU, but its tensors say that they are elsewhere.
 
-Inside `with SecondDevice():`, the device "meta" holds real numbers. As on a graphics card, an operation on tensors of both devices
-fails, and so does drawing random numbers there with a generator of the CPU. A CPU tensor of no dimensions counts as a number, and
-places to index may be on the CPU.
+Inside `with SecondDevice():`, the device "meta" holds real numbers. As on a graphics card, an operation on tensors of both
+devices fails, and so does drawing random numbers there with a generator of the CPU. A CPU tensor of no dimensions counts as a
+number, and places to index may be on the CPU.
 """
 
 import torch

@@ -16,7 +16,7 @@ from vqaudio.codes import Codes
 from vqaudio.data.batches import in_order
 from vqaudio.data.clips import Split
 from vqaudio.errors import InputError
-from vqaudio.hub import replace_file
+from vqaudio.files import replace_file
 
 EXAMPLES = 4  # clips of the training part that are remembered a codeword
 SHARES = torch.linspace(0, 1, 101)  # of which the quantiles of the quantisation error are kept

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 import tyro
 
+from vqaudio import ranges
 from vqaudio.errors import InputError
 
 Data = Annotated[
@@ -32,7 +33,7 @@ def publish(
     ] = "",
 ) -> None:
     """Copy a run's weights to weights/NAME, with the record of how they were trained."""
-    from vqaudio import hub
+    from vqaudio import files, hub
 
     folder = Path(name) if "/" in name else hub.WEIGHTS / name
     records = []
@@ -44,11 +45,11 @@ def publish(
     hub.load(source)
     folder.mkdir(parents=True, exist_ok=True)
     for file in ("model.safetensors", "config.json"):
-        hub.replace_file(folder / file, lambda path, file=file: shutil.copyfile(source / file, path))
-    hub.replace_file(folder / "training.json", lambda path: path.write_text(json.dumps(records, indent=1) + "\n"))
+        files.replace_file(folder / file, lambda path, file=file: shutil.copyfile(source / file, path))
+    files.replace_file(folder / "training.json", lambda path: path.write_text(json.dumps(records, indent=1) + "\n"))
     if title or knows:
         told = {key: value for key, value in {"title": title, "knows": knows}.items() if value}
-        hub.replace_file(folder / "about.json", lambda path: path.write_text(json.dumps(told, indent=2) + "\n"))
+        files.replace_file(folder / "about.json", lambda path: path.write_text(json.dumps(told, indent=2) + "\n"))
     print(folder)
 
 
@@ -84,7 +85,7 @@ def explore(
         tuple[Path, ...],
         tyro.conf.arg(help="The runs that trained it: their folders, or their metrics.csv. Without any, those known stay."),
     ] = (),
-    seed: Annotated[int, tyro.conf.arg(help="Of UMAP, and of which columns it is given.")] = 0,
+    seed: Annotated[ranges.Seed32, tyro.conf.arg(help="Of UMAP, and of which columns it is given.")] = 0,
 ) -> None:
     """Look into a codec: a map of its latents, distances to the codewords, what each stage knows, its training's curves.
 
@@ -112,9 +113,9 @@ def evaluate_codec(
     dataset: Dataset = "fsdd",
     split: Annotated[Literal["validation", "test"], tyro.conf.arg(help="Which part of the dataset.")] = "test",
     stages: Annotated[
-        tuple[int, ...] | None, tyro.conf.arg(help="Numbers of stages; by default all, half and a quarter.")
+        tuple[ranges.Stages, ...] | None, tyro.conf.arg(help="Numbers of stages; by default all, half and a quarter.")
     ] = None,
-    beam: Annotated[int, tyro.conf.arg(help="Paths that the encoder's search keeps.")] = 1,
+    beam: Annotated[ranges.Beam, tyro.conf.arg(help="Paths that the encoder's search keeps.")] = 1,
     beside: Annotated[tuple[str, ...], tyro.conf.arg(help="Other models, whole, to stand in the same table.")] = (),
     peers: Annotated[
         Path | None, tyro.conf.arg(help="A folder of other codecs' decoded clips: CODEC/meta.json and CODEC/CLIP.flac.")
@@ -127,7 +128,7 @@ def evaluate_codec(
     PESQ, ESTOI, mel-L1, MR-STFT, SI-SDR, the judges' accuracy and, at 16 kHz, the speakers' similarity and DNSMOS. Of notes:
     mel-L1, MR-STFT, SI-SDR, the log-spectral distance, the share whose pitch and instrument are kept, and the codewords used.
     """
-    from vqaudio import hub
+    from vqaudio import files, hub
     from vqaudio.data import dataset_named
     from vqaudio.evaluation import codec_evaluation as evaluation
 
@@ -150,7 +151,7 @@ def evaluate_codec(
     if save:
         record = {"command": " ".join(["vqaudio", *sys.argv[1:]]), "dataset": dataset, "rows": [asdict(row) for row in rows]}
         path = hub.folder_of(model) / "metrics.json"
-        hub.replace_file(path, lambda temporary: temporary.write_text(json.dumps(record, indent=1) + "\n"))
+        files.replace_file(path, lambda temporary: temporary.write_text(json.dumps(record, indent=1) + "\n"))
 
 
 def card(

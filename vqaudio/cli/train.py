@@ -12,6 +12,7 @@ from typing import Annotated, Generic, TypeVar
 import tyro
 
 from vqaudio.errors import InputError, nearest
+from vqaudio.ranges import check
 
 Recipe = TypeVar("Recipe")
 
@@ -163,10 +164,12 @@ def parse(args: list[str], recipes: dict[str, Recipe], default: str, prog: str, 
     if name not in recipes:
         raise InputError(f"There is no recipe {name!r}{nearest(name, recipes)} Known are {', '.join(recipes)}.")
     recipe = recipes[name]
-    return tyro.cli(
+    run = tyro.cli(
         Run[type(recipe)], default=Run(recipe, name), args=args, prog=prog, config=(tyro.conf.FlagCreatePairsOff,),
         console_outputs=not quiet,
     )
+    check(run.settings, option=True)
+    return run
 
 
 def report(result: dict[str, float], run: Run, place) -> None:

@@ -16,7 +16,7 @@ from vqaudio.errors import InputError
 from vqaudio.evaluation import prior_evaluation as measure
 from vqaudio.evaluation.card import about, read_record, training_in_words
 from vqaudio.evaluation.holes import HOLE_BANDS, has_bands
-from vqaudio.hub import replace_file
+from vqaudio.files import replace_file
 from vqaudio.judges import Judge
 from vqaudio.prior import Prior
 

@@ -20,9 +20,8 @@ import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
-from vqaudio import audio
 from vqaudio.data.clips import Clip, Split
-from vqaudio.data.sources import PARTS, Source, label_lists, read_all
+from vqaudio.data.sources import PARTS, Source, label_lists, read_all, sound_of
 from vqaudio.errors import InputError
 
 SAMPLE_RATE = 16_000
@@ -88,7 +87,7 @@ def sources(root: str | os.PathLike | None) -> Iterator[Source]:
 
 def clips_of(source: Source, sample_rate: int) -> list[Clip]:
     """The recording, in equal pieces of at most PIECE_S seconds."""
-    sound = audio.load(source.path, sample_rate)[0][0]
+    sound = sound_of(source.path, sample_rate)
     n = -(-len(sound) // round(PIECE_S * sample_rate))
     if n == 1:
         return [Clip(sound, source.name, source.labels)]
