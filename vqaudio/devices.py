@@ -6,6 +6,7 @@ The answers are the same everywhere: random numbers come from the CPU, and a car
 import functools
 import os
 import threading
+from pathlib import Path
 
 import torch
 
@@ -37,7 +38,7 @@ def _checked(name: str) -> torch.device:
     try:
         device = torch.device(name)
         torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError, ImportError):
+    except (RuntimeError, AssertionError, ImportError, NotImplementedError):
         raise InputError(f"There is no device {name!r} here. Use auto or cpu for --device or ${VARIABLE}.") from None
     if device.type == "cuda":
         torch.backends.cudnn.allow_tf32 = False  # rounds to 10 bits, which moves ids; `training.loop` allows it again
@@ -45,16 +46,18 @@ def _checked(name: str) -> torch.device:
 
 
 def placed(model):
-    """A model of the app on the app's device, `pick()`: loaded there once and shared. On the CPU it is the model itself."""
-    device = pick()
-    if getattr(model, "device", device) == device:
-        return model
+    """A model of the app on the app's device, `pick()`. On the CPU it is the model itself."""
+    return model if model.device == pick() else loaded(model.folder, model.name)
+
+
+def loaded(folder: Path, name: str):
+    """The model of a folder on the app's device: loaded once, and shared."""
     with _loading:
-        return _loaded(model.folder, model.name, device)
+        return _loaded(folder, name, pick())
 
 
 @functools.cache
-def _loaded(folder, name: str, device: torch.device):
+def _loaded(folder: Path, name: str, device: torch.device):
     model = hub.load(folder).to(device)
     model.name = name
     return model

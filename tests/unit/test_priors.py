@@ -414,7 +414,7 @@ def test_a_critic_is_asked_of_what_it_listens_for_only(codec, with_critic):
 
 def test_the_app_and_the_evaluation_listen_too_and_a_recipe_names_the_critic(codec, with_critic, tmp_path):
     prior, _ = with_critic
-    variation = sampling.generate(prior, codec, sampling.Settings(labels={"digit": "3"}), 0.3, 7)
+    (variation,) = sampling.generate(prior, codec, sampling.Settings(labels={"digit": "3"}), 0.3, 7)
     _, codes = vqaudio.generate(codec, prior, {"digit": "3"}, 0.3, torch.Generator().manual_seed(7))
     assert torch.equal(variation.codes.ids, codes.ids)
     heard, maps = measure.generate_evenly(codec, prior, 3, torch.Generator().manual_seed(0))
