@@ -40,6 +40,11 @@ def check_folder(path: Path) -> None:
         raise InputError(f"{path} cannot be written: there is no folder {path.parent}.")
 
 
+def numbered(path: Path, n: int) -> list[Path]:
+    """Where n results go: to the path itself, or to PATH-1, PATH-2 and so on, before the suffix."""
+    return [path] if n == 1 else [path.with_stem(f"{path.stem}-{i}") for i in range(1, n + 1)]
+
+
 def replace_folder(path: Path, write: Callable[[Path], None]) -> None:
     """Call `write(temporary folder)` and put the result in place of the folder `path`, whole or not at all.
 
