@@ -19,7 +19,7 @@ from vqaudio.codec import Codec
 from vqaudio.codes import Codes, parse_stages
 from vqaudio.critics import critic_of
 from vqaudio.errors import InputError
-from vqaudio.files import read_json
+from vqaudio.json_files import read_json
 from vqaudio.prior import Prior, covers
 from vqaudio.training.loop import pick_device
 from vqaudio.vqa import read_vqa, write_vqa

@@ -12,6 +12,7 @@ from vqaudio.codec import Codec
 from vqaudio.codes import Codes
 from vqaudio.errors import InputError
 from vqaudio.ui import models, pools, reading, turns, wire
+from vqaudio.ui.api.schemas import LIST, NUMBER, OBJECT, optional
 from vqaudio.ui.clip import inpainting, sampling
 from vqaudio.ui.clip.sampling import Settings, Variation
 from vqaudio.ui.clip.selection import Mask, Rectangle, mask_of
@@ -160,11 +161,13 @@ def _made(prior, codec: Codec, made: Variation) -> tuple[tuple[int, np.ndarray],
 def add_endpoints() -> None:
     """Name the endpoints inside the current Blocks; their components are never shown."""
     sound_in = reading.only_uploads(gr.Audio(type="filepath", visible=False, label="Sound"))
-    rectangles, labels = gr.JSON(visible=False, label="Rectangles"), gr.JSON(visible=False, label="Labels")
+    rectangles = optional(gr.JSON(visible=False, label="Rectangles"), LIST)
+    labels = optional(gr.JSON(visible=False, label="Labels"), OBJECT)
     prior, local = gr.Textbox("", visible=False, label="Prior"), gr.Checkbox(False, visible=False, label="Local")
 
     def numbers(**values) -> list:
-        return [gr.Number(value, visible=False, label=name.replace("_", " ").capitalize()) for name, value in values.items()]
+        labels = {name.replace("_", " ").capitalize(): value for name, value in values.items()}
+        return [optional(gr.Number(value, visible=False, label=label), NUMBER) for label, value in labels.items()]
 
     seconds = numbers(seconds=None)
     chosen = numbers(temperature=None, top_k=None, top_p=None, steps=None, guidance=None, seed=None)
