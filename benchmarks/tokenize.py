@@ -68,7 +68,7 @@ def by_vqaudio(codec, model: str, data: Path, batch_s: float) -> float:
 @torch.inference_mode()
 def by_encodec(model, data: Path, batch_s: float) -> float:
     """Seconds of audio."""
-    held = [(source, audio.load(source.path, model.sample_rate)[0][0]) for source in folder.sources(data)]
+    held = [(source, audio.read(source.path, model.sample_rate)[0]) for source in folder.sources(data)]
     for batch in tokens.batches_of([len(sound) for _, sound in held], batch_s * model.sample_rate):
         model.encode(pad([held[i][1] for i in batch])[0])
     return sum(len(sound) for _, sound in held) / model.sample_rate

@@ -1,12 +1,12 @@
 """Where a model comes from: the records beside its weights, and commands as records keep them."""
 
-import json
 import os
 import shlex
 import sys
 from pathlib import Path
 
 from vqaudio.errors import InputError
+from vqaudio.json_files import read_json
 
 TRAINING = "training.json"
 RUN_KEYS = {"command", "steps", "seconds", "processes", "threads", "device", "torch", "finished"}
@@ -14,12 +14,7 @@ RUN_KEYS = {"command", "steps", "seconds", "processes", "threads", "device", "to
 
 def read_record(folder: Path, name: str):
     """A JSON file beside the weights; None where there is no such file. Raises InputError if it is damaged."""
-    try:
-        return json.loads((folder / name).read_text())
-    except FileNotFoundError:
-        return None
-    except ValueError:
-        raise InputError(f"{folder / name} is damaged: it is not JSON.") from None
+    return read_json(folder / name) if (folder / name).is_file() else None
 
 
 def runs_of(folder: Path) -> list[dict]:

@@ -8,7 +8,9 @@ from typing import Annotated, Literal
 
 import tyro
 
+from vqaudio import ranges
 from vqaudio.errors import InputError
+from vqaudio.json_files import expected_in
 from vqaudio.provenance import TRAINING, read_record, recorded_command
 
 Data = Annotated[
@@ -85,7 +87,7 @@ def explore(
         tuple[Path, ...],
         tyro.conf.arg(help="The runs that trained it: their folders, or their metrics.csv. Without any, those known stay."),
     ] = (),
-    seed: Annotated[int, tyro.conf.arg(help="Of UMAP, and of which columns it is given.")] = 0,
+    seed: Annotated[ranges.Seed32, tyro.conf.arg(help="Of UMAP, and of which columns it is given.")] = 0,
 ) -> None:
     """Look into a codec: a map of its latents, distances to the codewords, what each stage knows, its training's curves.
 
@@ -113,9 +115,9 @@ def evaluate_codec(
     dataset: Dataset = "fsdd",
     split: Annotated[Literal["validation", "test"], tyro.conf.arg(help="Which part of the dataset.")] = "test",
     stages: Annotated[
-        tuple[int, ...] | None, tyro.conf.arg(help="Numbers of stages; by default all, half and a quarter.")
+        tuple[ranges.Stages, ...] | None, tyro.conf.arg(help="Numbers of stages; by default all, half and a quarter.")
     ] = None,
-    beam: Annotated[int, tyro.conf.arg(help="Paths that the encoder's search keeps.")] = 1,
+    beam: Annotated[ranges.Beam, tyro.conf.arg(help="Paths that the encoder's search keeps.")] = 1,
     beside: Annotated[tuple[str, ...], tyro.conf.arg(help="Other models, whole, to stand in the same table.")] = (),
     peers: Annotated[
         Path | None, tyro.conf.arg(help="A folder of other codecs' decoded clips: CODEC/meta.json and CODEC/CLIP.flac.")
@@ -128,7 +130,7 @@ def evaluate_codec(
     PESQ, ESTOI, mel-L1, MR-STFT, SI-SDR, the judges' accuracy and, at 16 kHz, the speakers' similarity and DNSMOS. Of notes:
     mel-L1, MR-STFT, SI-SDR, the log-spectral distance, the share whose pitch and instrument are kept, and the codewords used.
     """
-    from vqaudio import hub
+    from vqaudio import files, hub
     from vqaudio.data import load_split
     from vqaudio.evaluation import codec_evaluation as evaluation
 
@@ -156,7 +158,7 @@ def evaluate_codec(
             "utterances": len(clips.utterances), "rows": [asdict(row) for row in rows],
         }
         path = hub.folder_of(model) / "metrics.json"
-        hub.replace_file(path, lambda temporary: temporary.write_text(json.dumps(record, indent=1) + "\n"))
+        files.replace_file(path, lambda temporary: temporary.write_text(json.dumps(record, indent=1) + "\n"))
 
 
 def card(
@@ -173,7 +175,8 @@ def card(
     folder, loaded = hub.folder_of(model), hub.load(model)
     if isinstance(loaded, Judge):
         raise InputError(f"{loaded.name} is a judge: cards are for codecs and priors.")
-    (write_prior_card if isinstance(loaded, Prior) else write_codec_card)(loaded, folder)
+    with expected_in(folder / "metrics.json"):
+        (write_prior_card if isinstance(loaded, Prior) else write_codec_card)(loaded, folder)
     print(folder / "README.md")
     if page:
         write_table(folder, page)

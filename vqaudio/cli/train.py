@@ -12,6 +12,7 @@ import tyro
 
 from vqaudio.errors import InputError, nearest
 from vqaudio.provenance import relative, runs_of, trained_on
+from vqaudio.ranges import check, shown
 
 Recipe = TypeVar("Recipe")
 
@@ -58,7 +59,7 @@ def codec(args: list[str]) -> None:
 def first_weights(settings):
     """A new codec of the recipe's shape, or the one that it starts from."""
     if settings.start_from is None:
-        return _class_for(settings.codec)(settings.codec)
+        return new_model(settings.codec)
     import torch
 
     from vqaudio import hub
@@ -69,7 +70,7 @@ def first_weights(settings):
         raise InputError(f"{settings.start_from} has another shape than this recipe's codec: give the same --codec options.")
     if model.config == wanted:
         return model
-    started = _class_for(wanted)(wanted)
+    started = new_model(wanted)
     weights, shapes = model.state_dict(), {name: value.shape for name, value in started.state_dict().items()}
     if replace(model.config, codebook_update=wanted.codebook_update) != wanted:
         weights = {name: value for name, value in weights.items() if not name.startswith("rvq.")}  # k-means begins them anew
@@ -129,7 +130,7 @@ def prior(args: list[str]) -> None:
     clips, unseen = variants(codec, train, settings.training), encoded(codec, validation, "validation")
     config = config_for(settings.prior, codec, codec.name, train)
     torch.manual_seed(settings.loop.seed)
-    model = _class_for(config)(config)
+    model = new_model(config)
     known = settings.start_from and _take_weights(model, settings.start_from)
     if known != model.codec_fingerprint:
         model.start_from(codewords(codec))
@@ -153,19 +154,26 @@ def _take_weights(model, name: str) -> str:
     return trained.codec_fingerprint
 
 
-def parse(args: list[str], recipes: dict[str, Recipe], default: str, prog: str, quiet: bool = False) -> Run[Recipe]:
+def parse(args: list[str], recipes: dict[str, Recipe], default: str, prog: str, single: bool = False) -> Run[Recipe]:
     """The run that these arguments ask for; the recipe is looked up first, since it gives the other defaults.
 
-    With `quiet` nothing is printed of what is wrong: SystemExit alone tells.
+    Args:
+        single: one option of several is tried: it need not fit the recipe's others, and SystemExit alone tells what is wrong.
+
+    Raises:
+        InputError: a recipe that does not exist, a setting out of range, or settings that do not fit together.
     """
     name = _value_of("--recipe", args) or default
     if name not in recipes:
         raise InputError(f"There is no recipe {name!r}{nearest(name, recipes)} Known are {', '.join(recipes)}.")
     recipe = recipes[name]
-    return tyro.cli(
+    run = tyro.cli(
         Run[type(recipe)], default=Run(recipe, name), args=args, prog=prog, config=(tyro.conf.FlagCreatePairsOff,),
-        console_outputs=not quiet,
+        console_outputs=not single,
     )
+    if not single:
+        check(run.settings, option=True)
+    return run
 
 
 def report(result: dict[str, float], run: Run, place) -> None:
@@ -208,10 +216,11 @@ def load_data(run: Run, sample_rate: int, part: str = "train", more: dict | None
     return *splits.values(), RunFacts(known, facts(settings["dataset"], splits) | (more or {}), start_from)
 
 
-def _class_for(config):
-    """The model class that belongs to this configuration."""
+def new_model(config):
+    """A model of this configuration, untrained. Raises InputError where it is too large."""
     from vqaudio.hub import known_modules
+    from vqaudio.model_files import build
 
     if config.module not in known_modules():
-        raise InputError(f"There is no module {config.module!r}; known are {', '.join(known_modules())}.")
-    return importlib.import_module(f"vqaudio.{config.module}").MODEL
+        raise InputError(f"There is no module {shown(config.module)}; known are {', '.join(known_modules())}.")
+    return build(importlib.import_module(f"vqaudio.{config.module}").MODEL, config)

@@ -5,11 +5,13 @@ import itertools
 import math
 import random
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 import torchaudio
 from torch import Tensor
 
+from vqaudio import ranges
 from vqaudio.audio import active_level_db
 from vqaudio.data.clips import Clip, Split
 from vqaudio.data.seeds import python_random, torch_generator
@@ -54,17 +56,17 @@ def in_order(split: Split, batch_size: int, multiple: int = 1):
 class Augmentation:
     """What training changes in a clip, at random."""
 
-    speeds: tuple[float, ...] = (0.88, 0.94, 1.0, 1.0, 1.06, 1.12)
+    speeds: Annotated[tuple[ranges.Speed, ...], ranges.Items(1, 64)] = (0.88, 0.94, 1.0, 1.0, 1.06, 1.12)
     """Played so many times as fast: pitch and formants move with it."""
-    gain_db: float = 3.0
+    gain_db: Annotated[float, ranges.Range(0, 60)] = 3.0
     """Up to so many dB louder or softer, after the level is normalised."""
     polarity: bool = True
     """Half of the clips are turned upside down."""
-    noise: float = 0.0
+    noise: ranges.Share = 0.0
     """Share of crops with light noise of a random colour, 10 to 40 dB below the crop."""
-    reverberation: float = 0.0
+    reverberation: ranges.Share = 0.0
     """Share of crops heard in a random room: noise that decays by 60 dB in 0.1 to 0.5 s, after the direct sound."""
-    band_limits: float = 0.0
+    band_limits: ranges.Share = 0.0
     """Share of crops without what lies above a random frequency from 3.4 kHz and below one up to 300 Hz, as in a codec."""
 
 

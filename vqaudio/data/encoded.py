@@ -14,8 +14,7 @@ from torch import Tensor
 from vqaudio.data.batches import Augmentation, augmented, pad
 from vqaudio.data.clips import Split
 from vqaudio.data.seeds import python_random
-from vqaudio.files import clear_stale
-from vqaudio.hub import replace_file
+from vqaudio.files import clear_stale, replace_file
 from vqaudio.progress import bar
 
 CACHE = Path("runs") / "codes"

@@ -12,7 +12,7 @@ from vqaudio.data.clips import About
 from vqaudio.energy.record import Energy
 from vqaudio.errors import InputError
 from vqaudio.evaluation.codec_evaluation import Scores, table
-from vqaudio.hub import replace_file
+from vqaudio.files import replace_file
 from vqaudio.provenance import read_record, runs_of, trained_on
 
 CODEC_CARD = """---

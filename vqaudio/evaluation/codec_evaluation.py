@@ -146,7 +146,7 @@ def read_peer(folder: Path, split: Split) -> tuple[str, float, dict[str, Tensor]
     """
     try:
         meta = json.loads((folder / "meta.json").read_text())
-        decoded = {clip.name: audio_io.load(folder / f"{clip.name}.flac", split.sample_rate)[0][0] for clip in split.clips}
+        decoded = {clip.name: audio_io.read(folder / f"{clip.name}.flac", split.sample_rate)[0] for clip in split.clips}
     except (OSError, json.JSONDecodeError) as error:
         raise InputError(f"{folder} holds no decoded clips of this split: {error}") from None
     wrong = [clip.name for clip in split.clips if len(decoded[clip.name]) != len(clip.audio)]

@@ -17,7 +17,7 @@ from vqaudio.evaluation import prior_evaluation as measure
 from vqaudio.evaluation.card import described, measured_on, on_split, training_in_words
 from vqaudio.evaluation.codec_evaluation import check_rates
 from vqaudio.evaluation.holes import HOLE_BANDS, has_bands
-from vqaudio.hub import replace_file
+from vqaudio.files import replace_file
 from vqaudio.judges import Judge
 from vqaudio.prior import Prior
 from vqaudio.provenance import read_record, runs_of, trained_on

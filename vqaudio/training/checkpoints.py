@@ -9,7 +9,7 @@ from pickle import UnpicklingError
 import torch
 
 from vqaudio.errors import InputError
-from vqaudio.hub import replace_file
+from vqaudio.files import replace_file
 
 FILE = "checkpoint.pt"
 FREE = {  # settings and facts that change neither the weights nor the batches; a prior's codec is known by its fingerprint

@@ -21,12 +21,11 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
-from vqaudio import audio
+from vqaudio import audio, ranges
 from vqaudio.data.seeds import torch_seed
 from vqaudio.energy.training_run import RunMeter
 from vqaudio.errors import InputError
-from vqaudio.files import clear_stale, replace_folder
-from vqaudio.hub import replace_file
+from vqaudio.files import clear_stale, replace_file, replace_folder
 from vqaudio.training import checkpoints, record
 from vqaudio.training.record import RunFacts
 
@@ -35,22 +34,22 @@ from vqaudio.training.record import RunFacts
 class LoopConfig:
     """How long a run is, and what it writes on its way."""
 
-    steps: int = 2000
+    steps: ranges.Count = 2000
     """Training steps in all."""
-    log_every: int = 50
+    log_every: ranges.Count = 50
     """Steps between two rows of metrics.csv."""
-    validate_every: int = 500
+    validate_every: ranges.Count = 500
     """Steps between two looks at the validation part."""
-    checkpoint_every: int = 500
+    checkpoint_every: ranges.Count = 500
     """Steps between two checkpoints."""
-    seed: int = 0
-    device: str = "auto"
+    seed: ranges.Seed = 0
+    device: ranges.Name = "auto"
     """auto, cpu, cuda or mps."""
     tensorboard: bool = False
     """Also write TensorBoard events."""
     energy: bool = False
     """Also record joules and CO2e in training.json; see `vqaudio.energy.record`."""
-    region: str | None = None
+    region: ranges.Name | None = None
     """For the CO2e: a country's code of three letters; by default $VQAUDIO_REGION, else the world's mean."""
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from vqaudio.hub import replace_file
+from vqaudio.files import replace_file
 from vqaudio.provenance import recorded_command
 
 FILE = "training.json"

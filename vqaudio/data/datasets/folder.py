@@ -21,10 +21,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from vqaudio import audio
 from vqaudio.data import tables
 from vqaudio.data.clips import About, Clip, Split
-from vqaudio.data.sources import PARTS, Source, files_in, label_lists, read_all
+from vqaudio.data.sources import PARTS, Source, files_in, label_lists, read_all, sound_of
 from vqaudio.errors import InputError
 
 SAMPLE_RATE = 16_000
@@ -92,7 +91,7 @@ def sources(root: str | os.PathLike | None) -> Iterator[Source]:
 
 def clips_of(source: Source, sample_rate: int) -> list[Clip]:
     """The recording, in equal pieces of at most PIECE_S seconds."""
-    sound = audio.load(source.path, sample_rate)[0][0]
+    sound = sound_of(source.path, sample_rate)
     n = -(-len(sound) // round(PIECE_S * sample_rate))
     if n == 1:
         return [Clip(sound, source.name, source.labels)]

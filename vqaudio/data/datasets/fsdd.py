@@ -16,10 +16,9 @@ from pathlib import Path
 import soundfile
 import torch
 
-from vqaudio import audio
 from vqaudio.data.clips import About, Clip, Split, check_rate
 from vqaudio.data.download import fetch
-from vqaudio.data.sources import PARTS, Source
+from vqaudio.data.sources import PARTS, Source, sound_of
 from vqaudio.errors import InputError
 
 SAMPLE_RATE = 8000
@@ -78,7 +77,7 @@ def sources(root: str | os.PathLike | None = None) -> Iterator[Source]:
 
 def clips_of(source: Source, sample_rate: int) -> list[Clip]:
     """The recording."""
-    return [Clip(audio.load(source.path, sample_rate)[0][0], source.name, source.labels)]
+    return [Clip(sound_of(source.path, sample_rate), source.name, source.labels)]
 
 
 def _utterances(clips: list[Clip]) -> tuple[tuple[int, ...], ...]:

@@ -14,12 +14,11 @@ from pathlib import Path, PurePosixPath
 import torch
 from torch import Tensor
 
-from vqaudio import audio
 from vqaudio.data.batches import pad
 from vqaudio.data.clips import About, Clip, Split
 from vqaudio.data.datasets import fsdd
 from vqaudio.data.download import fetch_unpacked
-from vqaudio.data.sources import PARTS, Source, read_all
+from vqaudio.data.sources import PARTS, Source, read_all, sound_of
 from vqaudio.errors import InputError
 
 SAMPLE_RATE = 16_000
@@ -85,7 +84,7 @@ def sources(root: str | os.PathLike | None = None) -> Iterator[Source]:
 
 def clips_of(source: Source, sample_rate: int) -> list[Clip]:
     """The recording's first second, or all of it."""
-    return [Clip(audio.load(source.path, sample_rate)[0][0, :sample_rate], source.name, source.labels)]
+    return [Clip(sound_of(source.path, sample_rate)[:sample_rate], source.name, source.labels)]
 
 
 def one_second(split: Split) -> tuple[Tensor, Tensor]:
@@ -164,7 +163,7 @@ def _with_words(unpacked: Path) -> Path | None:
 
 
 def _whole(source: Source, sample_rate: int) -> list[Clip]:
-    return [Clip(audio.load(source.path, sample_rate)[0][0], source.name)]
+    return [Clip(sound_of(source.path, sample_rate), source.name)]
 
 
 def _limit(name: PurePosixPath) -> int | None:

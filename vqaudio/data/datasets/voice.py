@@ -22,10 +22,9 @@ from pathlib import Path
 
 import torch
 
-from vqaudio import audio
 from vqaudio.data.clips import About, Clip, Split, check_rate
 from vqaudio.data.datasets import fsdd
-from vqaudio.data.sources import Source, files_in
+from vqaudio.data.sources import Source, files_in, sound_of
 from vqaudio.errors import InputError
 from vqaudio.progress import bar
 
@@ -109,9 +108,9 @@ def clips_of(source: Source, sample_rate: int) -> list[Clip]:
     """The recording, in training and validation in equal parts of at most PIECE_S seconds; a row of FSDD's digits whole."""
     if source.name.startswith("fsdd/"):
         digits = sorted(source.path.parent.glob(f"[0-9]_{source.name.removeprefix('fsdd/')}.wav"))
-        row = torch.cat([audio.load(path, sample_rate)[0][0] for path in digits])
+        row = torch.cat([sound_of(path, sample_rate) for path in digits])
         return [Clip(row, source.name)]
-    sound = audio.load(source.path, sample_rate)[0][0]
+    sound = sound_of(source.path, sample_rate)
     n = 1 if source.part == "test" else -(-len(sound) // round(PIECE_S * sample_rate))
     names = [source.name] if n == 1 else [f"{source.name}#{i}" for i in range(n)]
     return [Clip(part, name, source.labels) for part, name in zip(sound.tensor_split(n), names)]
