@@ -5,6 +5,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from vqaudio.errors import InputError
@@ -74,8 +75,10 @@ def clear_stale(folder: Path, older_than_s: float = 0.0) -> None:
     for left in [*folder.rglob(".*.tmp")]:
         if left.is_dir() and not left.is_symlink():
             shutil.rmtree(left, ignore_errors=True)
-        elif time.time() - left.lstat().st_mtime >= older_than_s:
-            left.unlink(missing_ok=True)
+            continue
+        with suppress(FileNotFoundError):  # another process may be done with it
+            if time.time() - left.lstat().st_mtime >= older_than_s:
+                left.unlink()
 
 
 def _restore(path: Path) -> None:

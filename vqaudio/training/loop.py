@@ -220,10 +220,10 @@ class _Observer:
     def _keep(self, done: int) -> None:
         """Write the checkpoint, after everything that belongs to this step."""
         self._check_weights(done)
-        if done == self.config.steps:
-            replace_folder(self.folder / "last", self.task.export)
         energy = self.meter.record(done)
         record.describe_run(self.folder, done, self.facts, self.place.device, self.place.world, self.log.spent_s, energy)
+        if done == self.config.steps:
+            replace_folder(self.folder / "last", self.task.export)
         path = self.folder / checkpoints.FILE
         checkpoints.save(path, self.task, done, self.best, self.facts.settings, self.facts.data)
 
