@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import tyro
 
-from vqaudio.cli import data, energy, experiment, live, measure, models, plot, prior, report, sampler, sound, train
+from vqaudio.cli import data, energy, experiment, live, measure, models, plot, prior, report, sampler, sound, space, train
 from vqaudio.errors import InputError
 from vqaudio.ranges import check_arguments, printable
 
@@ -29,6 +29,7 @@ COMMANDS: dict[str, Callable] = {
     "replay": prior.replay,
     "sampler": sampler.sampler,
     "push": models.push,
+    "space": space.space,
     "download": data.download,
     "prepare": data.prepare,
     "tokenize": data.tokenize,
