@@ -166,7 +166,7 @@ def card(
     from vqaudio.prior import Prior
 
     folder, loaded = hub.folder_of(model), hub.load(model)
-    with expected_in(folder / "metrics.json"):
+    with expected_in(folder):
         (write_prior_card if isinstance(loaded, Prior) else write_codec_card)(loaded, folder)
     print(folder / "README.md")
     if page:
