@@ -37,7 +37,7 @@ import torch
 
 from vqaudio.codes import LEVELS_DB, Codes, CodeSpec, Stage
 from vqaudio.errors import InputError
-from vqaudio.hub import check_folder, replace_file
+from vqaudio.files import check_folder, replace_file
 
 MAGIC, VERSION = b"VQA", 1
 _START = struct.Struct("<3sBI")

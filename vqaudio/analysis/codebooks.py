@@ -16,7 +16,7 @@ from vqaudio.codes import Codes
 from vqaudio.data.batches import in_order
 from vqaudio.data.clips import Split
 from vqaudio.errors import InputError
-from vqaudio.hub import replace_file
+from vqaudio.files import replace_file
 from vqaudio.json_files import expected_in, read_json
 from vqaudio.ranges import Name, check_value
 

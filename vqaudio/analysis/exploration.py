@@ -17,7 +17,7 @@ from vqaudio.codec import Codec
 from vqaudio.data.batches import in_order
 from vqaudio.data.clips import Split
 from vqaudio.errors import InputError
-from vqaudio.hub import replace_file
+from vqaudio.files import replace_file
 from vqaudio.json_files import expected_in, read_json
 from vqaudio.ranges import check
 

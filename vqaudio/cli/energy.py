@@ -1,7 +1,6 @@
 """The command that says what a model costs."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +10,7 @@ from vqaudio import ranges
 from vqaudio.cli.sound import Device
 from vqaudio.errors import InputError
 from vqaudio.json_files import read_json
+from vqaudio.provenance import recorded_command
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "assets" / "examples"
 
@@ -29,12 +29,11 @@ def energy(
     device: Device = "auto",
 ) -> None:
     """Joules an encoded, a decoded and a generated second, and a training run: each measured, estimated or absent."""
-    from vqaudio import hub
+    from vqaudio import devices, files, hub
     from vqaudio.energy import verbs as use
     from vqaudio.energy.record import Meter
-    from vqaudio.training.loop import pick_device
 
-    place = pick_device(device)
+    place = devices.pick(device)
     codec = hub.load(model).to(place)
     names = priors_of(codec) if priors is None else priors
     chosen = [hub.load(name).to(place) for name in names]
@@ -45,12 +44,12 @@ def energy(
         print(remark)
     uses, spent = use.measure(codec, chosen, _sound(source, codec).to(place), meter, repeats, stretch_s, clip_s)
     trained = {one.name: use.training(hub.folder_of(one.name if one.folder is None else one.folder)) for one in (codec, *chosen)}
-    settings = {"command": " ".join(["vqaudio", *sys.argv[1:]]), "stretch_s": stretch_s, "clip_s": clip_s}
+    settings = {"command": recorded_command(), "stretch_s": stretch_s, "clip_s": clip_s}
     found = use.record(uses, spent, trained, settings)
     print(use.report(found))
     if save:
         path = hub.folder_of(model) / "energy.json"
-        hub.replace_file(path, lambda temporary: temporary.write_text(json.dumps(found, indent=1) + "\n"))
+        files.replace_file(path, lambda temporary: temporary.write_text(json.dumps(found, indent=1) + "\n"))
 
 
 def priors_of(codec) -> list[str]:
@@ -70,4 +69,4 @@ def _sound(source: Path | None, codec):
     files = [source] if source else sorted(EXAMPLES.glob("*.wav"))
     if not files:
         raise InputError("There are no example clips here: name a sound with --source.")
-    return torch.cat([audio.load(file, codec.sample_rate)[0] for file in files], dim=-1)[None]
+    return torch.cat([audio.read(file, codec.sample_rate) for file in files], dim=-1)[None]

@@ -80,7 +80,7 @@ def sounddevice():
 
 
 def check_record(path: Path) -> None:
-    from vqaudio.hub import check_folder
+    from vqaudio.files import check_folder
 
     if path.suffix.lower() != ".vqa":
         raise InputError(f"{path} should end in .vqa.")

@@ -22,7 +22,7 @@ def sampler(
     top_k: TopK = None, top_p: TopP = None, steps: Steps = None, guidance: Guidance = None, device: Device = "auto",
 ) -> None:
     """Make the notes of a range, and a ZIP of WAV files with an SFZ file that samplers open."""
-    from vqaudio import hub, sfz
+    from vqaudio import files, sfz
     from vqaudio.cli.sound import _codec
     from vqaudio.pitches import key_of
     from vqaudio.progress import bar
@@ -30,18 +30,18 @@ def sampler(
 
     if target.suffix.lower() != ".zip":
         raise InputError(f"{target} should end in .zip.")
-    hub.check_folder(target)
+    files.check_folder(target)
     ends, told = (key_of(low), key_of(to)), parse_labels(labels)
     codec, chosen = _codec(model, device), load_prior(prior, model)
     chosen.check_codec(codec)
     seed = chosen_seed(seed)
     settings = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "steps": steps, "guidance": guidance}
     made = []
-    coming = sfz.notes(codec, chosen.to(next(codec.parameters()).device), *ends, told, seconds=seconds, seed=seed, **settings)
+    coming = sfz.notes(codec, chosen.to(codec.device), *ends, told, seconds=seconds, seed=seed, **settings)
     with bar("notes", None, " notes") as progress:
         for note in coming:
             made.append(note)
             progress.update(1)
     name = sfz.title(told, chosen.name)
     data = sfz.sampler(made, codec.sample_rate, name, sfz.source(made, told, chosen.name))
-    hub.replace_file(target, lambda path: path.write_bytes(data))
+    files.replace_file(target, lambda path: path.write_bytes(data))

@@ -4,7 +4,6 @@ Every field of a recipe is an option with the recipe's value as its default, e.g
 """
 
 import importlib
-import inspect
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Generic, TypeVar
@@ -12,6 +11,7 @@ from typing import Annotated, Generic, TypeVar
 import tyro
 
 from vqaudio.errors import InputError, nearest
+from vqaudio.provenance import relative, runs_of, trained_on
 from vqaudio.ranges import check, shown
 
 Recipe = TypeVar("Recipe")
@@ -48,12 +48,12 @@ def codec(args: list[str]) -> None:
 
     run = parse(args, CODEC_RECIPES, "fsdd-8khz", "vqaudio train codec")
     settings = run.settings
-    train, validation = load_parts(settings.dataset, run.data, settings.codec.sample_rate)
+    train, validation, facts = load_data(run, settings.codec.sample_rate)
     place = Place.join(settings.loop.device)
     torch.manual_seed(settings.loop.seed)  # the same first weights in every process and at every resumption
     model = first_weights(settings)
     task = settings.training.task(model, train, validation, settings.loop.seed, place)
-    report(fit(task, settings.loop, run.folder, place, run.resume), run, place)
+    report(fit(task, settings.loop, run.folder, place, run.resume, facts), run, place)
 
 
 def first_weights(settings):
@@ -92,7 +92,6 @@ def judge(args: list[str]) -> None:
     """Train a judge: a small classifier of a dataset's clips by one of their labels."""
     import torch
 
-    from vqaudio.data import dataset_named
     from vqaudio.judges import Judge
     from vqaudio.training.judge_task import JudgeTask
     from vqaudio.training.loop import Place, fit
@@ -100,13 +99,12 @@ def judge(args: list[str]) -> None:
 
     run = parse(args, JUDGE_RECIPES, "fsdd-judge-digit", "vqaudio train judge")
     settings = run.settings
-    load = dataset_named(settings.dataset).load_split
-    train, validation = (load(part, run.data) for part in (settings.train_split, "validation"))
+    train, validation, facts = load_data(run, settings.judge.sample_rate, settings.train_split)
     place = Place.join(settings.loop.device)
     torch.manual_seed(settings.loop.seed)
     model = Judge(replace(settings.judge, classes=train.labels[settings.judge.target]))
     task = JudgeTask(model, settings.training, train, validation, settings.loop.seed, place)
-    report(fit(task, settings.loop, run.folder, place, run.resume), run, place)
+    report(fit(task, settings.loop, run.folder, place, run.resume, facts), run, place)
 
 
 def prior(args: list[str]) -> None:
@@ -127,7 +125,8 @@ def prior(args: list[str]) -> None:
     settings = run.settings
     place = Place.join(settings.loop.device)
     codec = hub.load(settings.codec).to(place.device)
-    train, validation = load_parts(settings.dataset, run.data, codec.sample_rate)
+    train, validation, facts = load_data(run, codec.sample_rate)
+    facts.data["codec"] = {"name": codec.name, "fingerprint": codec.encoder_fingerprint}
     clips, unseen = variants(codec, train, settings.training), encoded(codec, validation, "validation")
     config = config_for(settings.prior, codec, codec.name, train)
     torch.manual_seed(settings.loop.seed)
@@ -139,7 +138,7 @@ def prior(args: list[str]) -> None:
     loop = settings.loop
     if task.counts:
         loop = changed(loop, steps=task.batches.per_epoch * len(clips))
-    report(fit(task, loop, run.folder, place, run.resume), run, place)
+    report(fit(task, loop, run.folder, place, run.resume, facts), run, place)
 
 
 def _take_weights(model, name: str) -> str:
@@ -193,18 +192,24 @@ def _value_of(option: str, args: list[str]) -> str | None:
     return None
 
 
-def load_parts(name: str, data: Path | None, sample_rate: int, parts: tuple[str, ...] = ("train", "validation")):
-    """These parts of a dataset at the codec's rate; raises InputError where it has another rate only."""
-    from vqaudio.data import dataset_named
+def load_data(run: Run, sample_rate: int, part: str = "train"):
+    """The part to learn from and the validation part, at the model's rate, and the facts that the run records.
 
-    load = dataset_named(name).load_split
-    options = {"sample_rate": sample_rate} if "sample_rate" in inspect.signature(load).parameters else {}
-    splits = [load(part, data, **options) for part in parts]
-    if splits[0].sample_rate != sample_rate:
-        raise InputError(
-            f"{name} is a dataset at {splits[0].sample_rate:,} Hz, and this codec works at {sample_rate:,} Hz."
-        )
-    return splits
+    Raises:
+        InputError: those of `data.load_split`; or the run cannot begin or continue, which is known before anything is read.
+    """
+    from vqaudio.data import facts, load_split
+    from vqaudio.hub import folder_of
+    from vqaudio.training.checkpoints import check_resumable
+    from vqaudio.training.record import RunFacts
+
+    settings = vars(run.settings)
+    known = {name: value for name, value in settings.items() if name != "loop"}  # a prior that counts sets its own steps
+    check_resumable(run.folder, run.resume, known)
+    splits = {one: load_split(settings["dataset"], one, run.data, sample_rate) for one in (part, "validation")}
+    start = settings.get("start_from")
+    start_from = {"model": relative(start), "data": trained_on(runs_of(folder_of(start)))} if start else None
+    return *splits.values(), RunFacts(known, facts(settings["dataset"], splits), start_from)
 
 
 def new_model(config):

@@ -1,54 +1,43 @@
 """The keyboard: notes by a prior that knows `pitch`, each made once and kept for all, and an instrument of them to take home."""
 
+import functools
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 import gradio as gr
-import torch
 from pydantic import Field
 
 from vqaudio import sfz
 from vqaudio.errors import InputError
 from vqaudio.pitches import name_of
-from vqaudio.ui import models, wire
+from vqaudio.ui import models, verbs, wire
 from vqaudio.ui.clip import handlers, inpainting, jobs, sampling
+from vqaudio.ui.clip.store import NOTE_BYTES
 from vqaudio.ui.clip.workbench import Workbench
-from vqaudio.ui.codemap import beside
 
-BORROWED = ("1-data", "4-lanes", "6-state")
-MAX_BYTES = 96 * 2**20
 NOBODY_PLAYS = "No prior here knows notes: one is needed whose labels tell the pitch, as weights/notes-16khz-masked does."
 Key = Annotated[int, Field(ge=0, le=127)]
 
 
-class Keyboard(gr.HTML):
-    """Two octaves of keys. Emits `open_note` with {prior, labels, key, seconds, take} when a person wants to see a note."""
+class Sounding(wire.Message):
+    """What all notes of a request share."""
 
-    def __init__(self, **settings: Any):
-        super().__init__(value=None, server_functions=list(FUNCTIONS), **beside("keyboard", BORROWED), **settings)
-
-    def api_info(self) -> dict[str, Any]:
-        return {"type": "object", "description": "Nothing: the keyboard asks for what it plays."}
-
-
-class NoteRequest(wire.Message):
-    prior: Annotated[str, Field(max_length=200)]
+    prior: wire.Name
     labels: sampling.Labels = Field(default_factory=dict)
-    key: Key
     seconds: Annotated[float, Field(ge=0.1, le=sampling.MAX_SECONDS)] = sfz.SECONDS
     take: Annotated[int, Field(ge=0, le=2**24)] = 0
 
 
-class SamplerRequest(wire.Message):
-    prior: Annotated[str, Field(max_length=200)]
-    labels: sampling.Labels = Field(default_factory=dict)
+class NoteRequest(Sounding):
+    key: Key
+
+
+class SamplerRequest(Sounding):
     low: Key
     high: Key
-    seconds: Annotated[float, Field(ge=0.1, le=sampling.MAX_SECONDS)] = sfz.SECONDS
-    take: Annotated[int, Field(ge=0, le=2**24)] = 0
 
 
 class Notes:
@@ -57,7 +46,7 @@ class Notes:
     When there are too many bytes, what was unused for longest goes.
     """
 
-    def __init__(self, max_bytes: int = MAX_BYTES):
+    def __init__(self, max_bytes: int = NOTE_BYTES):
         self.max_bytes = max_bytes
         self._kept: OrderedDict[tuple, sfz.Note] = OrderedDict()
         self._making: dict[tuple, threading.Lock] = {}
@@ -68,7 +57,7 @@ class Notes:
             making = self._making.setdefault(key, threading.Lock())
         try:
             with making:
-                kept = self._found(key)
+                kept = self.kept(key)
                 if kept is None:
                     kept = make()
                     self._keep(key, kept)
@@ -77,7 +66,8 @@ class Notes:
             with self._lock:
                 self._making.pop(key, None)
 
-    def _found(self, key: tuple) -> sfz.Note | None:
+    def kept(self, key: tuple) -> sfz.Note | None:
+        """A note that is there."""
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
@@ -101,12 +91,29 @@ def player(name: str) -> tuple:
     return known[name]
 
 
-def note_of(prior, codec, labels: dict[str, str], key: int, seconds: float, take: int, on_step=None) -> sfz.Note:
+def note_of(prior, codec, labels: dict[str, str], key: int, seconds: float, take: int) -> sfz.Note:
     """A note that is kept, or a new one. Raises InputError: a note or label that the prior does not know."""
+    labels = sampling.known_labels(prior, labels)
+    make = functools.partial(verbs.notes, codec, prior, [key], labels, seconds, take)
+    return notes.get(_identity(prior, codec, labels, key, seconds, take), lambda: make()[0])
+
+
+def notes_of(prior, codec, labels: dict[str, str], keys: list[int], seconds: float, take: int, on_step=None) -> list[sfz.Note]:
+    """The notes of several keys, of which those that are missing are made together; `on_step` as for `verbs.notes`."""
+    labels = sampling.known_labels(prior, labels)
+    identities = {key: _identity(prior, codec, labels, key, seconds, take) for key in keys}
+    missing = [key for key, identity in identities.items() if notes.kept(identity) is None]
+    made = verbs.notes(codec, prior, missing, labels, seconds, take, on_step=on_step) if missing else []
+    for note in made:
+        notes.get(identities[note.key], lambda note=note: note)
+    made = {note.key: note for note in made}
+    return [made.get(key) or note_of(prior, codec, labels, key, seconds, take) for key in keys]
+
+
+def _identity(prior, codec, labels: dict[str, str], key: int, seconds: float, take: int) -> tuple:
+    """All that determines a note. Raises InputError: the prior does not know it."""
     sfz.label_of(prior, key)
-    sampling.check_labels(prior, labels)
-    asked = (prior.name, codec.encoder_fingerprint, tuple(sorted(labels.items())), key, round(seconds, 3), take)
-    return notes.get(asked, lambda: sfz.note(codec, prior, key, labels, seconds, take, on_step))
+    return prior.name, codec.encoder_fingerprint, tuple(sorted(labels.items())), key, round(seconds, 3), take
 
 
 @wire.serves(wire.Message)
@@ -173,28 +180,24 @@ def sampler(request: SamplerRequest) -> dict:
     def work(job: jobs.Job) -> None:
         job.add(instrument(prior, codec, request.labels, keys, request.seconds, request.take, job))
 
-    return {"job": jobs.start(jobs.Job(work, 1)), "total": len(keys)}
+    return {"job": jobs.start(jobs.Job(work, 1, ("sampler", prior.name))), "total": len(keys)}
 
 
 def range_of(prior, labels: dict[str, str], low: int, high: int) -> list[int]:
     """The keys from one to another that a prior knows. Raises InputError as `sfz.notes` does, before anything is made."""
-    sampling.check_labels(prior, labels)
-    sfz.notes(None, prior, low, high, labels)
+    sfz.notes(None, prior, low, high, sampling.known_labels(prior, labels))
     return [key for key in sfz.keys_of(prior) if low <= key <= high]
 
 
 def instrument(prior, codec, labels: dict[str, str], keys: list[int], seconds: float, take: int, job=None) -> Archive:
     """Make the notes that are not there yet, and the ZIP."""
-    made = []
 
-    def step(done: int, total: int, ids: torch.Tensor) -> None:
+    def step(done: float, total: int, ids: None) -> None:
         if job:
             job.check()
-            job.share = (len(made) + done / max(1, total)) / len(keys)
+            job.share = done / total
 
-    for key in keys:
-        made.append(note_of(prior, codec, labels, key, seconds, take, step))
-        step(0, 1, None)
+    made = notes_of(prior, codec, labels, keys, seconds, take, step)
     name = sfz.title(labels, prior.name)
     file = f"{name}-{name_of(keys[0])}-{name_of(keys[-1])}.zip".replace("#", "s")
     return Archive(file, sfz.sampler(made, codec.sample_rate, name, sfz.source(made, labels, prior.name)))
@@ -211,7 +214,8 @@ def archive(request: inpainting.JobRequest) -> dict:
 
 def open_note(event: gr.EventData) -> tuple[dict, tuple[str, ...], str, str]:
     """A note as a clip for the map: (the map's value, what there is to say of it, the session's token, the model)."""
-    asked = wire.validated(NoteRequest, {k: v for k, v in event._data.items() if k in NoteRequest.model_fields})
+    sent = event._data if isinstance(event._data, dict) else {}
+    asked = wire.validated(NoteRequest, {name: value for name, value in sent.items() if name in NoteRequest.model_fields})
     prior, codec = player(asked.prior)
     made = note_of(prior, codec, asked.labels, asked.key, asked.seconds, asked.take)
     bench = Workbench(codec, made.codes, " ".join([*asked.labels.values(), name_of(asked.key)]))

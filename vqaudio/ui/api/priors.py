@@ -2,16 +2,19 @@
 
 import secrets
 from pathlib import Path
+from typing import Annotated
 
 import gradio as gr
 import numpy as np
 from gradio.utils import get_upload_folder
+from pydantic import Field
 
 from vqaudio.audio import to_int16
 from vqaudio.codec import Codec
-from vqaudio.codes import Codes
+from vqaudio.codes import Codes, together
 from vqaudio.errors import InputError
-from vqaudio.ui import models, reading, wire
+from vqaudio.ui import models, pools, reading, turns, verbs, wire
+from vqaudio.ui.api.schemas import LIST, NUMBER, OBJECT, optional
 from vqaudio.ui.clip import inpainting, sampling
 from vqaudio.ui.clip.sampling import Settings, Variation
 from vqaudio.ui.clip.selection import Mask, Rectangle, mask_of
@@ -26,12 +29,14 @@ SAMPLING = """temperature: 0 (the likeliest) to 5; 1 samples as the prior believ
         guidance: how strongly the labels are insisted on; 1 is the prior itself, null what is usual for it.
         seed: 0 to 4,294,967,295; null draws one, and the answer tells it."""
 NO_CELL = 'No cell is selected: give start_s and end_s in seconds, and stages such as "2-" if not all are meant.'
-MADE = "The sound, the codes as a .vqa file, and as JSON: prior, seed, kept and changed cells."
+VARIATIONS = "variations: how many, 1 to 4, with this seed and the next ones; /decode gives the sound of each from the .vqa file."
+MADE = """The sound of the first variation, the codes of all as a .vqa file, and as JSON: prior, seed, kept and changed cells
+        of the first, and the same of each in a list, "variations"."""
 
 
 def described(f):
     """Fill in what the docstrings of several endpoints say; Gradio tells programs what stands in them."""
-    f.__doc__ = f.__doc__.format(prior=PRIOR, sampling=SAMPLING, made=MADE)
+    f.__doc__ = f.__doc__.format(prior=PRIOR, sampling=SAMPLING, variations=VARIATIONS, made=MADE)
     return f
 
 
@@ -39,7 +44,7 @@ def described(f):
 def generate(
     prior: str = "", labels: dict | None = None, seconds: float | None = None, temperature: float | None = None,
     top_k: int | None = None, top_p: float | None = None, steps: int | None = None, guidance: float | None = None,
-    seed: int | None = None,
+    seed: int | None = None, variations: int = 1,
 ) -> tuple[tuple[int, np.ndarray], str, dict]:
     """Make a new clip.
 
@@ -48,15 +53,16 @@ def generate(
         labels: what the clip is to be, such as digit "7", speaker "theo"; what is left out may be anything.
         seconds: its length, 0.1 to 10; null has it drawn from the training lengths.
         {sampling}
+        {variations}
 
     Returns:
         {made}
     """
     with reading.plain_errors():
-        (found, codec), settings = _found(prior), _settings(labels, temperature, top_k, top_p, steps, guidance, seed)
-        sampling.check_labels(found, settings.labels)
+        found, codec = _found(prior)
+        settings, n = _settings(found, labels, temperature, top_k, top_p, steps, guidance, seed), _count(variations)
         seconds = wire.validated(inpainting.Length, {"seconds": seconds}).seconds
-        return _made(found, codec, sampling.generate(found, codec, settings, seconds, settings.seed))
+        return _made(found, codec, sampling.generate(found, codec, settings, seconds, settings.seed, n))
 
 
 @described
@@ -64,7 +70,7 @@ def inpaint(
     audio: str, start_s: float | None = None, end_s: float | None = None, stages: str = "", prior: str = "",
     labels: dict | None = None, temperature: float | None = None, top_k: int | None = None, top_p: float | None = None,
     steps: int | None = None, guidance: float | None = None, seed: int | None = None, rectangles: list | None = None,
-    local: bool = False,
+    local: bool = False, variations: int = 1,
 ) -> tuple[tuple[int, np.ndarray], str, dict]:
     """Have a prior write some cells of a sound's codes; all others stay as they are.
 
@@ -79,16 +85,17 @@ def inpaint(
         rectangles: more cells to write, or others where no start, end and stages are given: a list of objects, each with
             start_s, end_s, stages and bands.
         local: whether the labels say what the cells are to become; else they say what the whole sound is.
+        {variations}
 
     Returns:
         {made}
     """
     with reading.plain_errors():
-        (found, codec), settings = _found(prior), _settings(labels, temperature, top_k, top_p, steps, guidance, seed, local)
-        sampling.check_labels(found, settings.labels)
+        found, codec = _found(prior)
+        settings, n = _settings(found, labels, temperature, top_k, top_p, steps, guidance, seed, local), _count(variations)
         codes = _codes(audio, codec)
         mask = mask_of(codes, _rectangles(codes, start_s, end_s, stages, rectangles))
-        return _made(found, codec, sampling.fill(found, codes, mask, settings, settings.seed))
+        return _made(found, codec, sampling.fill(found, codes, mask, settings, settings.seed, n))
 
 
 @described
@@ -104,8 +111,8 @@ def score(audio: str, prior: str = "", labels: dict | None = None) -> dict:
         prior, likelihood (exact or pseudo), total_bits, and bits [K][T], each cell's -log2 probability.
     """
     with reading.plain_errors():
-        (found, codec), settings = _found(prior), _settings(labels)
-        sampling.check_labels(found, settings.labels)
+        found, codec = _found(prior)
+        settings = _settings(found, labels)
         bits = inpainting.surprise(found, _codes(audio, codec), settings.labels)
         return {
             "prior": found.name, "likelihood": found.likelihood, "total_bits": round(float(bits.sum()), 3),
@@ -113,54 +120,73 @@ def score(audio: str, prior: str = "", labels: dict | None = None) -> dict:
         }  # fmt: skip
 
 
+class PriorName(wire.Message):
+    prior: wire.Name = ""
+
+
 def _found(name) -> tuple:
     """A prior and its codec; empty for the usual codec's first."""
-    return models.prior_and_codec(str(name or ""))
+    return models.prior_and_codec(wire.validated(PriorName, {"prior": name or ""}).prior)
 
 
-def _settings(labels, temperature=None, top_k=None, top_p=None, steps=None, guidance=None, seed=None, local=False) -> Settings:
+def _settings(prior, labels, temperature=None, top_k=None, top_p=None, steps=None, guidance=None, seed=None, local=False):
     """Checked settings; a seed is drawn where none is given. JSON's numbers have no types: 3.0 is a whole number."""
-    values = (labels or {}, temperature, top_k, top_p, steps, guidance, seed, bool(local))
+    values = ({} if labels is None else labels, temperature, top_k, top_p, steps, guidance, seed, local or False)
     told = {name: int(v) if isinstance(v, float) and v.is_integer() else v for name, v in zip(SETTINGS, values)}
-    settings = wire.validated(Settings, told)
+    settings = sampling.for_prior(prior, wire.validated(Settings, told))
     return settings if settings.seed is not None else settings.model_copy(update={"seed": sampling.new_seed()})
 
 
+class Count(wire.Message):
+    variations: Annotated[int, Field(ge=1, le=inpainting.VARIATIONS)] = 1
+
+
+def _count(variations) -> int:
+    return wire.validated(Count, {"variations": variations}).variations
+
+
 def _codes(audio: str, codec: Codec) -> Codes:
-    return codec.encode(reading.sound(audio, codec)[0][None])
+    return verbs.encode(codec, reading.sound(audio, codec)[0])[0]
 
 
 def _rectangles(codes: Codes, start_s, end_s, stages, rectangles) -> list[Rectangle]:
     """What a program says of the cells to write. Raises InputError: nothing, or what cannot be read."""
-    parts = wire.validated(Mask, {"rectangles": rectangles or []}).rectangles
+    parts = wire.validated(Mask, {"rectangles": [] if rectangles is None else rectangles}).rectangles
     if (start_s, end_s, stages or None) == (None, None, None):
         if not parts:
             raise InputError(NO_CELL)
         return parts
     whole = codes.columns / codes.spec.frame_rate
     one = {"start_s": 0.0 if start_s is None else start_s, "end_s": whole if end_s is None else end_s}
-    return [*parts, wire.validated(Rectangle, one | {"stages": str(stages)[:200] if stages else None})]
+    return [*parts, wire.validated(Rectangle, one | {"stages": stages or None})]
 
 
-def _made(prior, codec: Codec, made: Variation) -> tuple[tuple[int, np.ndarray], str, dict]:
+def _made(prior, codec: Codec, made: list[Variation]) -> tuple[tuple[int, np.ndarray], str, dict]:
     folder = Path(get_upload_folder()) / secrets.token_hex(20)
     folder.mkdir(parents=True)
-    write_vqa(folder / "codes.vqa", made.codes, codec)
-    told = {
-        "prior": prior.name, "seed": made.seed, "cells_kept": made.kept[0], "cells_outside_mask": made.kept[1],
+    write_vqa(folder / "codes.vqa", together([variation.codes for variation in made]), codec)
+    described = [_described(variation) for variation in made]
+    told = {"prior": prior.name, **described[0], "variations": described}
+    return (codec.sample_rate, to_int16(verbs.decode(codec, made[0].codes, None))), str(folder / "codes.vqa"), told
+
+
+def _described(made: Variation) -> dict:
+    return {
+        "seed": made.seed, "cells_kept": made.kept[0], "cells_outside_mask": made.kept[1],
         "cells_changed": made.changed[0], "cells_in_mask": made.changed[1],
     }  # fmt: skip
-    return (codec.sample_rate, to_int16(codec.decode(made.codes))), str(folder / "codes.vqa"), told
 
 
 def add_endpoints() -> None:
     """Name the endpoints inside the current Blocks; their components are never shown."""
     sound_in = reading.only_uploads(gr.Audio(type="filepath", visible=False, label="Sound"))
-    rectangles, labels = gr.JSON(visible=False, label="Rectangles"), gr.JSON(visible=False, label="Labels")
+    rectangles = optional(gr.JSON(visible=False, label="Rectangles"), LIST)
+    labels = optional(gr.JSON(visible=False, label="Labels"), OBJECT)
     prior, local = gr.Textbox("", visible=False, label="Prior"), gr.Checkbox(False, visible=False, label="Local")
 
     def numbers(**values) -> list:
-        return [gr.Number(value, visible=False, label=name.replace("_", " ").capitalize()) for name, value in values.items()]
+        labels = {name.replace("_", " ").capitalize(): value for name, value in values.items()}
+        return [optional(gr.Number(value, visible=False, label=label), NUMBER) for label, value in labels.items()]
 
     seconds = numbers(seconds=None)
     chosen = numbers(temperature=None, top_k=None, top_p=None, steps=None, guidance=None, seed=None)
@@ -169,11 +195,7 @@ def add_endpoints() -> None:
         gr.Audio(visible=False, format="wav", label="Sound"), gr.File(visible=False, label="Codes"),
         gr.JSON(visible=False, label="Recipe"),
     ]  # fmt: skip
-    settings = {"concurrency_id": "priors", "concurrency_limit": 1, "show_progress": "hidden"}
-    gr.Button(visible=False).click(generate, [prior, labels, *seconds, *chosen], out, api_name="generate", **settings)
-    gr.Button(visible=False).click(
-        inpaint, [sound_in, *place, prior, labels, *chosen, rectangles, local], out, api_name="inpaint", **settings
-    )
-    gr.Button(visible=False).click(
-        score, [sound_in, prior, labels], gr.JSON(visible=False, label="Surprise"), api_name="score", **settings
-    )
+    count = gr.Number(1, visible=False, label="Variations")
+    turns.endpoint(generate, [prior, labels, *seconds, *chosen, count], out, pools.sampling)
+    turns.endpoint(inpaint, [sound_in, *place, prior, labels, *chosen, rectangles, local, count], out, pools.sampling)
+    turns.endpoint(score, [sound_in, prior, labels], gr.JSON(visible=False, label="Surprise"), pools.sampling)

@@ -1,17 +1,19 @@
-"""The endpoints for programs: /encode, /decode, /reconstruct. `gradio_client` and MCP clients can call them."""
+"""The endpoints for programs: /encode, /decode, /reconstruct, /models. `gradio_client` and MCP clients can call them."""
 
 import secrets
 from pathlib import Path
+from typing import Annotated
 
 import gradio as gr
 import numpy as np
 from gradio.utils import get_upload_folder
+from pydantic import Field
 
 from vqaudio.audio import to_int16
 from vqaudio.codec import Codec
 from vqaudio.codes import parse_stages
-from vqaudio.errors import InputError
-from vqaudio.ui import gpu, models, reading
+from vqaudio.pitches import word
+from vqaudio.ui import models, reading, turns, verbs, wire
 from vqaudio.ui.clip import exports
 from vqaudio.vqa import write_vqa
 
@@ -27,26 +29,28 @@ def encode(audio: str, model: str = "") -> tuple[str, dict]:
         The codes as a .vqa file, and as JSON: model, sample_rate_hz, samples, columns_per_second, stages, and ids [K][T].
     """
     with reading.plain_errors():
-        codec = models.codec(model)
-        codes, _ = gpu.encoded(codec.name, reading.sound(audio, codec)[0])
+        codec = models.codec(wire.validated(Asked, {"model": model or ""}).model)
+        codes, _ = verbs.encode(codec, reading.sound(audio, codec)[0])
         folder = Path(get_upload_folder()) / secrets.token_hex(20)
         folder.mkdir(parents=True)
         write_vqa(folder / "codes.vqa", codes, codec)
         return str(folder / "codes.vqa"), exports.ids_as_json(codes, codec)
 
 
-def decode(codes: str, stages: str = "") -> tuple[int, np.ndarray]:
+def decode(codes: str, stages: str = "", clip: int = 1) -> tuple[int, np.ndarray]:
     """Decode a .vqa file that one of this app's models made.
 
     Args:
-        codes: a .vqa file, from /encode, the app or the command line.
+        codes: a .vqa file, from /encode, /inpaint, the app or the command line.
         stages: how many stages, such as "3", or which, such as "1-4,7"; empty for all.
+        clip: which clip of the file, if it holds several, such as the variations of /inpaint; the first is 1.
 
     Returns:
         The sound, 16-bit WAV at the level that it has.
     """
     with reading.plain_errors():
-        return _decoded(*reading.codes(codes), stages)
+        asked = wire.validated(Asked, {"stages": stages or "", "clip": clip})
+        return _decoded(*reading.codes(codes, asked.clip), asked)
 
 
 def reconstruct(audio: str, stages: str = "", model: str = "") -> tuple[int, np.ndarray]:
@@ -61,20 +65,47 @@ def reconstruct(audio: str, stages: str = "", model: str = "") -> tuple[int, np.
         The sound, 16-bit WAV at the level that it has.
     """
     with reading.plain_errors():
-        codec = models.codec(model)
-        codes, _ = gpu.encoded(codec.name, reading.sound(audio, codec)[0])
-        return _decoded(codec, codes, stages)
+        asked = wire.validated(Asked, {"stages": stages or "", "model": model or ""})
+        codec = models.codec(asked.model)
+        codes, _ = verbs.encode(codec, reading.sound(audio, codec)[0])
+        return _decoded(codec, codes, asked)
 
 
-def _decoded(codec: Codec, codes, stages: str) -> tuple[int, np.ndarray]:
-    return codec.sample_rate, to_int16(codec.decode(codes, _stages(stages, len(codes.spec.stages))))
+def list_models() -> list[dict]:
+    """List the models of this app, the usual one first.
+
+    Returns:
+        For each codec its name, title, sample_rate_hz, stages, bits_per_second and priors; for each prior its name,
+        likelihood (exact, pseudo or bound), sees_right (whether it uses the sound after a gap), and labels with their values.
+    """
+    with reading.plain_errors():
+        titles = {name: title for title, name in models.titles()}
+        return [
+            {
+                "name": codec.name, "title": titles.get(codec.name, codec.name), "sample_rate_hz": codec.sample_rate,
+                "stages": len(codec.spec.stages), "bits_per_second": codec.spec.bits_per_second,
+                "priors": [_prior(prior) for prior in models.priors(codec).values()],
+            }
+            for codec in models.loadable()
+        ]  # fmt: skip
 
 
-def _stages(text: str, n: int) -> tuple[int, ...] | None:
-    """Stages as the command line takes them; empty for all."""
-    if not isinstance(text, str) or len(text) > 200:
-        raise InputError('Stages are a text such as "3" or "1-4,7"; empty for all.')
-    return parse_stages(text.strip() or None, n)
+def _prior(prior) -> dict:
+    labels = {kind: [word(kind, value) for value in values] for kind, values in prior.labels.items()}
+    return {"name": prior.name, "likelihood": prior.likelihood, "sees_right": prior.sees_right, "labels": labels}
+
+
+class Asked(wire.Message):
+    """What a program says besides the sound."""
+
+    model: wire.Name = ""
+    stages: wire.StagesText = ""
+    clip: Annotated[int, Field(ge=1, le=reading.MOST_CLIPS)] = 1
+
+
+def _decoded(codec: Codec, codes, asked: Asked) -> tuple[int, np.ndarray]:
+    stages = parse_stages(asked.stages.strip() or None, len(codes.spec.stages))
+    return codec.sample_rate, to_int16(verbs.decode(codec, codes, stages))
 
 
 def add_endpoints() -> None:
@@ -84,7 +115,7 @@ def add_endpoints() -> None:
     stages, model = gr.Textbox("", visible=False, label="Stages"), gr.Textbox("", visible=False, label="Model")
     sound_out, codes_out = gr.Audio(visible=False, format="wav", label="Sound"), gr.File(visible=False, label="Codes")
     ids_out = gr.JSON(visible=False, label="Indices")
-    settings = {"concurrency_id": "codec", "concurrency_limit": 2, "show_progress": "hidden"}
-    gr.Button(visible=False).click(encode, [sound_in, model], [codes_out, ids_out], api_name="encode", **settings)
-    gr.Button(visible=False).click(decode, [codes_in, stages], sound_out, api_name="decode", **settings)
-    gr.Button(visible=False).click(reconstruct, [sound_in, stages, model], sound_out, api_name="reconstruct", **settings)
+    turns.endpoint(encode, [sound_in, model], [codes_out, ids_out])
+    turns.endpoint(decode, [codes_in, stages, gr.Number(1, visible=False, label="Clip")], sound_out)
+    turns.endpoint(reconstruct, [sound_in, stages, model], sound_out)
+    turns.endpoint(list_models, None, gr.JSON(visible=False, label="Models"), name="models")
