@@ -175,7 +175,7 @@ def card(
     folder, loaded = hub.folder_of(model), hub.load(model)
     if isinstance(loaded, Judge):
         raise InputError(f"{loaded.name} is a judge: cards are for codecs and priors.")
-    with expected_in(folder / "metrics.json"):
+    with expected_in(folder):
         (write_prior_card if isinstance(loaded, Prior) else write_codec_card)(loaded, folder)
     print(folder / "README.md")
     if page:
