@@ -100,3 +100,33 @@ class Folder:
         for at, question in enumerate(self.questions):
             lists[question.picture].append(at)
         return lists
+
+
+def read(root: Path) -> Folder:
+    """Read scenes and questions that `vqaudio scenes` wrote.
+
+    Raises:
+        InputError: a list is missing or damaged.
+    """
+    listed, asked = (read_json(root / f"{name}.json", name) for name in ("scenes", "questions"))
+    try:
+        files = tuple(root / FOLDERS[Path(scene["scene_filename"]).suffix] / scene["scene_filename"] for scene in listed)
+        positions = {scene["scene_index"]: at for at, scene in enumerate(listed)}
+        questions = tuple(Question(q["question"], q["answer"], q["type"], positions[q["scene_index"]]) for q in asked)
+        sounds = tuple(scene["sounds"] for scene in listed) if "sounds" in listed[0] else ()
+    except (KeyError, IndexError, TypeError, AttributeError):
+        raise InputError(f"{root} is damaged: its scenes.json or questions.json lacks something.") from None
+    return Folder(files, questions, sounds)
+
+
+FOLDERS = {".flac": "audio", ".wav": "audio", ".png": "pictures"}
+
+
+def read_json(path: Path, key: str) -> list[dict]:
+    """The list that a JSON file holds under a key. Raises InputError where there is none."""
+    try:
+        return list(json.loads(path.read_text())[key])
+    except FileNotFoundError:
+        raise InputError(f"There is no {path}. Name a folder that `vqaudio scenes` wrote.") from None
+    except (ValueError, KeyError, TypeError, OSError):
+        raise InputError(f"{path} is damaged: it is not a list of {key}.") from None
