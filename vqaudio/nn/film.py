@@ -32,6 +32,7 @@ class FiLM(nn.Module):
         super().__init__()
         self.gamma = nn.Linear(conditions, channels)
         self.beta = nn.Linear(conditions, channels)
+        nn.init.ones_(self.gamma.bias)  # section 2.1: an untrained question changes nothing much
 
     def forward(self, h: Tensor, q: Tensor) -> Tensor:
         """Features [B, C, H, W], question [B, conditions] -> [B, C, H, W]."""
@@ -110,14 +111,21 @@ class FeatureExtractor(nn.Sequential):
 
 
 class Classifier(nn.Module):
-    """1x1 convolution and ReLU, maximum over all cells, dense layer and ReLU, dense layer to the answers."""
+    """1x1 convolution and ReLU, maximum over all cells, dense layer and ReLU, dense layer to the answers.
 
-    def __init__(self, inputs: int, channels: int, hidden: int, answers: int):
+    Args:
+        with_mean: the mean over all cells beside the maximum, which makes counting easier.
+    """
+
+    def __init__(self, inputs: int, channels: int, hidden: int, answers: int, with_mean: bool = False):
         super().__init__()
+        self.with_mean = with_mean
         self.project = nn.Conv2d(inputs, channels, 1)
-        self.hidden = nn.Linear(channels, hidden)
+        self.hidden = nn.Linear(channels * (1 + with_mean), hidden)
         self.answers = nn.Linear(hidden, answers)
 
     def forward(self, h: Tensor) -> Tensor:
         """[B, C, H, W] -> logits [B, answers]."""
-        return self.answers(F.relu(self.hidden(F.relu(self.project(h)).amax((-2, -1)))))
+        cells = F.relu(self.project(h)).flatten(2)
+        pooled = torch.cat([cells.amax(-1), cells.mean(-1)], -1) if self.with_mean else cells.amax(-1)
+        return self.answers(F.relu(self.hidden(pooled)))

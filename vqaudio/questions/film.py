@@ -51,6 +51,8 @@ class QuestionConfig:
     gru_layers: int = 2
     classifier_channels: int = 512
     classifier_hidden: int = 512
+    pooling: Literal["max", "max+mean"] = "max"
+    """Over the cells, in the classifier."""
     row_coordinate: bool = True
     column_coordinate: bool = True
     """Of sound: the time coordinate."""
@@ -99,7 +101,9 @@ class QuestionModel(Model):
         self.generator = FiLMGenerator(len(c.vocabulary), c.embedding, c.gru, c.gru_layers)
         widths = (c.extractor_channels[-1], *(c.channels,) * c.n_blocks)
         self.blocks = nn.ModuleList(ResBlock(i + 2, c.channels, c.gru, c.block_kernel, conditioning) for i in widths[:-1])
-        self.classifier = Classifier(widths[-1] + 2, c.classifier_channels, c.classifier_hidden, len(c.answers))
+        self.classifier = Classifier(
+            widths[-1] + 2, c.classifier_channels, c.classifier_hidden, len(c.answers), c.pooling == "max+mean"
+        )
         self.tokeniser = Tokeniser(c.vocabulary)
         self.picture = LogPicture(c.sample_rate, c.height, c.scale, c.column_s) if c.sees == "sound" else None
 

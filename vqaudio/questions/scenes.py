@@ -116,23 +116,46 @@ def _octave_of(midi: int) -> str:
     return str(midi // 12 - 1)
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What a scene consists of: notes, their loudness, and their first samples."""
+
+    notes: tuple[Note, ...]
+    loudness: tuple[str, ...]
+    starts: tuple[int, ...]
+
+    def sounds(self) -> list[dict]:
+        """As scenes.json lists them."""
+        return [_described(*one) for one in zip(self.notes, self.loudness, self.starts)]
+
+
 def scene(library: tuple[Note, ...], split: str, seed: int, index: int) -> tuple[np.ndarray, list[dict]]:
     """Scene number `index`: audio float32 [N] of at most `LONGEST_S`, and its sounds in order of time."""
     rng = np.random.default_rng([seed, SPLITS.index(split), index])
+    plan = draw_plan(library, rng)
+    return render(plan, rng), plan.sounds()
+
+
+def draw_plan(library: tuple[Note, ...], rng: np.random.Generator) -> Plan:
+    """Five to ten notes: first an instrument, then one of its notes, each as likely as any other."""
     by_instrument = _grouped(library)
     instruments = sorted(by_instrument)
     count = int(rng.integers(5, 11))
-    chosen = [by_instrument[instruments[rng.integers(len(instruments))]] for _ in range(count)]
-    chosen = [group[rng.integers(len(group))] for group in chosen]
-    levels = [("quiet", "loud")[rng.integers(2)] for _ in range(count)]
-    starts = _starts(rng, [len(note.audio) for note in chosen])
-    total = min(max(s + len(n.audio) for s, n in zip(starts, chosen)) + round(TAIL_S * SAMPLE_RATE), round(LONGEST_S * SAMPLE_RATE))
+    groups = [by_instrument[instruments[rng.integers(len(instruments))]] for _ in range(count)]
+    chosen = tuple(group[rng.integers(len(group))] for group in groups)
+    loudness = tuple(tuple(LOUDNESS_DB)[rng.integers(2)] for _ in range(count))
+    return Plan(chosen, loudness, tuple(_starts(rng, [len(note.audio) for note in chosen])))
+
+
+def render(plan: Plan, rng: np.random.Generator) -> np.ndarray:
+    """The sound of a scene in a light room, float32 [N]."""
+    ends = [start + len(note.audio) for start, note in zip(plan.starts, plan.notes)]
+    total = min(max(ends) + round(TAIL_S * SAMPLE_RATE), round(LONGEST_S * SAMPLE_RATE))
     dry = np.zeros(total, np.float32)
-    for start, note, level in zip(starts, chosen, levels):
+    for start, note, level in zip(plan.starts, plan.notes, plan.loudness):
         dry[start : start + len(note.audio)] += (note.audio * 10 ** (LOUDNESS_DB[level] / 20))[: total - start]
     audio = dry + _reverberation(rng, dry)
-    audio /= max(1.0, np.abs(audio).max() / 0.99)
-    return audio, [_described(note, level, start) for note, level, start in zip(chosen, levels, starts)]
+    return audio / max(1.0, np.abs(audio).max() / 0.99)
 
 
 @cache

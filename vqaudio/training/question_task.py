@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vqaudio.questions.film import QuestionConfig, QuestionModel
-from vqaudio.questions.folder import Folder
+from vqaudio.questions.layouts import Folder
 from vqaudio.questions.grammar import VALUES
 from vqaudio.questions.tokeniser import padded
 from vqaudio.training.loop import Place

@@ -1,0 +1,40 @@
+"""Recipes for `vqaudio train questions --recipe NAME`."""
+
+from dataclasses import dataclass, field
+
+from vqaudio.questions.film import QuestionConfig
+from vqaudio.training.loop import LoopConfig
+from vqaudio.training.question_task import QuestionTraining
+
+
+@dataclass(frozen=True)
+class QuestionRecipe:
+    """A network that answers questions, its data and how it is trained. The epochs give the number of steps."""
+
+    layout: str = "scenes"
+    """How the data are laid out: scenes (written by `vqaudio scenes`), clear, clevr, easy-vqa or tfrecords."""
+    model: QuestionConfig = field(default_factory=QuestionConfig)
+    training: QuestionTraining = field(default_factory=QuestionTraining)
+    loop: LoopConfig = field(default_factory=LoopConfig)
+
+
+NOTES = QuestionConfig(
+    sees="sound", height=64, width=300, inputs=1, extractor_channels=(16, 32, 64, 96),
+    extractor_strides=((2, 2), (2, 2), (4, 2), (4, 2)), n_blocks=3, channels=96, block_kernel=(1, 7),
+    classifier_channels=256, classifier_hidden=256, pooling="max+mean",
+)
+QUESTION_RECIPES = {
+    "coursework": QuestionRecipe(layout="tfrecords", training=QuestionTraining(epochs=40)),
+    "ask-notes": QuestionRecipe(
+        model=NOTES,
+        training=QuestionTraining(
+            epochs=100, questions_per_picture=8, learning_rate=1.5e-3, sound_labels=0.2, shift=8, tilt=0.05,
+        ),
+    ),
+    "clevr": QuestionRecipe(layout="clevr", model=QuestionConfig(n_blocks=4), training=QuestionTraining(epochs=80)),
+    "clear": QuestionRecipe(
+        layout="clear",
+        model=QuestionConfig(sees="sound", height=64, width=1024, inputs=1, n_blocks=4),
+        training=QuestionTraining(epochs=40),
+    ),
+}
