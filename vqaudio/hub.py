@@ -21,7 +21,7 @@ from vqaudio.errors import InputError
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
 FAMILIES = ("codecs", "priors")
-SINGLE_MODULES = ("judges",)
+SINGLE_MODULES = ("judges", "questions.film")
 MOVED = {"evaluation.judges": "judges"}  # where config.json files from before name a module that has moved
 UPLOADED = ["*.json", "*.safetensors", "*.md"]
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import tyro
 
-from vqaudio.cli import data, energy, experiment, live, measure, models, plot, prior, report, sampler, sound, train
+from vqaudio.cli import data, energy, experiment, live, measure, models, plot, prior, questions, report, sampler, sound, train
 from vqaudio.errors import InputError
 
 COMMANDS: dict[str, Callable] = {
@@ -27,6 +27,8 @@ COMMANDS: dict[str, Callable] = {
     "replay": prior.replay,
     "sampler": sampler.sampler,
     "push": models.push,
+    "scenes": questions.scenes,
+    "ask": questions.ask,
     "download": data.download,
     "prepare": data.prepare,
     "tokenize": data.tokenize,
@@ -35,6 +37,7 @@ COMMANDS: dict[str, Callable] = {
     "explore": measure.explore,
     "evaluate codec": measure.evaluate_codec,
     "evaluate prior": prior.evaluate_prior,
+    "evaluate questions": questions.evaluate,
     "card": measure.card,
     "energy": energy.energy,
     "report": report.report,
@@ -48,6 +51,7 @@ RECIPE_COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "train codec": train.codec,
     "train judge": train.judge,
     "train prior": train.prior,
+    "train questions": questions.train,
 }
 
 

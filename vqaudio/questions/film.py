@@ -1,4 +1,4 @@
-"""A network that answers questions about a sound or a picture: FiLM (Perez et al. 2018), in sound as NAAQA (Abdelnour et al. 2021)."""
+"""A network that answers questions about a sound or a picture: FiLM (Perez et al. 2018; of sound, Abdelnour et al. 2021)."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -26,7 +26,9 @@ RELATION_WORDS = {
 TEMPLATES = {
     "exist": ("Is there {a}?", "Are there any {many}?", "Can you hear {a}?", "Does {a} occur?"),
     "count": ("How many {many} are there?", "How many {many} can you hear?", "What is the number of {many}?"),
-    "exist_related": ("Is there {a} {relation} {the}?", "Are there any {many} {relation} {the}?", "Can you hear {a} {relation} {the}?"),
+    "exist_related": (
+        "Is there {a} {relation} {the}?", "Are there any {many} {relation} {the}?", "Can you hear {a} {relation} {the}?",
+    ),
     "count_related": (
         "How many {many} are there {relation} {the}?", "How many {many} come {relation} {the}?",
         "What is the number of {many} {relation} {the}?",

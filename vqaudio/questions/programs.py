@@ -1,4 +1,4 @@
-"""Functional programs over a scene's sounds, and the interpreter that is the only source of answers (after CLEVR, Johnson et al. 2017).
+"""Functional programs over a scene's sounds, as in CLEVR (Johnson et al. 2017); their interpreter is the only source of answers.
 
 A program is a list of steps in JSON: {"function": "filter_instrument", "inputs": [0], "value_inputs": ["cello"]}. `inputs` are
 numbers of earlier steps; the last step's value is the answer. The value of a step is a list of sounds (positions in order of
@@ -31,18 +31,26 @@ def answer(program: list[dict], sounds: Sounds) -> str:
         IllPosed: `unique` was applied to no sound or to several.
         InputError: the program has an unknown function, or lacks a step.
     """
-    value = trace(program, sounds)[-1]
+    return word_of(trace(program, sounds)[-1])
+
+
+def word_of(value: Value) -> str:
+    """The value of a last step as an answer."""
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
 
 
 def trace(program: list[dict], sounds: Sounds) -> list[Value]:
     """The value of every step; sounds are numbered from 0 in order of time. Raises as `answer` does."""
-    ordered = in_order(sounds)
+    return run(program, in_order(sounds), FUNCTIONS)
+
+
+def run(program: list[dict], things: list[dict], functions: dict[str, Callable]) -> list[Value]:
+    """The value of every step of a program over a scene's things. Raises as `answer` does."""
     values: list[Value] = []
     for step in program:
         try:
-            function, inputs = FUNCTIONS[step["function"]], [values[i] for i in step["inputs"]]
-            values.append(function(ordered, *inputs, *step.get("value_inputs", ())))
+            function, inputs = functions[step["function"]], [values[i] for i in step["inputs"]]
+            values.append(function(things, *inputs, *step.get("value_inputs", ())))
         except (KeyError, IndexError, TypeError, AttributeError) as error:
             raise InputError(f"Step {len(values) + 1} of this program cannot be run: {step}.") from error
     if not values:

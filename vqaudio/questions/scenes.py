@@ -12,7 +12,6 @@ from functools import cache
 import numpy as np
 import soxr
 
-from vqaudio.data import notes
 from vqaudio.data.datasets import clear_notes
 from vqaudio.errors import InputError
 

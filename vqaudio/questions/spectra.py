@@ -22,7 +22,7 @@ class LogPicture(nn.Module):
 
     def __init__(self, sample_rate: int, bands: int, scale: str, column_s: float):
         super().__init__()
-        self.n_fft, self.hop = (4096, round(column_s * sample_rate)) if scale == "semitone" else (1024, round(column_s * sample_rate))
+        self.n_fft, self.hop = 4096 if scale == "semitone" else 1024, round(column_s * sample_rate)
         self.register_buffer("window", torch.hann_window(self.n_fft), persistent=False)
         if scale == "semitone":
             filters = _semitones(bands, self.n_fft, sample_rate)

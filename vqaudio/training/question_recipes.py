@@ -13,6 +13,8 @@ class QuestionRecipe:
 
     layout: str = "scenes"
     """How the data are laid out: scenes (written by `vqaudio scenes`), clear, clevr, easy-vqa or tfrecords."""
+    start_from: str | None = None
+    """A model of the same shape, words and answers (a name in weights/ or a folder) whose weights to begin with."""
     model: QuestionConfig = field(default_factory=QuestionConfig)
     training: QuestionTraining = field(default_factory=QuestionTraining)
     loop: LoopConfig = field(default_factory=LoopConfig)

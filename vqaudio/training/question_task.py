@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vqaudio.questions.film import QuestionConfig, QuestionModel
-from vqaudio.questions.layouts import Folder
 from vqaudio.questions.grammar import VALUES
+from vqaudio.questions.layouts import Folder
 from vqaudio.questions.tokeniser import padded
 from vqaudio.training.loop import Place
 
