@@ -69,8 +69,9 @@ def _mean(hits: list[bool]) -> float:
 def table(result: dict) -> str:
     """The accuracy by type, as a Markdown table."""
     head = f"| question type | questions | {result['model']} | most frequent answer |"
+    counts, guesses = result["questions"], result["most_frequent_by_type"]
     rows = [
-        f"| {kind.replace('_', ' ')} | {result['questions'][kind]:,} | {value:.1%} | {result['most_frequent_by_type'][kind]:.1%} |"
+        f"| {kind.replace('_', ' ')} | {counts[kind]:,} | {value:.1%} | {guesses[kind]:.1%} |"
         for kind, value in result["by_type"].items()
     ]
     total = sum(result["questions"].values())

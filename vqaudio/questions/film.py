@@ -113,10 +113,18 @@ class QuestionModel(Model):
 
     def answer(self, features: Tensor, tokens: Tensor, lengths: Tensor) -> Tensor:
         """Features [B, C, h, w], tokens int [B, L], lengths [B] -> logits [B, answers]."""
+        return self.classify(self.condition(features, tokens, lengths))
+
+    def condition(self, features: Tensor, tokens: Tensor, lengths: Tensor) -> Tensor:
+        """As `answer`, up to the last block's output [B, channels, h, w]."""
         q = self.generator(tokens, lengths)
         for block in self.blocks:
             features = block(self.coordinates(features), q)
-        return self.classifier(self.coordinates(features))
+        return features
+
+    def classify(self, blocks: Tensor) -> Tensor:
+        """The last block's output -> logits [B, answers]."""
+        return self.classifier(self.coordinates(blocks))
 
     def forward(self, pictures: Tensor, tokens: Tensor, lengths: Tensor) -> Tensor:
         """Pictures [B, H, W, inputs], tokens int [B, L], lengths [B] -> logits [B, answers]."""

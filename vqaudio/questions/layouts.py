@@ -21,6 +21,8 @@ class Question:
     type: str
     picture: int
     """Position of its scene or picture in the folder's list."""
+    program: tuple[dict, ...] = ()
+    """Where the dataset has one."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,7 @@ LAYOUTS: dict[str, Callable[[Path, str], Folder]] = {
 
 def _questions(asked: list[dict], listed: list[dict], key: str) -> tuple[Question, ...]:
     positions = {scene[key]: at for at, scene in enumerate(listed)}
-    return tuple(Question(q["question"], str(q["answer"]), _type(q), positions[q[key]]) for q in asked)
+    return tuple(Question(q["question"], str(q["answer"]), _type(q), positions[q[key]], tuple(q.get("program") or ())) for q in asked)
 
 
 def _type(question: dict) -> str:

@@ -63,6 +63,21 @@ def in_order(sounds: Sounds) -> Sounds:
     return sorted(sounds, key=lambda sound: sound["start_s"])
 
 
+def selections(program: list[dict], sounds: Sounds) -> list[list[int]]:
+    """The sounds that the last step is about, numbered in order of time; see `trace`.
+
+    Returns:
+        two lists for a comparison; otherwise one, and that of the sound that a relation starts from, if there is any.
+    """
+    values, last = trace(program, sounds), program[-1]
+    if len(last["inputs"]) == 2:
+        found = [values[program[i]["inputs"][0]] for i in last["inputs"]]
+    else:
+        related = [values[step["inputs"][0]] for step in program if step["function"] == "relate"]
+        found = [values[last["inputs"][0]], *related[-1:]]
+    return [one if isinstance(one, list) else [one] for one in found]
+
+
 def _filter(attribute: str) -> Callable:
     return lambda sounds, some, value: [i for i in some if sounds[i][attribute] == value]
 

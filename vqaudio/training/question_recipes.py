@@ -1,6 +1,6 @@
 """Recipes for `vqaudio train questions --recipe NAME`."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from vqaudio.questions.film import QuestionConfig
 from vqaudio.training.loop import LoopConfig
@@ -21,17 +21,30 @@ class QuestionRecipe:
 
 
 NOTES = QuestionConfig(
-    sees="sound", height=64, width=300, inputs=1, extractor_channels=(16, 32, 64, 96),
+    sees="sound", height=64, width=300, inputs=1, extractor_channels=(12, 24, 48, 96),
     extractor_strides=((2, 2), (2, 2), (4, 2), (4, 2)), n_blocks=3, channels=96, block_kernel=(1, 7),
-    classifier_channels=256, classifier_hidden=256, pooling="max+mean",
+    gru=96, classifier_channels=256, classifier_hidden=256, pooling="max+mean",
+)
+PICTURES = QuestionConfig(
+    height=64, width=64, extractor_channels=(16, 24, 32), extractor_strides=((2, 2), (2, 2), (2, 2)), n_blocks=1, channels=48,
+    embedding=32, gru=64, gru_layers=1, classifier_channels=128, classifier_hidden=128,
 )
 QUESTION_RECIPES = {
     "coursework": QuestionRecipe(layout="tfrecords", training=QuestionTraining(epochs=40)),
     "ask-notes": QuestionRecipe(
         model=NOTES,
         training=QuestionTraining(
-            epochs=100, questions_per_picture=8, learning_rate=1.5e-3, sound_labels=0.2, shift=8, tilt=0.05,
+            epochs=100, questions_per_picture=8, learning_rate=1.5e-3, sound_labels=0.2, program_labels=1.0,
+            shift=8, tilt=0.05,
         ),
+    ),
+    "ask-pictures": QuestionRecipe(
+        layout="easy-vqa", model=PICTURES,
+        training=QuestionTraining(epochs=60, questions_per_picture=8, learning_rate=2e-3, validation_pictures=400),
+    ),
+    "sort-of-clevr": QuestionRecipe(
+        model=replace(PICTURES, n_blocks=3, channels=64, pooling="max+mean"),
+        training=QuestionTraining(epochs=60, questions_per_picture=8, learning_rate=2e-3, validation_pictures=500),
     ),
     "clevr": QuestionRecipe(layout="clevr", model=QuestionConfig(n_blocks=4), training=QuestionTraining(epochs=80)),
     "clear": QuestionRecipe(

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vqaudio.questions import programs
 from vqaudio.questions.film import QuestionConfig, QuestionModel
 from vqaudio.questions.grammar import VALUES
 from vqaudio.questions.layouts import Folder
@@ -30,6 +31,9 @@ class QuestionTraining:
     sound_labels: float = 0.0
     """Weight of a second loss, for sound scenes: each column of the features tells the attributes of the sound that starts in it,
     by a linear layer that is not part of the model."""
+    program_labels: float = 0.0
+    """Weight of a third loss, for sound scenes: the columns of the last block's output tell which sounds the program's last step
+    is about, and which sound its relation starts from."""
     shift: int = 0
     """Of sound: pictures are shifted in time by up to this many columns."""
     tilt: float = 0.0
@@ -46,6 +50,7 @@ class Examples:
         pictures: float16 [n, H, W, inputs].
         tokens, lengths, answers: [questions, L], [questions], [questions]; -1 is an answer that the model does not know.
         of_picture: the positions of each picture's questions.
+        selected: uint8 [questions, 2, 10]: 1 for the sounds of `programs.selections`, in the scene's order.
         sounds: [n, 10, 1 + attributes]: the column where each sound starts, and its attributes' classes; `NO_SOUND` fills up.
     """
 
@@ -56,6 +61,7 @@ class Examples:
     of_picture: list[list[int]]
     types: list[str]
     sounds: Tensor | None = None
+    selected: Tensor | None = None
 
 
 def examples(folder: Folder, pictures: np.ndarray, model: QuestionModel) -> Examples:
@@ -65,14 +71,24 @@ def examples(folder: Folder, pictures: np.ndarray, model: QuestionModel) -> Exam
     answers = torch.tensor([numbers.get(question.answer, -1) for question in folder.questions])
     types = [question.type for question in folder.questions]
     sounds = sound_table(folder, model.config) if folder.sounds else None
-    return Examples(pictures, tokens, lengths, answers, folder.of_picture(), types, sounds)
+    selected = selection_table(folder, sounds.shape[1]) if sounds is not None else None
+    return Examples(pictures, tokens, lengths, answers, folder.of_picture(), types, sounds, selected)
+
+
+def selection_table(folder: Folder, most: int) -> Tensor:
+    """See `Examples.selected`."""
+    table = np.zeros((len(folder.questions), 2, most), np.uint8)
+    for row, question in zip(table, folder.questions):
+        for cells, chosen in zip(row, programs.selections(list(question.program), folder.sounds[question.picture])):
+            cells[chosen] = 1
+    return torch.from_numpy(table)
 
 
 def sound_table(folder: Folder, config: QuestionConfig) -> Tensor:
     """See `Examples.sounds`."""
     table = torch.full((len(folder.sounds), max(map(len, folder.sounds)), 1 + len(VALUES)), NO_SOUND)
     for row, sounds in zip(table, folder.sounds):
-        for cell, sound in zip(row, sounds):
+        for cell, sound in zip(row, programs.in_order(sounds)):
             cell[0] = round(sound["start_s"] / config.column_s)
             cell[1:] = torch.tensor([values.index(sound[name]) for name, values in VALUES.items()])
     return table
@@ -83,39 +99,67 @@ def answers_of(folder: Folder) -> tuple[str, ...]:
     return tuple(sorted(Counter(question.answer for question in folder.questions)))
 
 
+@dataclass(frozen=True)
+class Batch:
+    """Pictures [B, H, W, C] and B * n questions, n for each picture in a row; see `Examples`."""
+
+    pictures: Tensor
+    tokens: Tensor
+    lengths: Tensor
+    answers: Tensor
+    sounds: Tensor | None = None
+    selected: Tensor | None = None
+
+    def to(self, device: torch.device) -> "Batch":
+        return Batch(*(part if part is None else part.to(device) for part in vars(self).values()))
+
+
 class QuestionObjective(nn.Module):
     """forward returns the loss."""
 
     def __init__(self, model: QuestionModel, settings: QuestionTraining):
         super().__init__()
         self.model, self.settings = model, settings
-        outputs = sum(len(values) for values in VALUES.values())
-        self.sounds = nn.Conv1d(model.config.extractor_channels[-1], 1 + outputs, 1) if settings.sound_labels else None
+        c, outputs = model.config, sum(len(values) for values in VALUES.values())
+        self.sounds = nn.Conv1d(c.extractor_channels[-1], 1 + outputs, 1) if settings.sound_labels else None
+        self.programs = nn.Conv1d(c.channels, 2, 1) if settings.program_labels else None
 
-    def forward(self, pictures: Tensor, tokens: Tensor, lengths: Tensor, answers: Tensor, sounds: Tensor | None):
-        """Pictures [B, H, W, C] and B * n questions, n for each picture in a row -> (loss, its terms)."""
-        features = self.model.features(pictures)
-        logits = self.model.answer(features.repeat_interleave(len(tokens) // len(features), 0), tokens, lengths)
-        loss = answer_loss = F.cross_entropy(logits, answers)
-        terms = {"loss": answer_loss, "accuracy": (logits.argmax(-1) == answers).float().mean()}
-        if self.sounds is not None and sounds is not None:
-            terms["sounds"] = self._sound_loss(self.sounds(features.mean(-2)), sounds, pictures.shape[2])
-            loss = loss + self.settings.sound_labels * terms["sounds"]
+    def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """(loss, its terms)."""
+        features = self.model.features(batch.pictures)
+        each = len(batch.tokens) // len(features)
+        blocks = self.model.condition(features.repeat_interleave(each, 0), batch.tokens, batch.lengths)
+        logits = self.model.classify(blocks)
+        loss = answer_loss = F.cross_entropy(logits, batch.answers)
+        terms = {"loss": answer_loss, "accuracy": (logits.argmax(-1) == batch.answers).float().mean()}
+        if batch.sounds is not None:
+            columns, picture, inside = _columns(batch.sounds, features.shape[-1], batch.pictures.shape[2])
+            if self.sounds is not None:
+                terms["sounds"] = _sound_loss(self.sounds(features.mean(-2)), batch.sounds[inside][:, 1:], picture, columns)
+                loss = loss + self.settings.sound_labels * terms["sounds"]
+            if self.programs is not None:
+                cells = self.programs(blocks.mean(-2)).unflatten(0, (-1, each))[picture, :, :, columns]
+                wanted = batch.selected.unflatten(0, (-1, each)).movedim(-1, 1)[inside]
+                terms["programs"] = F.binary_cross_entropy_with_logits(cells, wanted.float())
+                loss = loss + self.settings.program_labels * terms["programs"]
         return loss, terms
 
-    @staticmethod
-    def _sound_loss(logits: Tensor, sounds: Tensor, width: int) -> Tensor:
-        """Logits [B, 1 + outputs, columns], sounds as in `Examples`: whether a sound starts in a column, and which one."""
-        columns = sounds[..., 0] * logits.shape[-1] // width
-        inside = sounds[..., 0] >= 0
-        starts = torch.zeros_like(logits[:, 0])
-        picture, _ = torch.nonzero(inside, as_tuple=True)
-        starts[picture, columns[inside]] = 1.0
-        loss = F.binary_cross_entropy_with_logits(logits[:, 0], starts)
-        parts = logits[picture, 1:, columns[inside]].split([len(values) for values in VALUES.values()], -1)
-        for part, wanted in zip(parts, sounds[inside][:, 1:].T):
-            loss = loss + F.cross_entropy(part, wanted)
-        return loss
+
+def _columns(sounds: Tensor, columns: int, width: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Of all sounds of a batch: the features' column where each starts, its picture's number, and bool [B, 10]: which exist."""
+    inside = sounds[..., 0] >= 0
+    return (sounds[..., 0] * columns // width)[inside], torch.nonzero(inside)[:, 0], inside
+
+
+def _sound_loss(logits: Tensor, attributes: Tensor, picture: Tensor, columns: Tensor) -> Tensor:
+    """Logits [B, 1 + outputs, columns], attributes [sounds, 5]: whether a sound starts in a column, and which one."""
+    starts = torch.zeros_like(logits[:, 0])
+    starts[picture, columns] = 1.0
+    loss = F.binary_cross_entropy_with_logits(logits[:, 0], starts)
+    parts = logits[picture, 1:, columns].split([len(values) for values in VALUES.values()], -1)
+    for part, wanted in zip(parts, attributes.T):
+        loss = loss + F.cross_entropy(part, wanted)
+    return loss
 
 
 class QuestionTask:
@@ -128,8 +172,8 @@ class QuestionTask:
         self.seed, self.place = seed, place
         self.objective = place.wrap(QuestionObjective(model, settings))
         self.modules = {"model": model}
-        if self._plain.sounds is not None:
-            self.modules["sounds"] = self._plain.sounds
+        heads = {"sounds": self._plain.sounds, "programs": self._plain.programs}
+        self.modules |= {name: head for name, head in heads.items() if head is not None}
         self.optimisers = {"model": torch.optim.Adam(self.objective.parameters())}
         self.learning_rates = {"model": settings.learning_rate}
 
@@ -148,14 +192,14 @@ class QuestionTask:
 
     def train_step(self, step: int) -> dict[str, Tensor]:
         self.objective.train()
-        loss, terms = self.objective(*(part if part is None else part.to(self.place.device) for part in self.batch(step)))
+        loss, terms = self.objective(self.batch(step).to(self.place.device))
         self.optimisers["model"].zero_grad(set_to_none=True)
         loss.backward()
         self.optimisers["model"].step()
         return terms
 
-    def batch(self, step: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor | None]:
-        """Pictures, tokens, lengths, answers, sounds of a step; they follow from (seed, step, rank) alone."""
+    def batch(self, step: int) -> Batch:
+        """The batch of a step; it follows from (seed, step, rank) alone."""
         epoch, at = divmod(step, self.steps_per_epoch)
         order = np.random.default_rng([self.seed, epoch]).permutation(len(self.train.of_picture))
         start = (at * self.place.world + self.place.rank) * self.pictures_per_step
@@ -169,7 +213,8 @@ class QuestionTask:
         if sounds is not None:
             for picture, row, rng in zip(pictures, sounds, rngs):
                 self._augment(picture, row, rng)
-        return pictures, tokens, lengths, self.train.answers[asked], sounds
+        selected = self.train.selected[asked] if self.train.selected is not None else None
+        return Batch(pictures, tokens, lengths, self.train.answers[asked], sounds, selected)
 
     def _questions(self, index: int, rng: np.random.Generator) -> list[int]:
         """Of one picture, drawn without repetition where there are enough."""
