@@ -130,7 +130,9 @@ LAYOUTS: dict[str, Callable[[Path, str], Folder]] = {
 
 def _questions(asked: list[dict], listed: list[dict], key: str) -> tuple[Question, ...]:
     positions = {scene[key]: at for at, scene in enumerate(listed)}
-    return tuple(Question(q["question"], str(q["answer"]), _type(q), positions[q[key]], tuple(q.get("program") or ())) for q in asked)
+    return tuple(
+        Question(q["question"], str(q["answer"]), _type(q), positions[q[key]], tuple(q.get("program") or ())) for q in asked
+    )
 
 
 def _type(question: dict) -> str:
