@@ -6,7 +6,14 @@ import pytest
 import torch
 
 from vqaudio.nn.film import (
-    AddCoordinates, Classifier, Concatenation, FeatureExtractor, FiLM, FiLMGenerator, ResBlock, SameConvolution,
+    AddCoordinates,
+    Classifier,
+    Concatenation,
+    FeatureExtractor,
+    FiLM,
+    FiLMGenerator,
+    ResBlock,
+    SameConvolution,
 )
 from vqaudio.questions.film import COURSEWORK, QuestionModel
 
