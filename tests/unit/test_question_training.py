@@ -142,6 +142,9 @@ def test_evaluation_writes_accuracy_by_type_and_keeps_the_last_of_each_kind(pict
     kept = question_evaluation.load(tmp_path)
     assert [one["accuracy"] for one in kept] == [off["accuracy"], 0.5]
     assert json.loads((tmp_path / "metrics.json").read_text()) == kept
+    blind = QuestionModel(replace(task.model.config, sees="nothing", height=1, width=1))
+    result = question_evaluation.evaluate(task.model, "scenes", pictures, "validation", question_only=blind)
+    assert set(result["question_only_by_type"]) == set(result["by_type"])
     assert "| **all** | 120 |" in question_evaluation.table(result)
 
 

@@ -13,76 +13,37 @@ import soundfile
 import torch
 from PIL import Image
 
+from tests.asking import small_model
 from vqaudio.errors import InputError
 from vqaudio.questions import folder, grammar, layouts, programs, scenes, shapes, tfrecords
-from vqaudio.questions.film import QuestionConfig, QuestionModel, check_scene, fitted
+from vqaudio.questions.film import check_scene, fitted
 from vqaudio.questions.inputs import inputs_of, read_picture
 from vqaudio.questions.spectra import LOWEST_MIDI, LogPicture
 from vqaudio.questions.tokeniser import PAD, UNKNOWN, Tokeniser, padded, vocabulary, words_of
-
-INSTRUMENTS = ("bass", "cello", "clarinet", "flute", "trumpet", "violin")
-
-
-@pytest.fixture(scope="session")
-def toy_notes(tmp_path_factory) -> Path:
-    """Eight short tones of each instrument under CLEAR's names."""
-    root, listed = tmp_path_factory.mktemp("toy") / "clear-notes", []
-    root.mkdir()
-    time = np.arange(9600) / 16000
-    for number, instrument in enumerate(INSTRUMENTS):
-        for pitch in range(8):
-            note, octave = scenes.PITCH_CLASSES[pitch], 3 + (number + pitch) % 3
-            hz = 440 * 2 ** ((12 * (octave + 1) + pitch - 69) / 12)
-            name = f"{instrument}_{octave}_{note}"
-            tone = sum(np.sin(2 * np.pi * hz * k * time) / k ** (1 + number / 2) for k in range(1, 6))
-            soundfile.write(root / f"{name}.flac", 0.1 * tone * np.exp(-2 * time), 16000)
-            listed.append({"instrument": instrument, "note": note, "octave": octave, "filename": f"{name}.wav"})
-    (root / "elementary_sounds.json").write_text(json.dumps(listed))
-    return root
-
-
-@pytest.fixture(scope="session")
-def written(tmp_path_factory, toy_notes) -> Path:
-    """Training and validation scenes of the toy notes."""
-    root = tmp_path_factory.mktemp("scenes")
-    for split, count in (("train", 12), ("validation", 4)):
-        folder.write_sound_scenes(root / split, toy_notes, split, count, 16, seed=0)
-    return root
-
-
-def small_model(read, **changes) -> QuestionModel:
-    torch.manual_seed(0)
-    config = QuestionConfig(
-        vocabulary=vocabulary(question.text for question in read.questions),
-        answers=tuple(sorted({question.answer for question in read.questions})),
-        sees="sound", height=64, width=300, inputs=1, extractor_channels=(4, 8), extractor_strides=((8, 8), (8, 2)), channels=8,
-        embedding=8, gru=8, classifier_channels=8, classifier_hidden=8,
-    )
-    return QuestionModel(replace(config, **changes)).eval()
 
 
 def bytes_of(root: Path) -> dict[str, bytes]:
     return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
 
 
-def test_the_same_seed_gives_the_same_bytes_and_another_seed_does_not(toy_notes, tmp_path):
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_does_not(clear_folder, tmp_path):
     for name, seed in (("a", 3), ("b", 3), ("c", 4)):
-        folder.write_sound_scenes(tmp_path / name, toy_notes, "validation", 3, 5, seed)
+        folder.write_sound_scenes(tmp_path / name, clear_folder, "validation", 3, 5, seed)
     one, again, other = (bytes_of(tmp_path / name) for name in "abc")
     assert one == again and one.keys() == other.keys()
     assert all(one[name] != other[name] for name in one)
 
 
-def test_no_sound_of_one_split_occurs_in_another(toy_notes):
-    names = {split: {note.name for note in scenes.load_notes(toy_notes, split)} for split in scenes.SPLITS}
+def test_no_sound_of_one_split_occurs_in_another(clear_folder):
+    names = {split: {note.name for note in scenes.load_notes(clear_folder, split)} for split in scenes.SPLITS}
     assert len(names["test"]) == 24 and len(names["validation"]) == 18 and len(names["train"]) == 6
     assert not names["train"] & names["test"] and not names["train"] & names["validation"] | names["validation"] & names["test"]
-    shifted = {note.name.split("+")[0].rsplit("-", 1)[0] for note in scenes.load_notes(toy_notes, "train", 2)}
+    shifted = {note.name.split("+")[0].rsplit("-", 1)[0] for note in scenes.load_notes(clear_folder, "train", 2)}
     assert shifted == names["train"]
 
 
-def test_a_shifted_note_is_named_after_its_new_pitch(toy_notes):
-    by_name = {note.name: note for note in scenes.load_notes(toy_notes, "train", 1)}
+def test_a_shifted_note_is_named_after_its_new_pitch(clear_folder):
+    by_name = {note.name: note for note in scenes.load_notes(clear_folder, "train", 1)}
     shifted = next(note for note in by_name.values() if note.name.endswith("+1"))
     original = by_name[shifted.name.removesuffix("+1")]
     assert shifted.midi == original.midi + 1
@@ -90,8 +51,8 @@ def test_a_shifted_note_is_named_after_its_new_pitch(toy_notes):
     assert peaks[1] / peaks[0] == pytest.approx(2 ** (1 / 12), rel=0.01)
 
 
-def test_scenes_keep_their_limits(toy_notes):
-    library = scenes.load_notes(toy_notes, "test")
+def test_scenes_keep_their_limits(clear_folder):
+    library = scenes.load_notes(clear_folder, "test")
     for index in range(30):
         audio, sounds = scenes.scene(library, "test", 0, index)
         assert 5 <= len(sounds) <= 10 and len(audio) <= 12 * 16000 and np.abs(audio).max() <= 1
@@ -101,8 +62,8 @@ def test_scenes_keep_their_limits(toy_notes):
         assert all(start - end >= -0.0502 for start, end in zip(starts[1:], ends))
 
 
-def test_loud_is_12_db_above_quiet(toy_notes):
-    note = scenes.load_notes(toy_notes, "test")[0]
+def test_loud_is_12_db_above_quiet(clear_folder):
+    note = scenes.load_notes(clear_folder, "test")[0]
     levels = {}
     for loudness in ("quiet", "loud"):
         audio = scenes.render(scenes.Plan((note,), (loudness,), (0,)), np.random.default_rng(0))
@@ -117,8 +78,8 @@ def test_brightness_is_the_centroid_above_its_threshold():
     assert scenes.centroid_hz(low + high) == pytest.approx(1150, abs=5) and scenes.BRIGHT_HZ < 1150
 
 
-def test_every_type_is_asked_with_balanced_answers(toy_notes):
-    library, asker = scenes.load_notes(toy_notes, "test"), grammar.Asker(0, "test")
+def test_every_type_is_asked_with_balanced_answers(clear_folder):
+    library, asker = scenes.load_notes(clear_folder, "test"), grammar.Asker(0, "test")
     asked = []
     for index in range(60):
         sounds = scenes.draw_plan(library, np.random.default_rng(index)).sounds()
@@ -203,16 +164,16 @@ def test_a_picture_of_sound_is_0_in_silence_and_grows_by_a_level_of_80_db():
     assert fitted(torch.ones(1, 4, 5, 1), 8)[0, 0, :, 0].tolist() == [1] * 5 + [0] * 3
 
 
-def test_scenes_are_read_as_they_were_written(written):
-    read = layouts.read("scenes", written, "train")
-    raw = json.loads((written / "train" / "questions.json").read_text())["questions"]
+def test_scenes_are_read_as_they_were_written(scene_folders):
+    read = layouts.read("scenes", scene_folders, "train")
+    raw = json.loads((scene_folders / "train" / "questions.json").read_text())["questions"]
     assert [(q.text, q.answer, q.type) for q in read.questions] == [(q["question"], q["answer"], q["type"]) for q in raw]
     assert len(read.sources) == 12 and all(path.is_file() for path in read.sources) and len(read.sounds) == 12
-    assert layouts.read("scenes", written / "train", "test") == read
+    assert layouts.read("scenes", scene_folders / "train", "test") == read
 
 
-def test_a_model_answers_about_a_scene_and_names_unknown_words(written):
-    read = layouts.read("scenes", written, "train")
+def test_a_model_answers_about_a_scene_and_names_unknown_words(scene_folders):
+    read = layouts.read("scenes", scene_folders, "train")
     model = small_model(read)
     audio = torch.from_numpy(soundfile.read(read.sources[0], dtype="float32")[0])[None, None]
     answer = model.ask(audio, "How many purple cello sounds are there?")
@@ -221,16 +182,16 @@ def test_a_model_answers_about_a_scene_and_names_unknown_words(written):
     assert answer.text == next(iter(answer.distribution)) == max(answer.distribution, key=answer.distribution.get)
 
 
-def test_a_missing_sound_is_named_and_nothing_is_written(written, tmp_path):
-    read = layouts.read("scenes", written, "validation")
-    gone = replace(read, sources=(*read.sources[:-1], written / "audio" / "gone.flac"))
+def test_a_missing_sound_is_named_and_nothing_is_written(scene_folders, tmp_path):
+    read = layouts.read("scenes", scene_folders, "validation")
+    gone = replace(read, sources=(*read.sources[:-1], scene_folders / "audio" / "gone.flac"))
     with pytest.raises(InputError, match="gone.flac is missing"):
         inputs_of(gone, small_model(read).config, tmp_path / "cache")
     assert not (tmp_path / "cache").exists()
 
 
-def test_inputs_are_read_from_the_cache_until_a_file_changes(written, tmp_path):
-    read = layouts.read("scenes", written, "validation")
+def test_inputs_are_read_from_the_cache_until_a_file_changes(scene_folders, tmp_path):
+    read = layouts.read("scenes", scene_folders, "validation")
     config = small_model(read).config
     first = np.array(inputs_of(read, config, tmp_path))
     assert first.shape == (4, 64, 300, 1) and first.max() > 0.3

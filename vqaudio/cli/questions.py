@@ -91,6 +91,7 @@ def train(args: list[str]) -> None:
     import torch
 
     from vqaudio.cli.train import parse, report
+    from vqaudio.questions.codes import config_for
     from vqaudio.questions.film import QuestionModel
     from vqaudio.questions.inputs import inputs_of
     from vqaudio.questions.layouts import read
@@ -107,7 +108,8 @@ def train(args: list[str]) -> None:
     place = Place.join(settings.loop.device)
     torch.manual_seed(settings.loop.seed)
     words, answers = vocabulary(question.text for question in folders[0].questions), answers_of(folders[0])
-    model = QuestionModel(replace(settings.model, vocabulary=words, answers=answers))
+    config = config_for(settings.model) if settings.model.sees == "codes" else settings.model
+    model = QuestionModel(replace(config, vocabulary=words, answers=answers))
     if settings.start_from:
         _start_from(model, settings.start_from)
     train, validation = (examples(folder, inputs_of(folder, model.config), model) for folder in folders)
@@ -144,6 +146,9 @@ def evaluate(
         bool, tyro.conf.arg(help="Instead, count and time FiLM against concatenation, with one and with four residual blocks.")
     ] = False,
     save: Annotated[bool, tyro.conf.arg(help="Keep the result beside the weights, for the model card.")] = False,
+    question_only: Annotated[
+        str | None, tyro.conf.arg(help="A model of the recipe question-only, to put beside it.")
+    ] = None,
     train_data: Annotated[
         Path | None, tyro.conf.arg(help="A folder of training questions, for the most frequent answer of each type.")
     ] = None,
@@ -162,7 +167,8 @@ def evaluate(
             raise InputError("Name the folder of scenes and questions with --data.")
         loaded = check_answers(hub.load(model))
         switches = {"rows": not without_row_coordinate, "columns": not without_column_coordinate}
-        result = evaluation.evaluate(loaded, layout, data, split, switches, train_data)
+        blind = question_only and check_answers(hub.load(question_only))
+        result = evaluation.evaluate(loaded, layout, data, split, switches, train_data, blind)
         print(evaluation.table(result))
         if save:
             evaluation.keep(result, hub.folder_of(model))

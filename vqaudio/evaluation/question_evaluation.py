@@ -19,12 +19,14 @@ METRICS = "metrics.json"
 
 
 def evaluate(
-    model: QuestionModel, layout: str, root: Path, split: str, switches: dict[str, bool] | None = None, train: Path | None = None
+    model: QuestionModel, layout: str, root: Path, split: str, switches: dict[str, bool] | None = None, train: Path | None = None,
+    question_only: QuestionModel | None = None,
 ) -> dict:
     """Answer every question of a folder.
 
     Args:
         switches: whether the coordinates of "rows" and "columns" are on.
+        question_only: a model that sees nothing, to answer the same questions.
         train: a folder of training questions: gives the most frequent answer of each type. None: the folder itself gives it.
 
     Returns:
@@ -38,6 +40,7 @@ def evaluate(
     model.coordinates.rows, model.coordinates.columns = switches["rows"], switches["columns"]
     score = answer_all(model, data)
     model.coordinates.rows, model.coordinates.columns = before
+    blind = question_only and answer_all(question_only, examples(folder, inputs_of(folder, question_only.config), question_only))
     guesses = most_frequent(read(layout, train, "train") if train else folder)
     guessed = [question.answer == guesses.get(question.type) for question in folder.questions]
     return {
@@ -51,6 +54,7 @@ def evaluate(
             kind: _mean([hit for hit, question in zip(guessed, folder.questions) if question.type == kind])
             for kind in score.by_type
         },
+        "question_only": blind and blind.accuracy, "question_only_by_type": blind and blind.by_type,
     }
 
 
@@ -67,16 +71,16 @@ def _mean(hits: list[bool]) -> float:
 
 
 def table(result: dict) -> str:
-    """The accuracy by type, as a Markdown table."""
-    head = f"| question type | questions | {result['model']} | most frequent answer |"
-    counts, guesses = result["questions"], result["most_frequent_by_type"]
-    rows = [
-        f"| {kind.replace('_', ' ')} | {counts[kind]:,} | {value:.1%} | {guesses[kind]:.1%} |"
-        for kind, value in result["by_type"].items()
-    ]
-    total = sum(result["questions"].values())
-    last = f"| **all** | {total:,} | **{result['accuracy']:.1%}** | {result['most_frequent']:.1%} |"
-    return "\n".join([head, "| --- | --- | --- | --- |", *rows, last])
+    """The accuracy by type beside the baselines, as a Markdown table."""
+    columns = {result["model"]: result["by_type"], "most frequent answer": result["most_frequent_by_type"]}
+    totals = [result["accuracy"], result["most_frequent"]]
+    if result["question_only"] is not None:
+        columns["question only"], totals = result["question_only_by_type"], [*totals, result["question_only"]]
+    rows = [("question type", "questions", *columns), ("---",) * (2 + len(columns))]
+    for kind, count in result["questions"].items():
+        rows.append((kind.replace("_", " "), f"{count:,}", *(f"{by_type[kind]:.1%}" for by_type in columns.values())))
+    rows.append(("**all**", f"{sum(result['questions'].values()):,}", *(f"**{total:.1%}**" for total in totals)))
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def keep(result: dict, folder: Path) -> None:

@@ -27,8 +27,8 @@ class QuestionConfig:
     """The words of the training questions; the first two stand for padding and for unknown words."""
     answers: tuple[str, ...] = ()
     """In the order of the outputs."""
-    sees: Literal["picture", "sound", "codes"] = "picture"
-    """RGB pictures, log-frequency pictures of sound, or a codec's code map."""
+    sees: Literal["picture", "sound", "codes", "nothing"] = "picture"
+    """RGB pictures, log-frequency pictures of sound, a codec's code map, or nothing: the question-only baseline."""
     height: int = 224
     """Rows of a picture."""
     width: int = 224
@@ -149,6 +149,8 @@ class QuestionModel(Model):
 
     def picture_of(self, source: Tensor) -> Tensor:
         """The network's input [1, H, W, inputs] for audio [1, 1, N] or a picture [H, W, 3]. Raises InputError as `ask` does."""
+        if self.config.sees == "nothing":
+            return torch.zeros(1, self.config.height, self.config.width, self.config.inputs)
         return self._of_picture(source) if self.config.sees == "picture" else self._of_sound(source)
 
     def _of_picture(self, picture: Tensor) -> Tensor:
@@ -163,9 +165,9 @@ class QuestionModel(Model):
     def _of_sound(self, audio: Tensor) -> Tensor:
         check_scene(audio, self.config.sample_rate, self.config.longest_s)
         if self.config.sees == "codes":
-            from vqaudio.questions.codes import CodePicture
+            from vqaudio.questions import codes
 
-            return CodePicture.of(self.config)(audio)
+            return codes.picture_of(audio, self.config)
         return fitted(self.picture(audio[:, 0]), self.config.width)
 
 

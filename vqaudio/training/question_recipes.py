@@ -38,6 +38,22 @@ QUESTION_RECIPES = {
             shift=8, tilt=0.05,
         ),
     ),
+    "ask-notes-codes": QuestionRecipe(  # with --model.code-stages 1, 2 or 3
+        model=replace(
+            NOTES, sees="codes", codec="notes-16khz", code_stages=3, extractor_channels=(48, 64, 96),
+            extractor_strides=((2, 2), (2, 2), (2, 2)),
+        ),
+        training=QuestionTraining(
+            epochs=60, questions_per_picture=8, learning_rate=1.5e-3, sound_labels=0.2, program_labels=1.0
+        ),
+    ),
+    "question-only": QuestionRecipe(
+        model=QuestionConfig(
+            sees="nothing", height=1, width=1, inputs=1, extractor_channels=(8,), extractor_strides=((1, 1),), channels=32,
+            block_kernel=(1, 1), classifier_channels=128, classifier_hidden=128,
+        ),
+        training=QuestionTraining(epochs=10, questions_per_picture=8, learning_rate=2e-3),
+    ),
     "ask-pictures": QuestionRecipe(
         layout="easy-vqa", model=PICTURES,
         training=QuestionTraining(epochs=60, questions_per_picture=8, learning_rate=2e-3, validation_pictures=400),

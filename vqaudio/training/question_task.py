@@ -210,7 +210,7 @@ class QuestionTask:
         tokens = self.train.tokens[asked, : int(lengths.max())]
         pictures = torch.from_numpy(self.train.pictures[chosen].astype(np.float32))
         sounds = self.train.sounds[chosen].clone() if self.train.sounds is not None else None
-        if sounds is not None:
+        if sounds is not None and (self.settings.shift or self.settings.tilt):
             for picture, row, rng in zip(pictures, sounds, rngs):
                 self._augment(picture, row, rng)
         selected = self.train.selected[asked] if self.train.selected is not None else None
