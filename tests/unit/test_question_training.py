@@ -4,6 +4,7 @@ import csv
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -11,11 +12,12 @@ from vqaudio import hub
 from vqaudio.errors import InputError
 from vqaudio.evaluation import question_evaluation
 from vqaudio.questions import layouts, shapes
+from vqaudio.questions.examples import NO_SOUND, answer_all, answers_of, examples
 from vqaudio.questions.film import QuestionConfig, QuestionModel
 from vqaudio.questions.inputs import inputs_of
 from vqaudio.questions.tokeniser import vocabulary
 from vqaudio.training.loop import LoopConfig, Place, fit
-from vqaudio.training.question_task import NO_SOUND, QuestionTask, QuestionTraining, answer_all, answers_of, examples
+from vqaudio.training.question_task import QuestionTask, QuestionTraining
 
 CPU = Place(torch.device("cpu"))
 SMALL = QuestionConfig(
@@ -167,8 +169,6 @@ def test_a_shifted_picture_takes_its_sounds_along(task):
     task.settings = replace(task.settings, shift=4)
     places = set()
     for seed in range(40):
-        import numpy as np
-
         moved, table = picture.clone(), sounds.clone()
         task._augment(moved, table, np.random.default_rng(seed))
         start = int(moved.amax((0, 2)).nonzero().min())
@@ -184,3 +184,18 @@ def test_a_model_of_other_words_cannot_be_started_from(pictures, tmp_path, task,
     other = QuestionModel(replace(task.model.config, answers=("a", "b")))
     with pytest.raises(InputError, match="other words or answers"):
         _start_from(other, tmp_path / "model")
+
+
+def test_the_card_has_the_accuracy_by_type_and_what_a_coordinate_is_worth(pictures, task, tmp_path, monkeypatch):
+    from vqaudio.evaluation.question_card import write_question_card
+
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "ask-pictures"
+    task.export(folder)
+    for columns in (True, False):
+        switches = {"rows": True, "columns": columns}
+        question_evaluation.keep(question_evaluation.evaluate(task.model, "scenes", pictures, "validation", switches), folder)
+    write_question_card(task.model, folder)
+    card = (folder / "README.md").read_text()
+    assert all(kind.replace("_", " ") in card for kind in set(task.validation.types))
+    assert "most frequent answer" in card and "coordinate of columns switched off" in card and "extractor channels 8x8" in card

@@ -92,13 +92,14 @@ def train(args: list[str]) -> None:
 
     from vqaudio.cli.train import parse, report
     from vqaudio.questions.codes import config_for
+    from vqaudio.questions.examples import answers_of, examples
     from vqaudio.questions.film import QuestionModel
     from vqaudio.questions.inputs import inputs_of
     from vqaudio.questions.layouts import read
     from vqaudio.questions.tokeniser import vocabulary
     from vqaudio.training.loop import Place, fit
     from vqaudio.training.question_recipes import QUESTION_RECIPES
-    from vqaudio.training.question_task import QuestionTask, answers_of, examples
+    from vqaudio.training.question_task import QuestionTask
 
     run = parse(args, QUESTION_RECIPES, "ask-notes", "vqaudio train questions")
     settings = run.settings

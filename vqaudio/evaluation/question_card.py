@@ -47,16 +47,16 @@ SUBJECTS = {
         "subject": "scenes of five to ten notes", "example": 'SCENE.flac "How many cello sounds are there?"',
         "source": "Scenes that `vqaudio scenes` makes of the elementary sounds of CLEAR (Abdelnour et al. 2018), BSD licence. No "
         "recording of the test scenes occurs in the training scenes. The weights are CC BY 4.0.",
-        "limits": "It knows single notes of bass, cello, clarinet, flute, trumpet and violin, from C3 to B5, in a light room, one "
-        "after the other, and the sentences of one grammar. Other sounds and other wordings get an answer too, but a meaningless "
-        "one; words that training questions did not contain are named.",
+        "limits": "It knows single notes of bass, cello, clarinet, flute, trumpet and violin, from C3 to B5, in a light room, "
+        "one after the other, and the sentences of one grammar. Other sounds and other wordings get an answer too, but a "
+        "meaningless one; words that training questions did not contain are named.",
     },
     "ask-pictures": {
         "subject": "pictures of one shape", "example": 'PICTURE.png "What is the colour of the shape?"',
         "source": "[easy-VQA](https://github.com/vzhou842/easy-VQA) by Victor Zhou, MIT licence; every tenth training picture "
         "served for validation. The weights are CC BY 4.0.",
-        "limits": "It knows pictures of one circle, rectangle or triangle on a plain background, 64 x 64 pixels, and the questions "
-        "of that dataset.",
+        "limits": "It knows pictures of one circle, rectangle or triangle on a plain background, 64 x 64 pixels, and the "
+        "questions of that dataset.",
     },
 }
 UNNAMED = {"subject": "a sound or a picture", "example": 'SCENE "..."', "source": "Not recorded.", "limits": "Not recorded."}
@@ -81,7 +81,8 @@ def _input(c: QuestionConfig) -> str:
         return f"pictures of {c.width} x {c.height} pixels"
     if c.sees == "codes":
         return f"codewords of the first {c.code_stages} stages of {c.codec}, {c.height} x {c.width}"
-    return f"{c.height} bands on a {c.scale} scale, {1000 * c.column_s:g} ms a column, at most {c.longest_s:g} s at {c.sample_rate} Hz"
+    bands = f"{c.height} bands on a {c.scale} scale, {1000 * c.column_s:g} ms a column"
+    return f"{bands}, at most {c.longest_s:g} s at {c.sample_rate} Hz"
 
 
 def _differences(c: QuestionConfig) -> str:

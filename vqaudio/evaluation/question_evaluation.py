@@ -10,10 +10,10 @@ from pathlib import Path
 import torch
 
 from vqaudio.hub import replace_file
+from vqaudio.questions.examples import answer_all, examples
 from vqaudio.questions.film import COURSEWORK, QuestionModel
 from vqaudio.questions.inputs import inputs_of
 from vqaudio.questions.layouts import Folder, read
-from vqaudio.training.question_task import answer_all, examples
 
 METRICS = "metrics.json"
 
