@@ -82,7 +82,7 @@ def test_how_a_codec_is_measured_needs_no_training_of_its_own(described):
     (SMALL + '[grid]\n"measure.bean" = [1]\n', "no option 'measure.bean'; the nearest is 'measure.beam'"),
     (SMALL + '[grid]\n"measure.beam" = [0]\n', "measure.beam is a whole number from 1"),
     (SMALL + '[grid]\n"codec.vocab" = [8, "many"]\n', "codec.vocab cannot be 'many'"),
-    (SMALL + "[options]\nloop.seed = 3\n", "loop.seed is not for a grid: put them under seeds"),
+    (SMALL + "[options]\nloop.seed = 3\n", "loop.seed cannot be in a grid: use the key seeds"),
     (SMALL + "[grid]\ncodec.decay = 0.9\n", "gives each option a list of values; codec.decay has 0.9"),
     (SMALL + "seeds = 3\n", "seeds are a list of whole numbers"),
     (SMALL + 'kind = "oracle"\n', "kind is codec, prior or judge"),

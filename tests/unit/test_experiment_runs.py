@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from vqaudio.experiments import plan, records, runner, scheduling, worker
-from vqaudio.experiments.worker import Failed, Stopped
+from vqaudio.experiments.job import Failed, Stopped
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = """
@@ -99,7 +99,7 @@ def test_a_run_that_fails_is_named_and_the_others_are_kept(experiment, monkeypat
         return pretended(job)
 
     monkeypatch.setattr(worker.Starter, "__call__", start)
-    with pytest.raises(Exception, match="1 of 4 runs failed, the others are kept. The first: codec.decay 0.99, seed 0: the disk"):
+    with pytest.raises(Exception, match="1 of 4 runs failed; the others are kept. The first error: codec.decay 0.99, seed 0: the disk"):
         run(experiment)
     assert len(records.read(experiment.with_suffix(".json")).runs) == 3
 
@@ -120,7 +120,7 @@ def test_an_interrupted_experiment_keeps_what_is_finished(experiment, monkeypatc
 
     monkeypatch.setattr(worker.Starter, "__call__", start)
     monkeypatch.setattr(records, "in_short", interrupted)
-    with pytest.raises(KeyboardInterrupt, match="stopped: 2 of 4 runs are done and kept; the same command goes on from there"):
+    with pytest.raises(KeyboardInterrupt, match="stopped: 2 of 4 runs are finished and kept; run the same command to continue"):
         run(experiment, at_once=1)
     kept = records.read(experiment.with_suffix(".json"))
     assert len(kept.runs) == 2 and kept.asked == 4
@@ -130,14 +130,14 @@ def test_an_interrupted_experiment_keeps_what_is_finished(experiment, monkeypatc
 
 
 @pytest.mark.parametrize(("change", "said"), [
-    (lambda text: text.replace("[0.9, 0.99]", "[]"), "it asks for no run at all, because codec.decay is empty"),
-    (lambda text: text.replace("seeds = [0, 1]", "seeds = []"), "it asks for no run at all, because seeds is empty"),
-    (lambda text: text.replace("seeds = [0, 1]", f"seeds = {list(range(600))}"), "it asks for 1,200 runs"),
+    (lambda text: text.replace("[0.9, 0.99]", "[]"), "it has no runs, because codec.decay is empty"),
+    (lambda text: text.replace("seeds = [0, 1]", "seeds = []"), "it has no runs, because seeds is empty"),
+    (lambda text: text.replace("seeds = [0, 1]", f"seeds = {list(range(600))}"), "it has 1,200 runs"),
 ])  # fmt: skip
 def test_nothing_and_thousands_are_asked_about(command, experiment, pretend, monkeypatch, change, said):
     experiment.write_text(change(TINY))
     code, _, err = command("experiment", "run", experiment)
-    assert code == 2 and f"tiny: {said}. If that is meant, say --yes." in err and err.count("\n") == 1 and not pretend
+    assert code == 2 and f"tiny: {said}. Confirm with --yes." in err and err.count("\n") == 1 and not pretend
     monkeypatch.setattr(runner.sys, "stdin", type("Terminal", (), {"isatty": lambda self: True})())
     monkeypatch.setattr("builtins.input", lambda question: "n")
     assert command("experiment", "run", experiment)[0] == 2 and not pretend
@@ -194,7 +194,7 @@ def test_ctrl_c_leaves_a_checkpoint_and_the_same_command_goes_on(experiment, tin
     until(lambda: any(runs.glob("*/metrics.csv")))
     process.send_signal(signal.SIGINT)
     said = process.communicate(timeout=120)[1]
-    assert process.returncode == 130 and "stopped: 0 of 2 runs are done and kept" in said
+    assert process.returncode == 130 and "stopped: 0 of 2 runs are finished and kept" in said
     assert len(list(runs.glob("*/checkpoint.pt"))) == 1, "the run in hand left a checkpoint; the other did not begin"
 
 
@@ -220,7 +220,7 @@ def test_ray_runs_them_too_and_says_what_fails(experiment, tmp_path, monkeypatch
     here = Path(__file__).resolve().parent
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(here), str(here.parent.parent)]))  # where Ray's workers find both
     try:
-        with pytest.raises(Exception, match="1 of 4 runs failed, the others are kept. The first: codec.decay 0.9, seed 1: no"):
+        with pytest.raises(Exception, match="1 of 4 runs failed; the others are kept. The first error: codec.decay 0.9, seed 1: no"):
             run(experiment, on="ray", at_once=1)
         assert len(records.read(experiment.with_suffix(".json")).runs) == 3
     finally:
@@ -243,4 +243,4 @@ def test_without_slurm_it_says_so(command, experiment, monkeypatch):
 def test_a_scheduler_that_is_not_installed_is_named(command, experiment, monkeypatch, on, module):
     monkeypatch.setitem(sys.modules, module, None)
     code, _, err = command("experiment", "run", experiment, "--on", on)
-    assert code == 2 and f"{module.capitalize() if on == 'ray' else module} is not there: `pip install" in err
+    assert code == 2 and f"{module.capitalize() if on == 'ray' else module} is not installed. Run `pip install" in err

@@ -1,4 +1,4 @@
-"""What is measured of a trained run: a number for each name, all on the validation part."""
+"""Measurements of a trained run, all on the validation split."""
 
 from importlib.util import find_spec
 
@@ -6,13 +6,16 @@ import torch
 
 from vqaudio.codec import Codec
 from vqaudio.data.clips import Split
-from vqaudio.experiments.worker import Job
+from vqaudio.experiments.job import Job
 
-SHARES = {"": 1, "_half": 2, "_quarter": 4}  # of the stages that are heard: all, the first half, the first quarter
+SHARES = {"": 1, "_half": 2, "_quarter": 4}  # of the stages that decode: all, half, a quarter
 
 
 def measures(job: Job, last: dict[str, float]) -> dict[str, float]:
-    """Of a codec, `codec_measures` of its last weights; of anything else, `last`: its last look at the validation part."""
+    """Measure a trained run.
+
+    Codecs: `codec_measures` of the last weights. Anything else: `last`, the last validation scores.
+    """
     if job.run.kind != "codec":
         return last
     from vqaudio import hub
@@ -27,11 +30,12 @@ def measures(job: Job, last: dict[str, float]) -> dict[str, float]:
 
 @torch.inference_mode()
 def codec_measures(codec: Codec, split: Split, beam: int = 1) -> dict[str, float]:
-    """How far decoded clips are from the originals, and how evenly the codewords are used.
+    """Measure reconstruction quality and codeword usage.
 
-    `mel_l1` from all stages, the first half (`_half`) and the first quarter (`_quarter`) of them; `pesq` and `estoi` from all,
-    where the extra `evaluation` is installed; `bits_paid` a column, and `bits_carried`: the sum of the stages' entropies, in bits
-    a column; `used`: the share of all codewords that occur at all.
+    Returns:
+        `mel_l1` with all stages, half (`_half`) and a quarter (`_quarter`) of them; `pesq` and `estoi` with all, if the extra
+        `evaluation` is installed; `bits_paid` per column; `bits_carried`, the sum of the stages' entropies in bits per column;
+        `used`, the share of codewords that occur.
     """
     from vqaudio.analysis.codebooks import health
     from vqaudio.evaluation import metrics
@@ -61,7 +65,7 @@ def codec_measures(codec: Codec, split: Split, beam: int = 1) -> dict[str, float
 
 
 def code_counts(codec: Codec, split: Split, beam: int = 1) -> list[torch.Tensor]:
-    """For each row of the codes, how often each of its codewords occurs: [V] each."""
+    """Count how often each codeword occurs: one [V] tensor per row of the codes."""
     from vqaudio.data.batches import in_order
 
     counts = [torch.zeros(vocab, dtype=torch.long) for vocab in codec.spec.vocab_of_row]

@@ -1,4 +1,4 @@
-"""What an experiment asks for: a TOML file -> the runs that it describes.
+"""The plan of an experiment: a TOML file -> the runs it describes.
 
     kind = "codec"                                       # what `vqaudio train` trains: codec, prior or judge
     recipe = "fsdd-8khz-small"
@@ -26,8 +26,8 @@ from vqaudio.errors import InputError, nearest
 
 KINDS = ("codec", "prior", "judge")
 KEYS = ("kind", "recipe", "question", "seeds", "options", "grid")
-MEASURE = {"measure.beam": 1}  # what may be changed in measuring, and its usual value
-RESERVED = {"loop.seed": "put them under seeds", "loop.device": "give --device"}
+MEASURE = {"measure.beam": 1}  # options of measuring and their defaults
+RESERVED = {"loop.seed": "use the key seeds", "loop.device": "use --device"}
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,9 @@ class Run:
     """One training run and how it is measured.
 
     Attributes:
-        setting: what the grid changes, option -> value: what tells this run from the others, but for its seed.
-        options: everything that is changed of the recipe, option -> value.
-        key: 16 hex digits: a hash of the settings that the training follows from, the seed among them.
+        setting: the options that the grid changes, option -> value.
+        options: everything that differs from the recipe, option -> value.
+        key: 16 hex digits: a hash of all settings that training depends on, including the seed.
     """
 
     kind: str
@@ -49,27 +49,27 @@ class Run:
 
     @property
     def measuring(self) -> dict:
-        """How it is measured: beam, ..."""
+        """Options of measuring, such as the beam."""
         return measuring(self.setting)
 
     @property
     def name(self) -> str:
-        """In words: "codec.decay 0.9, seed 1"."""
+        """A label such as "codec.decay 0.9, seed 1"."""
         return ", ".join([*(f"{name} {value}" for name, value in self.setting.items()), f"seed {self.seed}"])
 
     def folder(self, root: Path) -> Path:
-        """Where it trains. Runs of the same settings share it, whatever experiment asks for them."""
+        """The folder it trains in. Equal runs of different experiments share it."""
         return root / f"{self.recipe}-{self.key[:8]}-seed{self.seed}"
 
     def arguments(self) -> list[str]:
-        """What `vqaudio train KIND` is given, but for folders."""
+        """The arguments of `vqaudio train KIND`, without folders."""
         said = [part for name, value in self.options.items() for part in _said(name, value)]
         return ["--recipe", self.recipe, *said, "--loop.seed", str(self.seed)]
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """A description as it stands in its file; `runs` are what it asks for."""
+    """A parsed description; `runs` lists its training runs."""
 
     name: str
     kind: str
@@ -81,7 +81,7 @@ class Experiment:
 
     @property
     def size(self) -> int:
-        """How many runs it asks for."""
+        """The number of runs."""
         total = len(self.seeds)
         for values in self.grid.values():
             total *= len(values)
@@ -89,14 +89,14 @@ class Experiment:
 
     @property
     def varied(self) -> list[str]:
-        """The options that the grid changes."""
+        """The options that the grid varies."""
         return [name for names in self.grid for name in _split(names)]
 
     def runs(self) -> list[Run]:
         """Every setting under every seed.
 
         Raises:
-            InputError: a recipe, an option or a value that the training does not know; it says which, and what comes nearest.
+            InputError: an unknown recipe, option or value; the message suggests the nearest known one.
         """
         settings = Settings(self.kind, self.recipe)
         found = []
@@ -116,39 +116,39 @@ class Experiment:
 
 
 def read(path: Path) -> Experiment:
-    """The experiment in a TOML file.
+    """Read an experiment from a TOML file.
 
     Raises:
-        InputError: no such file, not TOML, or something in it that is not understood.
+        InputError: no such file, invalid TOML, or an unknown key or value.
     """
     try:
-        told = tomllib.loads(path.read_text())
+        content = tomllib.loads(path.read_text())
     except FileNotFoundError:
         raise InputError(f"There is no file {path}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not TOML: {error}.") from None
-    for key in told:
+    for key in content:
         if key not in KEYS:
             raise InputError(f"{path}: {key!r} is not known here{nearest(key, KEYS)}")
-    told = {"kind": "codec", "seeds": [0], "options": {}, "grid": {}, "question": "", **told}
-    seeds = told["seeds"]
-    if told["kind"] not in KINDS:
-        raise InputError(f"{path}: kind is {', '.join(KINDS[:-1])} or {KINDS[-1]}; not {told['kind']!r}.")
-    if not isinstance(told.get("recipe"), str):
+    content = {"kind": "codec", "seeds": [0], "options": {}, "grid": {}, "question": "", **content}
+    seeds = content["seeds"]
+    if content["kind"] not in KINDS:
+        raise InputError(f"{path}: kind is {', '.join(KINDS[:-1])} or {KINDS[-1]}; not {content['kind']!r}.")
+    if not isinstance(content.get("recipe"), str):
         raise InputError(f"{path} names no recipe.")
     if not isinstance(seeds, list) or not all(isinstance(seed, int) and seed >= 0 for seed in seeds):
         raise InputError(f"{path}: seeds are a list of whole numbers from 0; not {seeds!r}.")
-    if not all(isinstance(told[table], dict) for table in ("options", "grid")):
+    if not all(isinstance(content[table], dict) for table in ("options", "grid")):
         raise InputError(f"{path}: [options] and [grid] are tables.")
-    told["options"], told["grid"] = (_flat(told[table]) for table in ("options", "grid"))
-    for names, values in told["grid"].items():
+    content["options"], content["grid"] = (_flat(content[table]) for table in ("options", "grid"))
+    for names, values in content["grid"].items():
         if not isinstance(values, list):
             raise InputError(f"{path}: the grid gives each option a list of values; {names} has {values!r}.")
-    return Experiment(path.stem, **told | {"seeds": tuple(dict.fromkeys(seeds))})
+    return Experiment(path.stem, **content | {"seeds": tuple(dict.fromkeys(seeds))})
 
 
 class Settings:
-    """A recipe, and what becomes of it when options are changed; each option and value is checked once."""
+    """A recipe whose options can be changed; each option and value is checked once."""
 
     def __init__(self, kind: str, recipe: str):
         recipes = recipes_of(kind)
@@ -159,20 +159,20 @@ class Settings:
         self._typed: dict[tuple[str, str], object] = {}
 
     def changed(self, options: dict):
-        """The recipe with these options. Raises InputError."""
+        """Apply options to the recipe; raises InputError for an unknown one."""
         recipe = self.recipe
         for name, value in options.items():
             recipe = _with(recipe, name.split("."), self._checked(name, value))
         return recipe
 
     def is_usual_flag(self, name: str, value) -> bool:
-        """Whether this is a flag as the recipe has it: the command line has no word for that."""
+        """Whether this is a flag with the recipe's own value, which the command line cannot spell."""
         return isinstance(value, bool) and self.known.get(name) is value
 
     def _checked(self, name: str, value):
         """The value as the recipe holds it: a list as a tuple, a whole number as a float where one is wanted."""
         if name in RESERVED:
-            raise InputError(f"{name} is not for a grid: {RESERVED[name]}.")
+            raise InputError(f"{name} cannot be in a grid: {RESERVED[name]}.")
         if name not in self.known:
             raise InputError(f"The recipe {self.name!r} has no option {name!r}{nearest(name, [*self.known, *MEASURE])}")
         if self.is_usual_flag(name, value):
@@ -196,7 +196,7 @@ class Settings:
 
 
 def measuring(setting: dict) -> dict:
-    """How a setting has its runs measured: the options of MEASURE, without their prefix."""
+    """The measuring options of a setting, without their prefix."""
     return {name.removeprefix("measure."): setting.get(name, usual) for name, usual in MEASURE.items()}
 
 
@@ -209,9 +209,9 @@ def recipes_of(kind: str) -> dict:
 
 
 def key_of(kind: str, recipe) -> str:
-    """A hash of what a training run follows from.
+    """Hash the settings that a training run depends on.
 
-    Only what differs from the classes' own defaults counts, so that a field that comes later makes no stranger of an old run.
+    Only values that differ from the class defaults count, so that a new field does not change the key of an old run.
     """
     text = json.dumps([kind, type(recipe).__name__, _differences(recipe)], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""What came out of an experiment: a JSON file beside its description, and what it says over the seeds.
+"""Results of an experiment: a JSON file beside its description, and statistics over seeds.
 
     {"experiment": "ema-decay", "question": ..., "kind": "codec", "recipe": "fsdd-8khz-small",
      "command": "vqaudio experiment run ...", "varied": ["codec.decay"], "asked": 9,
@@ -21,7 +21,7 @@ from vqaudio.hub import replace_file
 
 @dataclass(frozen=True)
 class Measure:
-    """How a measure is shown: what it is called, digits after the point, what it is multiplied by."""
+    """How to show a measure: title, decimals, and a factor."""
 
     title: str
     digits: int
@@ -29,14 +29,14 @@ class Measure:
 
 
 MEASURES = {
-    "mel_l1": Measure("mel-L1", 3), "mel_l1_half": Measure("of half of the stages", 3),
-    "mel_l1_quarter": Measure("of a quarter", 3), "pesq": Measure("PESQ", 2), "estoi": Measure("ESTOI", 3),
-    "bits_carried": Measure("bits carried a column", 1), "used": Measure("codewords used %", 1, 100),
-    "bits": Measure("bits a cell", 3),
+    "mel_l1": Measure("mel-L1", 3), "mel_l1_half": Measure("mel-L1, half of the stages", 3),
+    "mel_l1_quarter": Measure("mel-L1, a quarter", 3), "pesq": Measure("PESQ", 2), "estoi": Measure("ESTOI", 3),
+    "bits_carried": Measure("bits carried per column", 1), "used": Measure("codewords used %", 1, 100),
+    "bits": Measure("bits per cell", 3),
 }  # in the order of the table
-CURVES = {  # column of metrics.csv -> what stands on its axis
-    "train_loss": "training loss", "train_perplexity": "perplexity of a stage, mean of stages",
-    "validation_bits": "bits a cell on validation clips",
+CURVES = {  # column of metrics.csv -> axis label
+    "train_loss": "training loss", "train_perplexity": "mean perplexity of the stages",
+    "validation_bits": "bits per cell on validation clips",
 }
 RUN_FIELDS = {"key": str, "setting": dict, "seed": int, "measures": dict, "curves": dict, "seconds": float | int}
 FINALS = ("mel_l1", "mel_l1_quarter", "pesq", "bits_carried", "bits")
@@ -44,7 +44,7 @@ FINALS = ("mel_l1", "mel_l1_quarter", "pesq", "bits_carried", "bits")
 
 @dataclass(frozen=True)
 class Spread:
-    """Mean and sample standard deviation of a measure over n seeds; the deviation of one seed alone is NaN."""
+    """Mean and sample standard deviation over n seeds (NaN for one seed)."""
 
     mean: float
     deviation: float
@@ -61,23 +61,23 @@ class Spread:
 
 @dataclass(frozen=True)
 class Group:
-    """The runs of one setting, which differ in their seeds alone."""
+    """The runs of one setting, which differ only in their seeds."""
 
     setting: dict
     runs: list[dict]
 
     @property
     def name(self) -> str:
-        """In words: "codec.decay 0.9"."""
-        return ", ".join(f"{name} {shown(value)}" for name, value in self.setting.items()) or "as the recipe says"
+        """A label such as "codec.decay 0.9"."""
+        return ", ".join(f"{name} {shown(value)}" for name, value in self.setting.items()) or "recipe defaults"
 
     def over_seeds(self, measure: str) -> Spread | None:
-        """None where some run was not measured so."""
+        """The spread over seeds; None if a run lacks this measure."""
         values = [run["measures"].get(measure) for run in self.runs]
         return None if None in values else Spread.of(values)
 
     def curve(self, column: str) -> tuple[list[int], list[Spread]] | None:
-        """Steps, and the spread there; None where some run has no such curve."""
+        """Steps and the spread at each; None if a run lacks this curve."""
         curves = [run["curves"].get(column) for run in self.runs]
         if None in curves or any(curve["step"] != curves[0]["step"] for curve in curves):
             return None
@@ -86,7 +86,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Record:
-    """A file of results; see the module. `asked` is how many runs the experiment asks for, of which `runs` are finished."""
+    """A file of results: `asked` runs were planned, and `runs` are the finished ones."""
 
     experiment: str
     question: str
@@ -103,23 +103,23 @@ class Record:
         return cls(e.name, e.question, e.kind, e.recipe, command, e.varied, e.size, runs)
 
     def groups(self) -> list[Group]:
-        """By setting, in the order of the grid."""
+        """Group the runs by setting, in the order of the grid."""
         found: dict[str, Group] = {}
         for run in self.runs:
             found.setdefault(json.dumps(run["setting"]), Group(run["setting"], [])).runs.append(run)
         return list(found.values())
 
     def by_identity(self) -> dict[tuple, dict]:
-        """Runs as `runner.identity` knows them."""
+        """Runs by `runner.identity`."""
         return {(run["key"], *sorted(measuring(run["setting"]).items())): run for run in self.runs}
 
     def measured(self) -> list[str]:
-        """Those of MEASURES that every run has."""
+        """The MEASURES that every run has."""
         return [name for name in MEASURES if self.runs and all(name in run["measures"] for run in self.runs)]
 
 
 def read(path: Path) -> Record:
-    """Raises InputError where there is no such file, or it is damaged or something else."""
+    """Read results; raises InputError if the file is missing or damaged."""
     try:
         record = Record(**json.loads(path.read_text()))
         for run in record.runs:
@@ -134,12 +134,12 @@ def read(path: Path) -> Record:
 
 
 def read_all(folder: Path) -> list[Record]:
-    """The results of every experiment described in a folder; those that were not run yet are left out."""
+    """Read the results of every experiment in a folder that has any."""
     return [read(path.with_suffix(".json")) for path in sorted(folder.glob("*.toml")) if path.with_suffix(".json").exists()]
 
 
 def write(path: Path, record: Record) -> None:
-    """One run a line, numbers to six digits: small, and easy to compare with what it was."""
+    """Write results, one run a line and six digits a number, so that diffs stay readable."""
     head = {name: value for name, value in asdict(record).items() if name != "runs"}
     lines = ",\n  ".join(json.dumps(_rounded(run)) for run in record.runs)
     text = json.dumps(head, indent=1)[:-2] + f',\n "runs": [{chr(10) + "  " + lines + chr(10) + " " if lines else ""}]\n}}\n'
@@ -147,7 +147,11 @@ def write(path: Path, record: Record) -> None:
 
 
 def table(record: Record) -> str:
-    """Markdown: a row a setting, with mean ± standard deviation over the seeds. Raises InputError where no run is finished."""
+    """A Markdown table: one row per setting, mean ± standard deviation over seeds.
+
+    Raises:
+        InputError: no run is finished.
+    """
     groups, measures = record.groups(), record.measured()
     if not groups:
         raise InputError(f"{record.experiment} has no finished run: `{record.command}` makes them.")
@@ -160,13 +164,13 @@ def table(record: Record) -> str:
 
 
 def title(record: Record) -> str:
-    """What stands over a figure."""
+    """The title of a figure."""
     seeds = max((len(group.runs) for group in record.groups()), default=0)
-    return f"{record.question or record.experiment}\n{record.recipe}, {seeds} seed{'s' if seeds != 1 else ''} a setting"
+    return f"{record.question or record.experiment}\n{record.recipe}, {seeds} seed{'s' if seeds != 1 else ''} per setting"
 
 
 def curves(record: Record) -> dict[str, list[tuple[str, list[int], list[Spread]]]]:
-    """For each column of CURVES that some setting has: (setting's name, steps, spread over the seeds there) of each."""
+    """Map each axis label of CURVES to (setting, steps, spread over seeds) of every setting."""
     found = {}
     for column, axis in CURVES.items():
         lines = [(group.name, *curve) for group in record.groups() if (curve := group.curve(column))]
@@ -176,7 +180,7 @@ def curves(record: Record) -> dict[str, list[tuple[str, list[int], list[Spread]]
 
 
 def finals(record: Record) -> dict[str, list[tuple[str, Spread]]]:
-    """For each measure of FINALS that every run has, the spread of each setting."""
+    """Map each measure of FINALS that every run has to the spread of each setting."""
     return {
         MEASURES[name].title: [(group.name, group.over_seeds(name)) for group in record.groups()]
         for name in FINALS if name in record.measured()
@@ -184,14 +188,14 @@ def finals(record: Record) -> dict[str, list[tuple[str, Spread]]]:
 
 
 def in_short(run: dict) -> str:
-    """One run's first measure, and how long it took."""
+    """Summarise one run: its first measure and its duration."""
     name, value = next(iter(run["measures"].items()))
     measure = MEASURES.get(name, Measure(name, 4))
     return f"{measure.title} {measure.factor * value:.{measure.digits}f}, {run['seconds']:.0f} s"
 
 
 def shown(value) -> str:
-    """An option's value as a person reads it."""
+    """Format an option's value for people."""
     return " ".join(map(shown, value)) if isinstance(value, list) else f"{value:g}" if isinstance(value, float) else str(value)
 
 

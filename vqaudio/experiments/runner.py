@@ -1,4 +1,4 @@
-"""Running an experiment: what is done already is kept, the rest goes to a scheduler, and every run that ends is written down."""
+"""Run an experiment: skip finished runs, schedule the rest, record each as it ends."""
 
 import math
 import signal
@@ -11,28 +11,28 @@ from pathlib import Path
 
 from vqaudio.errors import InputError
 from vqaudio.experiments import records
+from vqaudio.experiments.job import Job, Stopped
 from vqaudio.experiments.plan import Experiment, Run
 from vqaudio.experiments.scheduling import SCHEDULERS
-from vqaudio.experiments.worker import Job, Stopped
 
-MANY = 1000  # runs from which on it is asked
-EVERY_S = 5.0  # between two times that the records are written
+MANY = 1000  # more runs than this need a confirmation
+EVERY_S = 5.0  # seconds between writes of the records
 
 
 def run(
     experiment: Experiment, target: Path, root: Path, command: str, on: str = "here", at_once: int | None = None,
     data: Path | None = None, device: str = "auto", limits: dict | None = None,
 ) -> records.Record:
-    """Run what is not there yet; `target` holds the finished runs' records at any time.
+    """Run everything that is not finished; `target` always holds the finished records.
 
     Args:
-        target: the experiment's .json file; finished runs in it are not run again.
-        root: the folder of the runs' own folders; see `Run.folder`.
+        target: the experiment's .json file; runs recorded there are skipped.
+        root: the parent of the runs' folders; see `Run.folder`.
         on: a name of `scheduling.SCHEDULERS`.
 
     Raises:
-        InputError: what `Experiment.runs` finds wrong, or a run failed.
-        KeyboardInterrupt: stopped; says how much is done.
+        InputError: the experiment is invalid (see `Experiment.runs`), or a run failed.
+        KeyboardInterrupt: stopped; the message says how many runs are finished.
     """
     runs = experiment.runs()
     known = records.read(target).by_identity() if target.exists() else {}
@@ -42,7 +42,7 @@ def run(
     write = _Writer(experiment, target, command, runs, found)
     write.now()
     if done:
-        print(f"{len(done)} of {len(runs)} runs are in {target} already.", flush=True)
+        print(f"{len(done)} of {len(runs)} runs are already in {target}.", flush=True)
     try:
         for job, outcome in _outcomes(jobs, on, at_once, limits or {}):
             if isinstance(outcome, Exception):
@@ -52,17 +52,17 @@ def run(
             write.soon()
             print(f"{len(found)} of {len(runs)}: {job.run.name}: {records.in_short(outcome)}", flush=True)
     except KeyboardInterrupt:
-        stopped = f"stopped: {len(found)} of {len(runs)} runs are done and kept; the same command goes on from there."
+        stopped = f"stopped: {len(found)} of {len(runs)} runs are finished and kept; run the same command to continue."
         raise KeyboardInterrupt(stopped) from None
     finally:
         write.now()
     if failed:
-        raise InputError(f"{len(failed)} of {len(runs)} runs failed, the others are kept. The first: {failed[0]}")
+        raise InputError(f"{len(failed)} of {len(runs)} runs failed; the others are kept. The first error: {failed[0]}")
     return records.read(target)
 
 
 def _outcomes(jobs: list[Job], on: str, at_once: int | None, limits: dict) -> Iterator[tuple[Job, dict | Exception]]:
-    """Every job with its record or what went wrong. To be told to end (SIGTERM) is as good as Ctrl-C."""
+    """Yield every job with its record or its error. SIGTERM stops like Ctrl-C."""
     before = signal.getsignal(signal.SIGTERM)
     mine = threading.current_thread() is threading.main_thread()
     if mine:
@@ -77,25 +77,29 @@ def _outcomes(jobs: list[Job], on: str, at_once: int | None, limits: dict) -> It
 
 
 def identity(run: Run) -> tuple:
-    """What tells a run's record from all others: its training, and how it was measured."""
+    """The identity of a run's record: its training and how it was measured."""
     return run.key, *sorted(run.measuring.items())
 
 
 def ask_first(experiment: Experiment, yes: bool) -> None:
-    """Where there is nothing or very much to do, ask whether that is meant; InputError if it is not, or nobody is there."""
+    """Confirm an empty or a very large experiment.
+
+    Raises:
+        InputError: the answer is no, or there is no terminal to ask on.
+    """
     size = experiment.size
     if 0 < size < MANY or yes:
         return
     empty = next((name for name, values in experiment.grid.items() if not values), "seeds")
-    said = f"it asks for {size:,} runs" if size else f"it asks for no run at all, because {empty} is empty"
+    said = f"it has {size:,} runs" if size else f"it has no runs, because {empty} is empty"
     if sys.stdin is None or not sys.stdin.isatty():
-        raise InputError(f"{experiment.name}: {said}. If that is meant, say --yes.")
-    if input(f"{experiment.name}: {said}. Go on? [y/N] ").strip().lower() not in ("y", "yes"):
-        raise InputError(f"{experiment.name}: nothing was run.")
+        raise InputError(f"{experiment.name}: {said}. Confirm with --yes.")
+    if input(f"{experiment.name}: {said}. Continue? [y/N] ").strip().lower() not in ("y", "yes"):
+        raise InputError(f"{experiment.name}: cancelled, nothing was run.")
 
 
 def _batches(jobs: list[Job]) -> list[list[Job]]:
-    """Jobs that can go side by side: of those that share a training, all but the first wait for it."""
+    """Batches of jobs that can run side by side: jobs that share a training wait for the first."""
     first: dict[Path, Job] = {}
     for job in jobs:
         first.setdefault(job.folder, job)
@@ -104,7 +108,7 @@ def _batches(jobs: list[Job]) -> list[list[Job]]:
 
 
 class _Writer:
-    """Writes the finished runs' records, in the order of the grid; at most every few seconds, for there may be thousands."""
+    """Writes the finished records in the order of the grid, at most every few seconds."""
 
     def __init__(self, experiment: Experiment, target: Path, command: str, runs: list[Run], found: dict):
         self.experiment, self.target, self.command, self.runs, self.found = experiment, target, command, runs, found

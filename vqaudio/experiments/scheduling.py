@@ -1,4 +1,7 @@
-"""Who runs the runs: this machine, a Ray cluster, or a Slurm array. Each gives (job, its record or what went wrong)."""
+"""Schedulers: this machine, a Ray cluster, or a Slurm array.
+
+Each yields (job, its record or its error).
+"""
 
 import os
 import shutil
@@ -7,15 +10,16 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 
 from vqaudio.errors import InputError
-from vqaudio.experiments.worker import Failed, Job, Starter, Stopped, run
+from vqaudio.experiments.job import Failed, Job, Stopped
+from vqaudio.experiments.worker import Starter, run
 
 Outcome = tuple[Job, dict | Exception]
 
 
 def here(jobs: list[Job], at_once: int | None, limits: dict) -> Iterator[Outcome]:
-    """In processes of this machine, as many at once as are asked for and as it has cores, which they share out.
+    """Run in processes on this machine, which share its cores.
 
-    Ctrl-C asks each to stop after the step in hand, and waits for them.
+    Ctrl-C asks each to stop after its current step, and waits for it.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     at_once = max(1, min(at_once or cores, cores, len(jobs)))
@@ -26,17 +30,17 @@ def here(jobs: list[Job], at_once: int | None, limits: dict) -> Iterator[Outcome
         try:
             for future in as_completed(futures):
                 yield futures[future], future.result()
-        except BaseException:  # Ctrl-C, or whoever wanted the outcomes has had enough
+        except BaseException:  # Ctrl-C, or the consumer closed the generator
             start.stop()
             raise
 
 
 def with_ray(jobs: list[Job], at_once: int | None, limits: dict) -> Iterator[Outcome]:
-    """On the Ray cluster that RAY_ADDRESS names, else on one of this machine: a run is a task of one CPU."""
+    """Run on the Ray cluster at RAY_ADDRESS, or a local one; a run is a task of one CPU."""
     try:
         import ray
     except ImportError:
-        raise InputError("Ray is not there: `pip install 'ray[data]'`, or leave --on ray out.") from None
+        raise InputError("Ray is not installed. Run `pip install 'ray[data]'`, or omit --on ray.") from None
     ray.init(ignore_reinit_error=True, log_to_driver=False, logging_level="error", include_dashboard=False)
     task = ray.remote(num_cpus=1, max_retries=0, max_calls=1)(_outcome)
     waiting, running = list(reversed(jobs)), {}
@@ -54,14 +58,14 @@ def with_ray(jobs: list[Job], at_once: int | None, limits: dict) -> Iterator[Out
 
 
 def with_slurm(jobs: list[Job], at_once: int | None, limits: dict) -> Iterator[Outcome]:
-    """As one Slurm array, through submitit; its folder and this one must be seen by all nodes."""
+    """Run as one Slurm array through submitit; all nodes must see the runs' folder."""
     if shutil.which("sbatch") is None:
-        raise InputError("There is no Slurm here: `sbatch` is not on the PATH. --on submitit tries the same on this machine.")
+        raise InputError("There is no Slurm here: `sbatch` is not on the PATH. Try --on submitit on this machine.")
     yield from _array(jobs, at_once, limits, "slurm")
 
 
 def with_submitit(jobs: list[Job], at_once: int | None, limits: dict) -> Iterator[Outcome]:
-    """The same array as processes of this machine, all at once: to try it out."""
+    """Run the same array as local processes, to try it out."""
     yield from _array(jobs, at_once, limits, "local")
 
 
@@ -70,7 +74,7 @@ def _array(jobs: list[Job], at_once: int | None, limits: dict, cluster: str) -> 
         import submitit
         from submitit.helpers import as_completed as finished
     except ImportError:
-        raise InputError("submitit is not there: `pip install submitit`.") from None
+        raise InputError("submitit is not installed. Run `pip install submitit`.") from None
     executor = submitit.AutoExecutor(folder=jobs[0].folder.resolve().parent / "submitit", cluster=cluster)
     executor.update_parameters(
         name="vqaudio", timeout_min=limits["minutes"], cpus_per_task=limits["cores"], mem_gb=limits["memory_gb"],
@@ -78,16 +82,16 @@ def _array(jobs: list[Job], at_once: int | None, limits: dict, cluster: str) -> 
     )
     jobs = [replace(job, folder=job.folder.resolve(), threads=limits["cores"]) for job in jobs]
     handed = executor.map_array(_outcome, [run] * len(jobs), jobs)
-    told = dict(zip(handed, jobs))
+    job_of = dict(zip(handed, jobs))
     for one in finished(handed):
         try:
-            yield told[one], one.result()
+            yield job_of[one], one.result()
         except submitit.core.utils.UncompletedJobError as error:
-            yield told[one], Failed(str(error).strip().splitlines()[0])
+            yield job_of[one], Failed(str(error).strip().splitlines()[0])
 
 
 def _outcome(do: Callable[[Job], dict], job: Job) -> dict | Exception:
-    """The record, or what went wrong, as a value: an exception of ours need not survive a scheduler's own wrapping."""
+    """The record, or the error as a value, because a scheduler may wrap exceptions."""
     try:
         return do(job)
     except (Failed, Stopped) as error:

@@ -1,6 +1,6 @@
-"""One run of an experiment: trained by `vqaudio train`, then measured.
+"""Train and measure one run of an experiment.
 
-`run` does that in the process that calls it: a scheduler's task. `Starter` gives each run a process of its own on this machine.
+`run` does it in the calling process: a scheduler's task. `Starter` gives each run its own process on this machine.
 """
 
 import csv
@@ -9,50 +9,26 @@ import multiprocessing
 import os
 import signal
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 from vqaudio.errors import InputError
-from vqaudio.experiments.plan import Run
+from vqaudio.experiments.job import Failed, Job, Stopped
+from vqaudio.experiments.measures import measures
 from vqaudio.hub import replace_file
 
 LOG = "log.txt"
 LOADED = ("vqaudio.training.recipes", "vqaudio.training.prior_recipes", "vqaudio.evaluation.codec_evaluation", "pesq", "pystoi")
 
 
-@dataclass(frozen=True)
-class Job:
-    """A run with where it trains and on what; small, for it travels to other processes.
-
-    Attributes:
-        folder: of the run: checkpoints, metrics.csv, the model, what was measured.
-        data: the dataset's folder, or None for the usual place.
-        threads: of the process; None leaves them to it.
-    """
-
-    run: Run
-    folder: Path
-    data: Path | None = None
-    device: str = "auto"
-    threads: int | None = None
-
-    @property
-    def record_path(self) -> Path:
-        """What was measured of the run; another way of measuring has another file."""
-        how = "".join(f"-{name}{value}" for name, value in sorted(self.run.measuring.items()))
-        return self.folder / f"measured{how}.json"
-
-
-class Failed(Exception):
-    """A run could not be trained or measured; the message is one sentence."""
-
-
-class Stopped(Exception):
-    """A run was stopped; it has a checkpoint to go on from, if it came that far."""
-
-
 def run(job: Job) -> dict:
-    """Train and measure one run in this process; returns its record, which also lies in its folder. Raises Failed or Stopped."""
+    """Train and measure one run in this process.
+
+    Returns:
+        Its record, which is also written to its folder.
+
+    Raises:
+        Failed, Stopped
+    """
     import torch
 
     if job.record_path.exists():
@@ -73,14 +49,14 @@ def run(job: Job) -> dict:
 
 
 def _train(job: Job) -> None:
-    """Call the training command; what was interrupted goes on."""
+    """Train, from the last checkpoint if there is one."""
     from vqaudio.cli import train
 
     data = ["--data", str(job.data)] if job.data else []
     resume = ["--resume"] if (job.folder / "checkpoint.pt").exists() else []
     device = [] if job.device == "auto" else ["--loop.device", job.device]
     arguments = [*job.run.arguments(), *device, *data, "--out", str(job.folder), *resume]
-    before, sys.argv = sys.argv, ["vqaudio", "train", job.run.kind, *arguments]  # which training.json keeps
+    before, sys.argv = sys.argv, ["vqaudio", "train", job.run.kind, *arguments]  # recorded in training.json
     try:
         {"codec": train.codec, "prior": train.prior, "judge": train.judge}[job.run.kind](arguments)
     finally:
@@ -88,9 +64,9 @@ def _train(job: Job) -> None:
 
 
 class Starter:
-    """Gives each job a process of its own on this machine, and remembers them, so that all can be stopped.
+    """Runs each job in its own process on this machine, and can stop them all.
 
-    The processes are forks of one that has loaded what takes long to load, where the system can do that.
+    Where the system can, the processes are forks of one that has already imported the slow packages.
     """
 
     def __init__(self):
@@ -101,7 +77,7 @@ class Starter:
         self.stopped, self._running = False, set()
 
     def __call__(self, job: Job) -> dict:
-        """The record of the job's run, when it is done. Raises Failed or Stopped."""
+        """Run the job and return its record; raises Failed or Stopped."""
         if self.stopped:
             raise Stopped
         job.folder.mkdir(parents=True, exist_ok=True)
@@ -119,16 +95,16 @@ class Starter:
         raise Failed(_last_words(job.folder / LOG, process.exitcode))
 
     def stop(self) -> None:
-        """Ask every process to stop after the step in hand; each leaves a checkpoint."""
+        """Ask every process to stop after its current step; each leaves a checkpoint."""
         self.stopped = True
         for process in list(self._running):
             process.terminate()
 
 
 def _in_process(job: Job) -> None:
-    """What a process of `Starter` does; it ends with code 0, 2 for what failed, 130 for what was stopped."""
+    """The body of a process of `Starter`; exit codes: 0, 2 if it failed, 130 if it was stopped."""
     if hasattr(os, "setpgid"):
-        os.setpgid(0, 0)  # Ctrl-C is for the process that started this one, which asks it to stop
+        os.setpgid(0, 0)  # the parent process handles Ctrl-C and asks this one to stop
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with (job.folder / LOG).open("w") as log:
         for stream in (1, 2):
@@ -143,7 +119,7 @@ def _in_process(job: Job) -> None:
 
 
 def _last_words(path: Path, code: int) -> str:
-    """What a process that failed said last."""
+    """The last line that a failed process printed."""
     said = [line.strip() for line in path.read_text(errors="replace").splitlines() if line.strip()]
     last = said[-1].removeprefix("vqaudio: ") if said else f"the process ended with code {code}"
     return f"{last} ({path})"
@@ -151,25 +127,23 @@ def _last_words(path: Path, code: int) -> str:
 
 def measured(job: Job) -> dict:
     """The record of a trained run: see `records`."""
-    from vqaudio.experiments.measures import measures
-
-    asked, training = job.run, json.loads((job.folder / "training.json").read_text())
+    plan, training = job.run, json.loads((job.folder / "training.json").read_text())
     with (job.folder / "metrics.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     looks = [row for row in rows if any(value and name.startswith("validation_") for name, value in row.items())]
     last = {name.removeprefix("validation_"): float(value) for name, value in looks[-1].items() if value and "validation" in name}
-    told = {name: training[name] for name in ("steps", "seconds", "device", "threads", "torch", "finished")}
-    train = " ".join(["vqaudio train", asked.kind, *asked.arguments()])
+    training_facts = {name: training[name] for name in ("steps", "seconds", "device", "threads", "torch", "finished")}
+    train = " ".join(["vqaudio train", plan.kind, *plan.arguments()])
     return {
-        "key": asked.key, "setting": asked.setting, "seed": asked.seed, "train": train, **told,
+        "key": plan.key, "setting": plan.setting, "seed": plan.seed, "train": train, **training_facts,
         "measures": measures(job, last), "curves": _curves(rows),
     }
 
 
 def _curves(rows: list[dict]) -> dict[str, dict[str, list[float]]]:
-    """Column of metrics.csv -> its steps and values there; the stages' perplexities as their mean.
+    """Map columns of metrics.csv to steps and values; stage perplexities are averaged.
 
-    Of training `loss`, `bits` and the gradients' norms, of validation everything.
+    Keeps the training loss, bits and gradient norms, and all of validation.
     """
     each = [name for name in rows[0] if name.startswith("train_perplexity_")]
     wanted = ("validation_", "train_gradient_", "train_loss", "train_bits")
