@@ -1,6 +1,6 @@
 """Saving, loading and pushing models: a folder in the layout of a Hub repository (config.json, model.safetensors, README.md).
 
-The registry is the folder: config.json names a module that must exist in `codecs/` or `priors/` (or be the judges'), and
+The registry is the folder: config.json names a module in `codecs/` or `priors/`, the judges' or `questions.film`, and
 nothing else can be imported through it. Nothing is unpickled.
 """
 

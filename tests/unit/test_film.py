@@ -133,3 +133,11 @@ def test_concatenation_depends_on_the_question_in_every_cell():
     h = torch.zeros(1, 8, 2, 3)
     one, other = layer(h, torch.zeros(1, 4)), layer(h, torch.ones(1, 4))
     assert one.shape == h.shape and ((one - other).abs() > 0).all()
+
+
+def test_coordinates_are_switched_off_in_a_copy_that_shares_the_weights(coursework):
+    off = coursework.with_coordinates(rows=True, columns=False)
+    features, tokens, lengths = torch.randn(1, 128, 6, 6), torch.tensor([[2, 3]]), torch.tensor([2])
+    assert not torch.equal(off.answer(features, tokens, lengths), coursework.answer(features, tokens, lengths))
+    assert coursework.coordinates.columns and not off.coordinates.columns
+    assert off.classifier.answers.weight is coursework.classifier.answers.weight

@@ -36,10 +36,7 @@ def evaluate(
     folder = read(layout, root, split)
     data = examples(folder, inputs_of(folder, model.config), model)
     switches = switches or {"rows": True, "columns": True}
-    before = model.coordinates.rows, model.coordinates.columns
-    model.coordinates.rows, model.coordinates.columns = switches["rows"], switches["columns"]
-    score = answer_all(model, data)
-    model.coordinates.rows, model.coordinates.columns = before
+    score = answer_all(model.with_coordinates(**switches), data)
     blind = question_only and answer_all(question_only, examples(folder, inputs_of(folder, question_only.config), question_only))
     guesses = most_frequent(read(layout, train, "train") if train else folder)
     guessed = [question.answer == guesses.get(question.type) for question in folder.questions]

@@ -1,5 +1,6 @@
 """A network that answers questions about a sound or a picture: FiLM (Perez et al. 2018; of sound, Abdelnour et al. 2021)."""
 
+import copy
 from dataclasses import dataclass
 from typing import Literal
 
@@ -106,6 +107,12 @@ class QuestionModel(Model):
         )
         self.tokeniser = Tokeniser(c.vocabulary)
         self.picture = LogPicture(c.sample_rate, c.height, c.scale, c.column_s) if c.sees == "sound" else None
+
+    def with_coordinates(self, rows: bool, columns: bool) -> "QuestionModel":
+        """The same weights with coordinates switched on or off; this model stays as it is."""
+        other = copy.copy(self)
+        other._modules = {**self._modules, "coordinates": AddCoordinates(rows, columns)}
+        return other
 
     def features(self, pictures: Tensor) -> Tensor:
         """Pictures [B, H, W, inputs] -> [B, C, h, w], independent of the question."""
