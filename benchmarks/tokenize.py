@@ -56,7 +56,7 @@ def main(
     print(f"{audio_s / 3600:.3f} hours in {data}; encodec at {ENCODEC_KBPS * 1000:.0f} bit/s")
     rows = [(name, f"{speed:.1f}", f"{first / speed:.1f}") for name, speed in found.items()]
     print(table(("", "hours of audio per core-hour", "vqaudio / it"), rows))
-    write_json(json, {"data": str(data), "audio_s": audio_s, "hours_per_core_hour": {k: round(v, 1) for k, v in found.items()}})
+    write_json(json, {"data": data.name, "audio_s": audio_s, "hours_per_core_hour": {k: round(v, 1) for k, v in found.items()}})
 
 
 def by_vqaudio(codec, model: str, data: Path, batch_s: float) -> float:
@@ -68,7 +68,7 @@ def by_vqaudio(codec, model: str, data: Path, batch_s: float) -> float:
 @torch.inference_mode()
 def by_encodec(model, data: Path, batch_s: float) -> float:
     """Seconds of audio."""
-    held = [(source, audio.load(source.path, model.sample_rate)[0][0]) for source in folder.sources(data)]
+    held = [(source, audio.read(source.path, model.sample_rate)[0]) for source in folder.sources(data)]
     for batch in tokens.batches_of([len(sound) for _, sound in held], batch_s * model.sample_rate):
         model.encode(pad([held[i][1] for i in batch])[0])
     return sum(len(sound) for _, sound in held) / model.sample_rate

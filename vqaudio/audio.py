@@ -5,6 +5,8 @@ What a file is, its bytes say; its name is never trusted.
 """
 
 import io
+import itertools
+import logging
 import math
 import os
 from collections.abc import Iterator
@@ -17,21 +19,21 @@ import torch
 from torch import Tensor
 
 from vqaudio.errors import InputError
-from vqaudio.hub import check_folder, replace_file
+from vqaudio.files import check_folder, replace_file
+from vqaudio.mixdown import Meter, Mix
 from vqaudio.progress import bar
+from vqaudio.sound_files import BLOCK, Samples, SoundFile
 
 SILENCE_DB = -80.0
 QUIET_DB = -40.0
-RATES_HZ = (2_000, 400_000)  # a wrong header must not make one second of sound out of one sample
-MAX_CHANNELS = 64
-BLOCK = 2**20  # samples, over all channels, that are read at a time
+MAX_SAMPLES = 2**28  # of one recording at the rate that is wanted: 9 hours at 8 kHz, 1.5 at 48 kHz; 1 GB
+LOUDEST = 8.0  # a decoder overshoots by less; a float beyond is an integer that lost its type
 TRIM_DB = -40.0  # below the loudest 20 ms, an end of the recording counts as silence
 TRIM_MARGIN_S = 0.05
 FORMATS = {".wav": "WAV", ".flac": "FLAC"}
-# The containers that PyAV may open. Playlists and the like are left out: they would make the reader open other files.
-CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mp3,aac,ogg,flac,wav,aiff,caf,w64,amr,asf,adts,au"
 
 Source = str | os.PathLike | bytes | tuple[int, np.ndarray]
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ class InputReport:
         clipped_share: the share of samples, 0 to 1, on a flat top at full scale.
         trimmed_s: seconds of silence cut from the ends.
         sentences: what is worth knowing, in plain words, the most important last.
+        damage: those of the sentences that are about what is missing from the file, or wrong in it.
+        remedies: those about what had to be done to the sound: an offset removed, channels that cancel out left aside.
     """
 
     sample_rate_hz: int
@@ -54,6 +58,8 @@ class InputReport:
     clipped_share: float
     trimmed_s: float
     sentences: tuple[str, ...]
+    damage: tuple[str, ...] = ()
+    remedies: tuple[str, ...] = ()
 
 
 def load(
@@ -72,25 +78,43 @@ def load(
     Raises:
         InputError: no such file, not audio, damaged, empty, too long, NaN or infinite samples.
     """
-    with _opened(source) as (name, rate, channels, frames, blocks):
-        if not RATES_HZ[0] <= rate <= RATES_HZ[1]:
-            raise InputError(f"{name} has a sample rate of {rate} Hz; {RATES_HZ[0]:,} to {RATES_HZ[1]:,} Hz can be read.")
-        if not 1 <= channels <= MAX_CHANNELS:
-            raise InputError(f"{name} has {channels} channels; 1 to {MAX_CHANNELS} can be read.")
-        meter = _Meter(name, rate, max_seconds)
-        with bar("reading", frames, " samples") as progress:
-            audio = _resampled((meter.measure(block, progress) for block in blocks), rate, sample_rate)
+    limit = min(math.inf if max_seconds is None else max_seconds, MAX_SAMPLES / sample_rate)
+    audio, meter, damage = _read(source, sample_rate, limit, Mix())
+    mix = meter.remedy()
+    if mix != Mix():
+        del audio
+        audio = _read(source, sample_rate, limit, mix)[0]
     if len(audio) == 0:
-        raise InputError(f"{name} holds no sound: its length is {meter.frames} samples. Choose a longer recording.")
-    audio *= 1 / max(meter.peak, 1.0)
+        raise meter.no_sound()
+    peak = max(audio.max(), -audio.min()) if mix.offset else meter.peak
+    audio *= 1 / max(float(peak), 1.0)
     np.clip(audio, -1, 1, out=audio)  # the resampler overshoots a little at full scale
     trimmed_s = 0.0
     if trim:
         start, stop = _sounding(audio, sample_rate)
         trimmed_s = (len(audio) - (stop - start)) / sample_rate
         audio = audio[start:stop].copy()
-    facts = rate, channels, meter.frames / rate, meter.peak, meter.flat / (meter.frames * channels), trimmed_s
-    return torch.from_numpy(audio)[None], InputReport(*facts, _sentences(*facts, sample_rate))
+    return torch.from_numpy(audio)[None], _report(meter, mix, trimmed_s, sample_rate, tuple(damage))
+
+
+def read(source: Source, sample_rate: int) -> Tensor:
+    """As `load`, the sound alone: [1, N]. What is wrong with the recording goes to the log, which is stderr by default."""
+    audio, report = load(source, sample_rate)
+    for sentence in (*report.damage, *report.remedies):
+        _log.warning("%s: %s", source if isinstance(source, str | os.PathLike) else "The recording", sentence)
+    return audio
+
+
+def inspect(source: Source) -> InputReport:
+    """What an input is; it is read in full and not kept, so it may last for days. Raises the InputErrors of `load`."""
+    with _opened(source) as sound, bar("reading", None, " samples") as progress:
+        meter = Meter(sound.name, math.inf, Mix())
+        for rate, block in sound:
+            meter.measure(rate, block)
+            progress.update(len(block))
+    if meter.frames == 0:
+        raise meter.no_sound()
+    return _report(meter, meter.remedy(), 0.0, meter.rates[0], tuple(sound.problems))
 
 
 def save(path: str | os.PathLike, audio: Tensor, sample_rate: int) -> None:
@@ -99,8 +123,11 @@ def save(path: str | os.PathLike, audio: Tensor, sample_rate: int) -> None:
 
     path = Path(path)
     kind = check_target(path)
+    samples = _mono(audio)
     file = io.BytesIO()  # and not the disk: soundfile does not tell when a disk is full
-    soundfile.write(file, to_int16(audio), sample_rate, subtype="PCM_16", format=kind)
+    with soundfile.SoundFile(file, "w", sample_rate, 1, "PCM_16", format=kind) as sound:
+        for start in range(0, len(samples), BLOCK):
+            sound.write(to_int16(samples[start : start + BLOCK]))
     replace_file(path, lambda temporary: temporary.write_bytes(file.getbuffer()))
 
 
@@ -114,13 +141,38 @@ def check_target(path: Path) -> str:
 
 def to_int16(audio: Tensor | np.ndarray) -> np.ndarray:
     """Audio [N], [1, N] or [1, 1, N] in [-1, 1] -> int16 [N] at the same level; what is beyond full scale is clipped."""
+    samples = _mono(audio)
+    if not np.isfinite(samples).all():
+        raise InputError("The audio holds NaN or infinite samples.")
+    scaled = samples * np.float32(32768)
+    return np.clip(np.rint(scaled, out=scaled), -32768, 32767, out=scaled).astype(np.int16)
+
+
+def _mono(audio: Tensor | np.ndarray) -> np.ndarray:
+    """[N], [1, N] or [1, 1, N] -> float32 [N]."""
     samples = np.asarray(audio.detach().cpu() if isinstance(audio, Tensor) else audio, dtype=np.float32)
     if samples.ndim == 0 or samples.size != samples.shape[-1]:
         raise InputError(f"One mono clip is [1, N]; this is {list(samples.shape)}.")
-    if not np.isfinite(samples).all():
+    return samples.reshape(-1)
+
+
+def float_samples(audio: Tensor) -> Tensor:
+    """Samples of any floating-point type -> float32 of the same shape.
+
+    Raises:
+        InputError: integers; NaN or infinite samples, or some so far beyond [-1, 1] that they are integers that lost their type.
+    """
+    audio = torch.as_tensor(audio)
+    if not audio.is_floating_point():
+        kind = str(audio.dtype).removeprefix("torch.")
+        raise InputError(f"Samples are floats in [-1, 1]; these are {kind}: divide them by full scale, 32768 for int16.")
+    audio = audio.to(torch.float32)
+    peak = float(max(-audio.min(), audio.max())) if audio.numel() else 0.0  # NaN passes through both
+    if not math.isfinite(peak):
         raise InputError("The audio holds NaN or infinite samples.")
-    scaled = samples.reshape(-1) * np.float32(32768)
-    return np.clip(np.rint(scaled, out=scaled), -32768, 32767, out=scaled).astype(np.int16)
+    if peak > LOUDEST:
+        raise InputError(f"Samples are floats in [-1, 1]; one is {peak:,.0f}: divide them by full scale, 32768 for int16.")
+    return audio
 
 
 def active_level_db(audio: Tensor, lengths: Tensor, sample_rate: int) -> Tensor:
@@ -130,10 +182,8 @@ def active_level_db(audio: Tensor, lengths: Tensor, sample_rate: int) -> Tensor:
     is softer by exactly that. Silence is -80 dB.
     """
     frame = sample_rate // 50
-    frames = torch.nn.functional.pad(audio[:, 0], (0, -audio.shape[-1] % frame)).unflatten(-1, (-1, frame))
-    count = (lengths[:, None] - frame * torch.arange(frames.shape[1], device=audio.device)).clamp(0, frame)
-    inside = torch.arange(frame, device=audio.device, dtype=torch.int32) < count[..., None]
-    power = frames.square().mul_(inside).sum(-1)
+    power, count = zip(*_frame_power(audio[:, 0], lengths, frame))
+    power, count = torch.cat(power, -1), torch.cat(count, -1)
     loudness = power / count.clamp_min(frame / 4)
     active = loudness >= loudness.amax(-1, keepdim=True) * 0.01
     mean = (power * active).sum(-1) / (count * active).sum(-1).clamp_min(1)
@@ -141,16 +191,43 @@ def active_level_db(audio: Tensor, lengths: Tensor, sample_rate: int) -> Tensor:
     return (level * 2).round() / 2
 
 
-# Reading: each reader yields (name, Hz, channels, frames if known, an iterator over float32 blocks [n, channels]).
+def _frame_power(audio: Tensor, lengths: Tensor, frame: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Audio [B, N] -> the sum of squares and the number of samples of each frame, [B, F] both, block by block."""
+    step = frame * 2**13
+    for start in range(0, audio.shape[-1], step):
+        block = audio[:, start : start + step]
+        frames = torch.nn.functional.pad(block, (0, -block.shape[-1] % frame)).unflatten(-1, (-1, frame))
+        begins = start + frame * torch.arange(frames.shape[1], device=audio.device)
+        count = (lengths[:, None] - begins).clamp(0, frame)
+        inside = torch.arange(frame, device=audio.device, dtype=torch.int32) < count[..., None]
+        yield frames.square().mul_(inside).sum(-1), count
+
+
+# Reading: blocks (Hz, float32 [n, channels]) are mixed, measured and resampled one after the other.
+
+
+def _read(source: Source, sample_rate: int, max_seconds: float, mix: Mix) -> tuple[np.ndarray, Meter, list[str]]:
+    """The whole sound as float32 [N], its measures, and what is wrong with the file."""
+    with _opened(source) as sound, bar("reading", None, " samples") as progress:
+        meter = Meter(sound.name, max_seconds, mix)
+        return _resampled(_measured(sound, meter, sample_rate, progress), sample_rate), meter, sound.problems
+
+
+def _measured(sound: SoundFile | Samples, meter: Meter, sample_rate: int, progress) -> Iterator[tuple[int, np.ndarray]]:
+    """(Hz, [n]) of each block."""
+    for rate, block in sound:
+        if sound.claimed_s is not None and sound.claimed_s > MAX_SAMPLES / sample_rate:
+            raise meter.too_long(MAX_SAMPLES / sample_rate)
+        yield rate, meter.measure(rate, block)
+        progress.update(len(block))
 
 
 @contextmanager
-def _opened(source: Source):
+def _opened(source: Source) -> Iterator[SoundFile | Samples]:
     if isinstance(source, tuple):
-        yield _from_array(source)
+        yield Samples("The recording", source)
     elif isinstance(source, bytes | bytearray):
-        with _from_file("The recording", io.BytesIO(source), len(source)) as opened:
-            yield opened
+        yield SoundFile("The recording", io.BytesIO(source), len(source))
     elif isinstance(source, str | os.PathLike):
         path = Path(source)
         if path.is_dir():
@@ -163,143 +240,36 @@ def _opened(source: Source):
             file = path.open("rb")
         except OSError as error:
             raise InputError(f"{path} cannot be opened: {error.strerror}.") from None
-        with file, _from_file(str(path), file, path.stat().st_size) as opened:
-            yield opened
+        with file:
+            yield SoundFile(str(path), file, path.stat().st_size)
     else:
         raise InputError("There is no recording: give a file, its bytes, or a pair (sample rate, samples).")
 
 
-def _from_array(source: tuple[int, np.ndarray]):
-    if len(source) != 2 or not isinstance(source[0], int | np.integer):
-        raise InputError("An array needs its rate with it: (sample rate in Hz, samples [N] or [N, channels]).")
-    samples = np.asarray(source[1])
-    if samples.ndim not in (1, 2) or samples.dtype.kind not in "iuf":
-        raise InputError(f"Samples are numbers, [N] or [N, channels]; these are {samples.dtype} {list(samples.shape)}.")
-    samples = samples.reshape(len(samples), -1) if samples.size else samples.reshape(0, 1)
-    step = max(1, BLOCK // samples.shape[1])
-    blocks = (_full_scale(samples[i : i + step]) for i in range(0, len(samples), step))
-    return "The recording", int(source[0]), samples.shape[1], len(samples), blocks
-
-
-def _full_scale(samples: np.ndarray) -> np.ndarray:
-    """Integers at their type's full scale (unsigned ones around its middle) or floats -> float32."""
-    if samples.dtype.kind == "f":
-        with np.errstate(over="ignore"):  # too large for float32: infinite, which the meter refuses
-            return samples.astype(np.float32)
-    half = 2.0 ** (8 * samples.dtype.itemsize - 1)
-    return ((samples - half if samples.dtype.kind == "u" else samples) / half).astype(np.float32)
-
-
-@contextmanager
-def _from_file(name: str, file: io.BufferedIOBase, size: int):
-    """libsndfile first, ffmpeg (through PyAV) for what it cannot read."""
-    import soundfile
-
-    if size == 0:
-        raise InputError(f"{name} is empty: it has no bytes.")
-    try:
-        sound = soundfile.SoundFile(_Nameless(file))
-    except (soundfile.LibsndfileError, TypeError, ValueError):
-        file.seek(0)
-        with _through_ffmpeg(name, file) as opened:
-            yield opened
-        return
-    with sound:
-        yield name, sound.samplerate, sound.channels, sound.frames, _sndfile_blocks(name, sound)
-
-
-class _Nameless:
-    """A file's reading methods without its name, from which readers would guess what it is."""
-
-    def __init__(self, file):
-        self.read, self.readinto, self.seek, self.tell = file.read, file.readinto, file.seek, file.tell
-
-
-def _sndfile_blocks(name: str, sound) -> Iterator[np.ndarray]:
-    import soundfile
-
-    step = max(1, BLOCK // sound.channels)
-    try:
-        while len(block := sound.read(step, dtype="float32", always_2d=True)):
-            yield block
-    except (soundfile.LibsndfileError, ValueError) as error:
-        raise InputError(f"{name} is damaged: {_reason(error)}") from None
-
-
-@contextmanager
-def _through_ffmpeg(name: str, file: io.BufferedIOBase):
-    import av
-
-    refusal = InputError(f"{name} is not an audio file that can be read, or it is damaged; use WAV, FLAC, OGG, MP3, M4A or WebM.")
-    try:
-        container = av.open(_Nameless(file), options={"format_whitelist": CONTAINERS, "protocol_whitelist": ""})
-    except (av.FFmpegError, ValueError, OSError):
-        raise refusal from None
-    with container:
-        stream = next(iter(container.streams.audio), None)
-        if stream is None or not stream.rate or not stream.channels:
-            raise refusal
-        yield name, stream.rate, stream.channels, None, _ffmpeg_blocks(name, container, stream)
-
-
-def _ffmpeg_blocks(name: str, container, stream) -> Iterator[np.ndarray]:
-    import av
-
-    to_float = av.AudioResampler(format="fltp", layout=stream.layout, rate=stream.rate)
-    try:
-        for frame in container.decode(stream):
-            for part in to_float.resample(frame):
-                yield part.to_ndarray().T
-        for part in to_float.resample(None):
-            yield part.to_ndarray().T
-    except (av.FFmpegError, ValueError) as error:
-        raise InputError(f"{name} is damaged: {_reason(error)}") from None
-
-
-def _reason(error: Exception) -> str:
-    text = getattr(error, "error_string", None) or getattr(error, "strerror", None) or str(error)
-    return text.strip().splitlines()[0].rstrip(".") + "."
-
-
-class _Meter:
-    """Measures what passes, and mixes it down."""
-
-    def __init__(self, name: str, rate: int, max_seconds: float | None):
-        self.name, self.max_seconds = name, max_seconds
-        self.max_frames = math.inf if max_seconds is None else max_seconds * rate
-        self.frames, self.flat, self.peak = 0, 0, 0.0
-
-    def measure(self, block: np.ndarray, progress) -> np.ndarray:
-        """float32 [n, channels] -> [n]."""
-        if not len(block):
-            return block[:, 0]
-        self.frames += len(block)
-        progress.update(len(block))
-        if self.frames > self.max_frames:
-            raise InputError(f"{self.name} is longer than {self.max_seconds:g} s, the most that is accepted here: shorten it.")
-        top = float(max(block.max(), -block.min()))  # NaN passes through max
-        with np.errstate(over="ignore", invalid="ignore"):
-            mono = block[:, 0] if block.shape[1] == 1 else block.mean(1)
-        if not (math.isfinite(top) and np.isfinite(mono).all()):
-            raise InputError(f"{self.name} holds NaN or infinite samples: export it again, as 16-bit WAV.")
-        self.peak = max(self.peak, top)
-        if top >= 0.99:
-            middle = block[1:-1]
-            self.flat += int(((np.abs(middle) >= 0.99) & (middle == block[:-2]) & (middle == block[2:])).sum())
-        return mono
-
-
-def _resampled(blocks: Iterator[np.ndarray], rate: int, wanted: int) -> np.ndarray:
-    """Blocks [n] at `rate` -> one array [N] at `wanted` Hz."""
-    if rate == wanted:
-        parts = list(blocks)
-    else:
+def _resampled(blocks: Iterator[tuple[int, np.ndarray]], wanted: int) -> np.ndarray:
+    """(Hz, [n]) one after the other -> one array [N] at `wanted` Hz."""
+    parts = []
+    for rate, run in itertools.groupby(blocks, key=lambda block: block[0]):
+        if rate == wanted:
+            parts += [np.array(block, np.float32) for _, block in run]
+            continue
         import soxr
 
         stream = soxr.ResampleStream(rate, wanted, 1, dtype="float32", quality="HQ")
-        parts = [stream.resample_chunk(np.ascontiguousarray(block)) for block in blocks]
+        parts += [stream.resample_chunk(np.ascontiguousarray(block)) for _, block in run]
         parts.append(stream.resample_chunk(np.zeros(0, np.float32), last=True))
-    return np.concatenate(parts).astype(np.float32, copy=False) if parts else np.zeros(0, np.float32)
+    return _joined(parts)
+
+
+def _joined(parts: list[np.ndarray]) -> np.ndarray:
+    """Arrays [n] as one, each freed when it has been copied: an hour is never held twice. The list is empty afterwards."""
+    whole = np.empty(sum(map(len, parts)), np.float32)
+    end = len(whole)
+    while parts:
+        part = parts.pop()
+        whole[end - len(part) : end] = part
+        end -= len(part)
+    return whole
 
 
 def _sounding(audio: np.ndarray, rate: int) -> tuple[int, int]:
@@ -314,26 +284,33 @@ def _sounding(audio: np.ndarray, rate: int) -> tuple[int, int]:
     return max(0, int(loud[0]) * frame - margin), min(len(audio), (int(loud[-1]) + 1) * frame + margin)
 
 
-def _sentences(
-    rate: int, channels: int, duration_s: float, peak: float, clipped_share: float, trimmed_s: float, wanted: int
-) -> tuple[str, ...]:
-    told = [f"The recording lasts {duration_s:.2f} s."]
+def _report(meter: Meter, mix: Mix, trimmed_s: float, wanted: int, damage: tuple[str, ...]) -> InputReport:
+    facts = meter.rates[0], meter.channels[0], meter.seconds, meter.peak, meter.flat / meter.samples, trimmed_s
+    remedies = tuple(meter.remedies(mix))
+    sentences = tuple(_sentences(meter, mix, trimmed_s, wanted, (*damage, *remedies)))
+    return InputReport(*facts, sentences, damage, remedies)
+
+
+def _sentences(meter: Meter, mix: Mix, trimmed_s: float, wanted: int, problems: tuple[str, ...]) -> Iterator[str]:
+    rate, channels = meter.rates[0], meter.channels[0]
+    yield f"The recording lasts {meter.seconds:.2f} s."
+    yield from problems
     if rate < wanted:
-        told.append(f"It was recorded at {rate:,} Hz, so it holds nothing above {rate // 2:,} Hz; converted to {wanted:,} Hz.")
+        yield f"It was recorded at {rate:,} Hz, so it holds nothing above {rate // 2:,} Hz; converted to {wanted:,} Hz."
     elif rate > wanted:
-        told.append(f"It was recorded at {rate:,} Hz; converted to {wanted:,} Hz, so what is above {wanted // 2:,} Hz is gone.")
-    if channels > 1:
-        told.append(f"Its {channels} channels were mixed to one.")
+        yield f"It was recorded at {rate:,} Hz; converted to {wanted:,} Hz, so what is above {wanted // 2:,} Hz is gone."
+    if channels > 1 and mix.channel is None:
+        yield f"Its {channels} channels were mixed to one."
     if trimmed_s > 0:
-        told.append(f"{trimmed_s:.2f} s of silence was cut from its ends.")
-    peak_db = 20 * math.log10(max(peak, 1e-9))
+        yield f"{trimmed_s:.2f} s of silence was cut from its ends."
+    peak_db = 20 * math.log10(max(meter.peak, 1e-9))
     if peak_db < SILENCE_DB:
-        return (*told, "It is silent: check the microphone.")
-    told.append(f"The loudest sample is at {peak_db:.1f} dBFS.")
-    if peak > 1:
-        told.append(f"That is beyond full scale, so it was turned down by {peak_db:.1f} dB.")
-    if clipped_share >= 1e-4:
-        told.append(f"{100 * clipped_share:.2g} % of its samples are clipped: record it more softly.")
+        yield "It is silent: check the microphone."
+        return
+    yield f"The loudest sample is at {peak_db:.1f} dBFS."
+    if meter.peak > 1:
+        yield f"That is beyond full scale, so it was turned down by {peak_db:.1f} dB."
+    if (clipped_share := meter.flat / meter.samples) >= 1e-4:
+        yield f"{100 * clipped_share:.2g} % of its samples are clipped: record it more softly."
     if peak_db < QUIET_DB:
-        told.append("It is very quiet: move closer to the microphone.")
-    return tuple(told)
+        yield "It is very quiet: move closer to the microphone."

@@ -5,19 +5,17 @@ latents, latents into ids, and back. Long clips are done here, in overlapping bl
 `streaming`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from vqaudio.audio import active_level_db
-from vqaudio.codes import Codes, CodeSpec
+from vqaudio.audio import active_level_db, float_samples
+from vqaudio.codes import LEVELS_DB, Codes, CodeSpec
 from vqaudio.errors import InputError
 from vqaudio.model import Model
 from vqaudio.progress import bar
-
-LEVELS_DB = (-120.0, 40.0)  # what may be given as a clip's level, dB re full scale
 
 
 @dataclass(frozen=True)
@@ -153,33 +151,47 @@ class Codec(Model, tags=["audio", "residual-vector-quantization"]):
             Codes with T = ceil(max(lengths) / hop) columns.
 
         Raises:
-            InputError: the shape is not [B, 1, N], the audio is empty, or it holds NaN or infinite samples;
-                a level outside -120 to 40 dB.
+            InputError: the shape is not [B, 1, N], the audio is empty, or it holds integers, NaN or infinite samples,
+                or some beyond full scale by far; a level outside -120 to 40 dB.
         """
-        return self.encode_with_latents(audio, lengths, beam, level_db)[0]
+        audio, lengths, level_db = self._measured(audio, lengths, level_db)
+        ids = [ids for ids, _ in self._encoded(audio, lengths, level_db, beam)]
+        return self._codes(ids, lengths, level_db)
 
     @torch.no_grad()
     def encode_with_latents(
         self, audio: Tensor, lengths: Tensor | None = None, beam: int = 1, level_db: Tensor | float | None = None
     ) -> tuple[Codes, Tensor]:
         """As `encode`, and the latents [B, D, T] that were quantised."""
+        audio, lengths, level_db = self._measured(audio, lengths, level_db)
+        ids, latents = zip(*self._encoded(audio, lengths, level_db, beam))
+        return self._codes(ids, lengths, level_db), torch.cat(latents, dim=-1)
+
+    def _measured(self, audio: Tensor, lengths: Tensor | None, level_db: Tensor | float | None):
+        """Audio and lengths, checked, and the level [B] of each clip, or None for a codec that leaves it in the codes."""
         audio, lengths = self.checked(audio, lengths)
-        valid = self.valid_columns(lengths)
         if self.reference_level_db is None:
             level_db = None
         elif level_db is None:
             level_db = active_level_db(audio, lengths, self.sample_rate)
         else:
             level_db = self.checked_level(level_db, len(audio))
-        normal = nn.functional.pad(audio, (0, valid.shape[1] * self.hop - audio.shape[-1]))
-        normal = self._zeroed_behind(normal * self.gain(level_db, -1), lengths)
-        ids, latents = [], []
+        return audio, lengths, level_db
+
+    def _encoded(self, audio: Tensor, lengths: Tensor, level_db: Tensor | None, beam: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Ids [B, K, T] and latents [B, D, T] of each block of columns; only one block is held at its level."""
+        valid, gain = self.valid_columns(lengths), self.gain(level_db, -1)
         for block, before, after in self._blocks(valid.shape[1]):
-            part = self.latents(normal[..., block.start * self.hop : block.stop * self.hop], valid[:, block])
-            latents.append(part[..., before : part.shape[-1] - after])
-            ids.append(self.quantise(latents[-1], beam))
-        codes = Codes(torch.cat(ids, dim=-1) * valid[:, None], self.spec, lengths, valid, level_db)
-        return codes, torch.cat(latents, dim=-1)
+            start, stop = block.start * self.hop, block.stop * self.hop
+            part = nn.functional.pad(audio[..., start:stop], (0, max(0, stop - audio.shape[-1])))
+            part = self._zeroed_behind(part * gain, (lengths - start).clamp_min(0))
+            latents = self.latents(part, valid[:, block])
+            latents = self._checked_finite(latents[..., before : latents.shape[-1] - after])
+            yield self.quantise(latents, beam), latents
+
+    def _codes(self, ids: Sequence[Tensor], lengths: Tensor, level_db: Tensor | None) -> Codes:
+        valid = self.valid_columns(lengths)
+        return Codes(torch.cat(tuple(ids), dim=-1) * valid[:, None], self.spec, lengths, valid, level_db)
 
     @torch.no_grad()
     def decode(self, codes: Codes, stages: tuple[int, ...] | None = None) -> Tensor:
@@ -196,23 +208,33 @@ class Codec(Model, tags=["audio", "residual-vector-quantization"]):
         chosen = self.checked_stages(stages, len(codes.spec.stages))
         device = next(self.parameters()).device
         ids, valid, lengths = codes.ids.to(device), codes.valid.to(device), codes.lengths.to(device)
-        parts = []
+        parts = None
         for block, before, after in self._blocks(codes.columns):
             sound = self.synthesise(ids[..., block], valid[:, block], chosen)
             width = sound.shape[-1] // (block.stop - block.start)
-            parts.append(sound[..., before * width : sound.shape[-1] - after * width])
-        audio = self.whole(torch.cat(parts, dim=-1), valid)[..., : int(lengths.max())]
-        return self._zeroed_behind(audio * self.gain(codes.level_db, 1), lengths)
+            sound = sound[..., before * width : sound.shape[-1] - after * width]
+            if parts is None:  # one array, and not a list of parts, which would be there twice when it is joined
+                parts = sound.new_empty(*sound.shape[:-1], codes.columns * width)
+            start = (block.start + before) * width
+            parts[..., start : start + sound.shape[-1]] = sound
+        audio = self._checked_finite(self.whole(parts, valid)[..., : int(lengths.max())])
+        return self._zeroed_behind(audio.mul_(self.gain(codes.level_db, 1)), lengths)
 
     def check_codes(self, codes: Codes) -> None:
         """Raise InputError unless these codes have this codec's shape, whole or a prefix of its stages."""
-        n = len(codes.spec.stages)
-        same = n <= len(self.spec.stages) and codes.spec == self.spec.first(n)
-        if not same or codes.columns < int(codes.valid.sum(-1).max()) or codes.columns == 0:
-            raise InputError(f"These codes were not made by the codec {self.name!r}: their stages or frame rate differ.")
-        if int(codes.lengths.max()) > codes.columns * self.hop or int(codes.lengths.min()) < 1:
+        self.check_precision()
+        self.check_spec(codes.spec)
+        if codes.columns == 0 or int(codes.lengths.max()) > codes.columns * self.hop or int(codes.lengths.min()) < 1:
             raise InputError("The codes' lengths do not fit their number of columns.")
+        if codes.level_db is not None:
+            self.checked_level(codes.level_db, len(codes))
         codes.check_range()
+
+    def check_spec(self, spec: CodeSpec) -> None:
+        """Raise InputError unless these are the stages and the frame rate of this codec, or of its first stages."""
+        n = len(spec.stages)
+        if n > len(self.spec.stages) or spec != self.spec.first(n):
+            raise InputError(f"These codes were not made by the codec {self.name!r}: their stages or frame rate differ.")
 
     def valid_columns(self, lengths: Tensor) -> Tensor:
         """[B] samples -> bool [B, T]: which columns hold any of the clip."""
@@ -221,13 +243,12 @@ class Codec(Model, tags=["audio", "residual-vector-quantization"]):
 
     def checked(self, audio: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Audio float32 [B, 1, N] and lengths [B] on the codec's device, or the InputErrors of `encode`."""
-        audio = torch.as_tensor(audio, dtype=torch.float32, device=next(self.parameters()).device)
+        self.check_precision()
+        audio = float_samples(audio).to(next(self.parameters()).device)
         if audio.ndim != 3 or audio.shape[1] != 1:
             raise InputError(f"Audio is [batch, 1, samples] at {self.sample_rate} Hz; this is {list(audio.shape)}.")
         if 0 in audio.shape:
             raise InputError("The clip is empty: there is nothing to encode.")
-        if not torch.isfinite(audio).all():
-            raise InputError("The audio holds NaN or infinite samples.")
         lengths = torch.full((len(audio),), audio.shape[-1]) if lengths is None else torch.as_tensor(lengths)
         if len(lengths) != len(audio) or int(lengths.min()) < 1 or int(lengths.max()) > audio.shape[-1]:
             raise InputError("Give one length a clip, from 1 to the number of samples.")
@@ -263,6 +284,11 @@ class Codec(Model, tags=["audio", "residual-vector-quantization"]):
                 first, last = max(0, start - self.context), min(columns, stop + self.context)
                 yield slice(first, last), start - first, last - stop
                 progress.update(stop - start)
+
+    def _checked_finite(self, x: Tensor) -> Tensor:
+        if not x.isfinite().all():
+            raise InputError(f"The codec {self.name!r} is damaged: its weights are infinite, NaN or far too large.")
+        return x
 
     @staticmethod
     def _zeroed_behind(audio: Tensor, lengths: Tensor) -> Tensor:

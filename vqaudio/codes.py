@@ -14,6 +14,9 @@ from torch import Tensor
 
 from vqaudio.errors import InputError
 
+MOST_CODES_A_SECOND = 200_000
+LEVELS_DB = (-120.0, 40.0)  # what a clip's level may be, dB re full scale
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -129,7 +132,7 @@ class Codes:
         vocab = torch.tensor(self.spec.vocab_of_row, device=self.ids.device)[None, :, None]
         wrong = (self.ids < 0) | (self.ids >= vocab)
         if wrong.any():
-            clip, row, column = wrong.nonzero()[0].tolist()
+            clip, row, column = (int(i) for i in torch.unravel_index(wrong.flatten().to(torch.uint8).argmax(), wrong.shape))
             stage = next(j for j in range(len(self.spec.stages)) if row < self.spec.offsets[j + 1])
             raise InputError(
                 f"Index {int(self.ids[clip, row, column])} in stage {stage + 1}, column {column} is outside "
@@ -192,6 +195,12 @@ class Codes:
         time[first:last] = True
         mask = rows[None, :, None] & time[None, None, :] & self.valid.cpu()[:, None, :]
         return mask.to(self.ids.device)
+
+
+def check_density(rows: int, frame_rate: float) -> None:
+    """Raise InputError where so many rows a column, and columns a second, are more than clips of seconds should hold."""
+    if rows * frame_rate > MOST_CODES_A_SECOND:
+        raise InputError(f"There are at most {MOST_CODES_A_SECOND} codes a second; {rows} rows at {frame_rate:g} Hz are more.")
 
 
 def parse_stages(text: str | None, n: int, alone: str = "count") -> tuple[int, ...] | None:

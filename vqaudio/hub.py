@@ -7,23 +7,29 @@ nothing else can be imported through it. Nothing is unpickled.
 import hashlib
 import importlib
 import json
+import math
 import os
 import pkgutil
+import shutil
 from dataclasses import fields
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import nn
 
+from vqaudio import model_files, ranges
 from vqaudio.errors import InputError
+from vqaudio.files import replace_file, replace_folder
+from vqaudio.json_files import read_json
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
 FAMILIES = ("codecs", "priors")
 SINGLE_MODULES = ("judges", "questions.film")
 MOVED = {"evaluation.judges": "judges"}  # where config.json files from before name a module that has moved
 UPLOADED = ["*.json", "*.safetensors", "*.md"]
+MODEL_FILES = ("config.json", "model.safetensors")
+MEASURED = ("metrics.json", "energy.json", "exploration.json", "codebooks.json", "codebooks.safetensors", "README.md")
 
 
 def known_modules() -> list[str]:
@@ -42,7 +48,7 @@ def modules_of(family: str) -> list[str]:
 
 def installed() -> list[str]:
     """The names of the models in weights/."""
-    return sorted(path.parent.name for path in WEIGHTS.glob("*/config.json"))
+    return sorted(path.parent.name for path in WEIGHTS.glob("[!.]*/config.json"))
 
 
 def load(name: str | os.PathLike):
@@ -55,19 +61,9 @@ def load(name: str | os.PathLike):
         InputError: no such model, the Hub cannot be reached, or the folder's files are damaged; it says which.
     """
     folder = folder_of(name)
-    config = _read_config(folder)
-    model_class, config_class = _classes_of(folder, config.pop("module", None))
-    try:
-        model = model_class(config_class(**{key: _tuples(value) for key, value in config.items()}))
-        weights = load_file(folder / "model.safetensors")
-        model.load_state_dict({key: value.float() if value.is_floating_point() else value for key, value in weights.items()})
-    except FileNotFoundError:
-        raise InputError(f"{folder} has no model.safetensors.") from None
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{folder / 'model.safetensors'} is damaged: {error}") from None
-    except (RuntimeError, TypeError, ValueError, ArithmeticError) as error:
-        reason = str(error).strip().splitlines()[-1].strip()
-        raise InputError(f"The weights in {folder} do not fit its config.json: {reason}") from None
+    values = _read_config(folder)
+    model_class, config_class = _classes_of(folder, values.pop("module", None))
+    model = model_files.read_model(folder, model_class, model_files.read_config(folder / "config.json", config_class, values))
     model.name = folder.name if "/" not in str(name) or Path(name).exists() else str(name)
     model.folder = folder
     return model.eval()
@@ -76,24 +72,69 @@ def load(name: str | os.PathLike):
 def about(folder: Path | None) -> dict[str, str]:
     """What a model's about.json says in words for people: `title`, `knows`. What is missing or damaged is left out."""
     try:
-        told = json.loads((folder / "about.json").read_text())
-        return {key: value for key, value in told.items() if isinstance(value, str) and value}
-    except (OSError, ValueError, TypeError, AttributeError):
+        told = read_json(folder / "about.json")
+    except (InputError, TypeError):
         return {}
+    found = told.items() if isinstance(told, dict) else ()
+    return {key: value for key, value in found if isinstance(value, str) and value and value in ranges.Text(1000)}
 
 
 def save_compact(model: nn.Module, folder: str | os.PathLike) -> None:
-    """Write config.json and model.safetensors (half precision), each whole or not at all."""
+    """Write config.json and model.safetensors (half precision), each whole or not at all.
+
+    Raises:
+        InputError: a weight is too large for half precision, as when training diverges.
+    """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {
         key: value.detach().cpu().to(torch.float16 if value.is_floating_point() else value.dtype).contiguous()
         for key, value in model.state_dict().items()
     }
+    if too_large := [key for key, value in tensors.items() if (value.abs() == math.inf).any()]:
+        raise InputError(f"{too_large[0]} holds weights too large for half precision. Train with a smaller learning rate.")
     weights = save(tensors, metadata={"format": "pt"})
     replace_file(folder / "model.safetensors", lambda path: path.write_bytes(weights))
     text = json.dumps(vars(model.config), indent=2) + "\n"
     replace_file(folder / "config.json", lambda path: path.write_text(text))
+
+
+def publish(source: Path, folder: Path, records: list[dict], words: dict[str, str]) -> list[str]:
+    """Put the model in `source` into `folder`, whole or not at all, with the records of its training and words for people.
+
+    What else the folder holds stays, such as a critic; but not what was measured of other weights.
+
+    Args:
+        words: `title` and `knows`, see `about`; an empty one stays as the folder has it.
+
+    Returns:
+        the names of the files that described other weights.
+
+    Raises:
+        InputError: the folder holds something that is no model.
+    """
+    if folder.exists() and not (folder / "config.json").is_file() and any(folder.iterdir()):
+        raise InputError(f"{folder} holds other files and no model: name a new folder.")
+    same = all(_bytes(folder / name) == _bytes(source / name) for name in MODEL_FILES)
+    stale = [] if same else [name for name in MEASURED if (folder / name).is_file()]
+    words = about(folder) | {key: value for key, value in words.items() if value}
+
+    def write(new: Path) -> None:
+        if folder.exists():
+            shutil.copytree(folder, new, dirs_exist_ok=True, ignore=shutil.ignore_patterns(*stale, ".*.tmp"))
+        for name in MODEL_FILES:
+            shutil.copyfile(source / name, new / name)
+        (new / "training.json").write_text(json.dumps(records, indent=1) + "\n")
+        if words:
+            (new / "about.json").write_text(json.dumps(words, indent=2) + "\n")
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    replace_folder(folder, write)
+    return stale
+
+
+def _bytes(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None
 
 
 def push(name: str | os.PathLike, repo_id: str, private: bool = False) -> str:
@@ -130,37 +171,16 @@ def fingerprint(model: nn.Module) -> str:
     return digest.hexdigest()[:32]
 
 
-def replace_file(path: Path, write) -> None:
-    """Call `write(temporary path)` and put the result in place of `path` at once, so that no half-written file is ever seen.
-
-    Raises:
-        OSError: about `path`, where the disk is full or writing is not allowed.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        write(temporary)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def check_folder(path: Path) -> None:
-    """InputError if no file can be written here because of what is or is not there."""
-    if path.is_dir():
-        raise InputError(f"{path} is a folder; name a file in it.")
-    if not path.parent.is_dir():
-        raise InputError(f"{path} cannot be written: there is no folder {path.parent}.")
-
-
 def folder_of(name: str | os.PathLike) -> Path:
     """The folder of a model: a folder, a name in weights/, or a Hub id, which is fetched. Raises InputError."""
-    for folder in (Path(name), WEIGHTS / str(name)):
-        if (folder / "config.json").is_file():
-            return folder.resolve()
-    if Path(name).is_dir():
-        raise InputError(f"{name} holds no model: it has no config.json.")
+    try:
+        for folder in (Path(name), WEIGHTS / str(name)):
+            if (folder / "config.json").is_file():
+                return folder.resolve()
+        if Path(name).is_dir():
+            raise InputError(f"{name} holds no model: it has no config.json.")
+    except OSError as error:  # a name that no file system takes
+        raise InputError(f"There is no model {ranges.shown(str(name))}: {error.strerror}.") from None
     if str(name).count("/") == 1 and not str(name).startswith((".", "/")):
         return _download(str(name))
     known = ", ".join(installed()) or "none"
@@ -189,11 +209,9 @@ def _first_line(error: Exception) -> str:
 
 def _read_config(folder: Path) -> dict:
     try:
-        config = json.loads((folder / "config.json").read_text())
-    except FileNotFoundError:
-        raise InputError(f"{folder} has no config.json.") from None
-    except (json.JSONDecodeError, UnicodeDecodeError, OSError):
-        raise InputError(f"{folder / 'config.json'} is damaged: it is not JSON.") from None
+        config = read_json(folder / "config.json")
+    except InputError as error:
+        raise InputError(f"{folder} holds no model that can be used: {error}") from None
     if not isinstance(config, dict):
         raise InputError(f"{folder / 'config.json'} is not a model's configuration.")
     return config
@@ -203,10 +221,7 @@ def _classes_of(folder: Path, module_name: str | None):
     """The model's class and its configuration's class: the ones named ...Codec, ...Prior or ...Judge, and ...Config."""
     module_name = MOVED.get(str(module_name), module_name)
     if module_name not in known_modules():
-        raise InputError(f"{folder / 'config.json'} names the module {module_name!r}; known are {', '.join(known_modules())}.")
+        known = ", ".join(known_modules())
+        raise InputError(f"{folder / 'config.json'} names the module {ranges.shown(module_name)}; known are {known}.")
     module = importlib.import_module(f"vqaudio.{module_name}")
     return module.MODEL, module.CONFIG
-
-
-def _tuples(value):
-    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value

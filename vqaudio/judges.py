@@ -5,11 +5,13 @@ Trained on original recordings of the training part only, with `vqaudio train ju
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 import torchaudio
 from torch import Tensor, nn
 
+from vqaudio import ranges
 from vqaudio.audio import active_level_db
 from vqaudio.model import Model
 
@@ -18,23 +20,23 @@ from vqaudio.model import Model
 class JudgeConfig:
     """A classifier of short clips."""
 
-    module: str = "judges"
+    module: ranges.Name = "judges"
     """Where the model's class lives; written to config.json."""
-    target: str = "digit"
+    target: ranges.Name = "digit"
     """The kind of label that it tells."""
-    classes: tuple[str, ...] = ()
+    classes: tuple[ranges.Name, ...] = ()
     """The label's values, in the order of the outputs."""
-    sample_rate: int = 8000
+    sample_rate: ranges.SampleRate = 8000
     """Hz."""
-    n_fft: int = 256
-    hop: int = 80
-    n_mels: int = 48
-    channels: int = 24
+    n_fft: ranges.WindowSize = 256
+    hop: ranges.Hop = 80
+    n_mels: Annotated[int, ranges.Range(1, 512)] = 48
+    channels: Annotated[int, ranges.Range(1, 1024)] = 24
     """Of the first convolution; each later one has twice as many, up to four times."""
-    dropout: float = 0.3
-    floor: float = 0.002
+    dropout: ranges.Share = 0.3
+    floor: ranges.Floor = 0.002
     """Mel magnitudes below this count as silence, at an active level of -20 dB."""
-    hidden_share: float = 0.15
+    hidden_share: ranges.Share = 0.15
     """In training, up to this share of the bands and of the frames is hidden, twice each (SpecAugment, Park et al. 2019)."""
 
 
@@ -42,8 +44,8 @@ class Judge(Model):
     """Log-mel picture -> four convolutions -> mean over the clip -> logits."""
 
     def __init__(self, config: JudgeConfig):
-        super().__init__()
-        self.config, c = config, config.channels
+        super().__init__(config)
+        c = config.channels
         mel = torchaudio.functional.melscale_fbanks(
             config.n_fft // 2 + 1, 60.0, config.sample_rate / 2, config.n_mels, config.sample_rate
         )
@@ -60,6 +62,7 @@ class Judge(Model):
 
     def embed(self, audio: Tensor, lengths: Tensor) -> Tensor:
         """Audio [B, 1, N], lengths [B] -> [B, embedding_dim]; the level and the padding do not count."""
+        self.check_precision()
         level_db = active_level_db(audio, lengths, self.config.sample_rate)
         audio = audio * 10 ** ((-20 - level_db) / 20)[:, None, None]
         spectrum = torch.stft(

@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import torch
 from huggingface_hub import PyTorchModelHubMixin
 from torch import nn
 
+from vqaudio.errors import InputError
 from vqaudio.hub import fingerprint, save_compact
+from vqaudio.ranges import check
 
 
 class Model(nn.Module, PyTorchModelHubMixin, library_name="vqaudio"):
@@ -13,6 +16,20 @@ class Model(nn.Module, PyTorchModelHubMixin, library_name="vqaudio"):
 
     name = "unnamed"
     folder: Path | None = None
+
+    def __init__(self, config=None):
+        """Keep a configuration. Raises InputError where a field of it has a wrong type or is out of range."""
+        super().__init__()
+        if config is not None:
+            check(config)
+            self.config = config
+
+    def check_precision(self) -> None:
+        """Raise InputError unless all weights are float32, in which spectra and distances are computed."""
+        others = {p.dtype for p in self.parameters() if p.is_floating_point()} - {torch.float32}
+        if others:
+            kind = str(others.pop()).removeprefix("torch.")
+            raise InputError(f"The model {self.name!r} computes in float32; its weights are {kind}. Call .float() on it first.")
 
     def part_of(self, parameter: str) -> str:
         """The part of the network that a parameter, by its name, is counted to where parts are compared: its top-level module."""

@@ -4,19 +4,21 @@ Generating from nothing is a mask that is all True; continuing is a mask over th
 is asked is checked here, once for all priors; a prior implements `_sample` and `_log_prob`.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
-from vqaudio.codes import Codes, CodeSpec, Stage
+from vqaudio import ranges
+from vqaudio.codes import Codes, CodeSpec, Stage, check_density
 from vqaudio.errors import InputError
 from vqaudio.model import Model
+from vqaudio.model_files import check_weights
 
-MOST_CANDIDATES = 64
+MOST_ROWS = 4096
 Labels = dict[str, str | Sequence[str]]
 LocalLabels = Sequence[tuple[Tensor, Labels]]
 OnStep = Callable[[int, int, Tensor], None]
@@ -27,33 +29,42 @@ Critic = Callable[[Codes], Tensor]
 class PriorConfig:
     """What every prior's configuration holds: the codec whose codes it knows. Filled in by `vqaudio train prior`."""
 
-    module: str = ""
+    module: ranges.Name = ""
     """Where the model's class lives; written to config.json."""
-    codec_name: str = "unnamed"
-    codec_fingerprint: str = ""
+    codec_name: ranges.Name = "unnamed"
+    codec_fingerprint: ranges.Name = ""
     """`Codec.encoder_fingerprint` of the codec that made the training codes."""
-    stages: tuple[tuple[int, int, int], ...] = ()
+    stages: tuple[tuple[ranges.Bands, ranges.Bands, ranges.Vocab], ...] = ()
     """(bands, steps, vocab) of each stage."""
-    frame_rate: float = 50.0
+    frame_rate: Annotated[float, ranges.Range(0.01, 384_000)] = 50.0
     """Columns a second."""
-    hop: int = 160
+    hop: ranges.Hop = 160
     """Audio samples a column."""
-    label_kinds: tuple[str, ...] = ()
-    label_values: tuple[tuple[str, ...], ...] = ()
+    label_kinds: tuple[ranges.Name, ...] = ()
+    label_values: tuple[tuple[ranges.Name, ...], ...] = ()
     """For each kind of label, its values."""
-    n_examples: int = 0
+    n_examples: Annotated[int, ranges.Range(0, 100_000_000)] = 0
     """Training clips whose lengths, labels and levels are kept, to draw lengths from."""
     has_level: bool = True
     """Whether the codec keeps a level beside the codes."""
-    temperature: float = 1.0
+    temperature: ranges.Temperature = 1.0
     """This and the next four: how the prior samples where nobody says otherwise, chosen on validation; see `Sampling`."""
-    hole_temperature: float = 1.0
+    hole_temperature: ranges.Temperature = 1.0
     """The temperature where some of the clip is known, as in inpainting."""
-    top_p: float = 1.0
-    steps: int | None = None
-    guidance: float = 1.0
-    candidates: int = field(default=1, metadata={"later": True})
+    top_p: ranges.TopP = 1.0
+    steps: ranges.Passes | None = None
+    guidance: ranges.GuidanceWeight = 1.0
+    candidates: ranges.Candidates = field(default=1, metadata={"later": True})
     """Of so many new clips that one is kept which a critic likes best, where there is one; see `vqaudio.critics`."""
+
+    def check_together(self) -> None:
+        rows = sum(bands * steps for bands, steps, _ in self.stages)
+        if rows > MOST_ROWS:
+            raise InputError(f"The stages of a prior have at most {MOST_ROWS} rows together; these have {rows}.")
+        check_density(rows, self.frame_rate)
+        ranges.check_value("hop times frame_rate", round(self.hop * self.frame_rate), ranges.SampleRate)
+        if len(self.label_kinds) != len(self.label_values) or len(set(self.label_kinds)) != len(self.label_kinds):
+            raise InputError("Each kind of label needs a name of its own, and one list of values.")
 
 
 @dataclass(frozen=True)
@@ -68,23 +79,14 @@ class Sampling:
         guidance: logits are u + guidance * (c - u), c with the labels and u without (Ho and Salimans 2022, equation 6).
     """
 
-    temperature: float = 1.0
-    top_k: int | None = None
-    top_p: float | None = None
-    steps: int | None = None
-    guidance: float = 1.0
+    temperature: ranges.Temperature = 1.0
+    top_k: ranges.TopK | None = None
+    top_p: ranges.TopP | None = None
+    steps: ranges.Passes | None = None
+    guidance: ranges.GuidanceWeight = 1.0
 
     def __post_init__(self):
-        if not (math.isfinite(self.temperature) and self.temperature >= 0):
-            raise InputError(f"The temperature is a number from 0 up; not {self.temperature}.")
-        if self.top_k is not None and self.top_k < 1:
-            raise InputError(f"top-k is at least 1; not {self.top_k}.")
-        if self.top_p is not None and not 0 < self.top_p <= 1:
-            raise InputError(f"top-p is above 0 and at most 1; not {self.top_p}.")
-        if self.steps is not None and self.steps < 1:
-            raise InputError(f"Sampling takes at least 1 step; not {self.steps}.")
-        if not (math.isfinite(self.guidance) and self.guidance >= 0):
-            raise InputError(f"The guidance is a number from 0 up; not {self.guidance}.")
+        ranges.check(self)
 
 
 class Prior(Model, tags=["audio", "codes", "inpainting"]):
@@ -104,10 +106,7 @@ class Prior(Model, tags=["audio", "codes", "inpainting"]):
     sees_right: bool
 
     def __init__(self, config: PriorConfig):
-        super().__init__()
-        if not 1 <= config.candidates <= MOST_CANDIDATES:
-            raise ValueError(f"candidates is 1 to {MOST_CANDIDATES}, not {config.candidates}")
-        self.config = config
+        super().__init__(config)
         self.spec = CodeSpec(tuple(Stage(*stage) for stage in config.stages), config.frame_rate)
         self.codec_name, self.codec_fingerprint = config.codec_name, config.codec_fingerprint
         self.labels = dict(zip(config.label_kinds, config.label_values))
@@ -209,7 +208,7 @@ class Prior(Model, tags=["audio", "codes", "inpainting"]):
         n = max([1, *(len(value) for value in (labels or {}).values() if not isinstance(value, str | None))])
         told, generator = self.label_ids(labels, n), generator or _fresh_generator()
         chosen = torch.tensor([self._example_like(row, generator) for row in told])
-        lengths = self.example_lengths.cpu()[chosen].long()
+        lengths = self.example_lengths.cpu()[chosen].long().clamp(1, round(LONGEST_S * self.sample_rate))
         if seconds is not None:
             lengths = torch.full((n,), max(1, round(seconds * self.sample_rate)))
         columns = (lengths + self.config.hop - 1) // self.config.hop
@@ -220,6 +219,8 @@ class Prior(Model, tags=["audio", "codes", "inpainting"]):
 
     def check_codes(self, codes: Codes) -> None:
         """Raise InputError unless these codes have the shape that this prior's codec makes."""
+        self.check_precision()
+        check_weights(self, self.name)
         if codes.spec != self.spec:
             raise InputError(
                 f"The prior {self.name!r} fills codes of the codec {self.codec_name!r}; these have other stages or another "

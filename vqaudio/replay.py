@@ -14,11 +14,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from vqaudio import audio, blur, generate, hub, inpaint
+from vqaudio import audio, blur, files, generate, hub, inpaint
 from vqaudio.codec import Codec
 from vqaudio.codes import Codes, parse_stages
 from vqaudio.critics import critic_of
 from vqaudio.errors import InputError
+from vqaudio.json_files import read_json
 from vqaudio.prior import Prior, covers
 from vqaudio.training.loop import pick_device
 from vqaudio.vqa import read_vqa, write_vqa
@@ -35,7 +36,7 @@ ASKED = {  # of each verb, what its recipe says besides the codec, the seed and 
 def run(asked: dict, source: Path | None, target: Path, recipe: Path | None, device: str = "auto") -> Codes:
     """Do what is asked; write the sound, or the .vqa file, to `target` and the recipe beside it. Returns the codes."""
     if recipe is not None:
-        hub.check_folder(recipe)
+        files.check_folder(recipe)
     if asked["verb"] == "fill":
         if target.suffix.lower() != ".vqa":
             raise InputError(f"{target} should end in .vqa.")
@@ -88,7 +89,7 @@ def write(
         recipe["critic_fingerprint"] = critic
     if source is not None:
         recipe |= {"source": str(source), "source_sha256": hashlib.sha256(source.read_bytes()).hexdigest()}
-    hub.replace_file(path, lambda temporary: temporary.write_text(json.dumps(recipe, indent=1) + "\n"))
+    files.replace_file(path, lambda temporary: temporary.write_text(json.dumps(recipe, indent=1) + "\n"))
 
 
 def replay(path: Path, source: Path | None = None, target: Path | None = None, device: str = "auto") -> str:
@@ -200,18 +201,9 @@ def _given(verb: str, source: Path, codec: Codec) -> Codes:
         raise InputError(f"There is no file {source}.")
     if verb == "fill":
         return read_vqa(source, codec)
-    return codec.encode(audio.load(source, codec.sample_rate)[0][None])
+    return codec.encode(audio.read(source, codec.sample_rate)[None])
 
 
 def ids_hash(codes: Codes) -> str:
     """SHA-256 of the ids' bytes as 32-bit little-endian integers."""
     return hashlib.sha256(codes.ids.cpu().numpy().astype("<i4").tobytes()).hexdigest()
-
-
-def read_json(path: Path):
-    try:
-        return json.loads(path.read_text())
-    except FileNotFoundError:
-        raise InputError(f"There is no file {path}.") from None
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
-        raise InputError(f"{path} is not JSON.") from None

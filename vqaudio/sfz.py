@@ -94,7 +94,7 @@ def note(codec, prior, key: int, labels: dict[str, str] | None = None, seconds: 
         InputError: a note or label that the prior does not know, or a setting out of range.
     """  # fmt: skip
     told = {**(labels or {}), PITCH: label_of(prior, key)}
-    generator = torch.Generator().manual_seed(seed * 128 + key)
+    generator = torch.Generator().manual_seed((seed * 128 + key) % 2**63)
     sound, codes = vqaudio.generate(codec, prior, told, seconds, generator, on_step=on_step, **sampling)
     return Note(key, level(onset(sound[0, 0].cpu(), codec.sample_rate), codec.sample_rate), seed, codes)
 

@@ -158,10 +158,9 @@ class StreamingDecoder:
 
     def _checked_kind(self, codes: Codes) -> tuple:
         """What all codes of a stream have in common: how many streams side by side, the spec, the levels."""
+        self.codec.check_spec(codes.spec)
         if codes.columns:
             self.codec.check_codes(codes)
-        elif codes.spec != self.codec.spec.first(min(len(codes.spec.stages), len(self.codec.spec.stages))):
-            raise InputError(f"These codes were not made by the codec {self.codec.name!r}: their stages or frame rate differ.")
         kind = len(codes), codes.spec, None if codes.level_db is None else tuple(codes.level_db.tolist())
         if self._kind not in (None, kind):
             raise InputError("All blocks of a stream have the same stages, level and number of clips; this one differs.")

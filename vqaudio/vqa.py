@@ -18,13 +18,16 @@ All numbers are little-endian. Around the indices of one clip are 68 bytes and t
 | B x 12 | a clip: samples (uint32), columns (uint32), level in dB re full scale (float32, 0 where there is none) |
 | rest | indices, ceil(log2 vocab) bits each, high bit first: clip by clip, column by column, row by row; 0 to 7 zero bits |
 
-Padding columns are not stored. Nothing is allocated from a number in the file before it was checked against the file's size.
+Padding columns are not stored. Nothing is allocated from a number in the file before it was checked against the file's size and
+against the other numbers: the sample rate is a whole multiple (the hop) of the frame rate, and a clip has just as many columns as
+its samples fill.
 """
 
 import math
 import os
 import struct
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -32,9 +35,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from vqaudio.codes import Codes, CodeSpec, Stage
+from vqaudio.codes import LEVELS_DB, Codes, CodeSpec, Stage
 from vqaudio.errors import InputError
-from vqaudio.hub import check_folder, replace_file
+from vqaudio.files import check_folder, replace_file
 
 MAGIC, VERSION = b"VQA", 1
 _START = struct.Struct("<3sBI")
@@ -42,8 +45,10 @@ _FIXED = struct.Struct("<16sIdIHBB")
 _GROUP = struct.Struct("<HHII")
 _CLIP = np.dtype([("samples", "<u4"), ("columns", "<u4"), ("level_db", "<f4")])
 MAX_BYTES = 2**28
-MAX_CELLS = 2**26  # of the padded matrix [B, K, T]: 46 hours of eight stages at 50 columns a second
-_BLOCK = 2**13  # columns packed at a time: a multiple of 8, so that every block ends on a whole byte
+MAX_CELLS = 2**25  # of the padded matrix [B, K, T]: 23 hours of eight stages at 50 columns a second
+MAX_ROWS = 2**12
+MAX_CLIPS = 2**16
+_BLOCK_BITS = 2**20  # packed at a time, or eight columns
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,8 @@ def write_vqa(path: str | os.PathLike, codes: Codes, codec) -> None:
         codec: the one that made them; its name and fingerprint are stored.
 
     Raises:
-        InputError: an index out of range, a clip whose valid columns are not its first ones, or too much for one file.
+        InputError: an index or a level out of range, a clip whose valid columns are not its first ones or whose length does not
+            fit them, or too much for one file.
     """
     path = Path(path)
     check_folder(path)
@@ -93,13 +99,10 @@ def read_vqa(path: str | os.PathLike, codec=None) -> Codes:
     header, payload = _read(path)
     if codec is not None:
         _check_model(path, header, codec)
-    columns = torch.tensor(header.columns)
-    valid = torch.arange(max(header.columns))[None] < columns[:, None]
-    flat = torch.from_numpy(_unpack(payload, header.spec, sum(header.columns)))
-    ids = torch.zeros(len(columns), valid.shape[1], header.spec.rows, dtype=torch.int64)
-    ids[valid] = flat
+    valid = torch.arange(max(header.columns))[None] < torch.tensor(header.columns)[:, None]
     level = None if header.level_db is None else torch.tensor(header.level_db, dtype=torch.float32)
-    codes = Codes(ids.transpose(1, 2).contiguous(), header.spec, torch.tensor(header.lengths), valid, level)
+    ids = _unpack(payload, header.spec, header.columns)
+    codes = Codes(ids, header.spec, torch.tensor(header.lengths), valid, level)
     codes.check_range()
     return codes
 
@@ -122,12 +125,15 @@ def _body(codes: Codes, codec) -> bytes:
     columns = valid.sum(-1)
     if not torch.equal(valid, torch.arange(codes.columns)[None] < columns[:, None]) or not codes.ids.numel() or columns.min() < 1:
         raise InputError("Only codes whose clips have one column or more, padded at the end, can be written.")
-    if codes.ids.numel() > MAX_CELLS or int(codes.lengths.max()) >= 2**32 or int(codes.lengths.min()) < 1:
+    if codes.ids.numel() > MAX_CELLS or codes.spec.rows > MAX_ROWS or len(codes) > MAX_CLIPS or int(codes.lengths.max()) >= 2**32:
         raise InputError("These codes are too much for one .vqa file: write fewer or shorter clips.")
+    lengths, levels = codes.lengths.cpu().numpy(), None if codes.level_db is None else codes.level_db.cpu().numpy()
+    if problem := _problem_of_clips(lengths, columns.numpy(), levels, codec.sample_rate, codes.spec.frame_rate):
+        raise InputError(f"These codes cannot be written: {problem}")
     clips = np.zeros(len(codes), _CLIP)
-    clips["samples"], clips["columns"] = codes.lengths.cpu().numpy(), columns.numpy()
-    if codes.level_db is not None:
-        clips["level_db"] = codes.level_db.cpu().numpy()
+    clips["samples"], clips["columns"] = lengths, columns.numpy()
+    if levels is not None:
+        clips["level_db"] = levels
     name = codec.name.encode()
     if len(name) > 255:
         raise InputError(f"The model's name {codec.name[:40]!r}... is longer than 255 bytes.")
@@ -144,12 +150,30 @@ def _body(codes: Codes, codec) -> bytes:
     return fixed + name + stages + clips.tobytes() + _pack(flat, codes.spec)
 
 
+def _problem_of_clips(lengths, columns, levels, sample_rate: int, frame_rate: float) -> str:
+    """What cannot be about clips, arrays [B], in a sentence; empty where all is well."""
+    hop = max(1, round(sample_rate / frame_rate))
+    if not math.isclose(sample_rate / frame_rate, hop, rel_tol=1e-9):
+        return "their sample rate is no multiple of their frame rate."
+    if not ((lengths >= 1) & (columns == -(-lengths.astype(np.int64) // hop))).all():
+        return "a clip has another number of columns than its samples fill."
+    if levels is not None and not ((levels >= LEVELS_DB[0]) & (levels <= LEVELS_DB[1])).all():  # NaN is not
+        return f"a clip's level is not from {LEVELS_DB[0]:g} to {LEVELS_DB[1]:g} dB."
+    return ""
+
+
+def _block_columns(spec: CodeSpec) -> int:
+    """Columns that are packed at a time: a multiple of 8, so that every block ends on a whole byte."""
+    return 8 * max(1, _BLOCK_BITS // (8 * _bits_a_column(spec)))
+
+
 def _pack(flat: np.ndarray, spec: CodeSpec) -> bytes:
     """Ids [columns, K] -> bytes."""
+    n = _block_columns(spec)
     return b"".join(
         np.packbits(np.concatenate([_to_bits(block[:, spec.rows_of(j)], stage.bits) for j, stage in enumerate(spec.stages)], 1))
         .tobytes()
-        for block in (flat[i : i + _BLOCK] for i in range(0, len(flat), _BLOCK))
+        for block in (flat[i : i + n] for i in range(0, len(flat), n))
     )
 
 
@@ -159,21 +183,34 @@ def _to_bits(ids: np.ndarray, bits: int) -> np.ndarray:
     return ((ids.astype(np.uint32)[..., None] >> shifts) & 1).astype(np.uint8).reshape(len(ids), -1)
 
 
-def _unpack(payload: bytes, spec: CodeSpec, columns: int) -> np.ndarray:
-    """Bytes -> ids int64 [columns, K]."""
-    flat = np.empty((columns, spec.rows), np.int64)
-    width = _bits_a_column(spec)
-    packed = np.frombuffer(payload, np.uint8)
-    for i in range(0, columns, _BLOCK):
-        n = min(_BLOCK, columns - i)
+def _unpack(payload: bytes, spec: CodeSpec, columns: tuple[int, ...]) -> torch.Tensor:
+    """Bytes -> ids int64 [B, K, T] of clips with so many columns, zero behind them."""
+    ids = torch.zeros(len(columns), spec.rows, max(columns), dtype=torch.int64)
+    blocks = _blocks(payload, spec, sum(columns))
+    rest = next(blocks)
+    for clip, n in zip(ids, columns):
+        done = 0
+        while done < n:
+            rest = rest if len(rest) else next(blocks)
+            part, rest = rest[: n - done], rest[n - done :]
+            clip[:, done : done + len(part)] = torch.from_numpy(part.T)
+            done += len(part)
+    return ids
+
+
+def _blocks(payload: bytes, spec: CodeSpec, columns: int) -> Iterator[np.ndarray]:
+    """The ids, int64 [n, K], of n columns at a time."""
+    width, packed = _bits_a_column(spec), np.frombuffer(payload, np.uint8)
+    for i in range(0, columns, _block_columns(spec)):
+        n = min(_block_columns(spec), columns - i)
         bits = np.unpackbits(packed[i * width // 8 :], count=n * width).reshape(n, width)
-        at = 0
+        block, at = np.empty((n, spec.rows), np.int64), 0
         for j, stage in enumerate(spec.stages):
             weights = 1 << np.arange(stage.bits - 1, -1, -1, dtype=np.int64)
             part = bits[:, at : at + stage.rows * stage.bits].reshape(n, stage.rows, stage.bits)
-            flat[i : i + n, spec.rows_of(j)] = part @ weights
+            block[:, spec.rows_of(j)] = part @ weights
             at += stage.rows * stage.bits
-    return flat
+        yield block
 
 
 def _bits_a_column(spec: CodeSpec) -> int:
@@ -213,14 +250,19 @@ def _parse(data: bytes) -> tuple[VqaHeader, bytes]:
     name = data[at : at + name_length].decode()
     at += name_length
     ends = at + n_groups * _GROUP.size, at + n_groups * _GROUP.size + n_clips * _CLIP.itemsize
-    if not name.isprintable() or rate < 1 or not 0 < frame_rate < math.inf or has_level > 1 or n_clips < 1 or ends[1] > len(data):
+    if not name.isprintable() or rate < 1 or not rate / 2**32 <= frame_rate <= rate or has_level > 1 or ends[1] > len(data):
         raise ValueError("its header makes no sense.")
+    if not 1 <= n_clips <= MAX_CLIPS:
+        raise ValueError(f"it has {n_clips} clips.")
     groups = [_GROUP.unpack_from(data, i) for i in range(at, ends[0], _GROUP.size)]
     clips = np.frombuffer(data, _CLIP, n_clips, ends[0])
     payload = data[ends[1] :]
-    if clips["columns"].min() < 1 or clips["samples"].min() < 1 or not np.isfinite(clips["level_db"]).all():
-        raise ValueError("one of its clips has no length.")
+    if problem := _problem_of_clips(clips["samples"], clips["columns"], clips["level_db"], rate, frame_rate):
+        raise ValueError(problem)
     rows = sum(count * bands * steps for count, bands, steps, _ in groups)
+    n_stages = sum(count for count, *_ in groups)
+    if not 1 <= n_stages <= rows <= MAX_ROWS:
+        raise ValueError(f"its columns have {rows} rows in {n_stages} stages.")
     widest = int(clips["columns"].max())
     if rows * int(clips["columns"].sum(dtype=np.int64)) > 8 * len(payload) or rows * widest * n_clips > MAX_CELLS:
         raise ValueError("its header promises more indices than it holds.")
@@ -237,6 +279,9 @@ def _parse(data: bytes) -> tuple[VqaHeader, bytes]:
 
 def _check_model(path, header: VqaHeader, codec) -> None:
     if header.fingerprint == codec.fingerprint:
+        if header.sample_rate_hz != codec.sample_rate:
+            raise InputError(f"{path} is damaged: the model {codec.name!r} works at {codec.sample_rate} Hz.")
+        codec.check_spec(header.spec)
         return
     if header.model == codec.name:
         raise InputError(f"{path} was made by another version of the model {header.model!r}: it needs that one.")

@@ -44,7 +44,7 @@ def test_drag_enter_listen_undo(page, tmp_path):
     shows(page, ".cm-status", "Undone. As it was encoded.")
     assert np.array_equal(ids(page, tmp_path), before)
     page.keyboard.press("Control+y")
-    shows(page, ".cm-status", "Done again.")
+    shows(page, ".cm-status", "Redone.")
     assert np.array_equal(ids(page, tmp_path), after)
 
 
@@ -116,7 +116,7 @@ def test_the_prior_is_seen_at_work_in_the_lanes(page):
     page.locator(".cm-steps").fill("50")
     page.locator(".cm-do-fill").click()
     page.wait_for_selector(".cm-card[data-state=live]")
-    shows(page, "[data-which=decoded] .cm-note", "Being drawn")
+    shows(page, "[data-which=decoded] .cm-note", "Sampling: grey cells are not decided yet")
     seen = []
     while page.locator(".cm-card[data-state=done]").count() == 0:
         seen.append(page.evaluate(GREYS, 3))
@@ -133,7 +133,7 @@ def test_the_prior_is_seen_at_work_in_the_lanes(page):
 def test_a_fill_is_cancelled_and_a_second_press_refused(page, tmp_path):
     before = ids(page, tmp_path)
     page.locator(".cm-prior").select_option("slow")
-    shows(page, ".cm-prior-note", "does not see what stands to the right")
+    shows(page, ".cm-prior-note", "ignores audio after the gap")
     page.locator("[data-mask=all]").click()
     page.locator(".cm-steps").fill("60")
     page.locator(".cm-do-fill").click()
@@ -141,7 +141,7 @@ def test_a_fill_is_cancelled_and_a_second_press_refused(page, tmp_path):
     page.locator(".cm-do-fill").click()
     shows(page, ".cm-status", "A prior is at work already")
     page.locator(".cm-cancel").click()
-    shows(page, ".cm-status", "Cancelled. The clip is as it was.")
+    shows(page, ".cm-status", "Cancelled. Nothing changed.")
     assert not page.locator(".cm-progress").is_visible()
     assert np.array_equal(ids(page, tmp_path), before)
 
@@ -196,7 +196,7 @@ def test_what_no_page_would_send_gets_a_sentence(app, page):
     for junk in ([[1, 2]], [rectangle] * 20_001, {"start_s": 0}, [rectangle | {"end_s": float("nan")}]):
         assert "A mask is a list of at most 20,000 rectangles" in told(rectangles=junk)
     assert "trained on the codes of x" in told(prior="foreign")
-    assert "Known here: toy, slow" in told(prior="nobody")
+    assert ": toy, slow" in told(prior="nobody")
     assert "no longer kept" in told(token="A" * 32)
     for name in ("progress", "step", "use", "cancel", "new_clip", "put"):
         assert "does not know" in ask_server(app, good | {"fn_name": name, "data": {"token": 5}})["error"]
@@ -236,7 +236,7 @@ def test_the_endpoints_of_the_priors(app, example_clips, codec):
     for changes, sentence in (
         ({"labels": {"digit": "12"}}, "knows 0, 1, 2"), ({"labels": {"mood": "good"}}, "it knows digit, speaker"),
         ({"temperature": 9}, "from 0 to 5"), ({"top_p": 0}, "Top-p is a number above 0"), ({"top_k": -1}, "Top-k is a whole"),
-        ({"prior": "foreign"}, "trained on the codes of x"), ({"prior": "nobody"}, "Known here: toy, slow"),
+        ({"prior": "foreign"}, "trained on the codes of x"), ({"prior": "nobody"}, ": toy, slow"),
         ({"start_s": None, "end_s": None}, "No cell is selected"), ({"start_s": 0.3}, "start < end"),
         ({"end_s": 50}, "the clip ends at"), ({"stages": "9"}, "There are stages 1 to 4"), ({"stages": "x"}, "a stage such as 3"),
         ({"rectangles": [[0, 1]]}, "A mask is a list of at most"), ({"seed": -1}, "The seed is a whole number"),

@@ -206,7 +206,7 @@ def test_an_instrument_that_takes_long_can_be_cancelled(keyboard):
     page.locator(".kb-save").click()
     page.wait_for_function("document.querySelector('.kb .cm-progress progress').value > 0")
     page.locator(".kb-cancel").click()
-    shows(page, STATUS, "Cancelled. The notes that were made are kept.")
+    shows(page, STATUS, "Cancelled. The notes that are finished are kept.")
 
 
 def test_a_note_is_seen_in_the_map(keyboard):

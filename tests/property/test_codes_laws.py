@@ -15,11 +15,14 @@ from vqaudio.codes import Codes, CodeSpec, Stage
 from vqaudio.errors import InputError
 from vqaudio.vqa import read_header, read_vqa, write_vqa
 
-MODEL = SimpleNamespace(name="a model, né 8 kHz", fingerprint="00112233445566778899aabbccddeeff", sample_rate=8000)
+MODEL = SimpleNamespace(
+    name="a model, né 8 kHz", fingerprint="00112233445566778899aabbccddeeff", sample_rate=8000, check_spec=lambda spec: None
+)
 
 vocabularies = st.one_of(st.integers(2, 300), st.integers(2, 2**32 - 1), st.sampled_from([2, 256]))
 stages = st.builds(Stage, st.integers(1, 4), st.integers(1, 4), vocabularies)
-specs = st.builds(CodeSpec, st.lists(stages, min_size=1, max_size=6).map(tuple), st.floats(1e-3, 1e6))
+hops = st.integers(1, 2**16)  # a frame rate is MODEL's sample rate by a whole number
+specs = st.builds(CodeSpec, st.lists(stages, min_size=1, max_size=6).map(tuple), hops.map(lambda hop: MODEL.sample_rate / hop))
 
 
 @st.composite
@@ -31,7 +34,8 @@ def any_codes(draw, specs=specs) -> Codes:
     uniform = torch.rand(len(columns), spec.rows, valid.shape[1], generator=generator, dtype=torch.float64)
     ids = (uniform * torch.tensor(spec.vocab_of_row)[None, :, None]).long() * valid[:, None]
     levels = draw(st.one_of(st.none(), st.lists(st.floats(-100, 0, width=32), min_size=len(columns), max_size=len(columns))))
-    lengths = draw(st.lists(st.integers(1, 2**32 - 1), min_size=len(columns), max_size=len(columns)))
+    hop = round(MODEL.sample_rate / spec.frame_rate)
+    lengths = [n * hop - draw(st.integers(0, hop - 1)) for n in columns.tolist()]  # the last column may be filled in part
     return Codes(ids, spec, torch.tensor(lengths), valid, None if levels is None else torch.tensor(levels))
 
 

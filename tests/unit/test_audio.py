@@ -8,7 +8,7 @@ import pytest
 import soundfile
 import torch
 
-from vqaudio import audio
+from vqaudio import audio, sound_files
 from vqaudio.errors import InputError
 
 
@@ -85,7 +85,7 @@ def test_arrays_of_every_type_have_one_level(dtype, scale, channels):
 def test_blocks_join_without_a_seam(monkeypatch):
     samples = tone(48000, channels=2)
     whole = audio.load((48000, samples), 8000)[0]
-    monkeypatch.setattr(audio, "BLOCK", 1000)
+    monkeypatch.setattr(sound_files, "BLOCK", 1000)
     torch.testing.assert_close(audio.load((48000, samples), 8000)[0], whole, atol=1e-5, rtol=0)
 
 

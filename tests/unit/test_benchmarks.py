@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from benchmarks import codec, questions, rvq, streaming, training
+from benchmarks import codec, questions, rvq, start, streaming, training
 from vqaudio.codecs.waveform import WaveformCodec, WaveformConfig
 from vqaudio.hub import save_compact
 
@@ -65,3 +65,14 @@ def test_the_question_benchmark(tmp_path, capsys):
     rates = json.loads((tmp_path / "questions.json").read_text())["questions_per_second"]["ask-pictures"]
     assert set(rates) == {"one question", "many scenes", "one scene"} and all(rate > 0 for rate in rates.values())
     assert "2 about one scene" in capsys.readouterr().out
+
+
+def test_the_start_benchmark(tmp_path, capsys):
+    (tmp_path / "app.py").write_text(
+        "import http.server, sys\n"
+        "http.server.test(http.server.SimpleHTTPRequestHandler, port=int(sys.argv[4]), bind=sys.argv[2])"
+    )
+    start.main(repeats=1, folder=tmp_path, floor="import json", json=tmp_path / "start.json")
+    written = json.loads((tmp_path / "start.json").read_text())
+    assert set(written["wall_s"]) == {"start to first page", "import json"} and min(written["cpu_s"].values()) > 0
+    assert "| start to first page" in capsys.readouterr().out

@@ -99,7 +99,7 @@ def test_a_run_that_fails_is_named_and_the_others_are_kept(experiment, monkeypat
         return pretended(job)
 
     monkeypatch.setattr(worker.Starter, "__call__", start)
-    with pytest.raises(Exception, match="1 of 4 runs failed; the others are kept. The first error: codec.decay 0.99, seed 0: the disk"):
+    with pytest.raises(Exception, match="1 of 4 runs failed; the others are kept. The first error: codec.decay 0.99, .*the disk"):
         run(experiment)
     assert len(records.read(experiment.with_suffix(".json")).runs) == 3
 
@@ -220,7 +220,7 @@ def test_ray_runs_them_too_and_says_what_fails(experiment, tmp_path, monkeypatch
     here = Path(__file__).resolve().parent
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(here), str(here.parent.parent)]))  # where Ray's workers find both
     try:
-        with pytest.raises(Exception, match="1 of 4 runs failed; the others are kept. The first error: codec.decay 0.9, seed 1: no"):
+        with pytest.raises(Exception, match="1 of 4 runs failed; the others are kept. The first error: codec.decay 0.9, .*: no"):
             run(experiment, on="ray", at_once=1)
         assert len(records.read(experiment.with_suffix(".json")).runs) == 3
     finally:

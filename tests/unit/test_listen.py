@@ -218,7 +218,7 @@ def test_a_muted_microphone(monkeypatch, command, model_folder):
     (Card(rate=12_345), (), "The sound card cannot be used: Invalid sample rate"),
     (Card(), ("--input-device", "Studio"), "No input device matching 'Studio'"),
     (Card(busy=True), ("--level-db", "-20"), "Is another program using it?"),
-    (Card(), ("--seconds", "0"), "more than 0"),
+    (Card(), ("--seconds", "0"), "--seconds is 0.0; it takes a number above 0"),
     (Card(), ("--record", "a.wav"), "should end in .vqa"),
     (Card(), ("--record", "no/a.vqa"), "there is no folder"),
     (Card(), ("--stages", "9"), "stages 1 to 4"),

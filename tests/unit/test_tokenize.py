@@ -84,7 +84,7 @@ def test_what_does_not_fit_is_told_in_one_line(command, corpus, model_folder, ot
         ((corpus, tmp_path / "new", "--model", model_folder, "--stages", 9), "the first 9 cannot be taken"),
         ((tmp_path / "none", tmp_path / "new", "--model", model_folder), "There is no folder"),
         ((corpus, tmp_path / "new", "--model", "nobody"), "There is no model 'nobody'"),
-        ((corpus, tmp_path / "new", "--model", model_folder, "--processes", 0), "at least 1 process"),
+        ((corpus, tmp_path / "new", "--model", model_folder, "--processes", 0), "--processes is 0; it takes"),
     ):
         code, out, err = command("tokenize", *arguments)
         assert (code, out, err.count("\n")) == (2, "", 1) and said in err

@@ -2,7 +2,6 @@
 
 import base64
 import sys
-import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -14,8 +13,8 @@ import torch
 from vqaudio.audio import load as load_audio
 from vqaudio.codes import Codes, CodeSpec, Stage
 from vqaudio.errors import InputError
-from vqaudio.ui import models, wire
-from vqaudio.ui.clip import handlers, inpainting, jobs, sampling
+from vqaudio.ui import models, pools, wire
+from vqaudio.ui.clip import handlers, inpainting, jobs, sampling, workbench
 from vqaudio.ui.clip.sampling import Settings
 from vqaudio.ui.clip.selection import Mask, Rectangle, mask_of
 from vqaudio.ui.clip.workbench import Workbench
@@ -112,6 +111,17 @@ def test_many_cells_are_one_change(bench):
     assert bench.n_redo == 0, "a new change ends what could be done again"
 
 
+def test_the_changes_that_are_kept_are_bounded(bench, monkeypatch):
+    bench.write((bench.ids + 1) % 32)
+    monkeypatch.setattr(workbench, "MAX_UNDO_BYTES", 3 * bench._undo[0].n_bytes)
+    for _ in range(20):
+        before = bench.ids.clone()
+        bench.write((bench.ids + 1) % 32)
+    assert bench.n_edits == 3 and bench.n_bytes < 4 * 24 * bench.ids.numel() + 100 * bench.n_samples
+    bench.undo()
+    assert torch.equal(bench.ids, before)
+
+
 def test_a_block_with_one_bad_cell_is_not_written(bench):
     before = bench.ids.clone()
     with pytest.raises(InputError, match="there is no 32"):
@@ -159,32 +169,40 @@ def test_the_kept_cells_are_measured_not_promised(codes):
 # --- jobs ---------------------------------------------------------------------------------------------------------------
 
 
-def test_a_cancelled_job_leaves_the_clip_and_a_second_press_is_refused(bench, toy, token):
+def test_after_a_cancel_one_can_fill_again(bench, toy, token):
     toy.pause_s = 0.1
     before = bench.ids.clone()
     request = {"token": token, "prior": "toy", "rectangles": [{"start_s": 0.0, "end_s": 0.1}], "settings": {"steps": 50}}
     started = inpainting.fill(request)
-    again = request | {"token": "".join(token)}  # equal, as from another request, and not the same object
-    assert "filled already" in inpainting.fill(again)["error"]
     inpainting.cancel({"job": started["job"]})
-    assert finished(started["job"])["state"] == "cancelled"
-    assert torch.equal(bench.ids, before)
-    assert inpainting.fill(request | {"settings": {"steps": 1}})["ok"], "afterwards one can fill again"
+    again = inpainting.fill(request | {"settings": {"steps": 1}})
+    assert again["ok"], "at once, though the cancelled job is still at its step"
+    assert finished(started["job"])["state"] == "cancelled" and torch.equal(bench.ids, before)
+    assert finished(again["job"])["state"] == "done"
 
 
-def test_jobs_wait_their_turn_and_can_be_cancelled_there():
-    gate = threading.Event()
-    tokens = [jobs.start(jobs.Job(lambda job: gate.wait(20), 1)) for _ in range(jobs.AT_ONCE)]
-    waiting = jobs.Job(lambda job: None, 1)
-    tokens.append(jobs.start(waiting))
-    assert waiting.state == "waiting"
-    waiting.cancel()
-    assert waiting.state == "cancelled"
-    gate.set()
-    for token in tokens:
-        while jobs.store.get(token).busy:
-            time.sleep(0.01)
-    assert waiting.state == "cancelled"
+def test_a_session_has_one_job_running_and_one_waiting(toy, token):
+    toy.pause_s = 0.1
+    request = {"token": token, "prior": "toy", "rectangles": [{"start_s": 0.0, "end_s": 0.1}], "settings": {"steps": 50}}
+    first, second, third = (inpainting.fill(request) for _ in range(3))
+    assert "one job running and one waiting" in third["error"]
+    assert inpainting.progress({"job": second["job"], "seen": 0})["state"] == "waiting"
+    for job in (second, first):
+        inpainting.cancel({"job": job["job"]})
+        assert finished(job["job"])["state"] == "cancelled"
+
+
+def test_a_job_that_waits_tells_its_place_and_the_seconds_left(toy, token, monkeypatch):
+    monkeypatch.setattr(pools, "sampling", pools.Pool("test", 1, running=1, waiting=2, most_waiting=10, own_line_full="full"))
+    toy.pause_s = 0.05
+    request = {"token": token, "prior": "toy", "rectangles": [{"start_s": 0.0, "end_s": 0.1}], "settings": {"steps": 1}}
+    answer = finished(inpainting.fill(request)["job"])
+    assert (answer["waiting"], answer["left_s"]) == (0, None), "it is done"
+    jobs_ = [inpainting.fill(request)["job"] for _ in range(3)]
+    running, second, third = (inpainting.progress({"job": job, "seen": 0}) for job in jobs_)
+    assert [told["waiting"] for told in (running, second, third)] == [0, 0, 1]
+    assert 0 < running["left_s"] < second["left_s"] < third["left_s"]
+    assert finished(jobs_[2])["state"] == "done"
 
 
 def test_a_job_of_a_page_that_was_closed_ends():

@@ -14,8 +14,9 @@ from vqaudio.analysis.codebooks import CodebookStatistics
 from vqaudio.audio import load as load_audio
 from vqaudio.codes import Codes, CodeSpec, Stage
 from vqaudio.errors import InputError
-from vqaudio.ui import facts, wire
-from vqaudio.ui.clip import exports, handlers, pictures
+from vqaudio.ui import build, compare, facts, playing, wire
+from vqaudio.ui.clip import exports, handlers, jobs, pictures, sounds
+from vqaudio.ui.clip import store as store_module
 from vqaudio.ui.clip.store import Store
 from vqaudio.ui.clip.workbench import Workbench
 from vqaudio.ui.panels import codebooks, report
@@ -78,6 +79,14 @@ def test_the_store_is_bounded_in_number_and_in_bytes():
     small = Store(max_bytes=100)
     tokens = [small.put(Thing(60)) for _ in range(3)]
     assert len(small) == 1 and small.get(tokens[2])
+
+
+def test_what_is_kept_for_all_people_is_what_the_store_says():
+    kept = (handlers.store, compare.store, jobs.store, sounds.cache, playing.notes)
+    megabytes = sum(part.max_bytes for part in kept) / 2**20
+    assert f"the app keeps at most {megabytes:.0f} MB for all people together" in store_module.__doc__
+    assert build.LAUNCH["state_session_capacity"] == store_module.SESSIONS
+    assert build.build()._queue.pending_messages_per_session.max_size == build.EVENTS
 
 
 # --- the workbench ------------------------------------------------------------------------------------------------------
@@ -177,16 +186,6 @@ def test_an_unforeseen_error_is_a_sentence(monkeypatch, token, caplog):
     answer = handlers.decode({"token": token, "stages": [0]})
     assert answer["ok"] is False and answer["error"].startswith("Something went wrong") and "Zero" not in answer["error"]
     assert "failed" in caplog.text
-
-
-def test_a_crowd_is_told_to_wait(monkeypatch, token):
-    monkeypatch.setattr(wire, "WAIT_S", 0.01)
-    slots = [wire._slots.acquire() for _ in range(wire.AT_ONCE)]
-    try:
-        assert "Too many people" in handlers.decode({"token": token, "stages": [0]})["error"]
-    finally:
-        for _ in slots:
-            wire._slots.release()
 
 
 # --- files to take home -------------------------------------------------------------------------------------------------
@@ -292,7 +291,7 @@ def test_the_error_of_a_clip_is_that_of_its_latents(bench):
 
 def test_the_colours_can_be_told_apart_with_any_colour_vision():
     """Lightness rises all the way along the scale, also as people without red or green cones see it (Vienot et al. 1999)."""
-    source = (UI / "codemap.2-paint.js").read_text()
+    source = (UI / "shared" / "colours.js").read_text()
     scale = np.array(json.loads("[" + re.search(r"VIRIDIS = \[(.*?),?\s*\];", source, re.S)[1] + "]")) / 255
     linear = np.where(scale <= 0.04045, scale / 12.92, ((scale + 0.055) / 1.055) ** 2.4)
     protan = np.array([[0.11238, 0.88762, 0], [0.11238, 0.88762, 0], [0.00401, -0.00401, 1]])
@@ -303,10 +302,10 @@ def test_the_colours_can_be_told_apart_with_any_colour_vision():
 
 
 def test_the_components_files_can_pass_through_gradio():
-    for name in ("codemap.css", "codemap.html"):
-        text = (UI / name).read_text()
-        assert not any(mark in text for mark in ("`", "${", "{{")), "Handlebars and a template literal read this file"
-    assert all(len(path.read_text().splitlines()) < 330 for path in UI.glob("*.*") if path.suffix in (".py", ".js", ".css"))
+    for path in [*UI.glob("*/*.css"), *UI.glob("*/*.html")]:
+        text = path.read_text()
+        assert not any(mark in text for mark in ("`", "${", "{{")), f"Handlebars and a template literal read {path.name}"
+    assert all(len(path.read_text().splitlines()) < 330 for path in UI.rglob("*.*") if path.suffix in (".py", ".css"))
 
 
 def test_only_the_user_interface_imports_gradio():

@@ -1,7 +1,10 @@
 """The .vqa file: whose it is, how large, and what it refuses."""
 
 import struct
+import subprocess
+import sys
 import zlib
+from dataclasses import replace
 
 import pytest
 import torch
@@ -143,3 +146,69 @@ def test_codes_that_cannot_be_written(codec, tmp_path):
     with pytest.raises(InputError, match="no folder"):
         vqa.write_vqa(tmp_path / "no" / "a.vqa", codec.encode(torch.zeros(1, 1, 9)), codec)
     assert not list(tmp_path.iterdir())
+
+
+ONE_BIT = struct.pack("<HHII", 1, 1, 1, 2)
+
+
+@pytest.mark.parametrize("body,says", [
+    (fixed(level=1) + GROUP + struct.pack("<IIf", 160, 1, 1000) + b"x", "level is not from -120 to 40 dB"),
+    (fixed(level=1) + GROUP + struct.pack("<IIf", 160, 1, -121) + b"x", "level is not from"),
+    (fixed(level=1) + GROUP + struct.pack("<IIf", 160, 1, float("inf")) + b"x", "level is not from"),
+    (fixed() + GROUP + struct.pack("<IIf", 1, 300_000, 0) + bytes(300_000), "another number of columns than its samples fill"),
+    (fixed() + GROUP + struct.pack("<IIf", 161, 1, 0) + b"x", "another number of columns"),
+    (fixed() + GROUP + struct.pack("<IIf", 160, 2, 0) + b"xx", "another number of columns"),
+    (fixed(frame_rate=50.001) + GROUP + CLIP + b"x", "no multiple of their frame rate"),
+    (fixed(frame_rate=1e-300) + GROUP + CLIP + b"x", "makes no sense"),
+    (fixed(frame_rate=16000.0) + GROUP + struct.pack("<IIf", 160, 320, 0) + bytes(320), "makes no sense"),
+    (fixed(2**16 + 1) + GROUP + CLIP * (2**16 + 1) + bytes(2**16 + 1), "65537 clips"),
+    (fixed() + struct.pack("<HHII", 2**16 - 1, 1, 1, 2) + CLIP + bytes(2**13), "65535 rows"),
+    (fixed(groups=2) + struct.pack("<HHII", 2**16 - 1, 0, 1, 2) + GROUP + CLIP + b"x", "1 rows in 65536 stages"),
+    (fixed(frame_rate=8000.0) + ONE_BIT + struct.pack("<IIf", 2**26, 2**26, 0) + bytes(2**23), "more indices than it holds"),
+])  # fmt: skip
+def test_numbers_that_contradict_each_other_are_refused(tmp_path, body, says):
+    forge(tmp_path / "a.vqa", body)
+    for read in (vqa.read_header, vqa.read_vqa):
+        with pytest.raises(InputError, match=says):
+            read(tmp_path / "a.vqa")
+
+
+def test_a_file_of_the_right_model_with_another_rate_or_other_stages_is_refused_unread(codec, written, monkeypatch):
+    path = written[1]
+    body = bytearray(path.read_bytes()[8:])
+    monkeypatch.setattr(vqa, "_unpack", lambda *arguments: pytest.fail("unpacked"))
+    for at, value, says in ((16, struct.pack("<Id", 16_000, 100.0), "works at 8000 Hz"), (20, struct.pack("<d", 25.0), None)):
+        changed = body.copy()
+        changed[at : at + len(value)] = value
+        if says is None:
+            clip = len(fixed(name=codec.name.encode())) + len(GROUP)
+            changed[clip : clip + 8] = struct.pack("<II", 320 * written[0].columns, written[0].columns)
+        forge(path, bytes(changed))
+        with pytest.raises(InputError, match=says or "their stages or frame rate differ"):
+            vqa.read_vqa(path, codec)
+
+
+def test_one_bit_cells_take_no_more_memory_than_the_matrix_that_they_become(tmp_path, environment):
+    columns = 2**22
+    forge(tmp_path / "a.vqa", fixed() + ONE_BIT + struct.pack("<IIf", 160 * columns, columns, 0) + b"\xa5" * (columns // 8))
+    script = (
+        "import resource, sys; from vqaudio import vqa; from vqaudio.codes import Codes; "
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss; codes = vqa.read_vqa(sys.argv[1]); "
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, codes.ids[0, 0, -8:].tolist())"
+    )
+    done = subprocess.run([sys.executable, "-c", script, tmp_path / "a.vqa"], env=environment, capture_output=True, text=True)
+    grown_kb, ids = done.stdout.split(maxsplit=1)
+    assert ids.strip() == "[1, 0, 1, 0, 0, 1, 0, 1]" and int(grown_kb) * 2**10 < 2.5 * 8 * columns
+
+
+def test_codes_that_no_file_may_hold_are_not_written(codec, written, tmp_path):
+    codes = written[0]
+    for changes in ({"level_db": torch.tensor([41.0])}, {"lengths": codes.lengths + 160}, {"lengths": codes.lengths * 0}):
+        with pytest.raises(InputError, match="cannot be written"):
+            vqa.write_vqa(tmp_path / "b.vqa", replace(codes, **changes), codec)
+
+
+@pytest.mark.parametrize("level", [1000.0, float("inf"), float("nan"), -200.0])
+def test_a_level_beyond_all_sound_is_not_decoded(codec, written, level):
+    with pytest.raises(InputError, match="level"):
+        codec.decode(replace(written[0], level_db=torch.tensor([level])))

@@ -4,6 +4,7 @@ A command is one function: its arguments, their types and their help come from i
 in a file of this folder and name it in the table below. PyTorch is imported inside the functions, so that help comes at once.
 """
 
+import functools
 import os
 import sys
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import tyro
 
 from vqaudio.cli import data, energy, experiment, live, measure, models, plot, prior, questions, report, sampler, sound, train
 from vqaudio.errors import InputError
+from vqaudio.ranges import check_arguments, printable
 
 COMMANDS: dict[str, Callable] = {
     "reconstruct": sound.reconstruct,
@@ -80,7 +82,8 @@ def _run(argv: list[str]) -> None:
         RECIPE_COMMANDS[name](argv[len(name.split()) :])
     elif name:
         tyro.cli(
-            COMMANDS[name], args=argv[len(name.split()) :], prog=f"vqaudio {name}", config=(tyro.conf.FlagCreatePairsOff,)
+            _checked(COMMANDS[name]), args=argv[len(name.split()) :], prog=f"vqaudio {name}",
+            config=(tyro.conf.FlagCreatePairsOff,),
         )
     elif argv in (["--version"], ["-V"]):
         from vqaudio import __version__
@@ -90,6 +93,17 @@ def _run(argv: list[str]) -> None:
         print(_overview("" if not argv or argv[0] in ("--help", "-h", "help") else argv[0]))
     else:
         raise InputError(f"There is no command {argv[0]!r}; `vqaudio --help` lists them.")
+
+
+def _checked(command: Callable) -> Callable:
+    """The command, with its options held to the types and ranges in its signature."""
+
+    @functools.wraps(command)
+    def run(**arguments):
+        check_arguments(command, arguments)
+        return command(**arguments)
+
+    return run
 
 
 def _table() -> dict[str, Callable]:
@@ -108,5 +122,5 @@ def _overview(group: str) -> str:
 
 
 def _fail(message: str, code: int) -> int:
-    print("vqaudio: " + " ".join(message.split()), file=sys.stderr)
+    print("vqaudio: " + printable(" ".join(message.split())), file=sys.stderr)
     return code

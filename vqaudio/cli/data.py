@@ -6,13 +6,16 @@ from typing import Annotated, Literal
 
 import tyro
 
+from vqaudio import ranges
 from vqaudio.cli.sound import Device, FirstStages, Model
 
 Dataset = Literal["folder", "fsdd", "speech-commands", "voice", "nsynth", "philharmonia"]
 Out = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(help="The folder of shards: a new one, or one to go on with.")]
-Processes = Annotated[int | None, tyro.conf.arg(help="That work side by side; by default as many as there are processors.")]
+Processes = Annotated[
+    ranges.Processes | None, tyro.conf.arg(help="That work side by side; by default as many as there are processors.")
+]
 Ray = Annotated[bool, tyro.conf.arg(help="Work on a Ray cluster: the one that RAY_ADDRESS names, else one on this machine.")]
-PerShard = Annotated[int, tyro.conf.arg(help="Recordings a shard.")]
+PerShard = Annotated[ranges.Count, tyro.conf.arg(help="Recordings a shard.")]
 
 
 def download(
@@ -45,7 +48,7 @@ def prepare(
     dataset: Annotated[Dataset, tyro.conf.Positional, tyro.conf.arg(help="How the recordings lie: folder is any layout.")],
     out: Out,
     data: Annotated[Path | None, tyro.conf.arg(help="The folder of recordings; see `vqaudio train codec`.")] = None,
-    sample_rate: Annotated[int, tyro.conf.arg(help="Hz: that of the codec which is to learn from them.")] = 16_000,
+    sample_rate: Annotated[ranges.SampleRate, tyro.conf.arg(help="Hz: that of the codec which is to learn from them.")] = 16_000,
     per_shard: PerShard = 1000, processes: Processes = None, ray: Ray = False,
 ) -> None:
     """Decode, resample and pack recordings into shards, which training streams: `--dataset shards --data OUT`."""
@@ -63,7 +66,7 @@ def tokenize(
     stages: FirstStages = None,
     dataset: Annotated[Dataset, tyro.conf.arg(help="How the recordings lie: folder is any layout.")] = "folder",
     per_shard: PerShard = 1000,
-    batch_s: Annotated[float, tyro.conf.arg(help="Seconds of audio that are encoded at once, padding included.")] = 40.0,
+    batch_s: Annotated[ranges.Seconds, tyro.conf.arg(help="Seconds of audio that are encoded at once, padding included.")] = 40.0,
     processes: Processes = None, ray: Ray = False, device: Device = "cpu",
 ) -> None:
     """Encode a whole corpus into Parquet shards of codes; under torchrun, every process does its share."""
@@ -79,10 +82,6 @@ def tokenize(
 
 
 def _workers(processes: int | None) -> int:
-    from vqaudio.errors import InputError
-
-    if processes is not None and processes < 1:
-        raise InputError(f"It takes at least 1 process; not {processes}.")
     return processes or (1 if "RANK" in os.environ else os.cpu_count() or 1)
 
 

@@ -1,14 +1,16 @@
 """The command that says what a model costs."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
+from vqaudio import ranges
 from vqaudio.cli.sound import Device
 from vqaudio.errors import InputError
+from vqaudio.json_files import read_json
+from vqaudio.provenance import recorded_command
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "assets" / "examples"
 
@@ -17,9 +19,9 @@ def energy(
     model: Annotated[str, tyro.conf.arg(help="The codec: a name in weights/, a folder, or a Hub id.")] = "fsdd-8khz",
     priors: Annotated[tuple[str, ...] | None, tyro.conf.arg(help="Priors of it; by default all in weights/.")] = None,
     source: Annotated[Path | None, tyro.conf.arg(help="The sound to encode; by default the example clips, joined.")] = None,
-    repeats: Annotated[int, tyro.conf.arg(help="Stretches of each verb, for the spread.")] = 5,
-    stretch_s: Annotated[float, tyro.conf.arg(help="Seconds of a stretch.")] = 2.0,
-    clip_s: Annotated[float, tyro.conf.arg(help="Seconds of each generated clip.")] = 2.0,
+    repeats: Annotated[ranges.Repeats, tyro.conf.arg(help="Stretches of each verb, for the spread.")] = 5,
+    stretch_s: Annotated[ranges.StretchSeconds, tyro.conf.arg(help="Seconds of a stretch.")] = 2.0,
+    clip_s: Annotated[ranges.ClipSeconds, tyro.conf.arg(help="Seconds of each generated clip.")] = 2.0,
     region: Annotated[
         str | None, tyro.conf.arg(help="For the CO2e: a country's code, such as DEU; by default $VQAUDIO_REGION, else the world.")
     ] = None,
@@ -27,13 +29,11 @@ def energy(
     device: Device = "auto",
 ) -> None:
     """Joules an encoded, a decoded and a generated second, and a training run: each measured, estimated or absent."""
-    from vqaudio import hub
+    from vqaudio import files, hub
     from vqaudio.energy import verbs as use
     from vqaudio.energy.record import Meter
     from vqaudio.training.loop import pick_device
 
-    if not 0 < clip_s <= 30 or not 0 < stretch_s <= 600:
-        raise InputError("A clip lasts from 0 to 30 s, and a stretch from 0 to 600 s.")
     place = pick_device(device)
     codec = hub.load(model).to(place)
     names = priors_of(codec) if priors is None else priors
@@ -45,19 +45,19 @@ def energy(
         print(remark)
     uses, spent = use.measure(codec, chosen, _sound(source, codec).to(place), meter, repeats, stretch_s, clip_s)
     trained = {one.name: use.training(hub.folder_of(one.name if one.folder is None else one.folder)) for one in (codec, *chosen)}
-    settings = {"command": " ".join(["vqaudio", *sys.argv[1:]]), "stretch_s": stretch_s, "clip_s": clip_s}
+    settings = {"command": recorded_command(), "stretch_s": stretch_s, "clip_s": clip_s}
     found = use.record(uses, spent, trained, settings)
     print(use.report(found))
     if save:
         path = hub.folder_of(model) / "energy.json"
-        hub.replace_file(path, lambda temporary: temporary.write_text(json.dumps(found, indent=1) + "\n"))
+        files.replace_file(path, lambda temporary: temporary.write_text(json.dumps(found, indent=1) + "\n"))
 
 
 def priors_of(codec) -> list[str]:
     """The names of the priors in weights/ that fill this codec's codes."""
     from vqaudio import hub
 
-    told = ((name, json.loads((hub.WEIGHTS / name / "config.json").read_text())) for name in hub.installed())
+    told = ((name, read_json(hub.WEIGHTS / name / "config.json")) for name in hub.installed())
     return [name for name, config in told if config.get("codec_fingerprint") == codec.encoder_fingerprint]
 
 
@@ -70,4 +70,4 @@ def _sound(source: Path | None, codec):
     files = [source] if source else sorted(EXAMPLES.glob("*.wav"))
     if not files:
         raise InputError("There are no example clips here: name a sound with --source.")
-    return torch.cat([audio.load(file, codec.sample_rate)[0] for file in files], dim=-1)[None]
+    return torch.cat([audio.read(file, codec.sample_rate) for file in files], dim=-1)[None]

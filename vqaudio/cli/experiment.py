@@ -5,7 +5,9 @@ from typing import Annotated, Literal
 
 import tyro
 
+from vqaudio import ranges
 from vqaudio.errors import InputError
+from vqaudio.provenance import relative
 
 Descriptions = Annotated[
     tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(help="Descriptions, .toml files; each one's results go beside it.")
@@ -16,7 +18,7 @@ Folder = Annotated[Path, tyro.conf.arg(help="Of descriptions and results.")]
 def run(
     descriptions: Descriptions,
     at_once: Annotated[
-        int | None, tyro.conf.arg(help="Runs side by side: here at most, and by default, one a core; elsewhere all.")
+        ranges.Processes | None, tyro.conf.arg(help="Runs side by side: here at most, and by default, one a core; elsewhere all.")
     ] = None,
     on: Annotated[
         Literal["here", "ray", "slurm", "submitit"],
@@ -31,16 +33,14 @@ def run(
     ),
     device: Annotated[str, tyro.conf.arg(help="auto, cpu, cuda or mps.")] = "auto",
     partition: Annotated[str | None, tyro.conf.arg(help="Of Slurm.")] = None,
-    minutes: Annotated[int, tyro.conf.arg(help="That Slurm, or submitit, gives a run.")] = 60,
-    cores: Annotated[int, tyro.conf.arg(help="That they give a run.")] = 1,
-    memory_gb: Annotated[int, tyro.conf.arg(help="That they give a run.")] = 8,
+    minutes: Annotated[ranges.Count, tyro.conf.arg(help="That Slurm, or submitit, gives a run.")] = 60,
+    cores: Annotated[ranges.Processes, tyro.conf.arg(help="That they give a run.")] = 1,
+    memory_gb: Annotated[ranges.Count, tyro.conf.arg(help="That they give a run.")] = 8,
     yes: Annotated[bool, tyro.conf.arg(help="Do not ask, even if that is no run at all, or a thousand.")] = False,
 ) -> None:
     """Train and measure every run that experiments ask for; finished ones are kept, in a .json file beside each."""
     from vqaudio.experiments import plan, records, runner
 
-    if at_once is not None and at_once < 1:
-        raise InputError(f"At least 1 run at once; not {at_once}.")
     limits = {"partition": partition, "minutes": minutes, "cores": cores, "memory_gb": memory_gb}
     if not descriptions:
         raise InputError("Name the descriptions of experiments, .toml files.")
@@ -48,7 +48,7 @@ def run(
     for _, experiment in asked:
         runner.ask_first(experiment, yes)
     for path, experiment in asked:
-        target, command = path.with_suffix(".json"), f"vqaudio experiment run {path}"
+        target, command = path.with_suffix(".json"), f"vqaudio experiment run {relative(str(path))}"
         found = runner.run(experiment, target, runs, command, on, at_once, data, device, limits)
         print(f"\n{experiment.name}: {experiment.question}\n\n{records.table(found)}\n" if found.runs else f"{target}: no run")
 

@@ -15,6 +15,7 @@ from typing import Annotated
 import numpy as np
 import tyro
 
+from vqaudio import ranges
 from vqaudio.cli.sound import Model, Which
 from vqaudio.errors import InputError
 
@@ -33,9 +34,9 @@ DeviceName = str | None
 def listen(
     model: Model = "fsdd-8khz",
     stages: Which = None,
-    seconds: Annotated[float | None, tyro.conf.arg(help="Stop after so long; by default at Ctrl-C.")] = None,
+    seconds: Annotated[ranges.Seconds | None, tyro.conf.arg(help="Stop after so long; by default at Ctrl-C.")] = None,
     level_db: Annotated[
-        float | None,
+        ranges.Decibels | None,
         tyro.conf.arg(help="How loud the speech will be, dB re full scale; by default its first two seconds are measured."),
     ] = None,
     record: Annotated[Path | None, tyro.conf.arg(help="Keep the ids in this .vqa file.", metavar="FILE.vqa")] = None,
@@ -50,8 +51,6 @@ def listen(
         print(sound.query_devices())
         return
     devices = tuple(int(name) if name is not None and name.isdigit() else name for name in (input_device, output_device))
-    if seconds is not None and not seconds > 0:
-        raise InputError("--seconds is how long to listen: more than 0.")
     if record is not None:
         check_record(record)
     from vqaudio.cli.sound import _codec
@@ -81,7 +80,7 @@ def sounddevice():
 
 
 def check_record(path: Path) -> None:
-    from vqaudio.hub import check_folder
+    from vqaudio.files import check_folder
 
     if path.suffix.lower() != ".vqa":
         raise InputError(f"{path} should end in .vqa.")

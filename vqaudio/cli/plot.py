@@ -65,17 +65,17 @@ def _of_model(model: str, what: str):
 
 def check_target(target: Path) -> None:
     """InputError where no figure can be written."""
-    from vqaudio import hub
+    from vqaudio import files
 
     if target.suffix.lower() not in FORMATS:
         raise InputError(f"{target} should end in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}.")
-    hub.check_folder(target)
+    files.check_folder(target)
 
 
 def save(figure, target: Path) -> None:
     """Write a figure in the format of the target's ending."""
-    from vqaudio import hub
+    from vqaudio import files
     from vqaudio.plots import picture
 
     drawn = picture(figure, target.suffix[1:].lower())
-    hub.replace_file(target, lambda path: path.write_bytes(drawn))
+    files.replace_file(target, lambda path: path.write_bytes(drawn))

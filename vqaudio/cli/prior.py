@@ -1,29 +1,34 @@
 """The commands of priors: generate, inpaint, fill, score, replay, and their evaluation."""
 
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
 
+from vqaudio import ranges
 from vqaudio.cli.measure import JUDGES, Data, Dataset, Judges
 from vqaudio.cli.sound import AudioIn, AudioOut, Device, VqaIn, VqaOut
 from vqaudio.errors import InputError
+from vqaudio.provenance import recorded_command
 
 Codec = Annotated[str, tyro.conf.arg(help="The codec: a name in weights/, a folder, or a Hub id.")]
 Prior = Annotated[str, tyro.conf.arg(help="masked, autoregressive, naive-bayes, or a prior's name, folder or Hub id.")]
 Labels = Annotated[tuple[str, ...], tyro.conf.arg(help="What it should be, such as digit=7 speaker=theo.", metavar="KIND=VALUE")]
-Seed = Annotated[int | None, tyro.conf.arg(help="Of all randomness; by default a new one, which is printed.")]
-Temperature = Annotated[float | None, tyro.conf.arg(help="Above 1 bolder, below 1 safer, 0 likeliest; by default the prior's.")]
-TopK = Annotated[int | None, tyro.conf.arg(help="Draw among so many of the likeliest only.")]
-TopP = Annotated[float | None, tyro.conf.arg(help="Draw among the likeliest that together have this probability; 1: all.")]
-Steps = Annotated[int | None, tyro.conf.arg(help="Passes of the masked prior, or Gibbs sweeps; by default the prior's.")]
+Seed = Annotated[ranges.Seed | None, tyro.conf.arg(help="Of all randomness; by default a new one, which is printed.")]
+Temperature = Annotated[
+    ranges.Temperature | None, tyro.conf.arg(help="Above 1 bolder, below 1 safer, 0 likeliest; by default the prior's.")
+]
+TopK = Annotated[ranges.TopK | None, tyro.conf.arg(help="Draw among so many of the likeliest only.")]
+TopP = Annotated[ranges.TopP | None, tyro.conf.arg(help="Draw among the likeliest that together have this probability; 1: all.")]
+Steps = Annotated[
+    ranges.Passes | None, tyro.conf.arg(help="Passes of the masked prior, or Gibbs sweeps; by default the prior's.")
+]
 Guidance = Annotated[
-    float | None, tyro.conf.arg(help="How strongly the labels pull; 1 is as learned; by default the prior's.")
+    ranges.GuidanceWeight | None, tyro.conf.arg(help="How strongly the labels pull; 1 is as learned; by default the prior's.")
 ]
 Recipe = Annotated[Path | None, tyro.conf.arg(help="Also write here how this came about; `vqaudio replay` repeats it.")]
-From = Annotated[float, tyro.conf.arg(name="from", help="Seconds where the hole begins.")]
-To = Annotated[float, tyro.conf.arg(help="Seconds where it ends.")]
+From = Annotated[ranges.Moment, tyro.conf.arg(name="from", help="Seconds where the hole begins.")]
+To = Annotated[ranges.Moment, tyro.conf.arg(help="Seconds where it ends.")]
 Stages = Annotated[str | None, tyro.conf.arg(help="Which stages: 2- is the second and finer; 1-4,7 those named. All by default.")]
 
 
@@ -36,7 +41,9 @@ Bands = Annotated[str | None, tyro.conf.arg(help="Which bands of each of these s
 
 def generate(
     target: AudioOut, labels: Labels = (),
-    seconds: Annotated[float | None, tyro.conf.arg(help="Length; by default that of a training clip with these labels.")] = None,
+    seconds: Annotated[
+        ranges.ClipSeconds | None, tyro.conf.arg(help="Length; by default that of a training clip with these labels.")
+    ] = None,
     seed: Seed = None, prior: Prior = "masked", model: Codec = "fsdd-8khz", temperature: Temperature = None, top_k: TopK = None,
     top_p: TopP = None, steps: Steps = None, guidance: Guidance = None, recipe: Recipe = None, device: Device = "auto",
 ) -> None:
@@ -80,7 +87,8 @@ def fill(
 ) -> None:
     """Write the masked cells of a .vqa file anew."""
     from vqaudio.cli.sound import _check_pair
-    from vqaudio.replay import read_json, run
+    from vqaudio.json_files import read_json
+    from vqaudio.replay import run
 
     _check_pair(source, target)
     settings = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "steps": steps, "guidance": guidance}
@@ -105,7 +113,7 @@ def score(
     output: Annotated[Path | None, tyro.conf.arg(help="Also write -log2 p of every cell to this .csv file.")] = None,
 ) -> None:
     """Say how surprising a sound is to a prior: -log2 p per cell, and in all."""
-    from vqaudio import hub
+    from vqaudio import files
     from vqaudio.cli.sound import _codec, _read
     from vqaudio.replay import load_prior
 
@@ -119,27 +127,29 @@ def score(
     for j in range(len(codes.spec.stages)):
         print(f"stage {j + 1}: {float(bits[codes.spec.rows_of(j)].mean()):.2f} bits a cell")
     if output:
-        hub.check_folder(output)
+        files.check_folder(output)
         lines = "\n".join(",".join(f"{value:.4f}" for value in row) for row in bits.tolist())
-        hub.replace_file(output, lambda path: path.write_text(lines + "\n"))
+        files.replace_file(output, lambda path: path.write_text(lines + "\n"))
 
 
 def evaluate_prior(
     model: Prior = "masked", codec: Codec = "fsdd-8khz", dataset: Dataset = "fsdd", data: Data = None,
     split: Annotated[Literal["validation", "test"], tyro.conf.arg(help="Which part of the dataset to compare with.")] = "test",
-    clips: Annotated[int, tyro.conf.arg(help="How many new clips to judge.")] = 1000,
-    seed: Annotated[int, tyro.conf.arg(help="Of all randomness.")] = 0,
+    clips: Annotated[ranges.Count, tyro.conf.arg(help="How many new clips to judge.")] = 1000,
+    seed: Annotated[ranges.Seed, tyro.conf.arg(help="Of all randomness.")] = 0,
     temperature: Temperature = None, top_k: TopK = None, top_p: TopP = None, steps: Steps = None, guidance: Guidance = None,
-    hole_s: Annotated[float | None, tyro.conf.arg(help="Seconds of the hole to fill; by default 30 % of the clip.")] = None,
+    hole_s: Annotated[
+        ranges.Seconds | None, tyro.conf.arg(help="Seconds of the hole to fill; by default 30 % of the clip.")
+    ] = None,
     beside: Annotated[tuple[str, ...], tyro.conf.arg(help="Other priors of this codec, to fill the same holes.")] = (),
-    of: Annotated[int | None, tyro.conf.arg(help="So many clips of the part, drawn at random; by default all.")] = None,
+    of: Annotated[ranges.Count | None, tyro.conf.arg(help="So many clips of the part, drawn at random; by default all.")] = None,
     judges: Judges = None,
     save: Annotated[bool, tyro.conf.arg(help="Keep the numbers beside the weights, for the model card.")] = False,
 ) -> None:
     """Bits per code, judged and compared new clips, memorisation, and inpainting beside plain baselines."""
     import json
 
-    from vqaudio import hub
+    from vqaudio import files, hub
     from vqaudio.evaluation.prior_card import evaluate, report
     from vqaudio.replay import load_prior
 
@@ -148,11 +158,11 @@ def evaluate_prior(
     jury = [hub.load(name) for name in (JUDGES.get(dataset, ()) if judges is None else judges)]
     others = [load_prior(name, codec) for name in beside]
     found = evaluate(hub.load(codec), prior, jury, dataset, data, split, clips, hole_s, others, of, seed, settings)
-    found["command"] = " ".join(["vqaudio", *sys.argv[1:]])
+    found["command"] = recorded_command()
     print(report(found))
     if save:
-        path = hub.folder_of(prior.name) / "metrics.json"
-        hub.replace_file(path, lambda temporary: temporary.write_text(json.dumps(found, indent=1) + "\n"))
+        path = prior.folder / "metrics.json"
+        files.replace_file(path, lambda temporary: temporary.write_text(json.dumps(found, indent=1) + "\n"))
 
 
 def parse_bands(text: str | None) -> list[int] | None:
@@ -184,6 +194,4 @@ def chosen_seed(seed: int | None) -> int:
     if seed is None:
         seed = secrets.randbelow(2**31)
         print(f"seed {seed}")
-    if not 0 <= seed < 2**63:
-        raise InputError(f"A seed is a whole number from 0 up; not {seed}.")
     return seed

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import tyro
 
+from vqaudio import ranges
 from vqaudio.cli.prior import Codec, Guidance, Labels, Prior, Seed, Steps, Temperature, TopK, TopP, chosen_seed, parse_labels
 from vqaudio.cli.sound import Device
 from vqaudio.errors import InputError
@@ -16,12 +17,12 @@ High = Annotated[str, tyro.conf.arg(help="The highest.")]
 
 def sampler(
     target: ZipOut, low: Low = "C3", to: High = "C5", labels: Labels = (),
-    seconds: Annotated[float, tyro.conf.arg(help="Length of each note.")] = 1.5,
+    seconds: Annotated[ranges.ClipSeconds, tyro.conf.arg(help="Length of each note.")] = 1.5,
     seed: Seed = None, prior: Prior = "masked", model: Codec = "notes-16khz", temperature: Temperature = None,
     top_k: TopK = None, top_p: TopP = None, steps: Steps = None, guidance: Guidance = None, device: Device = "auto",
 ) -> None:
     """Make the notes of a range, and a ZIP of WAV files with an SFZ file that samplers open."""
-    from vqaudio import hub, sfz
+    from vqaudio import files, sfz
     from vqaudio.cli.sound import _codec
     from vqaudio.pitches import key_of
     from vqaudio.progress import bar
@@ -29,7 +30,7 @@ def sampler(
 
     if target.suffix.lower() != ".zip":
         raise InputError(f"{target} should end in .zip.")
-    hub.check_folder(target)
+    files.check_folder(target)
     ends, told = (key_of(low), key_of(to)), parse_labels(labels)
     codec, chosen = _codec(model, device), load_prior(prior, model)
     chosen.check_codec(codec)
@@ -43,4 +44,4 @@ def sampler(
             progress.update(1)
     name = sfz.title(told, chosen.name)
     data = sfz.sampler(made, codec.sample_rate, name, sfz.source(made, told, chosen.name))
-    hub.replace_file(target, lambda path: path.write_bytes(data))
+    files.replace_file(target, lambda path: path.write_bytes(data))

@@ -6,16 +6,19 @@ from typing import Annotated
 
 import tyro
 
+from vqaudio import ranges
 from vqaudio.errors import InputError
 
 Model = Annotated[str, tyro.conf.arg(help="A name in weights/, a folder, or a Hub id.")]
 Device = Annotated[str, tyro.conf.arg(help="auto, cpu, cuda or mps.")]
-Beam = Annotated[int, tyro.conf.arg(help="Paths kept in the search for codewords; 1 is greedy, 8 is slower and a little better.")]
+Beam = Annotated[
+    ranges.Beam, tyro.conf.arg(help="Paths kept in the search for codewords; 1 is greedy, 8 is slower and a little better.")
+]
 Which = Annotated[
     str | None,
     tyro.conf.arg(help="3 is the first three stages; 1-4,7 or 2-2 are those named, counted from 1. All by default."),
 ]
-FirstStages = Annotated[int | None, tyro.conf.arg(help="Keep only so many stages, from the first. All by default.")]
+FirstStages = Annotated[ranges.Stages | None, tyro.conf.arg(help="Keep only so many stages, from the first. All by default.")]
 AudioIn = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(help="Any audio file.", metavar="IN")]
 AudioOut = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(help="A .wav or .flac file to write.", metavar="OUT")]
 VqaIn = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(help="A .vqa file.", metavar="IN.vqa")]
@@ -64,19 +67,24 @@ def decode(
     codec = _codec(model, device)
     codes = read_vqa(source, codec)
     chosen = parse_stages(stages, len(codes.spec.stages))
-    for b in range(len(codes)):
-        path = target if len(codes) == 1 else target.with_stem(f"{target.stem}-{b + 1}")
+    targets = [target] if len(codes) == 1 else [target.with_stem(f"{target.stem}-{b + 1}") for b in range(len(codes))]
+    audio.check_target(targets[-1])
+    for b, path in enumerate(targets):
         audio.save(path, codec.decode(codes.clip(b), chosen)[0], codec.sample_rate)
 
 
 def blur(
     source: AudioIn, target: AudioOut,
-    radius: Annotated[float, tyro.conf.arg(help="How far a cell's neighbours lie, in cells of time and bands: 0 to 16.")] = 2.0,
-    strength: Annotated[float, tyro.conf.arg(help="Share of the cells that are redrawn, 0 to 1.")] = 1.0,
-    start: Annotated[float, tyro.conf.arg(name="from", help="Seconds where the blur begins.")] = 0.0,
-    to: Annotated[float | None, tyro.conf.arg(help="Seconds where it ends; by default the clip's end.")] = None,
+    radius: Annotated[
+        ranges.BlurRadius, tyro.conf.arg(help="How far a cell's neighbours lie, in cells of time and bands: 0 to 16.")
+    ] = 2.0,
+    strength: Annotated[ranges.Share, tyro.conf.arg(help="Share of the cells that are redrawn, 0 to 1.")] = 1.0,
+    start: Annotated[ranges.Moment, tyro.conf.arg(name="from", help="Seconds where the blur begins.")] = 0.0,
+    to: Annotated[
+        ranges.Moment | None, tyro.conf.arg(help="Seconds where it ends; by default the clip's end.")
+    ] = None,
     stages: Annotated[str | None, tyro.conf.arg(help="Which stages: 2- is the second and finer. All by default.")] = None,
-    seed: Annotated[int | None, tyro.conf.arg(help="Of all randomness; by default a new one, which is printed.")] = None,
+    seed: Annotated[ranges.Seed | None, tyro.conf.arg(help="Of all randomness; by default a new one, which is printed.")] = None,
     model: Model = "fsdd-8khz",
     recipe: Annotated[Path | None, tyro.conf.arg(help="Also write here how this came about, for `vqaudio replay`.")] = None,
     device: Device = "auto",
@@ -99,7 +107,7 @@ def info(
     from vqaudio.data.packing import SUMMARY, facts_of
 
     if Path(what).is_file():
-        facts = _vqa_facts(vqa.read_header(what)) if vqa.is_vqa(what) else _audio_facts(audio.load(what, 8000)[1])
+        facts = _vqa_facts(vqa.read_header(what)) if vqa.is_vqa(what) else _audio_facts(audio.inspect(what))
     elif (Path(what) / SUMMARY).is_file():
         facts = facts_of(Path(what))
     elif Path(what).is_dir() or what in hub.installed():
@@ -110,13 +118,13 @@ def info(
 
 
 def _check_pair(source: Path, target: Path) -> None:
-    if target.exists() and source.exists() and os.path.samefile(source, target):
-        raise InputError(f"{target} is the input itself: choose another name for the output.")
-    if not source.exists():
-        raise InputError(f"There is no file {source}.")
-    from vqaudio.hub import check_folder
+    from vqaudio.files import check_folder
 
     check_folder(target)
+    if not source.exists():
+        raise InputError(f"There is no file {source}.")
+    if target.exists() and os.path.samefile(source, target):
+        raise InputError(f"{target} is the input itself: choose another name for the output.")
 
 
 def _codec(model: str, device: str):
@@ -134,14 +142,16 @@ def _read(path: Path, codec):
     """[1, 1, N] at the codec's rate."""
     from vqaudio import audio
 
-    return audio.load(path, codec.sample_rate)[0][None]
+    return audio.read(path, codec.sample_rate)[None]
 
 
 def _audio_facts(report) -> dict:
     peak = f"{report.peak:.3f} of full scale, {100 * report.clipped_share:.2g} % of samples clipped"
     rate = f"{report.sample_rate_hz} Hz"
     length = f"{report.duration_s:.3f} s"
-    return {"kind": "audio", "sample rate": rate, "channels": report.channels, "length": length, "peak": peak}
+    facts = {"kind": "audio", "sample rate": rate, "channels": report.channels, "length": length, "peak": peak}
+    problems = [*report.damage, *report.remedies]
+    return facts | ({"problems": " ".join(problems)} if problems else {})
 
 
 def _vqa_facts(header) -> dict:

@@ -8,19 +8,22 @@ equal parts of the mel axis; a cell of the bottom map is a patch of the picture.
 
 import math
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 
+from vqaudio import ranges
 from vqaudio.codec import Codec, Step
-from vqaudio.codes import CodeSpec, Stage
+from vqaudio.codes import CodeSpec, Stage, check_density
 from vqaudio.errors import InputError
 from vqaudio.hub import fingerprint
 from vqaudio.nn import grids, spectra
 from vqaudio.nn.convnext import GridBlock, PerBand
-from vqaudio.nn.rvq import Quantised, ResidualVQ
+from vqaudio.nn.rvq import Quantised, ResidualVQ, Update
 
 LN_10 = math.log(10)
+MOST_PIXELS = 2**22  # of the table that turns an STFT's bins into rows
 AT_FLOOR = 0.1  # a decoded log10 magnitude nearer to the floor than this stands for one under it
 
 
@@ -28,72 +31,93 @@ AT_FLOOR = 0.1  # a decoded log10 magnitude nearer to the floor than this stands
 class SpectrogramConfig:
     """The shape of a spectrogram codec."""
 
-    module: str = "codecs.spectrogram"
+    module: ranges.Name = "codecs.spectrogram"
     """Where the model's class lives; written to config.json."""
-    sample_rate: int = 16_000
+    sample_rate: ranges.SampleRate = 16_000
     """Hz."""
-    hop: int = 2048
+    hop: ranges.Hop = 2048
     """Audio samples a column."""
-    frames_per_column: int = 8
+    frames_per_column: Annotated[int, ranges.Range(1, 256)] = 8
     """STFT frames in a column."""
-    n_fft: int = 1024
+    n_fft: ranges.WindowSize = 1024
     """Samples of an STFT window."""
-    rows: int = 512
+    rows: Annotated[int, ranges.Range(1, 4096)] = 512
     """Rows of the picture, evenly spaced on the mel scale."""
-    floor: float = 0.01
+    floor: ranges.Floor = 0.01
     """STFT magnitudes below this are not looked at, at the reference level: 71 dB below a sine of that level."""
-    under_floor: float = 0.00125
+    under_floor: ranges.Share = 0.00125
     """The magnitude with which they come back: their median in the notes that the codec was trained on."""
-    top_bands: int = 4
-    top_steps: int = 1
+    top_bands: ranges.Bands = 4
+    top_steps: Annotated[int, ranges.Range(1, 64)] = 1
     """Sub-columns of a column in the top map."""
-    top_stages: int = 2
+    top_stages: ranges.Stages = 2
     """Residual stages of the top map."""
-    bottom_bands: int = 8
-    bottom_steps: int = 2
+    bottom_bands: ranges.Bands = 8
+    bottom_steps: Annotated[int, ranges.Range(1, 64)] = 2
     """Sub-columns of a column in the bottom map."""
-    bottom_stages: int = 1
+    bottom_stages: ranges.Stages = 1
     """Residual stages of the bottom map."""
-    vocab: int = 512
+    vocab: ranges.Vocab = 512
     """Codewords a stage."""
-    latent_dim: int = 32
+    latent_dim: ranges.Width = 32
     """Numbers in a vector that is quantised, in both maps."""
-    channels: int = 128
+    channels: ranges.Width = 128
     """Of the network, a cell of the bottom map."""
-    top_channels: int = 160
+    top_channels: ranges.Width = 160
     """Of the network, a cell of the top map."""
-    encoder_blocks: int = 2
+    encoder_blocks: ranges.Depth = 2
     """Blocks on the bottom map's grid, before it is quantised."""
-    top_blocks: int = 1
+    top_blocks: ranges.Depth = 1
     """Blocks on the top map's grid, before it is quantised."""
-    decoder_blocks: int = 4
+    decoder_blocks: ranges.Depth = 4
     """Blocks on the bottom map's grid, before the picture."""
-    kernel: int = 5
+    kernel: ranges.Kernel = 5
     """Sub-columns that a block's convolution sees; of bands it sees three."""
-    refinements: int = 2
+    refinements: Annotated[int, ranges.Range(0, 64)] = 2
     """Iterations of Griffin and Lim on the phase that follows from the picture's peaks."""
-    decay: float = 0.99
+    decay: ranges.Share = 0.99
     """Of the codebooks' moving average."""
-    beta: float = 0.25
+    beta: ranges.Weight = 0.25
     """Weight of the commitment loss."""
-    codebook_update: str = "ema"
+    codebook_update: Update = "ema"
     """ema, gradient, or fixed: as they are, without the moving averages, for a codec whose decoder alone is trained on."""
-    restart_below: float = 0.2
+    restart_below: ranges.Share = 0.2
     """Share of the mean mass under which a codeword is restarted."""
-    restart_every: int = 20
+    restart_every: ranges.Steps = 20
     """Training steps between two looks for dead codewords; 0 for never."""
-    reference_level_db: float | None = -20.0
+    reference_level_db: ranges.Decibels | None = -20.0
     """Active level, dB re full scale, that clips are brought to; None leaves the level in the codes."""
+
+    def check_together(self) -> None:
+        wholes = {
+            "hop by frames_per_column": (self.hop, self.frames_per_column),
+            "rows by bottom_bands": (self.rows, self.bottom_bands),
+            "frames_per_column by bottom_steps": (self.frames_per_column, self.bottom_steps),
+            "bottom_bands by top_bands": (self.bottom_bands, self.top_bands),
+            "bottom_steps by top_steps": (self.bottom_steps, self.top_steps),
+        }
+        for what, (whole, part) in wholes.items():
+            if whole % part:
+                raise InputError(f"A spectrogram codec divides its {what}: {part} does not divide {whole}.")
+        rows = self.top_bands * self.top_steps * self.top_stages
+        check_density(rows + self.bottom_bands * self.bottom_steps * self.bottom_stages, self.sample_rate / self.hop)
+        if self.kernel % 2 == 0:
+            raise InputError(f"kernel is odd, since a block sees as much before as after; not {self.kernel}.")
+        if self.n_fft % 2:
+            raise InputError(f"n_fft is even, since the highest bin is half the sample rate; not {self.n_fft}.")
+        if self.rows * (self.n_fft // 2 + 1) > MOST_PIXELS:
+            raise InputError(f"rows times n_fft / 2 is at most {MOST_PIXELS}; not {self.rows} times {self.n_fft // 2}.")
+        if self.n_fft < self.hop // self.frames_per_column:
+            raise InputError(f"n_fft is at least hop / frames_per_column, so that windows leave no gap; not {self.n_fft}.")
 
 
 class SpectrogramCodec(Codec):
     """See the module. Pictures are log10 magnitudes [B, rows, T * frames_per_column]; grids [B, C, bands, T * steps]."""
 
     def __init__(self, config: SpectrogramConfig):
-        super().__init__()
+        super().__init__(config)
         c = config
-        _check(c)
-        self.config, self.sample_rate, self.hop = c, c.sample_rate, c.hop
+        self.sample_rate, self.hop = c.sample_rate, c.hop
         self.reference_level_db = c.reference_level_db
         top, bottom = Stage(c.top_bands, c.top_steps, c.vocab), Stage(c.bottom_bands, c.bottom_steps, c.vocab)
         self.spec = CodeSpec((top,) * c.top_stages + (bottom,) * c.bottom_stages, c.sample_rate / c.hop)
@@ -406,18 +430,6 @@ class SpectrogramCodec(Codec):
         for _ in range(self.config.refinements):
             spectrum = spectra.refined(spectrum, self.window, hop, inside)
         return spectra.synthesis(spectrum, self.window, hop, inside)[:, None]
-
-
-def _check(c: SpectrogramConfig) -> None:
-    """InputError where parts do not divide."""
-    wholes = {
-        "hop by frames-per-column": (c.hop, c.frames_per_column), "rows by bottom-bands": (c.rows, c.bottom_bands),
-        "frames-per-column by bottom-steps": (c.frames_per_column, c.bottom_steps),
-        "bottom-bands by top-bands": (c.bottom_bands, c.top_bands), "bottom-steps by top-steps": (c.bottom_steps, c.top_steps),
-    }
-    for what, (whole, part) in wholes.items():
-        if whole % part:
-            raise InputError(f"A spectrogram codec divides its {what}: {part} does not divide {whole}.")
 
 
 def _through(steps: list[Step], x: Tensor, valid: Tensor) -> Tensor:

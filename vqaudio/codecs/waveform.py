@@ -7,17 +7,20 @@ clip decodes in blocks to the same sound, and a live one as it comes.
 
 import math
 from dataclasses import dataclass, field
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vqaudio import ranges
 from vqaudio.codec import Codec, Step
-from vqaudio.codes import CodeSpec, Stage
+from vqaudio.codes import CodeSpec, Stage, check_density
 from vqaudio.errors import InputError
 from vqaudio.hub import fingerprint
 from vqaudio.nn.convnext import ChannelNorm, ConvNeXtBlock
-from vqaudio.nn.rvq import Quantised, ResidualVQ
+from vqaudio.nn.rvq import Quantised, ResidualVQ, Update
+from vqaudio.nn.spectra import analysis, margins
 
 COMPANDING = 0.7  # the wave's latents are divided by the column's RMS to this power; the decoder multiplies them by it again
 TYPICAL_RMS = 0.1
@@ -32,57 +35,71 @@ WAVE_SCALE = 0.25 * TYPICAL_RMS**COMPANDING  # of the wave's latents, so that th
 class WaveformConfig:
     """The shape of a waveform codec."""
 
-    module: str = "codecs.waveform"
+    module: ranges.Name = "codecs.waveform"
     """Where the model's class lives; written to config.json."""
-    sample_rate: int = 8000
+    sample_rate: ranges.SampleRate = 8000
     """Hz."""
-    hop: int = 160
+    hop: ranges.Hop = 160
     """Audio samples a column."""
-    frames_per_column: int = 2
+    frames_per_column: Annotated[int, ranges.Range(1, 256)] = 2
     """STFT frames in a column, in and out."""
-    n_fft: int = 320
+    n_fft: ranges.WindowSize = 320
     """Samples of an STFT window."""
-    encoder_channels: int = 256
-    encoder_blocks: int = 4
+    encoder_channels: ranges.Width = 256
+    encoder_blocks: ranges.Depth = 4
     """ConvNeXt blocks at the column rate."""
-    latent_dim: int = 64
+    latent_dim: ranges.Width = 64
     """Numbers in the vector that is quantised."""
-    decoder_channels: int = 288
-    decoder_blocks: int = 4
+    decoder_channels: ranges.Width = 288
+    decoder_blocks: ranges.Depth = 4
     """ConvNeXt blocks at the column rate."""
-    frame_channels: int = 192
-    frame_blocks: int = 2
+    frame_channels: ranges.Width = 192
+    frame_blocks: ranges.Depth = 2
     """ConvNeXt blocks at the frame rate, before the head."""
-    phase: str = field(default="angle", metadata={"later": True})
+    phase: Literal["angle", "vector"] = field(default="angle", metadata={"later": True})
     """How the head gives a bin's phase: "angle" (as Vocos), or "vector": a complex number that the magnitude multiplies. That
     can follow the wave itself; the angle, which wraps, never learned to."""
-    wave_dims: int = field(default=0, metadata={"later": True})
+    wave_dims: Annotated[int, ranges.Range(0, 8192)] = field(default=0, metadata={"later": True})
     """Numbers of the latent vector that begin as the lowest MDCT coefficients of the column, which a linear path takes from the
     wave to the latents and from the latents to the sound; 0 for no such path."""
-    network_stages: int = field(default=0, metadata={"later": True})
+    network_stages: Annotated[int, ranges.Range(0, 64)] = field(default=0, metadata={"later": True})
     """So many of the first stages code the network's own numbers of the latent vector alone, not the wave's: what a sound is
     comes first, how its wave runs after it. Of no effect without a wave path."""
-    kernel: int = 7
+    kernel: ranges.Kernel = 7
     """Columns, or frames, that a block's convolution sees."""
-    look_ahead: int = field(default=3, metadata={"later": True})
+    look_ahead: Annotated[int, ranges.Range(0, 254)] = field(default=3, metadata={"later": True})
     """Of those, how many lie after the one that it computes: what a live encoder or decoder has to wait for."""
-    n_stages: int = 8
-    vocab: int = 256
+    n_stages: ranges.Stages = 8
+    vocab: ranges.Vocab = 256
     """Codewords a stage."""
-    decay: float = 0.99
+    decay: ranges.Share = 0.99
     """Of the codebooks' moving average."""
-    beta: float = 0.25
+    beta: ranges.Weight = 0.25
     """Weight of the commitment loss."""
-    codebook_update: str = "ema"
+    codebook_update: Update = "ema"
     """ema, gradient, or fixed: as they are, without the moving averages, for a codec whose decoder alone is trained on."""
-    lookup_dim: int | None = None
+    lookup_dim: ranges.Width | None = None
     """Dimensions of an L2-normalised look-up; None compares the latents themselves."""
-    restart_below: float = 0.05
+    restart_below: ranges.Share = 0.05
     """Share of the mean mass under which a codeword is restarted."""
-    restart_every: int = 20
+    restart_every: ranges.Steps = 20
     """Training steps between two looks for dead codewords; 0 for never."""
-    reference_level_db: float | None = -20.0
+    reference_level_db: ranges.Decibels | None = -20.0
     """Active level, dB re full scale, that clips are brought to; None leaves the level in the codes."""
+
+    def check_together(self) -> None:
+        check_density(self.n_stages, self.sample_rate / self.hop)
+        if self.hop % self.frames_per_column:
+            fitting = ", ".join(str(n) for n in range(1, 17) if self.hop % n == 0)
+            raise InputError(f"frames_per_column divides hop, {self.hop}; {self.frames_per_column} does not. Choose {fitting}.")
+        if self.n_fft < self.hop // self.frames_per_column:
+            raise InputError(f"n_fft is at least hop / frames_per_column, so that windows leave no gap; not {self.n_fft}.")
+        if self.look_ahead >= self.kernel:
+            raise InputError(f"look_ahead is less than kernel, {self.kernel}; not {self.look_ahead}.")
+        if self.wave_dims > self.latent_dim:
+            raise InputError(f"wave_dims is at most latent_dim, {self.latent_dim}; not {self.wave_dims}.")
+        if self.network_stages and self.wave_dims == self.latent_dim:
+            raise InputError("Stages of the network alone need a latent_dim larger than wave_dims.")
 
 
 class WaveformCodec(Codec):
@@ -93,9 +110,9 @@ class WaveformCodec(Codec):
     """
 
     def __init__(self, config: WaveformConfig):
-        super().__init__()
+        super().__init__(config)
         c = config
-        self.config, self.sample_rate, self.hop = c, c.sample_rate, c.hop
+        self.sample_rate, self.hop = c.sample_rate, c.hop
         self.reference_level_db = c.reference_level_db
         self.spec = CodeSpec((Stage(1, 1, c.vocab),) * c.n_stages, c.sample_rate / c.hop)
         self.frame_hop = c.hop // c.frames_per_column
@@ -140,9 +157,8 @@ class WaveformCodec(Codec):
         Clip b is decoded from its first n_stages[b] stages, or from its latents as they are where that is 0; None for all stages.
         """
         latents = self.latents(audio, valid)
-        with torch.autocast(audio.device.type, enabled=False):
-            used = None if n_stages is None else torch.where(n_stages == 0, self.config.n_stages, n_stages)
-            quantised = self.rvq(latents.float(), valid, used)
+        used = None if n_stages is None else torch.where(n_stages == 0, self.config.n_stages, n_stages)
+        quantised = self.rvq(latents, valid, used)
         heard = quantised.quantised
         if n_stages is not None:
             heard = torch.where((n_stages == 0)[:, None, None], latents, heard)
@@ -206,15 +222,16 @@ class WaveformCodec(Codec):
 
     @property
     def _overlap(self) -> int:
-        """Columns on either side that the STFT windows of a column reach into."""
-        return -(-(self.config.n_fft - self.frame_hop) // (2 * self.hop))
+        """Columns on either side that a column's STFT windows, and its window of the wave path, reach into."""
+        reach = max(self.config.n_fft - self.frame_hop, self.hop if self.config.wave_dims else 0)
+        return -(-reach // (2 * self.hop))
 
     def _stemmed(self, audio: Tensor, _: Tensor) -> Tensor:
         """Audio [B, 1, T * hop] -> the encoder's input [B, C, T], and the wave's own latents behind it."""
         x = self.stem_norm(self.stem(self._features(audio)))
         if not self.config.wave_dims:
             return x
-        wave = F.pad(audio, (self.hop // 2, self.hop // 2))
+        wave = F.pad(audio, margins(2 * self.hop, self.hop))
         power = F.avg_pool1d(wave.square(), 2 * self.hop, self.hop)
         return torch.cat([x, self.wave_in(wave) * (power + 1e-8) ** (-COMPANDING / 2)], dim=1)
 
@@ -230,11 +247,7 @@ class WaveformCodec(Codec):
 
     def _features(self, audio: Tensor) -> Tensor:
         """[B, 1, T * hop] -> [B, 3 * bins * frames_per_column, T]: log magnitude, and the complex STFT compressed to |X|^0.3."""
-        margin = (self.config.n_fft - self.frame_hop) // 2
-        spectrum = torch.stft(
-            F.pad(audio[:, 0], (margin, margin)), self.config.n_fft, self.frame_hop, window=self.window,
-            center=False, return_complex=True,
-        )
+        spectrum = analysis(audio[:, 0], self.window, self.frame_hop)
         magnitude = spectrum.abs().clamp_min(1e-3)
         compressed = spectrum * magnitude**-0.7
         features = torch.cat([magnitude.log(), compressed.real, compressed.imag], dim=1)
@@ -256,7 +269,8 @@ class WaveformCodec(Codec):
         with torch.autocast(x.device.type, enabled=False):
             sound = self._inverse_stft(self.head(x.float()) * frames, frames)
             if self.config.wave_dims:
-                sound = sound + self.wave_out(latents.float() * gain * columns)[..., self.hop // 2 : -self.hop // 2]
+                before, after = margins(2 * self.hop, self.hop)
+                sound = sound + self.wave_out(latents.float() * gain * columns)[..., before:-after]
             return sound
 
     def _inverse_stft(self, head: Tensor, frames: Tensor) -> Tensor:
@@ -271,9 +285,9 @@ class WaveformCodec(Codec):
 
     def _overlap_add(self, waves: Tensor) -> Tensor:
         n = waves.shape[-1] * self.frame_hop
-        margin = (self.config.n_fft - self.frame_hop) // 2
-        summed = F.fold(waves, (1, n + 2 * margin), (1, self.config.n_fft), stride=(1, self.frame_hop))
-        return summed[:, :, 0, margin : margin + n]
+        before, after = margins(self.config.n_fft, self.frame_hop)
+        summed = F.fold(waves, (1, before + n + after), (1, self.config.n_fft), stride=(1, self.frame_hop))
+        return summed[:, :, 0, before : before + n]
 
 
 def _through(steps: list[Step], x: Tensor, valid: Tensor) -> Tensor:
@@ -286,8 +300,6 @@ def _through(steps: list[Step], x: Tensor, valid: Tensor) -> Tensor:
 def _stage_dims(c: WaveformConfig) -> tuple[int, ...]:
     """How many numbers of the latent vector, counted from the last, each stage codes: the wave's are the first."""
     early = min(c.network_stages, c.n_stages)
-    if early and c.wave_dims >= c.latent_dim:
-        raise InputError("Stages of the network alone need more latent-dim than wave-dims.")
     return (c.latent_dim - c.wave_dims,) * early + (c.latent_dim,) * (c.n_stages - early)
 
 
@@ -298,8 +310,6 @@ def wave_path(latent_dim: int, wave_dims: int, hop: int) -> tuple[nn.Conv1d, nn.
     without quantiser and network, the two would give back what lies below wave_dims / (2 * hop) of the sampling rate. All of it
     is trained on. From a random beginning, networks of this size did not come to follow the wave at all.
     """
-    if wave_dims > latent_dim:
-        raise InputError(f"wave-dims is at most latent-dim, {latent_dim}; not {wave_dims}.")
     analysis = nn.Conv1d(1, latent_dim, 2 * hop, stride=hop, bias=False)
     synthesis = nn.ConvTranspose1d(latent_dim, 1, 2 * hop, stride=hop, bias=False)
     n, k = torch.arange(2 * hop) + 0.5, torch.arange(wave_dims)[:, None] + 0.5

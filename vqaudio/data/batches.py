@@ -5,13 +5,16 @@ import itertools
 import math
 import random
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 import torchaudio
 from torch import Tensor
 
+from vqaudio import ranges
 from vqaudio.audio import active_level_db
 from vqaudio.data.clips import Clip, Split
+from vqaudio.data.seeds import python_random, torch_generator
 from vqaudio.errors import InputError
 
 
@@ -53,17 +56,17 @@ def in_order(split: Split, batch_size: int, multiple: int = 1):
 class Augmentation:
     """What training changes in a clip, at random."""
 
-    speeds: tuple[float, ...] = (0.88, 0.94, 1.0, 1.0, 1.06, 1.12)
+    speeds: Annotated[tuple[ranges.Speed, ...], ranges.Items(1, 64)] = (0.88, 0.94, 1.0, 1.0, 1.06, 1.12)
     """Played so many times as fast: pitch and formants move with it."""
-    gain_db: float = 3.0
+    gain_db: Annotated[float, ranges.Range(0, 60)] = 3.0
     """Up to so many dB louder or softer, after the level is normalised."""
     polarity: bool = True
     """Half of the clips are turned upside down."""
-    noise: float = 0.0
+    noise: ranges.Share = 0.0
     """Share of crops with light noise of a random colour, 10 to 40 dB below the crop."""
-    reverberation: float = 0.0
+    reverberation: ranges.Share = 0.0
     """Share of crops heard in a random room: noise that decays by 60 dB in 0.1 to 0.5 s, after the direct sound."""
-    band_limits: float = 0.0
+    band_limits: ranges.Share = 0.0
     """Share of crops without what lies above a random frequency from 3.4 kHz and below one up to 300 Hz, as in a codec."""
 
 
@@ -94,7 +97,7 @@ class TrainingBatches:
         chosen = [self._index(step * self.batch_size + i) for i in range(self.rank, self.batch_size, self.world)]
         crops = []
         for i, index in enumerate(chosen):
-            crops.append(self._crop(index, random.Random(hash((self.seed, step, self.rank + i * self.world)))))
+            crops.append(self._crop(index, python_random(self.seed, step, self.rank + i * self.world)))
         audio, lengths = pad(crops, self.crop)
         return _with_labels(self.split, [self._told(i) for i in chosen], audio, lengths)
 
@@ -106,8 +109,8 @@ class TrainingBatches:
         """Which clip stands at this position of the endless sequence of shuffled epochs."""
         epoch, place = divmod(position, len(self.split))
         if epoch != getattr(self, "_epoch", None):
-            generator = torch.Generator().manual_seed(hash((self.seed, epoch)) % 2**63)
-            self._epoch, self._order = epoch, torch.randperm(len(self.split), generator=generator).tolist()
+            order = torch.randperm(len(self.split), generator=torch_generator(self.seed, epoch))
+            self._epoch, self._order = epoch, order.tolist()
         return self._order[place]
 
     def _crop(self, index: int, chance: random.Random) -> Tensor:

@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from tqdm import tqdm
 
 from vqaudio.errors import InputError
-from vqaudio.hub import replace_file
+from vqaudio.files import replace_file
 from vqaudio.progress import bar
 
 CHUNK = 1 << 20

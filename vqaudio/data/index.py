@@ -14,7 +14,7 @@ from pathlib import Path
 
 from vqaudio.data.sources import MOST_CLASSES, PARTS, Source, tells_apart
 from vqaudio.errors import InputError
-from vqaudio.hub import replace_file
+from vqaudio.files import replace_file
 from vqaudio.progress import bar
 
 _PRAGMAS = ("journal_mode = OFF", "synchronous = OFF", "temp_store = FILE", "cache_size = -16000")

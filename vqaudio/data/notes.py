@@ -7,8 +7,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from vqaudio import audio
-from vqaudio.data.sources import PARTS
+from vqaudio.data.sources import PARTS, sound_of
 from vqaudio.errors import InputError
 from vqaudio.pitches import key_of
 
@@ -38,7 +37,7 @@ def part_of(name: str) -> str:
 
 def read(path: Path, sample_rate: int) -> Tensor:
     """The first `LONGEST_S` seconds of a recording: [N]."""
-    return audio.load(path, sample_rate)[0][0, : round(LONGEST_S * sample_rate)]
+    return sound_of(path, sample_rate)[: round(LONGEST_S * sample_rate)]
 
 
 def check_split(split: str, name: str) -> None:

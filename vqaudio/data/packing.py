@@ -23,7 +23,7 @@ import numpy as np
 from vqaudio.data.index import Index, wait_for
 from vqaudio.data.sources import PARTS, Source
 from vqaudio.errors import InputError
-from vqaudio.hub import replace_file
+from vqaudio.files import replace_file
 from vqaudio.progress import bar
 
 VERSION = 1

@@ -1,10 +1,15 @@
 """Recordings of a dataset that lie in files: where they are and what is known of them, before anything is read."""
 
+import logging
+import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from torch import Tensor
+
+from vqaudio import audio
 from vqaudio.data.clips import Clip
 from vqaudio.errors import InputError
 from vqaudio.progress import bar
@@ -13,6 +18,7 @@ UNREADABLE = (InputError, OSError)
 PARTS = ("train", "validation", "test")
 MOST_CLASSES = 10_000
 LISTED = 20  # skipped files that are named one by one
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,30 @@ class Source:
     name: str
     part: str
     labels: dict[str, str] = field(default_factory=dict)
+
+
+def sound_of(path: Path, sample_rate: int) -> Tensor:
+    """A file's sound, [N]; what is missing from it is told on stderr, so that no dataset shrinks unnoticed. Raises InputError."""
+    sound, report = audio.load(path, sample_rate)
+    for sentence in report.damage:
+        _log.warning("%s: %s", path, sentence)
+    return sound[0]
+def files_in(base: Path) -> Iterator[Path]:
+    """Every file below a folder, in the order of the names, one folder after the other; hidden ones are left out.
+
+    Links to folders are followed, each folder once, so that a loop of links ends. Folders that cannot be read are told on stderr.
+    """
+    seen: set[str] = set()
+    for folder, inside, files in os.walk(base, onerror=_tell_unreadable, followlinks=True):
+        real = os.path.realpath(folder)
+        inside[:] = [] if real in seen else sorted(name for name in inside if not name.startswith("."))
+        if real not in seen:
+            yield from (Path(folder, file) for file in sorted(files) if not file.startswith("."))
+        seen.add(real)
+
+
+def _tell_unreadable(error: OSError) -> None:
+    print(f"skipped the folder {error.filename}: {error.strerror}", file=sys.stderr)
 
 
 def read_all(

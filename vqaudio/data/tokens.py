@@ -20,12 +20,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vqaudio import audio
 from vqaudio.codes import Codes, CodeSpec, Stage
 from vqaudio.data.batches import pad
 from vqaudio.data.packing import Done, arrow, pack, plan, summary
 from vqaudio.data.shards import DatasetPacker, with_files
-from vqaudio.data.sources import PARTS, UNREADABLE, Source
+from vqaudio.data.sources import PARTS, UNREADABLE, Source, sound_of
 from vqaudio.errors import InputError
 
 KIND = "codes"
@@ -98,7 +97,7 @@ class CodesPacker(DatasetPacker):
         held, held_s = [], 0.0
         for source in sources:
             try:
-                sound = audio.load(source.path, self.codec.sample_rate)[0][0]
+                sound = sound_of(source.path, self.codec.sample_rate)
             except UNREADABLE as error:
                 bad.append((source.name, str(error)))
                 continue

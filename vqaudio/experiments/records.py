@@ -16,7 +16,7 @@ from pathlib import Path
 
 from vqaudio.errors import InputError
 from vqaudio.experiments.plan import Experiment, measuring
-from vqaudio.hub import replace_file
+from vqaudio.files import replace_file
 
 
 @dataclass(frozen=True)

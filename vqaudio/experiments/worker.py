@@ -14,7 +14,7 @@ from pathlib import Path
 from vqaudio.errors import InputError
 from vqaudio.experiments.job import Failed, Job, Stopped
 from vqaudio.experiments.measures import measures
-from vqaudio.hub import replace_file
+from vqaudio.files import replace_file
 
 LOG = "log.txt"
 LOADED = ("vqaudio.training.recipes", "vqaudio.training.prior_recipes", "vqaudio.evaluation.codec_evaluation", "pesq", "pystoi")

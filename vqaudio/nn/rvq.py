@@ -7,14 +7,17 @@ section III-C); the low-dimensional, L2-normalised look-up is that of Yu et al. 
 (DAC).
 """
 
+import functools
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+Update = Literal["ema", "gradient", "fixed"]
 ROWS_AT_ONCE = 256  # rows of distances that stay in the cache of a CPU while their minimum is taken
 COLUMNS_IN_GROUP = 64  # distances among which the smallest is first looked for
 BEAM_ROWS_AT_ONCE = 256  # so that the distances of all their paths stay in the cache
@@ -101,6 +104,17 @@ class Codebook(nn.Module):
             self.sums.copy_(torch.where(which[:, None], vectors * mass[:, None], self.sums))
 
 
+def in_own_precision(method):
+    """Run a method outside autocast, its first argument in the codewords' type: in fewer bits, other codewords are nearest."""
+
+    @functools.wraps(method)
+    def run(self, x: Tensor, *args, **kwargs):
+        with torch.autocast(x.device.type, enabled=False):
+            return method(self, x.to(self.codebooks[0].codewords.dtype) if x.is_floating_point() else x, *args, **kwargs)
+
+    return run
+
+
 class ResidualVQ(nn.Module):
     """Quantises vectors by a sum of codewords, one a stage, each stage coding what the earlier ones left over.
 
@@ -148,6 +162,7 @@ class ResidualVQ(nn.Module):
     # --- encoding and decoding -------------------------------------------------------------------------------------
 
     @torch.no_grad()
+    @in_own_precision
     def encode(self, x: Tensor, n_stages: int | None = None, beam: int = 1) -> Tensor:
         """The ids [B, n, *grid] of x [B, D, *grid].
 
@@ -195,6 +210,7 @@ class ResidualVQ(nn.Module):
         greedy_error, beam_error = ((vectors - self.decode(ids)).square().sum(-1) for ids in (greedy, paths[:, 0]))
         return torch.where((beam_error < greedy_error)[:, None], paths[:, 0], greedy)
 
+    @in_own_precision
     def decode(self, ids: Tensor, stages=None) -> Tensor:
         """The sum of codewords: ids [B, n, *grid] of the first n stages -> [B, D, *grid]; `stages` picks some of them.
 
@@ -213,6 +229,7 @@ class ResidualVQ(nn.Module):
         return self._widened(self.project_out[stage](F.embedding(ids, self.codebooks[stage].table())), stage)
 
     @torch.no_grad()
+    @in_own_precision
     def nearest_words(self, vector: Tensor, ids: Tensor, stage: int, count: int) -> tuple[Tensor, Tensor]:
         """The codewords of a stage nearest to what the earlier stages `ids` [K] left of `vector` [D].
 
@@ -236,6 +253,7 @@ class ResidualVQ(nn.Module):
 
     # --- training --------------------------------------------------------------------------------------------------
 
+    @in_own_precision
     def forward(self, x: Tensor, valid: Tensor | None = None, n_stages: Tensor | None = None) -> Quantised:
         """Quantise x [B, D, *grid]; in training mode the codebooks take one step.
 

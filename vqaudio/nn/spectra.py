@@ -15,10 +15,15 @@ QUIET = 1e-7
 FLAT = 0.05  # curvature of a logarithm (per bin squared) below which a peak is none of a partial: 1.4 is that of a Hann window
 
 
+def margins(n_fft: int, hop: int) -> tuple[int, int]:
+    """Samples before the first hop and after the last that windows reach into: one more after it where their sum is odd."""
+    before = (n_fft - hop) // 2
+    return before, n_fft - hop - before
+
+
 def analysis(audio: Tensor, window: Tensor, hop: int) -> Tensor:
     """Audio [B, N], N a multiple of hop -> complex STFT [B, n_fft / 2 + 1, N / hop]; zeros lie beyond the ends."""
-    margin = (len(window) - hop) // 2
-    padded = F.pad(audio, (margin, margin))
+    padded = F.pad(audio, margins(len(window), hop))
     return torch.stft(padded, len(window), hop, window=window, center=False, return_complex=True)
 
 
@@ -30,10 +35,10 @@ def synthesis(spectrum: Tensor, window: Tensor, hop: int, inside: Tensor) -> Ten
     n_fft, frames = len(window), spectrum.shape[-1]
     waves = torch.fft.irfft(spectrum, n=n_fft, dim=1) * window[None, :, None] * inside
     squares = window.square()[None, :, None] * inside
-    margin = (n_fft - hop) // 2
-    total = frames * hop + 2 * margin
+    before, after = margins(n_fft, hop)
+    total = before + frames * hop + after
     added = (F.fold(part, (1, total), (1, n_fft), stride=(1, hop))[:, 0, 0] for part in (waves, squares))
-    sound, weight = (part[:, margin : margin + frames * hop] for part in added)
+    sound, weight = (part[:, before : before + frames * hop] for part in added)
     return sound / weight.clamp_min(0.1) * inside[:, 0].repeat_interleave(hop, -1)
 
 

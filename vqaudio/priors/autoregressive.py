@@ -10,11 +10,13 @@ The clip's length and labels are given to it, not modelled.
 """
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vqaudio import ranges
 from vqaudio.nn.cells import embedding_for, levels_of, rows_for
 from vqaudio.nn.transformer import Conditions, NetworkConfig, Past, Transformer, causal, some_untold, weighted_mean
 from vqaudio.prior import FirstOf, Guidance, Prior, Sampling, draw, gumbel
@@ -24,10 +26,10 @@ from vqaudio.prior import FirstOf, Guidance, Prior, Sampling, draw, gumbel
 class AutoregressivePriorConfig(NetworkConfig):
     """The shape of an autoregressive prior."""
 
-    module: str = "priors.autoregressive"
-    temporal: str = "transformer"
+    module: ranges.Name = "priors.autoregressive"
+    temporal: Literal["transformer", "lstm"] = "transformer"
     """What reads the columns: transformer or lstm."""
-    hole_candidates: int = field(default=8, metadata={"later": True})
+    hole_candidates: ranges.Candidates = field(default=8, metadata={"later": True})
     """Of so many fillings of a hole, that one is kept after which the known cells are likeliest: sampling importance resampling
     (Rubin 1988) where one weight outdoes the others, as these do. It gives the right edge its say."""
 
@@ -92,8 +94,6 @@ class AutoregressivePrior(Prior):
     def __init__(self, config: AutoregressivePriorConfig):
         super().__init__(config)
         c = config
-        if c.temporal not in TEMPORAL:
-            raise ValueError(f"temporal is {' or '.join(TEMPORAL)}, not {c.temporal!r}")
         n_values = tuple(map(len, self.labels.values()))
         self.embedding = embedding_for(c, self.spec)
         self.conditions = Conditions(n_values, c.dim)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from vqaudio import ranges
 from vqaudio.nn.cells import embedding_for, rows_for
 from vqaudio.nn.transformer import Conditions, NetworkConfig, Transformer, around, some_untold, weighted_mean
 from vqaudio.prior import Guidance, Prior, draw, gumbel
@@ -20,13 +21,13 @@ from vqaudio.prior import Guidance, Prior, draw, gumbel
 class MaskedPriorConfig(NetworkConfig):
     """The shape of a masked prior."""
 
-    module: str = "priors.masked"
-    temperature: float = 1.05
-    hole_temperature: float = 0.4
-    steps: int = 16
+    module: ranges.Name = "priors.masked"
+    temperature: ranges.Temperature = 1.05
+    hole_temperature: ranges.Temperature = 0.4
+    steps: ranges.Passes = 16
     """Passes of the transformer."""
-    guidance: float = 1.1
-    choice_noise: float = 10.0
+    guidance: ranges.GuidanceWeight = 1.1
+    choice_noise: ranges.Weight = 10.0
     """Gumbel noise on the confidence that chooses which cells are kept; falls to 0 over a stage's steps. Little of it leads to
     clips that are nearer to the training clips."""
 

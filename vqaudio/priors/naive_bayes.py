@@ -7,10 +7,12 @@ Geman 1984).
 """
 
 from dataclasses import dataclass, field
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
+from vqaudio import ranges
 from vqaudio.codes import CodeSpec
 from vqaudio.prior import Prior, PriorConfig, draw
 
@@ -19,12 +21,12 @@ from vqaudio.prior import Prior, PriorConfig, draw
 class NaiveBayesPriorConfig(PriorConfig):
     """The shape of a naive Bayes prior."""
 
-    module: str = "priors.naive_bayes"
-    steps: int = 8
+    module: ranges.Name = "priors.naive_bayes"
+    steps: ranges.Passes = 8
     """Gibbs sweeps."""
-    smoothing: float = 16.0
+    smoothing: Annotated[float, ranges.Range(0, 1_000_000, above=True)] = 16.0
     """Added to every count (Lidstone). Much of it tempers factors that are taken to be independent and are not."""
-    reach: int = 1
+    reach: Annotated[int, ranges.Range(0, 64)] = 1
     """Columns on either side that count as neighbours."""
     shared: bool = field(default=False, metadata={"later": True})
     """Whether the pairs of neighbours of one kind (the next sub-column, the next band, the cell above in the coarser stage) share

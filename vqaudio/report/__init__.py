@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from vqaudio.errors import InputError
-from vqaudio.hub import check_folder, replace_file
+from vqaudio.files import check_folder, replace_file
 
 HERE = Path(__file__).parent
 PAGES = 3

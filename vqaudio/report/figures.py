@@ -75,7 +75,7 @@ def training(found: Found) -> Figure:
 def codemap(found: Found) -> Figure:
     """A clip's spectrogram over its indices, by the codec of the digits."""
     codec = found.models[FIRST[0]]
-    sound = audio.load(found.root / CLIP, codec.sample_rate)[0]
+    sound = audio.read(found.root / CLIP, codec.sample_rate)
     ids = codec.encode(sound[None]).ids[0].numpy()
     seconds = sound.shape[-1] / codec.sample_rate
     figure = Figure(figsize=(2.0, 1.05), layout="constrained")

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 
+from vqaudio import ranges
 from vqaudio.codec import Codec
 from vqaudio.data.batches import Augmentation, MadeAhead, in_order, training_batches
 from vqaudio.data.clips import Split
@@ -21,47 +23,47 @@ from vqaudio.training.losses import LoudnessLoss, SpectralLoss, WaveformLoss
 class CodecTraining:
     """The weights of a codec's training losses, and its batches."""
 
-    batch_size: int = 64
+    batch_size: ranges.BatchSize = 64
     """Crops a step, over all processes."""
-    crop_s: float = 0.64
+    crop_s: ranges.CropSeconds = 0.64
     """Seconds of a crop."""
-    learning_rate: float = 5e-4
-    discriminator_learning_rate: float = 2e-4
-    mel: float = 15.0
+    learning_rate: ranges.LearningRate = 5e-4
+    discriminator_learning_rate: ranges.LearningRate = 2e-4
+    mel: ranges.Weight = 15.0
     """Weight of the log-mel loss."""
-    linear: float = 3.0
+    linear: ranges.Weight = 3.0
     """Weight of the log-magnitude loss on all bins."""
-    floor: float = 1e-4
+    floor: ranges.Floor = 1e-4
     """Mel magnitudes below this, in a clip at the reference level, count as silence in the spectral losses."""
-    complex: float = 1.0
+    complex: ranges.Weight = 1.0
     """Weight of the compressed complex STFT loss; 0 leaves it out."""
-    waveform: float = 0.0
+    waveform: ranges.Weight = 0.0
     """Weight of the waveform loss, in full for a clip that is given all stages and none for one that is given a quarter."""
-    loudness: float = 1.0
+    loudness: ranges.Weight = 1.0
     """Weight of the loudness loss, which is in points of PESQ."""
-    quantiser: float = 1.0
+    quantiser: ranges.Weight = 1.0
     """Weight of the quantiser's own loss."""
-    adversarial: float = 1.0
-    feature_matching: float = 2.0
-    adversary_from: int | None = 1000
+    adversarial: ranges.Weight = 1.0
+    feature_matching: ranges.Weight = 2.0
+    adversary_from: ranges.Steps | None = 1000
     """Step at which the adversary comes in; None for never."""
-    discriminator_channels: int = 32
-    discriminator_windows: tuple[int, ...] = (128, 256, 512)
+    discriminator_channels: Annotated[int, ranges.Range(1, 1024)] = 32
+    discriminator_windows: Annotated[tuple[Annotated[int, ranges.Range(16, 16_384)], ...], ranges.Items(0, 16)] = (128, 256, 512)
     """Samples of the STFTs that discriminators see; none leaves those that see the wave's periods, a tenth of the time."""
-    precision: str = "auto"
+    precision: ranges.Precision = "auto"
     """Of the networks' matrix products in training: bfloat16, float32, or auto for the faster one here. The quantiser, STFTs and
     losses are float32."""
     decoder_only: bool = False
     """Leave the encoder and the codebooks as they are: the codes, and any prior over them, stay valid."""
-    prefix_share: float = 0.5
+    prefix_share: ranges.Share = 0.5
     """Share of clips in a batch that are trained on a random prefix of the stages: quantiser dropout."""
-    unquantised_share: float = 0.0
+    unquantised_share: ranges.Share = 0.0
     """Share of clips in a batch whose latents reach the decoder as they are (Défossez et al. 2024, "Moshi", section 3.3.2).
     Without it the encoder keeps to a few dimensions: what lies below the quantiser's noise teaches nobody."""
-    unquantised_steps: int = 0
+    unquantised_steps: ranges.Steps = 0
     """Steps at the beginning in which that is so for all clips."""
     augmentation: Augmentation = field(default_factory=Augmentation)
-    workers: int = 0
+    workers: ranges.Workers = 0
     """Processes that make batches ahead of time, for a GPU; with 0 each batch is made when its step begins. Of shards each of
     them holds chunks of its own."""
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from vqaudio import ranges
 from vqaudio.data.batches import Augmentation, in_order, training_batches
 from vqaudio.data.clips import Split
 from vqaudio.judges import Judge
@@ -16,13 +17,13 @@ from vqaudio.training.loop import Place
 class JudgeTraining:
     """A judge's batches."""
 
-    batch_size: int = 32
-    crop_s: float = 1.0
+    batch_size: ranges.BatchSize = 32
+    crop_s: ranges.CropSeconds = 1.0
     """Seconds of a clip at the most."""
-    learning_rate: float = 2e-3
-    noise_db: float = -30.0
+    learning_rate: ranges.LearningRate = 2e-3
+    noise_db: ranges.Decibels = -30.0
     """Level, re the clip's, of the loudest white noise that is added."""
-    tilt: float = 0.1
+    tilt: ranges.Share = 0.1
     """Each clip is filtered by 1 + a z^-1, with a at random from -tilt to tilt."""
     augmentation: Augmentation = field(default_factory=lambda: Augmentation(speeds=(1.0,)))
 

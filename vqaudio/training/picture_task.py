@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from vqaudio import ranges
 from vqaudio.codecs.spectrogram import SpectrogramCodec
 from vqaudio.data.batches import Augmentation
 from vqaudio.data.clips import Split
@@ -18,25 +19,25 @@ STARTING_BATCHES = 40  # whose principal components a new codec starts from
 class PictureTraining:
     """The weights of a spectrogram codec's training losses, and its batches."""
 
-    batch_size: int = 10
+    batch_size: ranges.BatchSize = 10
     """Crops a step, over all processes."""
-    crop_s: float = 1.024
+    crop_s: ranges.CropSeconds = 1.024
     """Seconds of a crop."""
-    learning_rate: float = 1.2e-3
-    quantiser: float = 1.0
+    learning_rate: ranges.LearningRate = 1.2e-3
+    quantiser: ranges.Weight = 1.0
     """Weight of the quantisers' own loss; the picture's, in factors of ten, has 1."""
-    slope: float = 0.5
+    slope: ranges.Weight = 0.5
     """Weight of the picture's slope from row to row: where peaks are, whatever their height."""
-    prefix_share: float = 0.25
+    prefix_share: ranges.Share = 0.25
     """Share of clips in a batch that are trained on a random prefix of the stages: quantiser dropout."""
-    precision: str = "float32"
+    precision: ranges.Precision = "float32"
     """Of the networks' matrix products in training: see CodecTraining."""
     decoder_only: bool = False
     """Leave the encoder and the codebooks as they are: the codes, and any prior over them, stay valid."""
     augmentation: Augmentation = field(
         default_factory=lambda: Augmentation(speeds=(0.89, 0.94, 0.97, 1.0, 1.0, 1.03, 1.06, 1.12), gain_db=2.0)
     )
-    workers: int = 0
+    workers: ranges.Workers = 0
     """Processes that make batches ahead of time; see CodecTraining."""
 
     def task(self, codec: SpectrogramCodec, train: Split, validation: Split, seed: int, place: Place) -> "PictureTask":

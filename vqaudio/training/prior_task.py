@@ -3,14 +3,17 @@
 import random
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 
+from vqaudio import ranges
 from vqaudio.codec import Codec
 from vqaudio.codes import CodeSpec
 from vqaudio.data.clips import Split
 from vqaudio.data.encoded import CACHE, EncodedSplit, encoded, played
+from vqaudio.data.seeds import python_random
 from vqaudio.errors import InputError
 from vqaudio.prior import Prior, PriorConfig
 from vqaudio.training.codec_task import reduced_precision
@@ -24,24 +27,24 @@ NATS_PER_BIT = 0.6931471805599453
 class PriorTraining:
     """A prior's batches."""
 
-    batch_size: int = 64
+    batch_size: ranges.BatchSize = 64
     """Clips a step, over all processes."""
-    learning_rate: float = 1e-3
-    weight_decay: float = 0.05
-    shifts: tuple[int, ...] = (0, 40, 80, 120)
+    learning_rate: ranges.LearningRate = 1e-3
+    weight_decay: ranges.Weight = 0.05
+    shifts: Annotated[tuple[Annotated[int, ranges.Range(0, 10_000_000)], ...], ranges.Items(1, 64)] = (0, 40, 80, 120)
     """Each training clip is encoded with so many samples cut off its beginning: the same sound in other columns."""
-    speeds: tuple[float, ...] = (1.0, 0.97, 1.03)
+    speeds: Annotated[tuple[ranges.Speed, ...], ranges.Items(1, 64)] = (1.0, 0.97, 1.03)
     """And played so many times as fast."""
-    semitones: tuple[int, ...] = (0,)
+    semitones: Annotated[tuple[Annotated[int, ranges.Range(-48, 48)], ...], ranges.Items(1, 64)] = (0,)
     """And transposed by so many semitones, the label `pitch` with it; a note that would leave the labels' range stays."""
-    rooms: int = 0
+    rooms: Annotated[int, ranges.Range(0, 64)] = 0
     """And, otherwise as they are, so many times more in other rooms, bands and noises: for recordings from anywhere."""
-    crop_s: float | None = None
+    crop_s: ranges.CropSeconds | None = None
     """Seconds of a clip that a step sees at the most, at a random place; None for all of it."""
-    splice: float = 0.0
+    splice: ranges.Share = 0.0
     """Share of the clips of a batch in which a rectangle of time and bands comes from another clip, with its labels: so a prior
     learns that labels may differ from cell to cell."""
-    precision: str = "auto"
+    precision: ranges.Precision = "auto"
     """Of the networks' matrix products in training: bfloat16, float32, or auto for the faster one here."""
 
 
@@ -71,8 +74,8 @@ class PriorBatches:
         """As `EncodedSplit.batch`, of this step; and [B, 2] the columns that were cut off before and behind."""
         epoch, place = divmod(step, self.per_epoch)
         if epoch != self.epoch:
-            self.epoch, self.order = epoch, self._epoch_order(random.Random(hash((self.seed, epoch))))
-        chance = random.Random(hash((self.seed, step, -1)))
+            self.epoch, self.order = epoch, self._epoch_order(python_random(self.seed, epoch))
+        chance = python_random(self.seed, step, -1)
         variant = chance.choice(self.variants)
         chosen = self.order[place]
         starts = [chance.random() for _ in chosen]

@@ -4,16 +4,19 @@ from pathlib import Path
 
 import gradio as gr
 import torch
+from gradio.utils import LRUCache
 
-from vqaudio.ui import compare, facts, gpu, models, playing, reading, wire
+from vqaudio.ui import compare, facts, gpu, memory, models, playing, pools, reading, turns
 from vqaudio.ui.api import notes, priors, sounds
 from vqaudio.ui.clip import cell_edits, handlers, inpainting
+from vqaudio.ui.clip.store import SESSIONS
 from vqaudio.ui.clip.workbench import Workbench
 from vqaudio.ui.codemap import CodeMap
+from vqaudio.ui.keyboard import Keyboard
 from vqaudio.ui.panels import codebooks, examples, figures, report
 from vqaudio.ui.spending import Clock
 
-MAX_WAITING = 40  # people in the queue; the next one is told to try again
+EVENTS = 256  # of all people that Gradio handles at a time; most of them only wait for their turn in a pool, see `turns`
 TITLE = """<div class="vq-title"><h1>vqaudio</h1><p>A neural codec turns sound into a few rows of whole numbers and back.
 Open a sound, see its numbers, switch rows of them off, change one, have
 a prior write some anew, and hear what each does.</p></div>"""
@@ -25,9 +28,11 @@ THEME = gr.themes.Base(
 LAUNCH = {
     "theme": THEME,
     "css": (Path(__file__).parent / "page.css").read_text(),
-    "head": f"<script>{(Path(__file__).parent / 'microphone.js').read_text()}</script>"
-    "<style>@keyframes kb-pulse { 50% { opacity: .2; } }</style>",  # a component's own style cannot hold keyframes
+    "head": "".join(f"<script>{(Path(__file__).parent / name).read_text()}</script>" for name in ("microphone.js", "upload.js"))
+    + "<style>@keyframes kb-pulse { 50% { opacity: .2; } }</style>",  # a component's own style cannot hold keyframes
     "max_file_size": f"{reading.MAX_MB}mb",
+    "max_threads": EVENTS,
+    "state_session_capacity": SESSIONS,
     "show_error": True,  # the sentence of Gradio's own refusals; ours are plain already, and no traceback is in either
     "footer_links": ["api", "settings"],
 }
@@ -100,7 +105,8 @@ def build() -> gr.Blocks:
     Several people are served at a time, each with its share of the cores: that wastes less than threads that wait for each
     other.
     """
-    torch.set_num_threads(max(1, wire.CORES // wire.AT_ONCE))
+    torch.set_num_threads(1)
+    memory.return_what_is_freed()
     with gr.Blocks(title="vqaudio", delete_cache=(600, 3600), analytics_enabled=False, fill_width=True) as demo:
         gr.HTML(TITLE)
         session = gr.State(None, time_to_live=3600, delete_callback=handlers.store.drop)
@@ -108,21 +114,23 @@ def build() -> gr.Blocks:
             with gr.Tab("Listen", id="listen"):
                 picker, sound, trim, codemap, told = _listen(session)
             with gr.Tab("Play"):
-                keyboard = playing.Keyboard(elem_id="keyboard")
+                keyboard = Keyboard(elem_id="keyboard")
             compare.view(sound, trim)
             with gr.Tab("Codebooks") as tab:
                 books, drawn = gr.HTML(), gr.HTML()
         hidden = {"api_visibility": "private", "show_progress": "hidden"}
-        tab.select(codebooks.view, picker, books, **hidden).then(figures.view, picker, drawn, **hidden)
+        drawing = tab.select(turns.event(codebooks.view), picker, books, **hidden)
+        drawing.then(turns.event(figures.view), picker, drawn, **hidden)
         keyboard.open_note(
-            open_note, None, [codemap, told, session, picker, tabs], api_visibility="private", show_progress="hidden",
-            concurrency_id="priors", concurrency_limit=1,
+            turns.event(open_note, pools.sampling), None, [codemap, told, session, picker, tabs], **hidden
         )
-        demo.load(start, None, [picker, codemap], api_visibility="private", show_progress="hidden")
+        demo.load(start, None, [picker, codemap], **hidden)
         sounds.add_endpoints()
         priors.add_endpoints()
         notes.add_endpoints()
-    return demo.queue(default_concurrency_limit=2, max_size=MAX_WAITING)
+    demo.queue(default_concurrency_limit=None, max_size=EVENTS)
+    demo._queue.pending_messages_per_session = LRUCache(EVENTS)  # of 2,000 pages Gradio would keep what they never fetched
+    return demo
 
 
 def _listen(session: gr.State) -> tuple:
@@ -142,14 +150,13 @@ def _listen(session: gr.State) -> tuple:
                 )
         with gr.Column(scale=2, min_width=300):
             told = gr.HTML(report.NOTHING_YET, elem_id="report")
-    codemap = CodeMap(server_functions=[*handlers.FUNCTIONS, *inpainting.FUNCTIONS, *cell_edits.FUNCTIONS], elem_id="codemap")
+    functions = turns.for_page([*handlers.FUNCTIONS, *inpainting.FUNCTIONS, *cell_edits.FUNCTIONS])
+    codemap = CodeMap(server_functions=functions, elem_id="codemap")
     out = [codemap, told, session]
-    settings = {
-        "api_visibility": "private", "show_progress": "hidden", "concurrency_id": "codec", "concurrency_limit": 2
-    }
+    hidden = {"api_visibility": "private", "show_progress": "hidden"}
     gr.on(
-        [sound.change, trim.input, picker.input], open_sound, [sound, trim, picker, session], out,
-        trigger_mode="always_last", **settings,
+        [sound.change, trim.input, picker.input], turns.event(open_sound), [sound, trim, picker, session], out,
+        trigger_mode="always_last", **hidden,
     )
-    codes.upload(open_codes, [codes, picker, session], [*out, picker], **settings)
+    codes.upload(turns.event(open_codes), [codes, picker, session], [*out, picker], **hidden)
     return picker, sound, trim, codemap, told

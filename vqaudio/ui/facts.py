@@ -74,6 +74,7 @@ def known_of(codec: Codec) -> CodebookStatistics | None:
     return known if known is not None and [known.train_counts.shape[1]] * len(known.train_counts) == vocabs else None
 
 
+@cache  # one list for all clips, because Gradio keeps it for each session
 def train_counts(codec: Codec) -> list[list[int]] | None:
     """[stages][V] how often each codeword fires in the training set; None: not measured."""
     known = known_of(codec)

@@ -3,7 +3,6 @@
 Nobody writes to them, so all threads use the same ones.
 """
 
-import json
 import logging
 import os
 import threading
@@ -14,6 +13,7 @@ import vqaudio
 from vqaudio import hub
 from vqaudio.codec import Codec
 from vqaudio.errors import InputError
+from vqaudio.json_files import read_json
 from vqaudio.vqa import VqaHeader
 
 ORDER = ("voice-16khz", "notes-16khz", "fsdd-8khz")  # of the picker; the first that is here is what a new page has
@@ -94,7 +94,32 @@ def prior(wanted: str, of: Codec | None = None):
         other = _prior(wanted) if wanted in _prior_names() else None
     if other is not None:
         raise InputError(f"The prior {wanted} was trained on the codes of {other.codec_name}; these are codes of {of.name}.")
-    raise InputError(f"There is no prior of that name for {of.name}. Known here: {', '.join(known) or 'none'}.")
+    raise InputError(f"There is no prior {wanted!r} here. {_known_priors()}")
+
+
+def _known_priors() -> str:
+    """A sentence that lists all priors, by codec. Reads no weights where a config.json names the codec."""
+    by_codec: dict[str, list[str]] = {}
+    for name in _prior_names():
+        codec_name = _config(_folder(name)).get("codec_name") or getattr(_prior(name), "codec_name", None)
+        if codec_name:
+            by_codec.setdefault(str(codec_name), []).append(Path(name).name if Path(name).is_dir() else name)
+    parts = [f"for {codec_name}: {', '.join(found)}" for codec_name, found in by_codec.items()]
+    return f"Known are {'; '.join(parts) or 'none'}."
+
+
+def loadable() -> list[Codec]:
+    """The codecs that can be loaded; one that cannot must not keep the others from working. Raises InputError: none can."""
+    found, sentences = [], []
+    for name in names():
+        try:
+            found.append(codec(name))
+        except InputError as error:
+            sentences.append(str(error))
+            _log.warning("the codec %s is left out: %s", name, error)
+    if not found:
+        raise InputError(sentences[0] if sentences else "No codec is here.")
+    return found
 
 
 def prior_and_codec(wanted: str = "") -> tuple:
@@ -168,8 +193,8 @@ def _folder(source: str) -> Path:
 def _config(folder: Path) -> dict:
     """A folder's config.json; empty where it has none that can be read."""
     try:
-        config = json.loads((folder / "config.json").read_text())
-    except (OSError, ValueError):
+        config = read_json(folder / "config.json")
+    except InputError:
         return {}
     return config if isinstance(config, dict) else {}
 

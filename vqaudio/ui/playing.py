@@ -4,7 +4,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 import gradio as gr
 import torch
@@ -15,40 +15,29 @@ from vqaudio.errors import InputError
 from vqaudio.pitches import name_of
 from vqaudio.ui import models, wire
 from vqaudio.ui.clip import handlers, inpainting, jobs, sampling
+from vqaudio.ui.clip.store import NOTE_BYTES
 from vqaudio.ui.clip.workbench import Workbench
-from vqaudio.ui.codemap import beside
 
-BORROWED = ("1-data", "4-lanes", "6-state")
-MAX_BYTES = 96 * 2**20
 NOBODY_PLAYS = "No prior here knows notes: one is needed whose labels tell the pitch, as weights/notes-16khz-masked does."
 Key = Annotated[int, Field(ge=0, le=127)]
 
 
-class Keyboard(gr.HTML):
-    """Two octaves of keys. Emits `open_note` with {prior, labels, key, seconds, take} when a person wants to see a note."""
+class Sounding(wire.Message):
+    """What all notes of a request share."""
 
-    def __init__(self, **settings: Any):
-        super().__init__(value=None, server_functions=list(FUNCTIONS), **beside("keyboard", BORROWED), **settings)
-
-    def api_info(self) -> dict[str, Any]:
-        return {"type": "object", "description": "Nothing: the keyboard asks for what it plays."}
-
-
-class NoteRequest(wire.Message):
-    prior: Annotated[str, Field(max_length=200)]
+    prior: wire.Name
     labels: sampling.Labels = Field(default_factory=dict)
-    key: Key
     seconds: Annotated[float, Field(ge=0.1, le=sampling.MAX_SECONDS)] = sfz.SECONDS
     take: Annotated[int, Field(ge=0, le=2**24)] = 0
 
 
-class SamplerRequest(wire.Message):
-    prior: Annotated[str, Field(max_length=200)]
-    labels: sampling.Labels = Field(default_factory=dict)
+class NoteRequest(Sounding):
+    key: Key
+
+
+class SamplerRequest(Sounding):
     low: Key
     high: Key
-    seconds: Annotated[float, Field(ge=0.1, le=sampling.MAX_SECONDS)] = sfz.SECONDS
-    take: Annotated[int, Field(ge=0, le=2**24)] = 0
 
 
 class Notes:
@@ -57,7 +46,7 @@ class Notes:
     When there are too many bytes, what was unused for longest goes.
     """
 
-    def __init__(self, max_bytes: int = MAX_BYTES):
+    def __init__(self, max_bytes: int = NOTE_BYTES):
         self.max_bytes = max_bytes
         self._kept: OrderedDict[tuple, sfz.Note] = OrderedDict()
         self._making: dict[tuple, threading.Lock] = {}
@@ -104,7 +93,7 @@ def player(name: str) -> tuple:
 def note_of(prior, codec, labels: dict[str, str], key: int, seconds: float, take: int, on_step=None) -> sfz.Note:
     """A note that is kept, or a new one. Raises InputError: a note or label that the prior does not know."""
     sfz.label_of(prior, key)
-    sampling.check_labels(prior, labels)
+    labels = sampling.known_labels(prior, labels)
     asked = (prior.name, codec.encoder_fingerprint, tuple(sorted(labels.items())), key, round(seconds, 3), take)
     return notes.get(asked, lambda: sfz.note(codec, prior, key, labels, seconds, take, on_step))
 
@@ -173,13 +162,12 @@ def sampler(request: SamplerRequest) -> dict:
     def work(job: jobs.Job) -> None:
         job.add(instrument(prior, codec, request.labels, keys, request.seconds, request.take, job))
 
-    return {"job": jobs.start(jobs.Job(work, 1)), "total": len(keys)}
+    return {"job": jobs.start(jobs.Job(work, 1, ("sampler", prior.name))), "total": len(keys)}
 
 
 def range_of(prior, labels: dict[str, str], low: int, high: int) -> list[int]:
     """The keys from one to another that a prior knows. Raises InputError as `sfz.notes` does, before anything is made."""
-    sampling.check_labels(prior, labels)
-    sfz.notes(None, prior, low, high, labels)
+    sfz.notes(None, prior, low, high, sampling.known_labels(prior, labels))
     return [key for key in sfz.keys_of(prior) if low <= key <= high]
 
 
@@ -211,7 +199,8 @@ def archive(request: inpainting.JobRequest) -> dict:
 
 def open_note(event: gr.EventData) -> tuple[dict, tuple[str, ...], str, str]:
     """A note as a clip for the map: (the map's value, what there is to say of it, the session's token, the model)."""
-    asked = wire.validated(NoteRequest, {k: v for k, v in event._data.items() if k in NoteRequest.model_fields})
+    sent = event._data if isinstance(event._data, dict) else {}
+    asked = wire.validated(NoteRequest, {name: value for name, value in sent.items() if name in NoteRequest.model_fields})
     prior, codec = player(asked.prior)
     made = note_of(prior, codec, asked.labels, asked.key, asked.seconds, asked.take)
     bench = Workbench(codec, made.codes, " ".join([*asked.labels.values(), name_of(asked.key)]))

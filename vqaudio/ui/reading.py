@@ -28,8 +28,7 @@ def sound(path: str | None, codec: Codec, trim: bool = False) -> tuple[Tensor, I
     """An uploaded sound as [1, N] at the codec's rate, and what it was like. Raises InputError."""
     if not path:
         raise InputError("There is no sound yet: record or upload one.")
-    if Path(path).stat().st_size > MAX_MB * 2**20:
-        raise InputError(f"This file is larger than {MAX_MB} MB: shorten it.")
+    _check_size(path)
     # Bytes, not the path: a message must not tell where the server keeps uploads.
     return vqaudio.audio.load(Path(path).read_bytes(), codec.sample_rate, trim=trim, max_seconds=MAX_SECONDS)
 
@@ -38,18 +37,22 @@ def codes(path: str | None) -> tuple[Codec, Codes]:
     """The codes of an uploaded .vqa file of one clip, and the codec that made them. Raises InputError."""
     if not path:
         raise InputError("There is no .vqa file yet: upload one.")
+    _check_size(path)
     try:
         header = read_header(path)
-        if header.duration_s > MAX_SECONDS:
+        if len(header.lengths) != 1:
+            raise InputError(f"Codes of one clip can be opened here; this file holds {len(header.lengths)}.")
+        if header.duration_s > MAX_SECONDS:  # at the file's own rate, which must then be the codec's
             raise InputError(TOO_MANY_CODES)
         codec = models.made(header)
-        found = read_vqa(path, codec)
+        return codec, read_vqa(path, codec)
     except InputError as error:
         raise InputError(str(error).replace(str(path), Path(path).name)) from None
-    if len(found) != 1:
-        raise InputError(f"Codes of one clip can be opened here; this file holds {len(found)}.")
-    codec.check_codes(found)
-    return codec, found
+
+
+def _check_size(path: str) -> None:
+    if Path(path).stat().st_size > MAX_MB * 2**20:
+        raise InputError(f"This file is larger than {MAX_MB} MB: shorten it.")
 
 
 @contextmanager

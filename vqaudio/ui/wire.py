@@ -3,8 +3,6 @@
 import base64
 import functools
 import logging
-import os
-import threading
 from typing import Annotated, Literal
 
 import numpy as np
@@ -16,18 +14,16 @@ from vqaudio.audio import to_int16
 from vqaudio.errors import InputError
 from vqaudio.ui.spending import Clock
 
-CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-AT_ONCE = max(2, CORES)
-WAIT_S = 30.0
 _log = logging.getLogger(__name__)
 UNKNOWN = "The page asked for something that this app does not know: reload the page."
-_slots = threading.BoundedSemaphore(AT_ONCE)
 
 Token = Annotated[str, Field(min_length=20, max_length=64)]
 StageNumber = Annotated[int, Field(ge=0, le=63)]
 Row = Annotated[int, Field(ge=0, le=4095)]
 Column = Annotated[int, Field(ge=0, le=10**7)]
 Index = Annotated[int, Field(ge=0, le=2**20)]
+Name = Annotated[str, Field(max_length=200)]
+StagesText = Annotated[str, Field(max_length=200)]
 
 
 class Message(BaseModel):
@@ -69,7 +65,7 @@ class ExampleRequest(Request):
     number: Annotated[int, Field(ge=0, le=63)]
 
 
-# What a person can mistype, and what it may be.
+# What a person or a program can get wrong, and what it may be.
 TELLS = {
     "temperature": "The temperature is a number from 0 to 5.",
     "top_k": "Top-k is a whole number from 1 to 65,536, or empty.",
@@ -83,6 +79,12 @@ TELLS = {
     "take": "The take is a whole number from 0 up.",
     "labels": "Labels are names with a value each, such as digit: 7; leave out what may be anything.",
     "rectangles": 'A mask is a list of at most 20,000 rectangles, each with start_s, end_s (seconds) and stages such as "2-".',
+    "model": "A model is the name of a codec of this app, at most 200 characters; empty for the usual one.",
+    "prior": "A prior is the name of one of this app, at most 200 characters; empty for the usual one.",
+    "stages": 'Stages are a text such as "3" or "1-4,7", at most 200 characters; empty for all.',
+    "low": "The lowest note is written as C3, A#3 or 48.",
+    "high": "The highest note is written as C5, A#5 or 72.",
+    "local": "Local is true or false.",
     "start_s": "A selection starts at a number of seconds from 0.",
     "end_s": "A selection ends at a number of seconds, inside the clip.",
 }
@@ -97,11 +99,12 @@ def validated(model: type[BaseModel], data):
         raise InputError(next((TELLS[place] for place in places if place in TELLS), UNKNOWN)) from None
 
 
-def serves(request_type: type[Message], light: bool = False):
+def serves(request_type: type[Message], quick: bool = False, light: bool = False):
     """Make a server function of `f(request) -> dict`: its answer is {ok: true, spent, ...} or {ok: false, error: a sentence}.
 
-    Server functions go round Gradio's queue, so at most AT_ONCE of them work at a time. A light one, which computes next to
-    nothing, need not wait for those, and is not said to spend anything.
+    Args:
+        quick: it takes a few milliseconds, so it need not wait for anybody; see `turns`.
+        light: it is quick, and asked for so often that its time and energy are not reported.
     """
 
     def wrap(f):
@@ -109,30 +112,23 @@ def serves(request_type: type[Message], light: bool = False):
         def served(data):
             try:
                 request = validated(request_type, data)
-            except InputError as error:
-                return _refusal(str(error))
-            if not light and not _slots.acquire(timeout=WAIT_S):
-                return _refusal("Too many people are listening at this moment: try again in a minute.")
-            try:
                 with Clock() as clock:
                     answer = f(request)
                 return {"ok": True, **({} if light else {"spent": clock.spent.told(f.__name__)}), **answer}
             except InputError as error:
-                return _refusal(str(error))
+                return refusal(str(error))
             except Exception:  # the last line of defence: a person gets a sentence, the log gets the traceback
                 _log.exception("a server function failed")
-                return _refusal("Something went wrong in the app. The clip is unharmed; the fault was logged.")
-            finally:
-                if not light:
-                    _slots.release()
+                return refusal("Something went wrong in the app. The clip is unharmed; the fault was logged.")
 
         del served.__wrapped__  # Gradio would read the signature of f
+        served.quick = quick or light
         return served
 
     return wrap
 
 
-def _refusal(sentence: str) -> dict:
+def refusal(sentence: str) -> dict:
     return {"ok": False, "error": sentence}
 
 

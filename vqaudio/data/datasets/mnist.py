@@ -17,7 +17,7 @@ from torch import Tensor
 from vqaudio.data.datasets import fsdd
 from vqaudio.data.download import fetch
 from vqaudio.errors import InputError
-from vqaudio.hub import replace_file
+from vqaudio.files import replace_file
 
 URL = "https://storage.googleapis.com/cvdf-datasets/mnist/"
 NAMES = {"train": "train", "test": "t10k"}

@@ -2,13 +2,16 @@
 
 import secrets
 from pathlib import Path
+from typing import Annotated
 
 import gradio as gr
 from gradio.utils import get_upload_folder
+from pydantic import Field
 
 from vqaudio import sfz
 from vqaudio.pitches import key_of
-from vqaudio.ui import models, playing, reading, wire
+from vqaudio.ui import models, playing, pools, reading, turns, wire
+from vqaudio.ui.api.schemas import OBJECT, optional
 
 
 def sampler(
@@ -28,28 +31,33 @@ def sampler(
         A ZIP with a WAV for each note and an SFZ file.
     """
     with reading.plain_errors():
+        values = {"low": low, "high": high, "labels": labels, "prior": prior, "seconds": seconds, "take": take}
+        asked = wire.validated(Asked, {name: value for name, value in values.items() if value is not None})
         known = [found.name for found, _ in models.with_label(sfz.PITCH)]
-        asked = {
-            "prior": str(prior or next(iter(known), "")), "labels": labels or {},
-            "low": key_of(str(low)), "high": key_of(str(high)), "seconds": float(seconds), "take": int(take),
-        }  # fmt: skip
-        request = wire.validated(playing.SamplerRequest, asked)
-        found, codec = playing.player(request.prior)
-        keys = playing.range_of(found, request.labels, request.low, request.high)
-        made = playing.instrument(found, codec, request.labels, keys, request.seconds, request.take)
+        found, codec = playing.player(asked.prior or next(iter(known), ""))
+        keys = playing.range_of(found, asked.labels, key_of(asked.low), key_of(asked.high))
+        made = playing.instrument(found, codec, asked.labels, keys, asked.seconds, asked.take)
         folder = Path(get_upload_folder()) / secrets.token_hex(20)
         folder.mkdir(parents=True)
         (folder / made.name).write_bytes(made.data)
         return str(folder / made.name)
 
 
+class Asked(playing.Sounding):
+    """What a program says of an instrument; what it leaves out is None."""
+
+    prior: wire.Name = ""
+    low: Annotated[str, Field(max_length=10)] = "C3"
+    high: Annotated[str, Field(max_length=10)] = "C5"
+
+
 def add_endpoints() -> None:
     """Name the endpoint inside the current Blocks; its components are never shown."""
     low, high = gr.Textbox("C3", visible=False, label="Low"), gr.Textbox("C5", visible=False, label="High")
-    labels, prior = gr.JSON(visible=False, label="Labels"), gr.Textbox("", visible=False, label="Prior")
+    labels = optional(gr.JSON(visible=False, label="Labels"), OBJECT)
+    prior = gr.Textbox("", visible=False, label="Prior")
     seconds = gr.Number(sfz.SECONDS, visible=False, label="Seconds")
     take = gr.Number(0, precision=0, visible=False, label="Take")
-    gr.Button(visible=False).click(
-        sampler, [low, high, labels, prior, seconds, take], gr.File(visible=False, label="Instrument"), api_name="sampler",
-        concurrency_id="priors", concurrency_limit=1, show_progress="hidden",
+    turns.endpoint(
+        sampler, [low, high, labels, prior, seconds, take], gr.File(visible=False, label="Instrument"), pools.sampling
     )

@@ -11,7 +11,8 @@ from vqaudio.audio import to_int16
 from vqaudio.codec import Codec
 from vqaudio.codes import Codes
 from vqaudio.errors import InputError
-from vqaudio.ui import models, reading, wire
+from vqaudio.ui import models, pools, reading, turns, wire
+from vqaudio.ui.api.schemas import LIST, NUMBER, OBJECT, optional
 from vqaudio.ui.clip import inpainting, sampling
 from vqaudio.ui.clip.sampling import Settings, Variation
 from vqaudio.ui.clip.selection import Mask, Rectangle, mask_of
@@ -53,8 +54,8 @@ def generate(
         {made}
     """
     with reading.plain_errors():
-        (found, codec), settings = _found(prior), _settings(labels, temperature, top_k, top_p, steps, guidance, seed)
-        sampling.check_labels(found, settings.labels)
+        found, codec = _found(prior)
+        settings = _settings(found, labels, temperature, top_k, top_p, steps, guidance, seed)
         seconds = wire.validated(inpainting.Length, {"seconds": seconds}).seconds
         return _made(found, codec, sampling.generate(found, codec, settings, seconds, settings.seed))
 
@@ -84,8 +85,8 @@ def inpaint(
         {made}
     """
     with reading.plain_errors():
-        (found, codec), settings = _found(prior), _settings(labels, temperature, top_k, top_p, steps, guidance, seed, local)
-        sampling.check_labels(found, settings.labels)
+        found, codec = _found(prior)
+        settings = _settings(found, labels, temperature, top_k, top_p, steps, guidance, seed, local)
         codes = _codes(audio, codec)
         mask = mask_of(codes, _rectangles(codes, start_s, end_s, stages, rectangles))
         return _made(found, codec, sampling.fill(found, codes, mask, settings, settings.seed))
@@ -104,8 +105,8 @@ def score(audio: str, prior: str = "", labels: dict | None = None) -> dict:
         prior, likelihood (exact or pseudo), total_bits, and bits [K][T], each cell's -log2 probability.
     """
     with reading.plain_errors():
-        (found, codec), settings = _found(prior), _settings(labels)
-        sampling.check_labels(found, settings.labels)
+        found, codec = _found(prior)
+        settings = _settings(found, labels)
         bits = inpainting.surprise(found, _codes(audio, codec), settings.labels)
         return {
             "prior": found.name, "likelihood": found.likelihood, "total_bits": round(float(bits.sum()), 3),
@@ -113,16 +114,20 @@ def score(audio: str, prior: str = "", labels: dict | None = None) -> dict:
         }  # fmt: skip
 
 
+class PriorName(wire.Message):
+    prior: wire.Name = ""
+
+
 def _found(name) -> tuple:
     """A prior and its codec; empty for the usual codec's first."""
-    return models.prior_and_codec(str(name or ""))
+    return models.prior_and_codec(wire.validated(PriorName, {"prior": name or ""}).prior)
 
 
-def _settings(labels, temperature=None, top_k=None, top_p=None, steps=None, guidance=None, seed=None, local=False) -> Settings:
+def _settings(prior, labels, temperature=None, top_k=None, top_p=None, steps=None, guidance=None, seed=None, local=False):
     """Checked settings; a seed is drawn where none is given. JSON's numbers have no types: 3.0 is a whole number."""
-    values = (labels or {}, temperature, top_k, top_p, steps, guidance, seed, bool(local))
+    values = ({} if labels is None else labels, temperature, top_k, top_p, steps, guidance, seed, local or False)
     told = {name: int(v) if isinstance(v, float) and v.is_integer() else v for name, v in zip(SETTINGS, values)}
-    settings = wire.validated(Settings, told)
+    settings = sampling.for_prior(prior, wire.validated(Settings, told))
     return settings if settings.seed is not None else settings.model_copy(update={"seed": sampling.new_seed()})
 
 
@@ -132,14 +137,14 @@ def _codes(audio: str, codec: Codec) -> Codes:
 
 def _rectangles(codes: Codes, start_s, end_s, stages, rectangles) -> list[Rectangle]:
     """What a program says of the cells to write. Raises InputError: nothing, or what cannot be read."""
-    parts = wire.validated(Mask, {"rectangles": rectangles or []}).rectangles
+    parts = wire.validated(Mask, {"rectangles": [] if rectangles is None else rectangles}).rectangles
     if (start_s, end_s, stages or None) == (None, None, None):
         if not parts:
             raise InputError(NO_CELL)
         return parts
     whole = codes.columns / codes.spec.frame_rate
     one = {"start_s": 0.0 if start_s is None else start_s, "end_s": whole if end_s is None else end_s}
-    return [*parts, wire.validated(Rectangle, one | {"stages": str(stages)[:200] if stages else None})]
+    return [*parts, wire.validated(Rectangle, one | {"stages": stages or None})]
 
 
 def _made(prior, codec: Codec, made: Variation) -> tuple[tuple[int, np.ndarray], str, dict]:
@@ -156,11 +161,13 @@ def _made(prior, codec: Codec, made: Variation) -> tuple[tuple[int, np.ndarray],
 def add_endpoints() -> None:
     """Name the endpoints inside the current Blocks; their components are never shown."""
     sound_in = reading.only_uploads(gr.Audio(type="filepath", visible=False, label="Sound"))
-    rectangles, labels = gr.JSON(visible=False, label="Rectangles"), gr.JSON(visible=False, label="Labels")
+    rectangles = optional(gr.JSON(visible=False, label="Rectangles"), LIST)
+    labels = optional(gr.JSON(visible=False, label="Labels"), OBJECT)
     prior, local = gr.Textbox("", visible=False, label="Prior"), gr.Checkbox(False, visible=False, label="Local")
 
     def numbers(**values) -> list:
-        return [gr.Number(value, visible=False, label=name.replace("_", " ").capitalize()) for name, value in values.items()]
+        labels = {name.replace("_", " ").capitalize(): value for name, value in values.items()}
+        return [optional(gr.Number(value, visible=False, label=label), NUMBER) for label, value in labels.items()]
 
     seconds = numbers(seconds=None)
     chosen = numbers(temperature=None, top_k=None, top_p=None, steps=None, guidance=None, seed=None)
@@ -169,11 +176,6 @@ def add_endpoints() -> None:
         gr.Audio(visible=False, format="wav", label="Sound"), gr.File(visible=False, label="Codes"),
         gr.JSON(visible=False, label="Recipe"),
     ]  # fmt: skip
-    settings = {"concurrency_id": "priors", "concurrency_limit": 1, "show_progress": "hidden"}
-    gr.Button(visible=False).click(generate, [prior, labels, *seconds, *chosen], out, api_name="generate", **settings)
-    gr.Button(visible=False).click(
-        inpaint, [sound_in, *place, prior, labels, *chosen, rectangles, local], out, api_name="inpaint", **settings
-    )
-    gr.Button(visible=False).click(
-        score, [sound_in, prior, labels], gr.JSON(visible=False, label="Surprise"), api_name="score", **settings
-    )
+    turns.endpoint(generate, [prior, labels, *seconds, *chosen], out, pools.sampling)
+    turns.endpoint(inpaint, [sound_in, *place, prior, labels, *chosen, rectangles, local], out, pools.sampling)
+    turns.endpoint(score, [sound_in, prior, labels], gr.JSON(visible=False, label="Surprise"), pools.sampling)

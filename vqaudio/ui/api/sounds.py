@@ -1,4 +1,4 @@
-"""The endpoints for programs: /encode, /decode, /reconstruct. `gradio_client` and MCP clients can call them."""
+"""The endpoints for programs: /encode, /decode, /reconstruct, /models. `gradio_client` and MCP clients can call them."""
 
 import secrets
 from pathlib import Path
@@ -10,8 +10,8 @@ from gradio.utils import get_upload_folder
 from vqaudio.audio import to_int16
 from vqaudio.codec import Codec
 from vqaudio.codes import parse_stages
-from vqaudio.errors import InputError
-from vqaudio.ui import gpu, models, reading
+from vqaudio.pitches import word
+from vqaudio.ui import gpu, models, reading, turns, wire
 from vqaudio.ui.clip import exports
 from vqaudio.vqa import write_vqa
 
@@ -27,7 +27,7 @@ def encode(audio: str, model: str = "") -> tuple[str, dict]:
         The codes as a .vqa file, and as JSON: model, sample_rate_hz, samples, columns_per_second, stages, and ids [K][T].
     """
     with reading.plain_errors():
-        codec = models.codec(model)
+        codec = models.codec(wire.validated(Asked, {"model": model or ""}).model)
         codes, _ = gpu.encoded(codec.name, reading.sound(audio, codec)[0])
         folder = Path(get_upload_folder()) / secrets.token_hex(20)
         folder.mkdir(parents=True)
@@ -46,7 +46,7 @@ def decode(codes: str, stages: str = "") -> tuple[int, np.ndarray]:
         The sound, 16-bit WAV at the level that it has.
     """
     with reading.plain_errors():
-        return _decoded(*reading.codes(codes), stages)
+        return _decoded(*reading.codes(codes), wire.validated(Asked, {"stages": stages or ""}))
 
 
 def reconstruct(audio: str, stages: str = "", model: str = "") -> tuple[int, np.ndarray]:
@@ -61,20 +61,46 @@ def reconstruct(audio: str, stages: str = "", model: str = "") -> tuple[int, np.
         The sound, 16-bit WAV at the level that it has.
     """
     with reading.plain_errors():
-        codec = models.codec(model)
+        asked = wire.validated(Asked, {"stages": stages or "", "model": model or ""})
+        codec = models.codec(asked.model)
         codes, _ = gpu.encoded(codec.name, reading.sound(audio, codec)[0])
-        return _decoded(codec, codes, stages)
+        return _decoded(codec, codes, asked)
 
 
-def _decoded(codec: Codec, codes, stages: str) -> tuple[int, np.ndarray]:
-    return codec.sample_rate, to_int16(codec.decode(codes, _stages(stages, len(codes.spec.stages))))
+def list_models() -> list[dict]:
+    """List the models of this app, the usual one first.
+
+    Returns:
+        For each codec its name, title, sample_rate_hz, stages, bits_per_second and priors; for each prior its name,
+        likelihood (exact, pseudo or bound), sees_right (whether it uses the sound after a gap), and labels with their values.
+    """
+    with reading.plain_errors():
+        titles = {name: title for title, name in models.titles()}
+        return [
+            {
+                "name": codec.name, "title": titles.get(codec.name, codec.name), "sample_rate_hz": codec.sample_rate,
+                "stages": len(codec.spec.stages), "bits_per_second": codec.spec.bits_per_second,
+                "priors": [_prior(prior) for prior in models.priors(codec).values()],
+            }
+            for codec in models.loadable()
+        ]  # fmt: skip
 
 
-def _stages(text: str, n: int) -> tuple[int, ...] | None:
-    """Stages as the command line takes them; empty for all."""
-    if not isinstance(text, str) or len(text) > 200:
-        raise InputError('Stages are a text such as "3" or "1-4,7"; empty for all.')
-    return parse_stages(text.strip() or None, n)
+def _prior(prior) -> dict:
+    labels = {kind: [word(kind, value) for value in values] for kind, values in prior.labels.items()}
+    return {"name": prior.name, "likelihood": prior.likelihood, "sees_right": prior.sees_right, "labels": labels}
+
+
+class Asked(wire.Message):
+    """What a program says besides the sound."""
+
+    model: wire.Name = ""
+    stages: wire.StagesText = ""
+
+
+def _decoded(codec: Codec, codes, asked: Asked) -> tuple[int, np.ndarray]:
+    stages = parse_stages(asked.stages.strip() or None, len(codes.spec.stages))
+    return codec.sample_rate, to_int16(codec.decode(codes, stages))
 
 
 def add_endpoints() -> None:
@@ -84,7 +110,7 @@ def add_endpoints() -> None:
     stages, model = gr.Textbox("", visible=False, label="Stages"), gr.Textbox("", visible=False, label="Model")
     sound_out, codes_out = gr.Audio(visible=False, format="wav", label="Sound"), gr.File(visible=False, label="Codes")
     ids_out = gr.JSON(visible=False, label="Indices")
-    settings = {"concurrency_id": "codec", "concurrency_limit": 2, "show_progress": "hidden"}
-    gr.Button(visible=False).click(encode, [sound_in, model], [codes_out, ids_out], api_name="encode", **settings)
-    gr.Button(visible=False).click(decode, [codes_in, stages], sound_out, api_name="decode", **settings)
-    gr.Button(visible=False).click(reconstruct, [sound_in, stages, model], sound_out, api_name="reconstruct", **settings)
+    turns.endpoint(encode, [sound_in, model], [codes_out, ids_out])
+    turns.endpoint(decode, [codes_in, stages], sound_out)
+    turns.endpoint(reconstruct, [sound_in, stages, model], sound_out)
+    turns.endpoint(list_models, None, gr.JSON(visible=False, label="Models"), name="models")

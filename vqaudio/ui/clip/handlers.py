@@ -90,7 +90,7 @@ def original(request: wire.Request) -> dict:
     return {"sound": wire.sound(bench.original)}
 
 
-@wire.serves(wire.CellRequest)
+@wire.serves(wire.CellRequest, quick=True)
 def inspect(request: wire.CellRequest) -> dict:
     """A cell's codeword, the codewords that were nearly chosen, and training clips in which it fires."""
     bench = store.get(request.token)
@@ -121,7 +121,7 @@ def _examples(bench: Workbench, row: int, index: int) -> dict:
     }
 
 
-@wire.serves(wire.SwapRequest)
+@wire.serves(wire.SwapRequest, quick=True)
 def swap(request: wire.SwapRequest) -> dict:
     """Put a codeword into a cell."""
     bench = store.get(request.token)
@@ -129,14 +129,14 @@ def swap(request: wire.SwapRequest) -> dict:
     return written(bench, request.row, request.column)
 
 
-@wire.serves(wire.Request)
+@wire.serves(wire.Request, quick=True)
 def undo(request: wire.Request) -> dict:
     """Take the last change back."""
     bench = store.get(request.token)
     return written(bench, *(bench.undo() or ()))
 
 
-@wire.serves(wire.Request)
+@wire.serves(wire.Request, quick=True)
 def redo(request: wire.Request) -> dict:
     """Make again what was taken back last."""
     bench = store.get(request.token)

@@ -91,25 +91,25 @@ def fill(request: FillRequest) -> dict:
     """Start four variations of the cells selected; `progress` gives them as they come."""
     bench = store.get(request.token)
     prior = models.prior(request.prior, bench.codec)
-    sampling.check_labels(prior, request.settings.labels)
+    settings = sampling.for_prior(prior, request.settings)
     codes, mask = bench.codes, mask_of(bench.codes, request.rectangles)
     sampling.check_span(codes, mask)
-    first = _seed(request.settings)
+    first = _seed(settings)
 
     def work(job: jobs.Job) -> None:
         for seed in range(first, first + VARIATIONS):
-            job.add(Made(sampling.fill(prior, codes, mask, request.settings, seed, job.step)))
+            job.add(Made(sampling.fill(prior, codes, mask, settings, seed, job.step)))
 
-    return {"job": jobs.start(jobs.Job(work, VARIATIONS, owner=request.token)), "seed": first, "total": VARIATIONS}
+    return {"job": jobs.start(jobs.Job(work, VARIATIONS, ("fill", prior.name))), "seed": first, "total": VARIATIONS}
 
 
 @wire.serves(NewClipRequest)
 def new_clip(request: NewClipRequest) -> dict:
     """Start four new clips with the labels given, each on a workbench of its own, which is opened before it is filled."""
     prior, codec = models.prior_and_codec(request.prior)
-    sampling.check_labels(prior, request.settings.labels)
-    first = _seed(request.settings)
-    told = " ".join(word(kind, value) for kind, value in request.settings.labels.items()) or "new clip"
+    settings = sampling.for_prior(prior, request.settings)
+    first = _seed(settings)
+    told = " ".join(word(kind, value) for kind, value in settings.labels.items()) or "new clip"
 
     def work(job: jobs.Job) -> None:
         for seed in range(first, first + VARIATIONS):
@@ -119,11 +119,11 @@ def new_clip(request: NewClipRequest) -> dict:
                 made.append(Workbench(codec, blank, title))
                 job.opened.append(describe(store.put(made[0]), made[0]))
 
-            variation = sampling.generate(prior, codec, request.settings, request.seconds, seed, opened, job.step)
+            variation = sampling.generate(prior, codec, settings, request.seconds, seed, opened, job.step)
             made[0].codes = variation.codes
             job.add(Made(variation, made[0].version))
 
-    return {"job": jobs.start(jobs.Job(work, VARIATIONS)), "seed": first, "total": VARIATIONS}
+    return {"job": jobs.start(jobs.Job(work, VARIATIONS, ("new", prior.name))), "seed": first, "total": VARIATIONS}
 
 
 def _seed(settings: Settings) -> int:
@@ -171,15 +171,15 @@ class Surprise:
 
 @wire.serves(ProgressRequest, light=True)
 def progress(request: ProgressRequest) -> dict:
-    """How far a job is, what the page has not seen of its results, and the cells as they stand after its latest step."""
+    """A job's place in the line, the seconds left, what the page has not seen, and the cells after the latest step."""
     job = jobs.store.get(request.job)
     job.asked_at = time.monotonic()
     state, (step, number, ids) = job.state, job.now
     fresh, opened = list(job.results)[request.seen :], list(job.opened)[request.opened :]
     unseen = ids is not None and step != request.step
     return {
-        "state": state, "share": job.share, "waiting": job.before, "error_text": job.error, "opened": opened,
-        "results": [result.told() for result in fresh], "step": step,
+        "state": state, "share": job.share, "waiting": job.place, "left_s": job.seconds_left, "error_text": job.error,
+        "opened": opened, "results": [result.told() for result in fresh], "step": step,
         "number": number, "now": wire.integers(torch.where(ids < 0, UNDECIDED, ids)) if unseen else None,
         "spent": None if state in ("waiting", "running") else job.spent,
     }  # fmt: skip
@@ -223,14 +223,14 @@ def score(request: ScoreRequest) -> dict:
     """Start scoring: how surprised a prior is by each cell, -log2 of its probability; `progress` gives hundredths of a bit."""
     bench = store.get(request.token)
     prior = models.prior(request.prior, bench.codec)
-    sampling.check_labels(prior, request.labels)
+    labels = sampling.known_labels(prior, request.labels)
     sampling.check_length(bench.codes)
     codes, version = bench.codes, bench.version
 
     def work(job: jobs.Job) -> None:
-        job.add(Surprise(surprise(prior, codes, request.labels), version, prior.likelihood == "exact"))
+        job.add(Surprise(surprise(prior, codes, labels), version, prior.likelihood == "exact"))
 
-    return {"job": jobs.start(jobs.Job(work, 1))}
+    return {"job": jobs.start(jobs.Job(work, 1, ("score", prior.name)))}
 
 
 def surprise(prior, codes, labels: dict[str, str]) -> torch.Tensor:

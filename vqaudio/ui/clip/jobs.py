@@ -1,29 +1,24 @@
-"""Sampling in the background: the page starts a job, asks how far it is, and may cancel it.
+"""Sampling in the background: the page starts a job, asks for its progress, and may cancel it.
 
 Polling, not Gradio's queue: a question takes some milliseconds instead of some hundred, and cancelling needs no event of
-its own. Two jobs run at a time; the others wait their turn, first come, first served.
+its own. Jobs run in the pool `pools.sampling`, which serves sessions in turn: one running and one waiting job each.
 """
 
 import logging
 import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Hashable
 
 from torch import Tensor
 
 from vqaudio.errors import InputError
-from vqaudio.ui.clip.store import Store
+from vqaudio.ui import pools
+from vqaudio.ui.clip.store import JOB_BYTES, Store
 from vqaudio.ui.spending import Clock
 
-AT_ONCE = 2
-MAX_WAITING = 40
 FORGOTTEN_S = 120.0  # a browser lets a page in the background run once a minute
 _log = logging.getLogger(__name__)
-_workers = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="prior")
-_waiting: list["Job"] = []
-_lock = threading.Lock()
-store = Store(keep_s=20 * 60)
+store = Store(keep_s=20 * 60, max_bytes=JOB_BYTES)
 
 
 class Cancelled(Exception):
@@ -36,7 +31,7 @@ class Job:
     Args:
         work: called in a thread with the job; it calls `step` as it goes and `add` for each result.
         total: how many results are to come.
-        owner: of whom only one job is to be at work at a time; None for nobody.
+        kind: what it has in common with jobs that take about as long, such as the verb and the prior.
 
     Attributes:
         state: waiting, running, done, cancelled or failed.
@@ -44,19 +39,20 @@ class Job:
         results: those that are there, each with `n_bytes` and `told()`, what the page is told of it.
         opened: what the page is told of each result before anything of it is there.
         spent: what it took, as the page is told; None until it has ended.
-        asked_at: when the page last asked how far it is, on the clock `time.monotonic`.
+        asked_at: when the page last asked for the progress, on the clock `time.monotonic`.
         now: the number of steps made so far, the number of the result at work, and the indices [K, T] after the last step;
             -1 is not decided yet.
     """
 
-    def __init__(self, work: Callable[["Job"], None], total: int, owner=None):
-        self._work, self.total, self.owner = work, total, owner
+    def __init__(self, work: Callable[["Job"], None], total: int, kind: Hashable = None):
+        self._work, self.total, self.kind = work, total, kind
         self.state, self.share, self.error = "waiting", 0.0, ""
         self.spent: dict | None = None
         self.results: list = []
         self.opened: list[dict] = []
         self.now: tuple[int, int, Tensor | None] = (0, 0, None)
         self.asked_at = time.monotonic()
+        self.task: pools.Task | None = None
         self._stop = threading.Event()
 
     @property
@@ -68,13 +64,17 @@ class Job:
         return self.state in ("waiting", "running")
 
     @property
-    def before(self) -> int:
-        """How many jobs wait in front of this one."""
-        with _lock:
-            return _waiting.index(self) if self in _waiting else 0
+    def place(self) -> int:
+        """How many jobs that wait come before this one."""
+        return pools.sampling.place(self.task) if self.task else 0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """An estimate of when it will be done; None where nothing like it was measured yet."""
+        return pools.sampling.seconds_left(self.task) if self.task and self.busy else None
 
     def step(self, done: int, total: int, ids: Tensor) -> None:
-        """Some of the present result is there. Raises Cancelled if the job was cancelled."""
+        """Report progress on the present result. Raises Cancelled if the job was cancelled."""
         self.check()
         self.share = (len(self.results) + done / max(1, total)) / self.total
         self.now = (self.now[0] + 1, len(self.results), ids)
@@ -91,47 +91,32 @@ class Job:
 
     def cancel(self) -> None:
         self._stop.set()
-        with _lock:
-            if self in _waiting:
-                _waiting.remove(self)
-                self.state = "cancelled"
+        if self.task and pools.sampling.withdraw(self.task):
+            self.state = "cancelled"
 
     def run(self) -> None:
-        with _lock:
-            if self not in _waiting:
-                return
-            _waiting.remove(self)
-            self.state = "running"
-        with Clock() as clock:
-            ended = self._worked()
-        self.spent = clock.spent.told("prior")
-        self.state = ended
-
-    def _worked(self) -> str:
-        """Do the work; returns the state in which it ended."""
+        """Do the work. Raises what ended it early, after `state` and `error` say so."""
+        self.state, ended = "running", "done"
         try:
-            self._work(self)
+            with Clock() as clock:
+                self.check()
+                self._work(self)
         except Cancelled:
-            return "cancelled"
+            ended = "cancelled"
+            raise
         except InputError as error:
-            self.error = str(error)
-            return "failed"
+            ended, self.error = "failed", str(error)
+            raise
         except Exception:
             _log.exception("a sampling job failed")
-            self.error = "Something went wrong while sampling. The clip is unharmed; the fault was logged."
-            return "failed"
-        return "done"
+            ended, self.error = "failed", "Something went wrong while sampling. The clip is unharmed; the fault was logged."
+            raise
+        finally:
+            self.spent, self._work = clock.spent.told("prior"), None  # what the work holds is not needed any more
+            self.state = ended
 
 
 def start(job: Job) -> str:
-    """Put a job to work; returns its token. Raises InputError: its owner has one at work, or too many wait."""
-    with _lock:
-        running = [other for _, other in store.things() if other.busy]
-        if job.owner is not None and any(other.owner == job.owner for other in running):
-            raise InputError("This clip is being filled already: wait until it is done, or cancel it.")
-        if len(_waiting) >= MAX_WAITING:
-            raise InputError("Too many people are filling clips at this moment: try again in a minute.")
-        _waiting.append(job)
-        token = store.put(job)
-    _workers.submit(job.run)
-    return token
+    """Put a job in its session's line; returns its token. Raises InputError as `pools.Pool.submit` does."""
+    job.task = pools.sampling.submit(pools.session.get(), job.run, job.kind, lambda: job.share)
+    return store.put(job)

@@ -9,10 +9,12 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from vqaudio import sfz
 from vqaudio.codec import Codec
 from vqaudio.codes import Codes
 from vqaudio.critics import critic_for
 from vqaudio.errors import InputError
+from vqaudio.pitches import key_of
 from vqaudio.ui import facts
 from vqaudio.ui.wire import Message
 
@@ -96,13 +98,25 @@ def new_seed() -> int:
     return secrets.randbelow(2**31)
 
 
-def check_labels(prior, labels: dict[str, str]) -> None:
-    """Raises InputError, with the labels that the prior knows."""
-    for kind, value in labels.items():
+def for_prior(prior, settings: Settings) -> Settings:
+    """The settings with the labels as `prior` spells them. Raises InputError as `known_labels` does."""
+    return settings.model_copy(update={"labels": known_labels(prior, settings.labels)})
+
+
+def known_labels(prior, labels: dict[str, str]) -> dict[str, str]:
+    """Labels as a prior spells them: a pitch may be a note's name or its key number. Raises InputError, with those it knows."""
+    for kind in labels:
         if kind not in prior.labels:
             raise InputError(f"{prior.name} knows no label {kind!r}; it knows {', '.join(prior.labels) or 'none'}.")
-        if value not in prior.labels[kind]:
-            raise InputError(f"There is no {kind} {value!r}; {prior.name} knows {', '.join(prior.labels[kind])}.")
+    return {kind: _known_value(prior, kind, value) for kind, value in labels.items()}
+
+
+def _known_value(prior, kind: str, value: str) -> str:
+    if value in prior.labels[kind]:
+        return value
+    if kind == sfz.PITCH:
+        return sfz.label_of(prior, key_of(value))
+    raise InputError(f"There is no {kind} {value!r}; {prior.name} knows {', '.join(prior.labels[kind])}.")
 
 
 def check_length(codes: Codes) -> None:

@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-MAX_BYTES = 192 * 2**20
+from vqaudio.ui.clip.store import SOUND_BYTES
 
 
 class SoundCache:
     """Sounds [N] by key; when there are too many bytes, what was unused for longest goes. Never fewer than two are kept."""
 
-    def __init__(self, max_bytes: int = MAX_BYTES):
+    def __init__(self, max_bytes: int = SOUND_BYTES):
         self.max_bytes = max_bytes
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple, Tensor] = OrderedDict()

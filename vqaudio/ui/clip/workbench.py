@@ -20,6 +20,7 @@ from vqaudio.ui import facts
 from vqaudio.ui.clip import pictures, sounds
 
 MAX_UNDO = 1000
+MAX_UNDO_BYTES = 8 * 2**20  # of one clip: seven times all cells of a minute
 _numbers = itertools.count()
 
 
@@ -30,6 +31,10 @@ class Change:
     places: Tensor
     before: Tensor
     after: Tensor
+
+    @property
+    def n_bytes(self) -> int:
+        return self.places.nbytes + self.before.nbytes + self.after.nbytes
 
 
 class Workbench:
@@ -78,7 +83,7 @@ class Workbench:
     @property
     def n_bytes(self) -> int:
         """What is kept of this clip alone; decoded sounds are in a cache that is bounded for itself."""
-        changes = sum(24 * len(change.places) for change in [*self._undo, *self._redo])
+        changes = sum(change.n_bytes for change in [*self._undo, *self._redo])
         latents = 0 if self._latents is None else 4 * self._latents.numel()
         return changes + latents + 8 * self.ids.numel() + 4 * self.n_samples
 
@@ -200,7 +205,9 @@ class Workbench:
             if not len(places):
                 return
             change = Change(places, self.ids.flatten()[places], ids.flatten()[places])
-            self._undo = [*self._undo[1 - MAX_UNDO :], change]
+            self._undo.append(change)
+            while len(self._undo) > MAX_UNDO or (len(self._undo) > 1 and sum(c.n_bytes for c in self._undo) > MAX_UNDO_BYTES):
+                del self._undo[0]
             self._redo = []
             self._apply(places, change.after)
 

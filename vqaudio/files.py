@@ -1,0 +1,86 @@
+"""Files and folders, written whole or not at all."""
+
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from vqaudio.errors import InputError
+
+
+def replace_file(path: Path, write) -> None:
+    """Call `write(temporary path)` and put the result in place of `path` at once, so that no half-written file is ever seen.
+
+    The temporary file, `.PID-RANDOM.tmp`, is in the same folder; its name is short, however long that of `path` is.
+
+    Raises:
+        OSError: about `path`, where the disk is full or writing is not allowed.
+    """
+    temporary = path.with_name(f".{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    try:
+        write(temporary)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def check_folder(path: Path) -> None:
+    """InputError if no file can be written here because of what is or is not there."""
+    try:
+        if path.is_dir():
+            raise InputError(f"{path} is a folder; name a file in it.")
+        path.exists()
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror}. Choose another name.") from None
+    if not path.parent.is_dir():
+        raise InputError(f"{path} cannot be written: there is no folder {path.parent}.")
+
+
+def replace_folder(path: Path, write: Callable[[Path], None]) -> None:
+    """Call `write(temporary folder)` and put the result in place of the folder `path`, whole or not at all.
+
+    A kill between the two renames leaves no `path`, but the former folder beside it: `clear_stale` puts it back.
+    """
+    temporary, former = _beside(path, "tmp"), _beside(path, "old")
+    _restore(path)
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    write(temporary)
+    if path.exists():
+        path.rename(former)
+    temporary.rename(path)
+    shutil.rmtree(former, ignore_errors=True)
+
+
+def clear_stale(folder: Path, older_than_s: float = 0.0) -> None:
+    """Remove the temporary files and folders that a killed process left anywhere in `folder`.
+
+    A folder whose replacement was cut short comes back as it was.
+
+    Args:
+        older_than_s: seconds, for a folder that other processes may be writing to.
+    """
+    for former in folder.rglob(".*.old"):
+        _restore(former.with_name(former.name.removeprefix(".").removesuffix(".old")))
+    for left in [*folder.rglob(".*.tmp")]:
+        if left.is_dir() and not left.is_symlink():
+            shutil.rmtree(left, ignore_errors=True)
+        elif time.time() - left.lstat().st_mtime >= older_than_s:
+            left.unlink(missing_ok=True)
+
+
+def _restore(path: Path) -> None:
+    """Put the former folder back where `replace_folder` was killed between its two renames."""
+    former = _beside(path, "old")
+    if former.is_dir() and path.exists():
+        shutil.rmtree(former)
+    elif former.is_dir():
+        os.replace(former, path)
+
+
+def _beside(path: Path, ending: str) -> Path:
+    return path.with_name(f".{path.name}.{ending}")

@@ -1,0 +1,129 @@
+"""Several channels -> one, measured on the way: what is too long, out of range, clipped, out of phase or off centre."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from vqaudio.errors import InputError
+
+RATES_HZ = (2_000, 400_000)  # a wrong header must not make one second of sound out of one sample
+MAX_CHANNELS = 64
+CANCELS = 0.25  # a mix with less than this share of the power of channels that have nothing in common cancels out
+OFFSET = 0.5  # a mean beyond this share of what moves around it (RMS) counts as an offset; the level errs by 1 dB
+FAINT = 1e-4  # of full scale: below, neither counts
+SHORTEST_S = 0.05  # below, the mean of a low tone is no offset
+
+
+@dataclass(frozen=True)
+class Mix:
+    """How channels become one: their mean, or one of them (from 0); less an offset."""
+
+    channel: int | None = None
+    offset: float = 0.0
+
+    def __call__(self, rows: np.ndarray) -> np.ndarray:
+        """float32 [channels, n] -> [n]."""
+        if self.channel is not None or len(rows) == 1:
+            mono = rows[self.channel or 0]
+        else:
+            with np.errstate(over="ignore", invalid="ignore"):
+                mono = rows.mean(0)
+        return mono - np.float32(self.offset) if self.offset else mono
+
+
+class Meter:
+    """Mixes blocks, and measures them.
+
+    Attributes:
+        rates, channels: of the blocks, each named once, in order.
+        frames, samples, seconds: so far; a frame is one sample of each channel.
+        peak: the largest magnitude in any channel.
+        flat: samples on a flat top at full scale.
+    """
+
+    def __init__(self, name: str, max_seconds: float, mix: Mix):
+        self.name, self.max_seconds, self.mix = name, max_seconds, mix
+        self.rates: list[int] = []
+        self.channels: list[int] = []
+        self.frames, self.samples, self.seconds, self.flat, self.peak = 0, 0, 0.0, 0, 0.0
+        self._sums = np.zeros((2, 1))  # of the mix, then of each channel of the first block: samples, and their squares
+
+    def measure(self, rate: int, block: np.ndarray) -> np.ndarray:
+        """float32 [n, channels] -> [n]; raises InputError."""
+        self._check_shape(rate, block.shape[1])
+        if not len(block):
+            return block[:, 0]
+        self.frames += len(block)
+        self.samples += block.size
+        self.seconds += len(block) / rate
+        if self.seconds > self.max_seconds:
+            raise self.too_long(self.max_seconds)
+        rows = np.ascontiguousarray(block.T)
+        top = float(max(rows.max(), -rows.min()))  # NaN passes through max
+        mono = self.mix(rows)
+        if not (math.isfinite(top) and np.isfinite(mono).all()):
+            raise InputError(f"{self.name} holds NaN or infinite samples: export it again, as 16-bit WAV.")
+        self.peak = max(self.peak, top)
+        if top >= 0.99:
+            middle = rows[:, 1:-1]
+            self.flat += int(((np.abs(middle) >= 0.99) & (middle == rows[:, :-2]) & (middle == rows[:, 2:])).sum())
+        self._sums[:, 0] += _moments(mono)
+        if len(self.channels) == 1:
+            self._sums[:, 1:] += np.transpose([_moments(row) for row in rows])
+        return mono
+
+    def remedy(self) -> Mix:
+        """The mix that this recording needs: one channel where all of them cancel out, and no offset."""
+        mean, square = self._sums / max(1, self.frames)
+        with np.errstate(invalid="ignore"):  # samples that are too large to be squared
+            power = (square - mean**2).clip(0)
+        n = len(power) - 1
+        uncorrelated = power[1:].sum() / n**2 if n > 1 else 0.0
+        cancels = len(self.channels) == 1 and uncorrelated > FAINT**2 and power[0] < CANCELS * uncorrelated
+        channel = int(power[1:].argmax()) if cancels else None
+        place = 0 if channel is None else channel + 1
+        off = self.seconds >= SHORTEST_S and abs(mean[place]) > max(OFFSET * power[place] ** 0.5, FAINT)
+        return Mix(channel, float(mean[place]) if off else 0.0)
+
+    def remedies(self, mix: Mix) -> list[str]:
+        """What `mix` and the conversion did about what was unusual, in words."""
+        told = []
+        if len(self.rates) > 1:
+            told.append(f"Its sample rate changes from {_list(self.rates)} Hz; all of it was converted.")
+        if len(self.channels) > 1:
+            told.append(f"Its number of channels changes from {_list(self.channels)}.")
+        if mix.channel is not None:
+            told.append(f"Its channels are out of phase and cancel out when mixed: only channel {mix.channel + 1} was kept.")
+        if mix.offset:
+            told.append(f"It had a DC offset of {100 * abs(mix.offset):.2g} % of full scale, which was removed.")
+        return told
+
+    def too_long(self, seconds: float) -> InputError:
+        most = f"{seconds:g} s" if seconds < 600 else f"{seconds / 3600:.1f} hours"
+        return InputError(f"{self.name} is longer than {most}, the most that is accepted here: shorten it.")
+
+    def no_sound(self) -> InputError:
+        return InputError(f"{self.name} holds no sound: its length is {self.frames} samples. Choose a longer recording.")
+
+    def _check_shape(self, rate: int, channels: int) -> None:
+        if not RATES_HZ[0] <= rate <= RATES_HZ[1]:
+            raise InputError(f"{self.name} has a sample rate of {rate} Hz; {RATES_HZ[0]:,} to {RATES_HZ[1]:,} Hz can be read.")
+        if not 1 <= channels <= MAX_CHANNELS:
+            raise InputError(f"{self.name} has {channels} channels; 1 to {MAX_CHANNELS} can be read.")
+        if not self.channels:
+            self._sums = np.zeros((2, 1 + channels))
+        if rate not in self.rates:
+            self.rates.append(rate)
+        if channels not in self.channels:
+            self.channels.append(channels)
+
+
+def _moments(samples: np.ndarray) -> tuple[float, float]:
+    """[n] -> the sums of the samples and of their squares."""
+    with np.errstate(over="ignore"):
+        return float(samples.sum()), float(np.dot(samples, samples))
+
+
+def _list(numbers: list[int]) -> str:
+    return " to ".join(f"{number:,}" for number in numbers)

@@ -1,0 +1,219 @@
+"""Types and ranges of settings: written once, on the fields of configurations and the options of commands; `check` holds them.
+
+    @dataclass(frozen=True)
+    class LoopConfig:
+        steps: Annotated[int, Range(1, 1_000_000_000)] = 2000
+
+A configuration whose fields depend on one another also has a method `check_together`, which raises InputError.
+"""
+
+import math
+import reprlib
+import types
+import typing
+import unicodedata
+from dataclasses import dataclass, fields, is_dataclass
+from functools import cache
+from typing import Annotated, Any, Literal
+
+from vqaudio.errors import InputError
+
+CONTROLS = ("Cc", "Cs", "Zl", "Zp")  # categories: control characters, halves of characters, ends of lines and paragraphs
+REASON = 200  # characters of another library's message that a sentence may repeat
+MOST_BITS = 200  # of a whole number that is shown in a message
+
+
+@dataclass(frozen=True)
+class Range:
+    """Limits of a number, both allowed. Infinity and NaN lie in no range.
+
+    Args:
+        above: the lower limit itself is not allowed.
+    """
+
+    low: float
+    high: float
+    above: bool = False
+
+    def __contains__(self, value: float) -> bool:
+        return (self.low < value if self.above else self.low <= value) and value <= self.high
+
+    def __str__(self) -> str:
+        return f" above {self.low} and at most {self.high}" if self.above else f" from {self.low} to {self.high}"
+
+
+@dataclass(frozen=True)
+class Items:
+    """How many items a tuple has, at least and at most."""
+
+    low: int
+    high: int
+
+    def __contains__(self, value: tuple) -> bool:
+        return self.low <= len(value) <= self.high
+
+    def __str__(self) -> str:
+        return f" of {self.low} to {self.high} items"
+
+
+@dataclass(frozen=True)
+class Text:
+    """Text without control characters, of so many characters at most."""
+
+    longest: int
+
+    def __contains__(self, value: str) -> bool:
+        return len(value) <= self.longest and value == printable(value)
+
+    def __str__(self) -> str:
+        return f" of up to {self.longest} printable characters"
+
+
+Name = Annotated[str, Text(255)]
+Seed = Annotated[int, Range(0, 2**63 - 1)]
+Seed32 = Annotated[int, Range(0, 2**32 - 1)]  # where NumPy draws
+Count = Annotated[int, Range(1, 1_000_000_000)]
+Share = Annotated[float, Range(0, 1)]
+Weight = Annotated[float, Range(0, 1_000_000)]
+Decibels = Annotated[float, Range(-120, 40)]
+Seconds = Annotated[float, Range(0, 86_400, above=True)]
+Moment = Annotated[float, Range(0, 1_000_000)]  # seconds from a clip's beginning
+
+# sound and pictures of it
+SampleRate = Annotated[int, Range(1000, 384_000)]
+Hop = Annotated[int, Range(1, 65_536)]
+WindowSize = Annotated[int, Range(2, 16_384)]
+Floor = Annotated[float, Range(0, 1, above=True)]  # a magnitude
+
+# models
+Width = Annotated[int, Range(1, 8192)]
+Depth = Annotated[int, Range(0, 128)]
+Kernel = Annotated[int, Range(1, 255)]
+Stages = Annotated[int, Range(1, 64)]
+Bands = Annotated[int, Range(1, 256)]
+Vocab = Annotated[int, Range(2, 65_536)]
+Beam = Annotated[int, Range(1, 64)]
+
+# measuring
+Repeats = Annotated[int, Range(1, 1000)]
+StretchSeconds = Annotated[float, Range(0, 600, above=True)]
+
+# training
+BatchSize = Annotated[int, Range(1, 65_536)]
+LearningRate = Annotated[float, Range(0, 1_000_000_000, above=True)]
+Steps = Annotated[int, Range(0, 1_000_000_000)]
+CropSeconds = Annotated[float, Range(0.01, 600)]
+Speed = Annotated[float, Range(0.25, 4)]
+Processes = Annotated[int, Range(1, 1024)]
+Workers = Annotated[int, Range(0, 1024)]
+Precision = Literal["auto", "bfloat16", "float32"]
+
+# sampling
+Temperature = Annotated[float, Range(0, 1000)]
+TopK = Annotated[int, Range(1, 1_000_000)]
+TopP = Annotated[float, Range(0, 1, above=True)]
+Passes = Annotated[int, Range(1, 10_000)]
+GuidanceWeight = Annotated[float, Range(0, 1000)]
+Candidates = Annotated[int, Range(1, 64)]
+ClipSeconds = Annotated[float, Range(0, 30, above=True)]
+BlurRadius = Annotated[float, Range(0, 16)]
+
+
+def check(settings, option: bool = False, path: str = "") -> None:
+    """Raise InputError for the first field of a dataclass, or of one in it, that has a wrong type or is out of range.
+
+    Args:
+        option: name fields as command-line options: --loop.log-every instead of loop.log_every.
+        path: of the dataclass in a larger one, such as "loop.".
+    """
+    hints = _hints(type(settings))
+    for field in fields(settings):
+        value = getattr(settings, field.name)
+        if is_dataclass(value):
+            check(value, option, f"{path}{field.name}.")
+        else:
+            check_value(f"{path}{field.name}", value, hints[field.name], option)
+    if hasattr(settings, "check_together"):
+        settings.check_together()
+
+
+def check_arguments(function, arguments: dict[str, Any]) -> None:
+    """Raise InputError for the first argument that does not fit its annotation in the function's signature."""
+    for name, value in arguments.items():
+        hint = _hints(function).get(name, Any)
+        named = next((part.name for part in typing.get_args(hint)[1:] if getattr(part, "name", None)), name)
+        check_value(named, value, hint, option=True)
+
+
+def check_value(name: str, value, hint, option: bool = False) -> None:
+    """Raise InputError, naming the value, unless it has the type that the annotation says, within its range."""
+    if not _fits(value, hint):
+        name = "--" + name.replace("_", "-") if option else name
+        raise InputError(f"{name} is {shown(value)}; it takes {_description(hint)}.")
+
+
+@cache
+def _hints(annotated) -> dict[str, Any]:
+    return typing.get_type_hints(annotated, include_extras=True)
+
+
+def _fits(value, hint, limits: tuple = ()) -> bool:
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Annotated:
+        return _fits(value, args[0], tuple(limit for limit in args[1:] if isinstance(limit, Range | Items | Text)))
+    if origin in (typing.Union, types.UnionType):
+        return any(_fits(value, one, limits) for one in args)
+    if hint is types.NoneType:
+        return value is None
+    return _has_type(value, hint) and all(value in limit for limit in limits)
+
+
+def _has_type(value, hint) -> bool:
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Literal:
+        return any(type(value) is type(one) and value == one for one in args)
+    if origin in (tuple, list):
+        return isinstance(value, origin) and _items_fit(value, args if origin is tuple else (*args, ...))
+    if origin is dict:
+        return isinstance(value, dict) and all(_fits(key, args[0]) and _fits(one, args[1]) for key, one in value.items())
+    if hint is float and isinstance(value, float):
+        return math.isfinite(value)
+    if hint in (int, float):
+        return isinstance(value, int) and not isinstance(value, bool)
+    return not isinstance(hint, type) or isinstance(value, hint)
+
+
+def _items_fit(value: tuple | list, args: tuple) -> bool:
+    items = args[:1] * len(value) if args[-1:] == (Ellipsis,) else args
+    return len(items) == len(value) and all(map(_fits, value, items))
+
+
+def _description(hint, limits: str = "") -> str:
+    """What an annotation allows, in words."""
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Annotated:
+        return _description(args[0], "".join(str(limit) for limit in args[1:] if isinstance(limit, Range | Items | Text)))
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(_description(one, limits) for one in args)
+    if origin is Literal:
+        return " or ".join(map(repr, args))
+    if origin is list or args[-1:] == (Ellipsis,):
+        return f"a list{limits}, each {_description(args[0])}"
+    if origin is dict:
+        return f"names, each with {_description(args[1])}"
+    if origin is tuple:
+        return f"a list of {len(args)}: {', '.join(map(_description, args))}"
+    names = {int: "a whole number", float: "a number", str: "text", bool: "true or false", types.NoneType: "none"}
+    return names.get(hint, "another type") + ("" if hint is types.NoneType else limits)
+
+
+def printable(text: str) -> str:
+    """Text with its control characters written out, so that a name out of a file cannot steer a terminal."""
+    return "".join(c.encode("unicode_escape").decode() if unicodedata.category(c) in CONTROLS else c for c in text)
+
+
+def shown(value) -> str:
+    """A value for a message, on one line, without control characters."""
+    if isinstance(value, int) and value.bit_length() > MOST_BITS:
+        return "a number of more than 60 digits"
+    return reprlib.repr(value)

@@ -1,0 +1,231 @@
+"""Any sound file -> blocks of float32 samples, all of them that are there, and what is missing or damaged, in words.
+
+FFmpeg (through PyAV) decodes; libsndfile reads the few formats that FFmpeg does not know. What a file is, its bytes say.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import numpy as np
+
+from vqaudio.containers import Part, View, lacks_end_mark, lacks_index, parts, promises_too_much, tag_size
+from vqaudio.errors import InputError
+
+BLOCK = 2**20  # samples, over all channels, that are given at a time
+# The containers that FFmpeg may open. Playlists and the like are left out: they would make it open other files.
+CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mp3,aac,ogg,flac,wav,aiff,caf,w64,amr,asf,adts,au,nistsphere,voc,ircam,iff"
+FFMPEG_OPTIONS = {"format_whitelist": CONTAINERS, "protocol_whitelist": "", "max_size": str(2**20)}  # bytes a packet of PCM
+GUESSES = ("aac", "amr", "asf", "voc")  # FFmpeg estimates the lengths of these
+LIBSNDFILE_ONLY = (b" paf", b"fap ", b"2BIT", b"PVF1", b"MATLAB 5", b"Extended Instrum", b"ALawSoundFile", b"\xf0\x7e")
+KNOWN_KINDS = "WAV, FLAC, OGG, MP3, M4A or WebM"
+SLACK_S = 0.1  # codecs add and cut some samples at the ends
+
+Block = tuple[int, np.ndarray]  # sample rate in Hz, float32 [n, channels]
+
+
+class SoundFile:
+    """The samples of an open file, block by block; iterate once.
+
+    Attributes:
+        claimed_s: seconds that the file says it holds, known with the first block; None where it does not say.
+        problems: sentences about what is missing, damaged or stated wrongly; complete when all blocks have been taken.
+
+    Raises:
+        InputError: while iterating: no sound that can be decoded.
+    """
+
+    def __init__(self, name: str, file: BinaryIO, size: int):
+        self.name, self.file, self.size = name, file, size
+        self.problems: list[str] = []
+        self.claimed_s: float | None = None
+        self._read_s = self._missing_s = self._damaged_s = 0.0
+        self._breaks_off = False
+
+    def __iter__(self) -> Iterator[Block]:
+        if self.size == 0:
+            raise InputError(f"{self.name} is empty: it has no bytes.")
+        for part in parts(self.file, self.size):
+            before, self._breaks_off = self._read_s, False
+            try:
+                for rate, block in self._part(part):
+                    self._read_s += len(block) / rate
+                    yield rate, block
+            except InputError as error:
+                if not before:
+                    raise
+                self.problems.append(f"What follows the first {before:.2f} s is left out. {error}")
+                break
+            read = self._read_s - before
+            if not self._read_s and self._breaks_off:
+                raise self._refusal(part)
+            if part.claimed is not None and part.there:
+                self._missing_s += read * (part.claimed / part.there - 1)
+            elif self._stated_s is not None:
+                self._missing_s += self._stated_s - read
+        self._say_what_is_missing()
+
+    def _part(self, part: Part) -> Iterator[Block]:
+        import av
+
+        self._stated_s = None
+        if promises_too_much(self.file, part):
+            raise self._refusal(part)
+        try:
+            container = av.open(View(self.file, part), options=FFMPEG_OPTIONS)
+        except (av.FFmpegError, ValueError, OSError):
+            yield from self._through_libsndfile(part)
+            return
+        with container:
+            stream = next(iter(container.streams.audio), None)
+            if stream is None or stream.codec_context is None or not stream.rate or not stream.channels:
+                yield from self._through_libsndfile(part)
+                return
+            self._stated_s = self._stated(container, stream, part)
+            if self.claimed_s is None and part.claimed in (None, part.there):
+                self.claimed_s = self._stated_s
+            yield from _gathered(self._decoded(container, stream))
+            self._breaks_off |= lacks_end_mark(self.file, part)
+
+    def _stated(self, container, stream, part: Part) -> float | None:
+        """Seconds that the container says it holds."""
+        if container.format.name == "mp3":
+            return _seconds_in_table(View(self.file, part), stream.rate)
+        if container.format.name in GUESSES:
+            return None
+        if stream.duration is not None:
+            return float(stream.duration * stream.time_base)
+        alone = len(container.streams) == 1  # else it may be the length of a film
+        return container.duration / 1e6 if alone and container.duration is not None else None
+
+    def _decoded(self, container, stream) -> Iterator[Block]:
+        """Every frame that can be decoded."""
+        import av
+
+        stream.codec_context.options = {"err_detect": "crccheck"}
+        packets, packet = container.demux(stream), None
+        while True:
+            try:
+                packet = None
+                packet = next(packets, None)
+                if packet is None:
+                    return
+                frames = packet.decode()
+            except (av.FFmpegError, ValueError, OSError):
+                self._damaged_s += _seconds(packet)
+                self._breaks_off = True
+                continue
+            for frame in frames:
+                self._breaks_off = False
+                if frame.sample_rate and frame.samples:
+                    yield frame.sample_rate, _samples(frame)
+
+    def _through_libsndfile(self, part: Part) -> Iterator[Block]:
+        import soundfile
+
+        if not View(self.file, part).read(16).startswith(LIBSNDFILE_ONLY):
+            raise self._refusal(part)
+        try:
+            sound = soundfile.SoundFile(View(self.file, part))
+        except (soundfile.LibsndfileError, TypeError, ValueError):
+            raise self._refusal(part) from None
+        with sound:
+            step = max(1, BLOCK // sound.channels)
+            try:
+                while len(block := sound.read(step, dtype="float32", always_2d=True)):
+                    yield sound.samplerate, block
+            except (soundfile.LibsndfileError, ValueError):
+                self._breaks_off = True
+
+    def _refusal(self, part: Part) -> InputError:
+        if lacks_index(self.file, part):
+            return InputError(f"{self.name} is cut short, and the index that MP4 files keep at their end is lost: copy it again.")
+        return InputError(f"{self.name} is not an audio file that can be read, or it is damaged; use {KNOWN_KINDS}.")
+
+    def _say_what_is_missing(self) -> None:
+        stated_s = self._read_s + self._missing_s
+        if self._missing_s > SLACK_S:
+            self.problems.append(f"It is incomplete: {self._read_s:.2f} of {stated_s:.2f} s can be read.")
+        elif self._damaged_s > SLACK_S:
+            self.problems.append(f"Some of it is damaged: about {self._damaged_s:.2f} s were skipped.")
+        elif self._breaks_off:
+            self.problems.append("Its end is missing: the file breaks off in the middle of the sound.")
+        if self._missing_s < -SLACK_S:
+            self.problems.append(f"Its header says {stated_s:.2f} s, but it holds {self._read_s:.2f} s; all of it was read.")
+
+
+class Samples:
+    """The samples of an array, as `SoundFile` gives them.
+
+    Args:
+        source: (Hz, samples [N] or [N, channels]: integers at full scale or floats in [-1, 1]).
+
+    Raises:
+        InputError: it is something else.
+    """
+
+    claimed_s = None
+
+    def __init__(self, name: str, source: tuple):
+        if len(source) != 2 or not isinstance(source[0], int | np.integer):
+            raise InputError("An array needs its rate with it: (sample rate in Hz, samples [N] or [N, channels]).")
+        samples = np.asarray(source[1])
+        if samples.ndim not in (1, 2) or samples.dtype.kind not in "iuf":
+            raise InputError(f"Samples are numbers, [N] or [N, channels]; these are {samples.dtype} {list(samples.shape)}.")
+        self.name, self.problems, self.rate = name, [], int(source[0])
+        self.samples = samples.reshape(len(samples), -1) if samples.size else samples.reshape(0, 1)
+
+    def __iter__(self) -> Iterator[Block]:
+        step = max(1, BLOCK // self.samples.shape[1])
+        for i in range(0, max(1, len(self.samples)), step):
+            yield self.rate, full_scale(self.samples[i : i + step])
+
+
+def _gathered(frames: Iterator[Block]) -> Iterator[Block]:
+    """The same samples in larger blocks; a block has one rate and one number of channels."""
+    held: list[np.ndarray] = []
+    rate, count = 0, 0
+    for new_rate, samples in frames:
+        if held and (new_rate != rate or samples.shape[1] != held[0].shape[1] or count >= BLOCK):
+            yield rate, _whole(held)
+            held, count = [], 0
+        rate, count = new_rate, count + samples.size
+        held.append(samples)
+    if held:
+        yield rate, _whole(held)
+
+
+def _whole(held: list[np.ndarray]) -> np.ndarray:
+    return held[0] if len(held) == 1 else np.concatenate(held)
+
+
+def _samples(frame) -> np.ndarray:
+    """A decoded frame -> float32 [n, channels]."""
+    samples = frame.to_ndarray()
+    return full_scale(samples.T if frame.format.is_planar else samples.reshape(-1, frame.layout.nb_channels))
+
+
+def full_scale(samples: np.ndarray) -> np.ndarray:
+    """Integers at their type's full scale (unsigned ones around its middle) or floats -> float32."""
+    if samples.dtype.kind == "f":
+        with np.errstate(over="ignore", invalid="ignore"):  # too large for float32: infinite, which the meter refuses
+            return samples.astype(np.float32, copy=False)
+    half = 2.0 ** (8 * samples.dtype.itemsize - 1)
+    if samples.dtype.kind == "u":
+        return ((samples - half) / half).astype(np.float32)
+    return np.multiply(samples, np.float32(1 / half), dtype=np.float32)
+
+
+def _seconds(packet) -> float:
+    known = packet is not None and packet.duration and packet.time_base
+    return float(packet.duration * packet.time_base) if known else 0.0
+
+
+def _seconds_in_table(view: View, rate: int) -> float | None:
+    """Seconds of an MP3 as the table in its first frame states them; None where there is no table."""
+    view.seek(tag_size(view.read(10)))
+    head = view.read(2048)
+    found = re.search(rb"(?:Xing|Info)...[\x01\x03\x05\x07\x09\x0b\x0d\x0f](....)|VBRI.{10}(....)", head, re.DOTALL)
+    if found is None:
+        return None
+    return int.from_bytes(found[1] or found[2]) * (1152 if rate >= 32_000 else 576) / rate

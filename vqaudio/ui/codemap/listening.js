@@ -1,0 +1,179 @@
+// What is heard: it follows the state's source and stages, and fetches what they need.
+
+import { boostFor, Player } from "../shared/player.js";
+import { enabledStages, isPrefix } from "../shared/stages.js";
+import { range } from "../shared/text.js";
+import { samplesOf } from "../shared/wire.js";
+import { ALL, Decoded } from "./decoded.js";
+import { describeSource } from "./words.js";
+
+const PENDING_AFTER_MS = 120; // more clicks may follow on an arbitrary set of stages
+
+export class Listening {
+  /**
+   * @param {import("../shared/dom.js").Page} page
+   * @param {import("./state.js").State} state
+   * @param {import("../shared/wire.js").Wire} wire
+   */
+  constructor(page, state, wire) {
+    Object.assign(this, { page, state, wire, timer: null, playedKey: "" });
+    this.player = new Player(() => this.onEnd());
+    this.decoded = new Decoded(wire, () => this.refresh(), (sentence) => page.say(sentence));
+    state.on("sound", () => this.request());
+    state.on("clip", () => (state.clip ? !state.clip.draft && this.fetchPrefixes() : this.player.stop()));
+    state.on("edited", () => this.fetchPrefixes());
+    state.on("mode", () => state.mode === "look" && state.preview && this.hear("decoded"));
+  }
+
+  onEnd() {
+    this.state.announce();
+    if (this.page.find(".cm-status").textContent.startsWith("Playing")) this.page.say("Stopped at the end.");
+  }
+
+  /** Another clip is opened: nothing of the last one is needed. */
+  reset() {
+    this.rewind();
+    this.decoded.clear();
+    this.playedKey = "";
+  }
+
+  rewind() {
+    this.player.stop();
+    this.player.seek(0);
+  }
+
+  /** @returns {number[]} the stages that are heard */
+  get stages() {
+    const { source, addedStage, enabled } = this.state;
+    return source === "added" ? range(addedStage + 1) : enabledStages(enabled);
+  }
+
+  /** @returns {string[]} what to fetch of them */
+  get wanted() {
+    const { clip, source } = this.state;
+    return clip.long ? [source === "added" ? "added" : "sound"] : ALL;
+  }
+
+  /** @returns {import("./clip.js").ClipSound|undefined} what is to be heard, once it is here */
+  get sound() {
+    const { clip, source, preview } = this.state;
+    if (source === "original") return clip.original.samples ? clip.original : undefined;
+    if (source === "variation") return preview ? preview.sound : undefined;
+    return this.decoded.get(clip, this.stages, source === "added" ? "added" : "sound");
+  }
+
+  /** @returns {import("./clip.js").ClipSound|undefined} the sound whose spectrogram the lower lane shows */
+  get shownSound() {
+    return this.state.source === "original" ? this.decoded.get(this.state.clip, this.stages) : this.sound;
+  }
+
+  /** @returns {number} how far Boost raises what a stage adds */
+  get boostDb() {
+    const { clip, source, enabled } = this.state;
+    if (source !== "added") return 0;
+    const { sound } = this;
+    const whole = clip.original || this.decoded.facts(clip, range(enabled.length));
+    return sound && whole ? boostFor(sound.samples, sound.level, whole.level) : 0;
+  }
+
+  get gain() {
+    return this.state.boost ? Math.pow(10, this.boostDb / 20) : 1;
+  }
+
+  /** A sound has arrived: hear it, if it is the one. */
+  refresh() {
+    this.switchSound();
+    this.state.announce();
+  }
+
+  /** Put the sound that is to be heard in place of the one that plays. */
+  switchSound() {
+    const { clip, source, boost, preview } = this.state;
+    if (!clip) return; // closed while its sound was on the way
+    const { sound } = this;
+    const key = sound && `${source}/${clip.version}/${this.stages}/${boost}/${source === "variation" ? preview.key : ""}`;
+    if (!sound || key === this.playedKey) return;
+    this.playedKey = key;
+    this.player.change(sound.samples, clip.sample_rate, this.gain);
+  }
+
+  /** Ask for what is to be heard. */
+  request() {
+    clearTimeout(this.timer);
+    const { clip, source } = this.state;
+    if (source !== "original" && source !== "variation" && !clip.draft && !this.sound) {
+      const ask = () => clip === this.state.clip && this.decoded.ask(clip, this.stages, this.wanted);
+      this.timer = setTimeout(ask, isPrefix(this.stages) ? 0 : PENDING_AFTER_MS);
+    }
+    this.switchSound();
+  }
+
+  /** Every prefix, one after the other: for the curves, the levels, and so that the slider answers at once. */
+  async fetchPrefixes() {
+    const { clip } = this.state;
+    const { version } = clip;
+    const n = clip.geometry.stages.length;
+    const same = () => clip === this.state.clip && version === clip.version;
+    if (!(await this.decoded.ask(clip, range(n), this.wanted)) || !same()) return;
+    if (clip.original && !clip.original.samples) await this.fetchOriginal(clip);
+    for (let first = 1; first <= n && same(); first++) {
+      if (!(await this.decoded.ask(clip, range(first), clip.long ? [] : ALL))) return;
+    }
+  }
+
+  async fetchOriginal(clip) {
+    const answer = await this.wire.call("original", { token: clip.token });
+    if (!answer.ok) return this.page.say(answer.error);
+    this.state.addOriginal(clip, samplesOf(answer.sound));
+    if (clip === this.state.clip) this.refresh();
+  }
+
+  play() {
+    const { state, player, sound } = this;
+    if (!state.clip || !sound) return;
+    const atEnd = player.offset > state.clip.seconds - 0.02;
+    player.start(sound.samples, state.clip.sample_rate, this.gain, atEnd ? 0 : player.offset);
+    this.page.say(`Playing ${describeSource(state, this.boostDb)}.`);
+    state.announce("playing");
+  }
+
+  playIfSilent() {
+    if (!this.player.playing) this.play();
+  }
+
+  playOrStop() {
+    if (!this.player.playing) return this.play();
+    this.player.stop();
+    this.page.say("Stopped.");
+    this.state.announce();
+  }
+
+  /** Go on from there, playing or not. @param {number} seconds */
+  seek(seconds) {
+    const wasPlaying = this.player.playing;
+    this.player.stop();
+    this.player.seek(Math.min(this.state.clip.seconds, seconds));
+    if (wasPlaying) this.play();
+    this.state.announce();
+  }
+
+  /** Choose what is heard. @param {"original"|"decoded"|"added"} source @param {number} [addedStage] */
+  hear(source, addedStage) {
+    this.player.wake();
+    this.state.listenTo(source, addedStage);
+    this.saySource();
+  }
+
+  /** @param {boolean[]} enabled @param {?boolean[]} [beforeSolo] */
+  hearStages(enabled, beforeSolo) {
+    if (!enabled.some(Boolean)) return this.page.say("At least one stage stays on.");
+    this.player.wake();
+    this.state.enableStages(enabled, beforeSolo);
+    this.saySource();
+  }
+
+  saySource() {
+    const { state, player } = this;
+    this.page.say(`${player.playing ? "Playing" : "Ready to play"} ${describeSource(state, this.boostDb)}.`);
+  }
+}

@@ -1,0 +1,150 @@
+// The form of the prior: which one, its labels, and how it samples. An empty field stands for the prior's own setting, which is
+// shown in it.
+
+import { chosenLabels, el, labelField } from "../shared/dom.js";
+
+const FIELDS = ["temperature", "guidance", "steps", "seed", "seconds"];
+const CUT_DEFAULTS = { top_k: 50, top_p: 0.9, "": "" };
+const LOADING = "The priors are still loading: press again in a moment.";
+const BUSY = "A prior is at work already: wait until it is done, or press Cancel.";
+
+export class PriorPanel {
+  /**
+   * @param {import("../shared/dom.js").Page} page
+   * @param {import("./state.js").State} state
+   * @param {import("../shared/wire.js").Wire} wire
+   * @param {import("./recipe.js").Recipe} recipe of the page's address, restored once the priors are known
+   */
+  constructor(page, state, wire, recipe) {
+    Object.assign(this, { page, state, wire, recipe }); // the recipe is null once it has been restored
+    page.listen(".cm-prior", "change", () => this.showPrior());
+    page.listen(".cm-cut", "change", (event) => this.setCut(event.target.value, CUT_DEFAULTS[event.target.value]));
+    page.listen(".cm-settings", "submit", (event) => event.preventDefault());
+    state.on("mode", () => state.mode === "select" && this.load());
+  }
+
+  field(name) {
+    return this.page.find(`.cm-${name}`);
+  }
+
+  numberIn(name) {
+    const text = this.field(name).value.trim();
+    return text === "" ? null : Number(text);
+  }
+
+  /** Show the priors of another codec. @param {string} model */
+  useModel(model) {
+    if (!model || model === this.state.model) return;
+    this.state.useModel(model);
+    this.load();
+  }
+
+  /** Ask for the priors of the model, unless they are known. */
+  async load() {
+    const { page, state } = this;
+    if (state.priors) return;
+    const asked = state.model;
+    const answer = await this.wire.call("priors", { model: asked });
+    if (state.priors || asked !== state.model) return;
+    this.field("noprior").textContent = answer.ok ? answer.none : answer.error;
+    if (!answer.ok) return;
+    state.setPriors(answer.model, answer.priors);
+    const options = (text) => answer.priors.map(({ name }) => el("option", { value: name, text: text(name) }));
+    this.field("prior").replaceChildren(...options((name) => name));
+    this.field("colour").replaceChildren(this.field("colour").options[0], ...options((name) => `surprise under ${name}`));
+    this.showPrior();
+    if (this.recipe) this.restore(this.recipe);
+    this.recipe = null;
+    page.root.dataset.priors = answer.priors.length ? "some" : "none";
+  }
+
+  /** @returns {?object} the prior that is chosen */
+  get prior() {
+    return this.state.priors && this.state.priors.find(({ name }) => name === this.field("prior").value);
+  }
+
+  /** @returns {string} why it cannot start now; "" if it can */
+  get unavailableReason() {
+    if (!this.prior) return this.field("noprior").textContent || LOADING;
+    return this.state.job ? BUSY : "";
+  }
+
+  /** @returns {Object<string, string>} the labels that are chosen */
+  get labels() {
+    return chosenLabels(this.page.root);
+  }
+
+  /** @returns {object} how it samples, as the server takes it; null stands for the prior's own setting */
+  get settings() {
+    const cut = this.field("cut").value;
+    return {
+      temperature: this.numberIn("temperature"), guidance: this.numberIn("guidance"), steps: this.numberIn("steps"),
+      top_k: cut === "top_k" ? this.numberIn("cut-value") : null, top_p: cut === "top_p" ? this.numberIn("cut-value") : null,
+      labels: this.labels, local: this.field("local").value === "local",
+      seed: this.field("keep-seed").checked ? this.numberIn("seed") : null,
+    };
+  }
+
+  /** The labels of the chosen prior; what was chosen before stays, where it can. */
+  showPrior() {
+    const { prior, labels } = this;
+    if (!prior) return;
+    const fields = Object.entries(prior.labels).map(([kind, values]) =>
+      labelField(kind, values.map(([value, text]) => [value, text.replaceAll("_", " ")]), true, labels[kind]));
+    this.field("labels").replaceChildren(...fields);
+    this.field("local-label").hidden = !fields.length;
+    this.showDefaults(prior.usual);
+    this.field("prior-note").textContent = prior.sees_right ? "This prior uses the audio on both sides of the gap."
+      : "This prior works from left to right and ignores audio after the gap.";
+  }
+
+  showDefaults({ new: forNew, hole: forGap }) {
+    for (const name of ["temperature", "steps", "guidance"]) {
+      const [fresh, gap] = [forNew[name] ?? "none", forGap[name] ?? "none"];
+      this.field(name).placeholder = fresh === gap ? fresh : `${gap}, ${fresh}`;
+      const usual = fresh === gap ? fresh : `${gap} for a gap and ${fresh} for a new clip`;
+      this.field(name).title = `Empty: this prior's default, ${usual}`;
+    }
+    this.field("cut").options[0].textContent = (forNew.top_p ?? 1) < 1 ? `top-p ${forNew.top_p}` : "all codewords";
+  }
+
+  setCut(kind, value) {
+    this.field("cut").value = kind;
+    this.field("cut-value").hidden = !kind;
+    this.field("cut-value").value = value;
+  }
+
+  /** Show the seed that the server has used. @param {number} seed */
+  showSeed(seed) {
+    this.field("seed").value = seed;
+  }
+
+  /** @param {string} mask of the selection @returns {import("./recipe.js").Recipe} */
+  toRecipe(mask) {
+    const cut = this.field("cut").value;
+    return {
+      model: this.state.model, prior: this.prior ? this.prior.name : "", labels: Object.entries(this.labels),
+      numbers: Object.fromEntries(FIELDS.map((name) => [name, this.field(name).value])),
+      cut: cut ? [cut, this.field("cut-value").value] : null, local: this.field("local").value === "local", mask,
+    };
+  }
+
+  /** Fill the form in. What the recipe asks for and is not here is said, and the rest is taken. */
+  restore(recipe) {
+    const wrong = [];
+    if (this.state.priors.some(({ name }) => name === recipe.prior)) this.field("prior").value = recipe.prior;
+    else if (recipe.prior) wrong.push(`the prior ${recipe.prior} is not here`);
+    this.showPrior();
+    for (const [kind, value] of recipe.labels) {
+      const field = this.page.find(`[data-label="${CSS.escape(kind)}"]`);
+      const known = field ? [...field.options].map((option) => option.value).filter(Boolean) : [];
+      if (known.includes(value)) field.value = value;
+      else wrong.push(field ? `there is no ${kind} ${value}; known are ${known.join(", ")}` : `there is no label ${kind}`);
+    }
+    for (const [name, value] of Object.entries(recipe.numbers)) this.field(name).value = value;
+    if ("seed" in recipe.numbers) this.field("keep-seed").checked = true;
+    if (recipe.local) this.field("local").value = "local";
+    if (recipe.cut) this.setCut(...recipe.cut);
+    if (wrong.length) this.page.say(`This link asks for something that is not here: ${wrong.join("; ")}.`);
+  }
+}

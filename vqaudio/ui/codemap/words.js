@@ -1,0 +1,125 @@
+// Sentences about what is in the map and what is heard.
+
+import { enabledStages, nameStages } from "../shared/stages.js";
+import { counted, hertzRange, number } from "../shared/text.js";
+import { idAt, surpriseAt } from "./clip.js";
+import { placeOf, stageOfRow } from "./geometry.js";
+import { DRAWN } from "./selection.js";
+
+/**
+ * How often a codeword occurs in the training set.
+ * @param {import("./clip.js").Clip} clip
+ * @param {number} row
+ * @param {number} id
+ * @returns {?{count: number, share: string}} null if that was not measured
+ */
+export function trainingCount(clip, row, id) {
+  const counts = clip.train_counts && clip.train_counts[stageOfRow(clip.geometry, row).number];
+  if (!counts) return null;
+  const share = (100 * counts[id]) / counts.reduce((a, b) => a + b, 0);
+  return { count: counts[id], share: `${share === 0 ? "0" : share < 0.095 ? "<0.1" : number(share, 1)} %` };
+}
+
+/**
+ * The same as a clause.
+ * @param {import("./clip.js").Clip} clip
+ * @param {number} row
+ * @param {number} id
+ * @returns {string}
+ */
+export function describeFrequency(clip, row, id) {
+  const found = trainingCount(clip, row, id);
+  if (!found) return "how often it occurs in the training set was not measured";
+  const { bands, steps } = stageOfRow(clip.geometry, row);
+  const where = bands * steps === 1 ? "columns" : "cells of this stage";
+  return found.count ? `in ${found.share} of the training set's ${where} (${number(found.count)})` : "never in the training set";
+}
+
+/**
+ * @param {import("./clip.js").Clip} clip
+ * @param {import("./geometry.js").Cell} cell
+ * @param {?object} surprise
+ * @returns {string}
+ */
+export function describeCell(clip, cell, surprise) {
+  const { stage, x, band } = placeOf(clip.geometry, cell);
+  const each = 1 / (clip.geometry.frameRate * stage.steps);
+  const id = idAt(clip, cell);
+  const bits = surpriseAt(clip, surprise, cell);
+  const where = `Stage ${stage.number + 1}${stage.bands > 1 ? `, band ${band + 1}` : ""}`;
+  const what = id < stage.vocab ? `codeword ${id}, ${describeFrequency(clip, cell.row, id)}` : "not decided yet";
+  const score = bits === null ? "" : ` ${number(bits, 2)} bits of surprise.`;
+  return `${where}, ${number(x * each, 2)} to ${number((x + 1) * each, 2)} s: ${what}.${score}`;
+}
+
+/**
+ * @param {import("./clip.js").Clip} clip
+ * @returns {string}
+ */
+export function describeSelection({ geometry, selection }) {
+  const bounds = selection.bounds();
+  if (!bounds) return "Nothing is selected.";
+  const [start, end] = [bounds.first / geometry.frameRate, (bounds.last + 1) / geometry.frameRate];
+  const where = `${number(start, 2)} to ${number(end, 2)} s, ${nameStages(selection.stages)}`;
+  return `${counted(selection.count, "cell")} selected: ${where}.${describeFrequencies(geometry, selection)}`;
+}
+
+function describeFrequencies({ stages, scale }, selection) {
+  const heights = [];
+  selection.eachRun(DRAWN, ({ top, bands: [band] }) => heights.push(stages[top].heights[band], stages[top].heights[band + 1]));
+  if (scale.edges.length <= 2 || !heights.length) return "";
+  return ` ${hertzRange(scale.hz(Math.min(...heights)), scale.hz(Math.max(...heights)))}.`;
+}
+
+/**
+ * What the page plays, to follow "Playing".
+ * @param {import("./state.js").State} state
+ * @param {number} boostDb
+ * @returns {string}
+ */
+export function describeSource({ source, addedStage, boost, enabled, gallery, preview }, boostDb) {
+  if (source === "original") return "the original";
+  if (source === "variation") {
+    const what = gallery.isNew ? "the new clip" : `variation ${preview.number + 1}`;
+    return `${what}${preview.step < 0 ? "" : ` after step ${preview.step + 1}`}`;
+  }
+  if (source === "added") {
+    const level = boost ? `raised by ${number(boostDb, 1)} dB` : "at its true level";
+    return `what stage ${addedStage + 1} adds, ${level}`;
+  }
+  return `the sound of ${describeEnabled(enabled)}`;
+}
+
+/**
+ * @param {boolean[]} enabled
+ * @returns {string} "all stages" or "stages 1–3"
+ */
+export function describeEnabled(enabled) {
+  const stages = enabledStages(enabled);
+  return stages.length === enabled.length ? "all stages" : nameStages(stages);
+}
+
+/**
+ * @param {import("./clip.js").Clip} clip
+ * @returns {string} what the numbers in the map are
+ */
+export function describeCodes({ geometry }) {
+  const { stages, rows, frameRate } = geometry;
+  const same = stages.every(({ vocab, bands, steps }) => vocab === stages[0].vocab && bands * steps === 1);
+  const numbers = same
+    ? `${stages.length} numbers, one for each stage, and each names one of ${stages[0].vocab} learned codewords`
+    : `${rows} numbers in ${stages.length} stages, and each names a learned codeword`;
+  const bands = stages.some((stage) => stage.bands > 1)
+    ? " A stage with bands is a picture: time to the right, low tones at the bottom." : "";
+  return `Every ${number(1000 / frameRate)} ms of sound become ${numbers}. Each stage corrects the error of the stages above it: `
+    + `switch them off to hear what they do.${bands}`;
+}
+
+/**
+ * @param {import("./clip.js").Clip} clip
+ * @returns {string} how many changes can be undone
+ */
+export function describeEdits(clip) {
+  if (clip.edits) return `${counted(clip.edits, "change")} in all.`;
+  return clip.original ? "As it was encoded." : "As it was.";
+}

@@ -1,0 +1,31 @@
+"""The Compare view: one clip by two models, or at two rates, side by side, and a blind test of whether they can be told apart."""
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from vqaudio.ui import turns
+from vqaudio.ui.compare.pair import FUNCTIONS, open_pair, store
+from vqaudio.ui.shared import component_settings
+
+
+class Compare(gr.HTML):
+    """Two sides of one clip. Its value is what `Pair.describe` tells; all else happens in the page."""
+
+    def __init__(self, value: dict | None = None, **settings: Any):
+        files = component_settings(Path(__file__).parent)
+        super().__init__(value=value, server_functions=turns.for_page(FUNCTIONS), **files, **settings)
+
+    def api_info(self) -> dict[str, Any]:
+        return {"type": "object", "description": "A clip to compare, as the page draws it."}
+
+
+def view(sound: gr.Audio, trim: gr.Checkbox) -> None:
+    """Fill the tab that is being built."""
+    with gr.Tab("Compare") as tab:
+        component = Compare(elem_id="compare")
+        token = gr.State(None, time_to_live=3600, delete_callback=store.drop)
+        tab.select(
+            turns.event(open_pair), [sound, trim, token], [component, token], api_visibility="private", show_progress="hidden",
+        )
