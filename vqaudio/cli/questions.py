@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import tyro
 
 from vqaudio.errors import InputError
+from vqaudio.files import check_folder
 
 Model = Annotated[str, tyro.conf.arg(help="A name in weights/, a folder, or a Hub id.")]
 Split = Literal["train", "validation", "test"]
@@ -159,7 +160,7 @@ def evaluate(
     from vqaudio.evaluation import question_evaluation as evaluation
 
     if json:
-        hub.check_folder(json)
+        check_folder(json)
     if compare_conditioning:
         result = evaluation.compare_conditioning()
         print(evaluation.conditioning_table(result))

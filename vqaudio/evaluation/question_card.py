@@ -5,7 +5,7 @@ from pathlib import Path
 
 from vqaudio.evaluation import question_evaluation
 from vqaudio.evaluation.card import read_record, training_in_words
-from vqaudio.hub import replace_file
+from vqaudio.files import replace_file
 from vqaudio.questions.film import QuestionConfig, QuestionModel
 
 CARD = """---

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from vqaudio.hub import replace_file
+from vqaudio.files import replace_file
 from vqaudio.questions.examples import answer_all, examples
 from vqaudio.questions.film import COURSEWORK, QuestionModel
 from vqaudio.questions.inputs import inputs_of

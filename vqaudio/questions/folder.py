@@ -15,7 +15,7 @@ import soundfile
 
 from vqaudio.audio import to_int16
 from vqaudio.errors import InputError
-from vqaudio.hub import replace_file
+from vqaudio.files import replace_file
 from vqaudio.progress import bar
 from vqaudio.questions import scenes
 from vqaudio.questions.grammar import Asker

@@ -9,7 +9,7 @@ import torch
 
 from vqaudio import audio
 from vqaudio.errors import InputError
-from vqaudio.hub import replace_file
+from vqaudio.files import replace_file
 from vqaudio.progress import bar
 from vqaudio.questions.film import QuestionConfig, QuestionModel
 from vqaudio.questions.layouts import Folder, Source

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from vqaudio.errors import InputError
-from vqaudio.hub import replace_file
+from vqaudio.files import replace_file
 from vqaudio.progress import bar
 from vqaudio.questions import programs
 from vqaudio.questions.folder import check_new, write_json
