@@ -317,3 +317,13 @@ def test_relational_answers_of_sort_of_clevr():
         "query_shape": "circle", "is_left": "yes", "is_top": "yes", "closest_shape": "square", "furthest_shape": "circle",
         "count_same_shape": "2",
     }
+
+
+def test_a_run_that_is_cut_short_leaves_no_scenes(clear_folder, tmp_path, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(scenes, "scene", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        folder.write_sound_scenes(tmp_path / "out", clear_folder, "test", 3, 5, 0)
+    assert not (tmp_path / "out").exists()

@@ -15,7 +15,7 @@ import soundfile
 
 from vqaudio.audio import to_int16
 from vqaudio.errors import InputError
-from vqaudio.files import replace_file
+from vqaudio.files import replace_file, replace_folder
 from vqaudio.progress import bar
 from vqaudio.questions import scenes
 from vqaudio.questions.grammar import Asker
@@ -35,9 +35,15 @@ def write_sound_scenes(
     check_new(out)
     if count < 1 or questions < 1:
         raise InputError("At least one scene and one question are needed.")
-    library = scenes.load_notes(data, split, semitones)
-    asker, listed, asked = Asker(seed, split), [], []
-    (out / "audio").mkdir(parents=True, exist_ok=True)
+    library, asker = scenes.load_notes(data, split, semitones), Asker(seed, split)
+    info = {"source": "CLEAR's elementary sounds", "split": split, "seed": seed, "semitones": semitones}
+    replace_folder(out, lambda folder: _write_sounds(folder, library, asker, info, count, questions))
+    return asker.commonest()
+
+
+def _write_sounds(out: Path, library: tuple[scenes.Note, ...], asker: Asker, info: dict, count: int, questions: int) -> None:
+    split, seed, listed, asked = info["split"], info["seed"], [], []
+    (out / "audio").mkdir()
     with bar("scenes", count, " scenes") as progress:
         for index in range(count):
             audio, sounds = scenes.scene(library, split, seed, index)
@@ -49,10 +55,8 @@ def write_sound_scenes(
                 for n, one in enumerate(asker.ask(sounds, index, questions))
             ]
             progress.update()
-    info = {"source": "CLEAR's elementary sounds", "split": split, "seed": seed, "semitones": semitones}
     write_json(out / "scenes.json", {"info": info, "scenes": listed})
     write_json(out / "questions.json", {"info": info, "questions": asked})
-    return asker.commonest()
 
 
 def check_new(out: Path) -> None:
@@ -69,4 +73,4 @@ def write_json(path: Path, content: dict) -> None:
 def _write_flac(path: Path, audio: np.ndarray) -> None:
     file = io.BytesIO()  # and not the disk: soundfile does not tell when a disk is full
     soundfile.write(file, to_int16(audio), scenes.SAMPLE_RATE, subtype="PCM_16", format="FLAC")
-    replace_file(path, lambda temporary: temporary.write_bytes(file.getbuffer()))
+    path.write_bytes(file.getbuffer())

@@ -3,7 +3,6 @@
 Each shape has a colour of its own. Half of the questions are about one shape (non-relational), half about several (relational).
 """
 
-import io
 import random
 from collections import Counter
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from vqaudio.errors import InputError
-from vqaudio.files import replace_file
+from vqaudio.files import replace_folder
 from vqaudio.progress import bar
 from vqaudio.questions import programs
 from vqaudio.questions.folder import check_new, write_json
@@ -101,20 +100,27 @@ def write_picture_scenes(out: Path, split: str, count: int, questions: int, seed
     Raises:
         InputError: the folder holds files already, or a count is out of range.
     """
-    from PIL import Image
-
     check_new(out)
     every = [(kind, colour) for kind in TEMPLATES for colour in COLOURS]
     if count < 1 or not 1 <= questions <= len(every) or split not in SPLITS:
         raise InputError(f"At least one picture and 1 to {len(every)} questions about each are needed.")
+    shares: dict[str, float] = {}
+    replace_folder(out, lambda folder: shares.update(_write_pictures(folder, every, split, count, questions, seed)))
+    return shares
+
+
+def _write_pictures(
+    out: Path, every: list[tuple[str, str]], split: str, count: int, questions: int, seed: int
+) -> dict[str, float]:
+    """The share of the most frequent answer of each type."""
+    from PIL import Image
+
     listed, asked = [], []
-    (out / "pictures").mkdir(parents=True, exist_ok=True)
+    (out / "pictures").mkdir()
     with bar("pictures", count, " pictures") as progress:
         for index in range(count):
             objects, name = picture_scene(split, seed, index), f"{split}_{index:06d}.png"
-            file = io.BytesIO()
-            Image.fromarray(draw(objects)).save(file, "PNG")
-            replace_file(out / "pictures" / name, lambda path, file=file: path.write_bytes(file.getbuffer()))
+            Image.fromarray(draw(objects)).save(out / "pictures" / name)
             where = {"scene_index": index, "scene_filename": name, "split": split}
             listed.append({**where, "objects": objects})
             chosen = random.Random(f"questions {seed} {split} {index}").sample(every, questions)
