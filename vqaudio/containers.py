@@ -222,14 +222,14 @@ def _bounded(file: BinaryIO, start: int, at: int, size: int, layout: Layout) -> 
         claimed -= layout.header.size
     if _bytes(file, start, 4) in (b"RF64", b"BW64") and claimed == 2**32 - 1:
         claimed = _long_size(file, start, size, layout)
-    if begin + claimed > size or claimed < 0:
-        unknown = claimed < 0 or (claimed >= UNKNOWN and layout.header.size == 8)
-        return Part(start, size, {}, None if unknown else claimed, size - begin)
-    end = _end_of(file, begin + claimed, size, layout)
+    there = size - begin
+    if claimed > there:
+        unknown = claimed >= UNKNOWN and layout.header.size == 8
+        return Part(start, size, {}, None if unknown else claimed, there)
+    end = _end_of(file, begin + claimed, size, layout) if claimed >= 0 else None
     if end is not None:
         return Part(start, end, {}, claimed, claimed)
-    there = size - begin
-    return Part(start, size, _patches(file, start, at, there, layout), claimed, there)
+    return Part(start, size, _patches(file, start, at, there, layout), None if claimed < 0 else claimed, there)
 
 
 def _long_size(file: BinaryIO, start: int, size: int, layout: Layout) -> int:

@@ -115,6 +115,7 @@ TopP = Annotated[float, Range(0, 1, above=True)]
 Passes = Annotated[int, Range(1, 10_000)]
 GuidanceWeight = Annotated[float, Range(0, 1000)]
 Candidates = Annotated[int, Range(1, 64)]
+Variations = Annotated[int, Range(1, 64)]
 ClipSeconds = Annotated[float, Range(0, 30, above=True)]
 BlurRadius = Annotated[float, Range(0, 16)]
 

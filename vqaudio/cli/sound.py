@@ -10,7 +10,7 @@ from vqaudio import ranges
 from vqaudio.errors import InputError
 
 Model = Annotated[str, tyro.conf.arg(help="A name in weights/, a folder, or a Hub id.")]
-Device = Annotated[str, tyro.conf.arg(help="auto, cpu, cuda or mps.")]
+Device = Annotated[str, tyro.conf.arg(help="auto, cpu, cuda or mps; auto is $VQAUDIO_DEVICE if that is set.")]
 Beam = Annotated[
     ranges.Beam, tyro.conf.arg(help="Paths kept in the search for codewords; 1 is greedy, 8 is slower and a little better.")
 ]
@@ -60,6 +60,7 @@ def decode(
     """Turn a .vqa file back into audio; a file of several clips gives OUT-1, OUT-2, ..."""
     from vqaudio import audio
     from vqaudio.codes import parse_stages
+    from vqaudio.files import numbered
     from vqaudio.vqa import read_vqa
 
     _check_pair(source, target)
@@ -67,7 +68,7 @@ def decode(
     codec = _codec(model, device)
     codes = read_vqa(source, codec)
     chosen = parse_stages(stages, len(codes.spec.stages))
-    targets = [target] if len(codes) == 1 else [target.with_stem(f"{target.stem}-{b + 1}") for b in range(len(codes))]
+    targets = numbered(target, len(codes))
     audio.check_target(targets[-1])
     for b, path in enumerate(targets):
         audio.save(path, codec.decode(codes.clip(b), chosen)[0], codec.sample_rate)
@@ -129,13 +130,13 @@ def _check_pair(source: Path, target: Path) -> None:
 
 def _codec(model: str, device: str):
     from vqaudio.codec import Codec
+    from vqaudio.devices import pick
     from vqaudio.hub import load
-    from vqaudio.training.loop import pick_device
 
     codec = load(model)
     if not isinstance(codec, Codec):
         raise InputError(f"The model {model!r} is not a codec.")
-    return codec.to(pick_device(device))
+    return codec.to(pick(device))
 
 
 def _read(path: Path, codec):

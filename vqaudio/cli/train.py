@@ -125,8 +125,8 @@ def prior(args: list[str]) -> None:
     settings = run.settings
     place = Place.join(settings.loop.device)
     codec = hub.load(settings.codec).to(place.device)
-    train, validation, facts = load_data(run, codec.sample_rate)
-    facts.data["codec"] = {"name": codec.name, "fingerprint": codec.encoder_fingerprint}
+    of_codec = {"codec": {"name": codec.name, "fingerprint": codec.encoder_fingerprint}}
+    train, validation, facts = load_data(run, codec.sample_rate, more=of_codec)
     clips, unseen = variants(codec, train, settings.training), encoded(codec, validation, "validation")
     config = config_for(settings.prior, codec, codec.name, train)
     torch.manual_seed(settings.loop.seed)
@@ -192,8 +192,12 @@ def _value_of(option: str, args: list[str]) -> str | None:
     return None
 
 
-def load_data(run: Run, sample_rate: int, part: str = "train"):
+def load_data(run: Run, sample_rate: int, part: str = "train", more: dict | None = None):
     """The part to learn from and the validation part, at the model's rate, and the facts that the run records.
+
+    Args:
+        part: train, or development.
+        more: facts of the data that the model is trained on, beside those of the dataset.
 
     Raises:
         InputError: those of `data.load_split`; or the run cannot begin or continue, which is known before anything is read.
@@ -209,7 +213,7 @@ def load_data(run: Run, sample_rate: int, part: str = "train"):
     splits = {one: load_split(settings["dataset"], one, run.data, sample_rate) for one in (part, "validation")}
     start = settings.get("start_from")
     start_from = {"model": relative(start), "data": trained_on(runs_of(folder_of(start)))} if start else None
-    return *splits.values(), RunFacts(known, facts(settings["dataset"], splits), start_from)
+    return *splits.values(), RunFacts(known, facts(settings["dataset"], splits) | (more or {}), start_from)
 
 
 def new_model(config):
