@@ -1,6 +1,6 @@
 """Saving, loading and pushing models: a folder in the layout of a Hub repository (config.json, model.safetensors, README.md).
 
-The registry is the folder: config.json names a module that must exist in `codecs/` or `priors/` (or be the judges'), and
+The registry is the folder: config.json names a module in `codecs/` or `priors/`, the judges' or `questions.film`, and
 nothing else can be imported through it. Nothing is unpickled.
 """
 
@@ -27,7 +27,7 @@ from vqaudio.json_files import read_json
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
 FAMILIES = ("codecs", "priors")
-SINGLE_MODULES = ("judges",)
+SINGLE_MODULES = ("judges", "questions.film")
 MOVED = {"evaluation.judges": "judges"}  # where config.json files from before name a module that has moved
 UPLOADED = ["*.json", "*.safetensors", "*.md"]
 MODEL_FILES = ("config.json", "model.safetensors")
