@@ -25,7 +25,7 @@ ABOUT = About(
     trained="Trained on about 84 in a hundred of the notes; weights and settings chosen on six. Which is which follows from a "
     "hash of the recording's name.",
     tested="The test part is the ten in a hundred that nothing was trained or chosen on.",
-    heard="Means over the {clips} notes.",
+    heard="Means over the notes.",
     knows="It knows single notes of wind, brass and plucked instruments, A sharp 0 to E 7, at most 4 s long.",
     beyond="Chords, voices and noise come back recognisable at best",
     licence="cc-by-4.0",

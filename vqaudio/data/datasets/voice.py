@@ -41,8 +41,8 @@ ABOUT = About(
     trained="Trained on fifteen in sixteen of the recordings of wake-words, spoken-commands, vctk-p239 and festvox-ru, and on "
     "FSDD's takes 10 to 49; the codec, on a GPU, also on five minutes of each of asterisk's voices. Weights and settings were "
     "chosen on the rest.",
-    tested="The test clips are of Speech Commands v0.01, which nothing was trained or chosen on: other people, words, rooms and "
-    "microphones.",
+    tested="The test clips are 300 of Speech Commands v0.01, which nothing was trained or chosen on: other people, words, rooms "
+    "and microphones.",
     heard="PESQ (wide band), ESTOI and DNSMOS are means over {utterances} rows of ten clips; mel-L1, MR-STFT and SI-SDR over the "
     "{clips} clips; speaker similarity is the cosine of resemblyzer's embeddings, a mean over speakers.",
     knows="It knows voices, most of them speaking English into everyday microphones.",
