@@ -161,7 +161,8 @@ def test_new_clips_and_gaps_are_those_of_the_cpu(model_folder, device, tmp_path)
     for place in ("cpu", device):
         codec, prior = hub.load(model_folder).to(place), hub.load(tmp_path / "prior").to(place)
         sound, codes = vqaudio.generate(codec, prior, {"digit": "1"}, generator=seeded(5, 3))
-        again, filled = vqaudio.inpaint(codec, prior, codec.encode(sound, codes.lengths), codes.region(0.1, 0.15), generator=seeded(1, 3))
+        gap = codes.region(0.1, 0.15)
+        again, filled = vqaudio.inpaint(codec, prior, codec.encode(sound, codes.lengths), gap, generator=seeded(1, 3))
         answers.append([part.cpu() for part in (sound, codes.ids, again, filled.ids)])
     for wanted, found in zip(*answers):
         assert torch.equal(wanted, found) if not wanted.is_floating_point() else float((wanted - found).abs().max()) < 1e-3

@@ -94,7 +94,8 @@ def everything(clip: str, monkeypatch) -> dict:
     token, name = handlers.store.put(bench), "notes"
     found = {"codes": bench.ids.clone(), "sound": bench.sound((0, 1))}
     settings = {"seed": 3, "labels": {"speaker": "ann"}, "steps": 4}
-    found["fill"] = finished(inpainting.fill({"token": token, "prior": name, "rectangles": [AREA], "settings": settings}))["results"]
+    asked = {"token": token, "prior": name, "rectangles": [AREA], "settings": settings}
+    found["fill"] = finished(inpainting.fill(asked))["results"]
     found["new"] = finished(inpainting.new_clip({"prior": name, "settings": settings}))["results"]
     found["score"] = finished(inpainting.score({"token": token, "prior": name}))["results"][0]["bits"]
     found["note"] = playing.note({"prior": name, "key": 60, "seconds": 0.3})["sound"]
@@ -167,7 +168,8 @@ def test_the_decorator_is_asked_for_one_function_and_only_where_its_package_is(t
     )
     script = (
         "import torch\nfrom vqaudio.ui import models, verbs\n"
-        "print(verbs.spaces and verbs.spaces.names, verbs.lent(), verbs.encode(models.codec(), torch.zeros(1, 800))[0].ids.shape[2])"
+        "codes = verbs.encode(models.codec(), torch.zeros(1, 800))[0]\n"
+        "print(verbs.spaces and verbs.spaces.names, verbs.lent(), codes.ids.shape[2])"
     )
     for path, said in ((str(tmp_path), "[('_on_card', True)] True 5"), ("", "None False 5")):
         settings = {"PYTHONPATH": os.pathsep.join([path, environment["PYTHONPATH"]]), "VQAUDIO_MODEL": str(model_folder)}
