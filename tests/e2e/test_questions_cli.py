@@ -87,6 +87,15 @@ def test_train_then_evaluate(command, scene_folders, tmp_path, monkeypatch):
     assert code == 0 and "accuracy_count" in out
     files = {path.name for path in (tmp_path / "run").iterdir()}
     assert {"best", "last", "metrics.csv", "checkpoint.pt", "training.json"} <= files
+    run = ("train", "questions", "--recipe", "ask-notes", "--data", scene_folders, "--out", "run", *tiny, "--resume")
+    before = (tmp_path / "run" / "checkpoint.pt").stat().st_mtime_ns
+    assert "nothing left to do" in command(*run)[1]
+    code, _, err = command(*run, "--training.learning-rate", 1)
+    assert code == 2 and "--training.learning-rate is 1.0 and was 0.0015" in err
+    assert (tmp_path / "run" / "checkpoint.pt").stat().st_mtime_ns == before
+    assert command("card", "--model", "run/best")[0] == 0
+    card = (tmp_path / "run" / "best" / "README.md").read_text()
+    assert "license: unknown" in card and "dataset scenes: " in card and "train questions" in card
     arguments = ("--data", scene_folders, "--split", "validation", "--json", "scores.json")
     code, out, _ = command("evaluate", "questions", "--model", "run/best", *arguments)
     scores = json.loads((tmp_path / "scores.json").read_text())

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -92,6 +93,14 @@ def test_a_finished_run_writes_nothing_when_it_is_resumed(tmp_path):
     assert contents(tmp_path) == before
     with pytest.raises(InputError, match="continue it with --resume"):
         fit(Toy(), LOOP, tmp_path, CPU)
+
+
+def test_the_last_model_of_a_finished_run_comes_back(tmp_path):
+    fit(Toy(), LOOP, tmp_path, CPU)
+    before = contents(tmp_path)
+    shutil.rmtree(tmp_path / "last")
+    fit(Toy(), LOOP, tmp_path, CPU, resume=True)
+    assert {name: text for name, (text, _) in contents(tmp_path).items()} == {name: text for name, (text, _) in before.items()}
 
 
 SETTINGS = {"codec": {"sample_rate": 8000, "hop": 160}, "training": {"workers": 0, "speeds": (1.0, 1.1)}}

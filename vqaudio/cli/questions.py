@@ -100,13 +100,16 @@ def train(args: list[str]) -> None:
     from vqaudio.training.loop import Place, fit
     from vqaudio.training.question_recipes import QUESTION_RECIPES
     from vqaudio.training.question_task import QuestionTask
-    from vqaudio.training.setup import parse, report
+    from vqaudio.training.setup import beginning, parse, report
 
     run = parse(args, QUESTION_RECIPES, "ask-notes", "vqaudio train questions")
     settings = run.settings
     if run.data is None:
         raise InputError("Name the folder of scenes and questions with --data.")
+    facts = beginning(run)
     folders = [read(settings.layout, run.data, split) for split in ("train", "validation")]
+    sizes = {split: {"questions": len(folder.questions)} for split, folder in zip(("train", "validation"), folders)}
+    facts = replace(facts, data={"dataset": settings.layout, "licence": "unknown", "splits": sizes})
     place = Place.join(settings.loop.device)
     torch.manual_seed(settings.loop.seed)
     words, answers = vocabulary(question.text for question in folders[0].questions), answers_of(folders[0])
@@ -120,7 +123,7 @@ def train(args: list[str]) -> None:
     loop = replace(
         settings.loop, steps=epoch * settings.training.epochs, log_every=epoch, validate_every=epoch, checkpoint_every=epoch
     )
-    report(fit(task, loop, run.folder, place, run.resume), run, place)
+    report(fit(task, loop, run.folder, place, run.resume, facts), run, place)
 
 
 def _start_from(model, name: str) -> None:

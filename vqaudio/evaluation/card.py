@@ -181,8 +181,8 @@ def _data_in_words(data: dict | None) -> str:
     if not data:
         return "; data not recorded"
     sizes = [
-        f"{size['clips']:,} {part} clips" + (f" ({size['seconds'] / 60:.1f} minutes)" if size.get("seconds") else "")
-        for part, size in data.get("splits", {}).items() if size.get("clips")
+        f"{size[what]:,} {part} {what}" + (f" ({size['seconds'] / 60:.1f} minutes)" if size.get("seconds") else "")
+        for part, size in data.get("splits", {}).items() for what in ("clips", "questions") if size.get(what)
     ]
     return f"; dataset {data['dataset']}{': ' if sizes else ''}{', '.join(sizes)}"
 

@@ -3,13 +3,15 @@
 from dataclasses import fields
 from pathlib import Path
 
+from vqaudio import hub
 from vqaudio.evaluation import question_evaluation
-from vqaudio.evaluation.card import read_record, training_in_words
+from vqaudio.evaluation.card import training_in_words
 from vqaudio.files import replace_file
+from vqaudio.provenance import runs_of
 from vqaudio.questions.film import QuestionConfig, QuestionModel
 
 CARD = """---
-license: cc-by-4.0
+license: {licence}
 library_name: vqaudio
 tags: [question-answering, film, {tag}]
 ---
@@ -66,12 +68,13 @@ NOT_THE_NETWORK = ("module", "vocabulary", "answers", "sees", "sample_rate", "sc
 def write_question_card(model: QuestionModel, folder: Path) -> None:
     """Write `folder`/README.md from config.json, training.json and metrics.json there."""
     c, name = model.config, folder.resolve().name
-    training = read_record(folder, "training.json")
+    licence = hub.about(folder).get("licence") or ("cc-by-4.0" if name in SUBJECTS else "unknown")
     text = CARD.format(
-        **SUBJECTS.get(name, UNNAMED), name=name, tag="image" if c.sees == "picture" else "audio", input=_input(c),
+        **SUBJECTS.get(name, UNNAMED), licence=licence, name=name, tag="image" if c.sees == "picture" else "audio", input=_input(c),
         words=len(c.vocabulary) - 2, answers=len(c.answers), parameters=sum(p.numel() for p in model.parameters()) / 1e6,
         megabytes=(folder / "model.safetensors").stat().st_size / 1e6, differences=_differences(c) or "nothing",
-        training=training_in_words(training) if training else "Not recorded.", scores=_scores(question_evaluation.load(folder)),
+        training=training_in_words(runs_of(folder)),
+        scores=_scores(question_evaluation.load(folder)),
     )
     replace_file(folder / "README.md", lambda path: path.write_text(text))
 

@@ -121,7 +121,7 @@ def fit(
     """Train to config.steps; writes metrics.csv, checkpoint.pt, sounds/, last/ and best/ into `folder`.
 
     The checkpoint is written after everything that belongs to its step: a run whose checkpoint is that of the last step is
-    complete, and resuming it writes nothing.
+    complete, and resuming it writes nothing, but for a last/ that is missing.
 
     Returns:
         the last validation's scalars; nothing for a finished run.

@@ -203,17 +203,28 @@ def load_data(run: Run, sample_rate: int, part: str = "train", more: dict | None
         InputError: those of `data.load_split`; or the run cannot begin or continue, which is known before anything is read.
     """
     from vqaudio.data import facts, load_split
+
+    begin = beginning(run)
+    dataset = run.settings.dataset
+    splits = {one: load_split(dataset, one, run.data, sample_rate) for one in (part, "validation")}
+    return *splits.values(), replace(begin, data=facts(dataset, splits) | (more or {}))
+
+
+def beginning(run: Run):
+    """What is known of a run before its data is read: its settings, and what it starts from.
+
+    Raises:
+        InputError: those of `checkpoints.check_resumable`, or there is no model to start from.
+    """
     from vqaudio.hub import folder_of
     from vqaudio.training.checkpoints import check_resumable
     from vqaudio.training.record import RunFacts
 
-    settings = vars(run.settings)
-    known = {name: value for name, value in settings.items() if name != "loop"}  # a prior that counts sets its own steps
-    check_resumable(run.folder, run.resume, known)
-    splits = {one: load_split(settings["dataset"], one, run.data, sample_rate) for one in (part, "validation")}
+    settings = {name: value for name, value in vars(run.settings).items() if name != "loop"}  # its steps may follow from the data
+    check_resumable(run.folder, run.resume, settings)
     start = settings.get("start_from")
     start_from = {"model": relative(start), "data": trained_on(runs_of(folder_of(start)))} if start else None
-    return *splits.values(), RunFacts(known, facts(settings["dataset"], splits) | (more or {}), start_from)
+    return RunFacts(settings, start_from=start_from)
 
 
 def new_model(config):
