@@ -13,13 +13,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from vqaudio.errors import InputError
-
 MAX_PARTS = 1000
 MAX_CHUNKS = 100_000  # that are walked through; a file of nothing else is left to the decoder
 PACKETS = 2**21  # of an MP4 file, for which there is always room
 DEPTH = 10  # of boxes in boxes; a decoder refuses more
 UNKNOWN = 0x7FFFF000  # programs that write to a pipe state this size, or one up to 2^32 - 1 or -1: they cannot know it
+STRAY = 1024  # fewer bytes behind the sound are no sound, whatever they are
 PADDING = 2**16  # zeros behind the sound, up to so many bytes, are no sound
 SCANNED = 2**20  # bytes searched at a time
 TAGS = (b"TAG", b"ID3", b"APETAGEX", b"LYRICSBEGIN")
@@ -112,25 +111,20 @@ def _patched(data: bytes, at: int, place: int, patch: bytes) -> Iterator[bytes]:
 
 
 def parts(file: BinaryIO, size: int) -> list[Part]:
-    """The recordings in a file of this size, one after the other.
-
-    Raises:
-        InputError: there are more than MAX_PARTS.
-    """
+    """The recordings in a file of this size, one after the other; the first MAX_PARTS + 1 where there are more."""
     begin = _skip_tag(file)
     head = _bytes(file, begin, 80)
     layout = next((layout for layout in LAYOUTS if re.match(layout.magic, head, re.DOTALL)), None)
     if layout:
-        found = list(_limited(_chunked(file, begin, size, layout)))
-        return found or [Part(begin, size)]
-    starts = [begin]
+        return list(itertools.islice(_chunked(file, begin, size, layout), MAX_PARTS + 1))
     if re.match(_MP4, head, re.DOTALL):
-        starts += _limited(_later_films(file, begin, size))
+        later = _later_films(file, begin, size)
     elif re.match(_OGG, head, re.DOTALL):
-        starts += _limited(_later_links(file, begin, size))
+        later = _later_links(file, begin, size)
     else:
         pattern = next((pattern for pattern in _SCANNED if re.match(pattern, head, re.DOTALL)), None)
-        starts += _limited(_found(file, begin + 1, size, pattern)) if pattern else []
+        later = _found(file, begin + 1, size, pattern) if pattern else ()
+    starts = [begin, *itertools.islice(later, MAX_PARTS)]
     return [Part(start, end) for start, end in zip(starts, [*starts[1:], size])]
 
 
@@ -167,13 +161,6 @@ def lacks_end_mark(file: BinaryIO, part: Part) -> bool:
 def _bytes(file: BinaryIO, at: int, n: int) -> bytes:
     file.seek(at)
     return file.read(n)
-
-
-def _limited(found: Iterator) -> Iterator:
-    for i, one in enumerate(found):
-        if i == MAX_PARTS:
-            raise InputError(f"A file can be read that is up to {MAX_PARTS:,} recordings in one; this is more: split it.")
-        yield one
 
 
 def _skip_tag(file: BinaryIO) -> int:
@@ -227,6 +214,8 @@ def _bounded(file: BinaryIO, start: int, at: int, size: int, layout: Layout) -> 
         unknown = claimed >= UNKNOWN and layout.header.size == 8
         return Part(start, size, {}, None if unknown else claimed, there)
     end = _end_of(file, begin + claimed, size, layout) if claimed >= 0 else None
+    if end is None and 0 < claimed and there - claimed < STRAY:
+        end = size
     if end is not None:
         return Part(start, end, {}, claimed, claimed)
     return Part(start, size, _patches(file, start, at, there, layout), None if claimed < 0 else claimed, there)
@@ -242,7 +231,7 @@ def _long_size(file: BinaryIO, start: int, size: int, layout: Layout) -> int:
 def _end_of(file: BinaryIO, at: int, size: int, layout: Layout) -> int | None:
     """Where the part ends whose sound ends at `at`; None where more of its sound seems to follow."""
     rest = _bytes(file, at, PADDING + 1)
-    if len(rest) < layout.header.size or (len(rest) <= PADDING and not any(rest)) or rest.startswith(TAGS):
+    if (len(rest) <= PADDING and not any(rest)) or rest.startswith(TAGS):
         return size
     for first in (at + -at % layout.align, at):  # not every program pads
         end = first

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from vqaudio.containers import Part, View, lacks_end_mark, lacks_index, parts, promises_too_much, tag_size
+from vqaudio.containers import MAX_PARTS, Part, View, lacks_end_mark, lacks_index, parts, promises_too_much, tag_size
 from vqaudio.errors import InputError
 
 BLOCK = 2**20  # samples, over all channels, that are given at a time
@@ -48,7 +48,10 @@ class SoundFile:
     def __iter__(self) -> Iterator[Block]:
         if self.size == 0:
             raise InputError(f"{self.name} is empty: it has no bytes.")
-        for part in parts(self.file, self.size):
+        found = parts(self.file, self.size)
+        if len(found) > MAX_PARTS:
+            raise InputError(f"{self.name} is more than {MAX_PARTS:,} recordings in one: split it.")
+        for part in found:
             before, self._breaks_off = self._read_s, False
             try:
                 for rate, block in self._part(part):
