@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 MAX_PARTS = 1000
-MAX_CHUNKS = 100_000  # that are walked through; a file of nothing else is left to the decoder
+MAX_CHUNKS = 250_000  # one after the other; a decoder would walk through millions
 PACKETS = 2**21  # of an MP4 file, for which there is always room
 DEPTH = 10  # of boxes in boxes; a decoder refuses more
 UNKNOWN = 0x7FFFF000  # programs that write to a pipe state this size, or one up to 2^32 - 1 or -1: they cannot know it
@@ -58,6 +58,10 @@ _NESTED = frozenset(b"moov trak mdia minf stbl moof traf mvex udta meta edts din
 _COUNTS = {b"stsz": 8, b"stz2": 8, b"trun": 4}  # where in these boxes the number of packets is
 _SCANNED = (rb"fLaC[\x00\x80]\x00\x00\x22", rb"\x1aE\xdf\xa3.{1,60}?(webm|matroska)")  # no sizes lead from one to the next
 _OGG = rb"OggS\x00[\x02\x06]"  # the first page of a stream
+
+
+class TooManyChunks(Exception):
+    """A container of more than MAX_CHUNKS chunks or boxes."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +115,11 @@ def _patched(data: bytes, at: int, place: int, patch: bytes) -> Iterator[bytes]:
 
 
 def parts(file: BinaryIO, size: int) -> list[Part]:
-    """The recordings in a file of this size, one after the other; the first MAX_PARTS + 1 where there are more."""
+    """The recordings in a file of this size, one after the other; the first MAX_PARTS + 1 where there are more.
+
+    Raises:
+        TooManyChunks.
+    """
     begin = _skip_tag(file)
     head = _bytes(file, begin, 80)
     layout = next((layout for layout in LAYOUTS if re.match(layout.magic, head, re.DOTALL)), None)
@@ -137,15 +145,20 @@ def tag_size(head: bytes) -> int:
 
 def lacks_index(file: BinaryIO, part: Part) -> bool:
     """Whether this is an MP4 file whose index, which most programs write at the end, is not there."""
-    names = [name for name, *_ in _atoms(file, part.start, part.end)]
-    return names[:1] == [b"ftyp"] and b"mdat" in names and b"moov" not in names
+    if _bytes(file, part.start + 4, 4) != b"ftyp":
+        return False
+    names = {name for name, *_ in _atoms(file, part.start, part.end)}
+    return b"mdat" in names and b"moov" not in names
 
 
 def promises_too_much(file: BinaryIO, part: Part) -> bool:
     """Whether an MP4 file's tables list more packets than it has bytes: a decoder would allocate gigabytes for them."""
-    most = max(part.end - part.start, PACKETS)
-    boxes = (box for box in itertools.islice(_boxes(file, part.start, part.end), MAX_CHUNKS) if box[0] in _COUNTS)
-    return sum(int.from_bytes(_bytes(file, body + _COUNTS[name], 4)) for name, body in boxes) > most
+    try:
+        boxes = list(itertools.islice(_boxes(file, part.start, part.end), MAX_CHUNKS + 1))
+    except TooManyChunks:
+        return True
+    packets = sum(int.from_bytes(_bytes(file, body + _COUNTS[name], 4)) for name, body in boxes if name in _COUNTS)
+    return len(boxes) > MAX_CHUNKS or packets > max(part.end - part.start, PACKETS)
 
 
 def lacks_end_mark(file: BinaryIO, part: Part) -> bool:
@@ -199,6 +212,7 @@ def _chunks(file: BinaryIO, at: int, size: int, layout: Layout) -> Iterator[tupl
         if end <= at or not name[:4].isascii() or not name[:4].decode().isprintable():
             return
         at = end + -end % layout.align
+    raise TooManyChunks
 
 
 def _bounded(file: BinaryIO, start: int, at: int, size: int, layout: Layout) -> Part:
@@ -214,7 +228,7 @@ def _bounded(file: BinaryIO, start: int, at: int, size: int, layout: Layout) -> 
         unknown = claimed >= UNKNOWN and layout.header.size == 8
         return Part(start, size, {}, None if unknown else claimed, there)
     end = _end_of(file, begin + claimed, size, layout) if claimed >= 0 else None
-    if end is None and 0 < claimed and there - claimed < STRAY:
+    if end is None and claimed > 0 and there - claimed < STRAY:
         end = size
     if end is not None:
         return Part(start, end, {}, claimed, claimed)
@@ -281,6 +295,7 @@ def _atoms(file: BinaryIO, at: int, end: int) -> Iterator[tuple[bytes, int, int,
         if n < 8:
             return
         at += n
+    raise TooManyChunks
 
 
 def _later_films(file: BinaryIO, begin: int, size: int) -> Iterator[int]:

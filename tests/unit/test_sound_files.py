@@ -239,6 +239,16 @@ def test_a_file_of_too_many_files_is_refused():
         audio.load(wav(b"", riff=36) * (containers.MAX_PARTS + 2), RATE)
 
 
+@pytest.mark.parametrize("data", [
+    b"RIFF\0\0\0\0WAVE" + 200 * b"JUNK\0\0\0\0", wav(b"", behind=200 * b"JUNK\0\0\0\0"),
+    b"\0\0\0\x08ftyp" + 200 * b"\0\0\0\x08moof", b"\0\0\0\x08ftyp" + struct.pack(">I", 1608) + b"moov" + 200 * b"\0\0\0\x08free",
+], ids=["WAV", "behind the sound", "MP4", "boxes in a box"])  # fmt: skip
+def test_a_file_of_nothing_but_chunks_is_left_before_its_end(data, monkeypatch):
+    monkeypatch.setattr(containers, "MAX_CHUNKS", 100)
+    with pytest.raises(InputError, match="not an audio file"):
+        audio.load(data, RATE)
+
+
 def test_what_is_longer_than_can_be_held_is_refused_at_once_but_can_be_described(monkeypatch):
     data = encoded("flac", 4.0)
     monkeypatch.setattr(audio, "MAX_SAMPLES", 3 * RATE)
