@@ -223,6 +223,10 @@ def _whole(held: list[np.ndarray]) -> np.ndarray:
 
 def _samples(frame) -> np.ndarray:
     """A decoded frame -> float32 [n, channels]."""
+    if frame.format.name.startswith("s64"):  # which NumPy is not given
+        import av
+
+        frame = av.AudioResampler(format="dbl").resample(frame)[0]
     samples = frame.to_ndarray()
     return full_scale(samples.T if frame.format.is_planar else samples.reshape(-1, frame.layout.nb_channels))
 

@@ -213,6 +213,14 @@ def test_streams_that_nothing_decodes_are_refused(bits, kind):
             assert "\n" not in str(error)
 
 
+def test_integers_of_64_bits(tmp_path):
+    fmt = struct.pack("<HHIIHH", 1, 1, RATE, 8 * RATE, 8, 64)
+    samples = (tone(1.0).astype(np.float64) * 2**63).astype("<i8")
+    data = b"WAVEfmt " + struct.pack("<I", 16) + fmt + b"data" + struct.pack("<I", samples.nbytes) + samples.tobytes()
+    sound = audio.load(b"RIFF" + struct.pack("<I", len(data)) + data, RATE)[0]
+    np.testing.assert_allclose(sound[0].numpy(), tone(1.0), atol=1e-6)
+
+
 @pytest.mark.parametrize("form", ["NIST", "VOC", "PAF", "AVR", "AU", "W64", "CAF", "RF64", "AIFF"])
 def test_containers_of_every_age_are_known_by_their_content(tmp_path, form):
     path = tmp_path / "sound.txt"
