@@ -5,6 +5,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from vqaudio.errors import InputError
@@ -40,6 +41,11 @@ def check_folder(path: Path) -> None:
         raise InputError(f"{path} cannot be written: there is no folder {path.parent}.")
 
 
+def numbered(path: Path, n: int) -> list[Path]:
+    """Where n results go: to the path itself, or to PATH-1, PATH-2 and so on, before the suffix."""
+    return [path] if n == 1 else [path.with_stem(f"{path.stem}-{i}") for i in range(1, n + 1)]
+
+
 def replace_folder(path: Path, write: Callable[[Path], None]) -> None:
     """Call `write(temporary folder)` and put the result in place of the folder `path`, whole or not at all.
 
@@ -69,8 +75,10 @@ def clear_stale(folder: Path, older_than_s: float = 0.0) -> None:
     for left in [*folder.rglob(".*.tmp")]:
         if left.is_dir() and not left.is_symlink():
             shutil.rmtree(left, ignore_errors=True)
-        elif time.time() - left.lstat().st_mtime >= older_than_s:
-            left.unlink(missing_ok=True)
+            continue
+        with suppress(FileNotFoundError):  # another process may be done with it
+            if time.time() - left.lstat().st_mtime >= older_than_s:
+                left.unlink()
 
 
 def _restore(path: Path) -> None:

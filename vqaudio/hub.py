@@ -1,6 +1,6 @@
 """Saving, loading and pushing models: a folder in the layout of a Hub repository (config.json, model.safetensors, README.md).
 
-The registry is the folder: config.json names a module that must exist in `codecs/` or `priors/` (or be the judges'), and
+The registry is the folder: config.json names a module in `codecs/` or `priors/`, the judges' or `questions.film`, and
 nothing else can be imported through it. Nothing is unpickled.
 """
 
@@ -11,6 +11,8 @@ import math
 import os
 import pkgutil
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 
@@ -25,7 +27,7 @@ from vqaudio.json_files import read_json
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
 FAMILIES = ("codecs", "priors")
-SINGLE_MODULES = ("judges",)
+SINGLE_MODULES = ("judges", "questions.film")
 MOVED = {"evaluation.judges": "judges"}  # where config.json files from before name a module that has moved
 UPLOADED = ["*.json", "*.safetensors", "*.md"]
 MODEL_FILES = ("config.json", "model.safetensors")
@@ -139,19 +141,27 @@ def _bytes(path: Path) -> bytes | None:
 
 def push(name: str | os.PathLike, repo_id: str, private: bool = False) -> str:
     """Upload a model folder to the Hugging Face Hub; returns its address. Needs `hf auth login` or HF_TOKEN."""
-    from huggingface_hub import HfApi, get_token
-
     folder = folder_of(name)
     load(folder)
+    with uploading(repo_id) as api:
+        api.create_repo(repo_id, private=private, exist_ok=True)
+        api.upload_folder(repo_id=repo_id, folder_path=folder, allow_patterns=UPLOADED)
+    return f"https://huggingface.co/{repo_id}"
+
+
+@contextmanager
+def uploading(repo_id: str) -> Iterator:
+    """The Hub's API for an upload. Raises InputError: not signed in, or anything that the Hub or its HTTP library raises."""
+    from huggingface_hub import HfApi, get_token
+
     if get_token() is None:
         raise InputError("Not signed in to the Hub: run `hf auth login` first, or set HF_TOKEN.")
     try:
-        api = HfApi()
-        api.create_repo(repo_id, private=private, exist_ok=True)
-        api.upload_folder(repo_id=repo_id, folder_path=folder, allow_patterns=UPLOADED)
-    except Exception as error:  # of the Hub's own, or of its HTTP library, which differs between its versions
+        yield HfApi()
+    except InputError:
+        raise
+    except Exception as error:  # their classes differ between versions
         raise InputError(f"{repo_id} could not be pushed: {_first_line(error)}") from None
-    return f"https://huggingface.co/{repo_id}"
 
 
 def fingerprint(model: nn.Module) -> str:

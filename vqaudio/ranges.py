@@ -100,7 +100,7 @@ StretchSeconds = Annotated[float, Range(0, 600, above=True)]
 
 # training
 BatchSize = Annotated[int, Range(1, 65_536)]
-LearningRate = Annotated[float, Range(0, 1_000_000_000, above=True)]
+LearningRate = Annotated[float, Range(0, 1_000_000_000)]
 Steps = Annotated[int, Range(0, 1_000_000_000)]
 CropSeconds = Annotated[float, Range(0.01, 600)]
 Speed = Annotated[float, Range(0.25, 4)]
@@ -115,6 +115,7 @@ TopP = Annotated[float, Range(0, 1, above=True)]
 Passes = Annotated[int, Range(1, 10_000)]
 GuidanceWeight = Annotated[float, Range(0, 1000)]
 Candidates = Annotated[int, Range(1, 64)]
+Variations = Annotated[int, Range(1, 64)]
 ClipSeconds = Annotated[float, Range(0, 30, above=True)]
 BlurRadius = Annotated[float, Range(0, 16)]
 

@@ -55,7 +55,7 @@ def _port(text: str) -> int:
 
 
 @contextmanager
-def running(folder: Path, log: Path, *arguments: str, environment: dict | None = None, within_s: float = 240) -> Iterator[tuple]:
+def running(folder: Path, log: Path, *arguments: str, environment: dict | None = None, within_s: float = 600) -> Iterator[tuple]:
     """Run a folder's app.py in a process of its own on a free port: (address, process, seconds until its page answered).
 
     Args:
@@ -67,7 +67,7 @@ def running(folder: Path, log: Path, *arguments: str, environment: dict | None =
         InputError: the app ended, or did not answer in time.
     """
     port = free_port()
-    command = [sys.executable, "app.py", "--host", "127.0.0.1", "--port", str(port), *arguments]
+    command = [sys.executable, "-u", "app.py", "--host", "127.0.0.1", "--port", str(port), *arguments]
     settings = {"GRADIO_ANALYTICS_ENABLED": "False", "NO_PROXY": "127.0.0.1"}
     started, address = time.perf_counter(), f"http://127.0.0.1:{port}"
     with log.open("w") as out:
@@ -75,9 +75,11 @@ def running(folder: Path, log: Path, *arguments: str, environment: dict | None =
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=out, stderr=out)
         try:
             while not _answers(address):
-                if process.poll() is not None or time.perf_counter() - started > within_s:
-                    last = next(reversed(log.read_text().strip().splitlines()), "it printed nothing")
+                if process.poll() is not None:
+                    last = next(reversed(log.read_text().strip().splitlines()), "it printed nothing.")
                     raise InputError(f"The app in {folder} did not start: {last.strip()} All that it printed is in {log}.")
+                if time.perf_counter() - started > within_s:
+                    raise InputError(f"The app in {folder} did not answer within {within_s:g} s. What it printed is in {log}.")
                 time.sleep(0.05)
             yield address, process, time.perf_counter() - started
         finally:

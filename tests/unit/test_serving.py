@@ -110,6 +110,13 @@ def test_an_app_that_fails_to_start_is_named_with_its_last_line(tmp_path):
         pass
 
 
+def test_an_app_that_never_answers_is_ended_too(tmp_path):
+    (tmp_path / "app.py").write_text("import time\ntime.sleep(100)")
+    app = serving.running(tmp_path, tmp_path / "log.txt", within_s=1)
+    with pytest.raises(InputError, match=r"did not answer within 1 s"), app:
+        pass
+
+
 def test_an_app_that_answers_is_ended_afterwards(tmp_path):
     (tmp_path / "app.py").write_text(
         "import http.server, sys\n"

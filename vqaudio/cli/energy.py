@@ -29,12 +29,11 @@ def energy(
     device: Device = "auto",
 ) -> None:
     """Joules an encoded, a decoded and a generated second, and a training run: each measured, estimated or absent."""
-    from vqaudio import files, hub
+    from vqaudio import devices, files, hub
     from vqaudio.energy import verbs as use
     from vqaudio.energy.record import Meter
-    from vqaudio.training.loop import pick_device
 
-    place = pick_device(device)
+    place = devices.pick(device)
     codec = hub.load(model).to(place)
     names = priors_of(codec) if priors is None else priors
     chosen = [hub.load(name).to(place) for name in names]

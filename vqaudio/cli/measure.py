@@ -169,14 +169,17 @@ def card(
     from vqaudio import hub
     from vqaudio.evaluation.card import write_codec_card, write_table
     from vqaudio.evaluation.prior_card import write_prior_card
+    from vqaudio.evaluation.question_card import write_question_card
     from vqaudio.judges import Judge
     from vqaudio.prior import Prior
+    from vqaudio.questions.film import QuestionModel
 
     folder, loaded = hub.folder_of(model), hub.load(model)
     if isinstance(loaded, Judge):
-        raise InputError(f"{loaded.name} is a judge: cards are for codecs and priors.")
-    with expected_in(folder / "metrics.json"):
-        (write_prior_card if isinstance(loaded, Prior) else write_codec_card)(loaded, folder)
+        raise InputError(f"{loaded.name} is a judge: cards are for codecs, priors and question models.")
+    writers = {Prior: write_prior_card, QuestionModel: write_question_card}
+    with expected_in(folder):
+        next((write for kind, write in writers.items() if isinstance(loaded, kind)), write_codec_card)(loaded, folder)
     print(folder / "README.md")
     if page:
         write_table(folder, page)

@@ -10,7 +10,7 @@ from vqaudio import ranges
 from vqaudio.errors import InputError
 
 Model = Annotated[str, tyro.conf.arg(help="A name in weights/, a folder, or a Hub id.")]
-Device = Annotated[str, tyro.conf.arg(help="auto, cpu, cuda or mps.")]
+Device = Annotated[str, tyro.conf.arg(help="auto, cpu, cuda or mps; auto is $VQAUDIO_DEVICE if that is set.")]
 Beam = Annotated[
     ranges.Beam, tyro.conf.arg(help="Paths kept in the search for codewords; 1 is greedy, 8 is slower and a little better.")
 ]
@@ -60,6 +60,7 @@ def decode(
     """Turn a .vqa file back into audio; a file of several clips gives OUT-1, OUT-2, ..."""
     from vqaudio import audio
     from vqaudio.codes import parse_stages
+    from vqaudio.files import numbered
     from vqaudio.vqa import read_vqa
 
     _check_pair(source, target)
@@ -67,7 +68,7 @@ def decode(
     codec = _codec(model, device)
     codes = read_vqa(source, codec)
     chosen = parse_stages(stages, len(codes.spec.stages))
-    targets = [target] if len(codes) == 1 else [target.with_stem(f"{target.stem}-{b + 1}") for b in range(len(codes))]
+    targets = numbered(target, len(codes))
     audio.check_target(targets[-1])
     for b, path in enumerate(targets):
         audio.save(path, codec.decode(codes.clip(b), chosen)[0], codec.sample_rate)
@@ -90,7 +91,6 @@ def blur(
     device: Device = "auto",
 ) -> None:
     """Redraw every cell of a sound's codes from the cells near it."""
-    from vqaudio.cli.prior import chosen_seed
     from vqaudio.replay import run
 
     _check_pair(source, target)
@@ -129,13 +129,13 @@ def _check_pair(source: Path, target: Path) -> None:
 
 def _codec(model: str, device: str):
     from vqaudio.codec import Codec
+    from vqaudio.devices import pick
     from vqaudio.hub import load
-    from vqaudio.training.loop import pick_device
 
     codec = load(model)
     if not isinstance(codec, Codec):
         raise InputError(f"The model {model!r} is not a codec.")
-    return codec.to(pick_device(device))
+    return codec.to(pick(device))
 
 
 def _read(path: Path, codec):
@@ -179,3 +179,13 @@ def _spec_facts(spec) -> dict:
     kinds = sorted({f"{stage.bands} x {stage.steps} of {stage.vocab} words" for stage in spec.stages})
     rate = f"{spec.bits_per_second:g} bit/s, {spec.frame_rate:g} columns a second"
     return {"stages": f"{len(spec.stages)} ({'; '.join(kinds)})", "rate": rate}
+
+
+def chosen_seed(seed: int | None) -> int:
+    """The seed that was asked for, or a new one."""
+    import secrets
+
+    if seed is None:
+        seed = secrets.randbelow(2**31)
+        print(f"seed {seed}")
+    return seed

@@ -1,54 +1,19 @@
 """Layers over columns of codes [B, K, T] that several priors share: embedding, positions, attention, the rows of a column."""
 
 import math
-from dataclasses import dataclass, field
 from functools import partial
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vqaudio import ranges
 from vqaudio.codes import CodeSpec
-from vqaudio.errors import InputError
-from vqaudio.prior import PriorConfig, spread_over
 
 
-@dataclass(frozen=True)
-class NetworkConfig(PriorConfig):
-    """The shape of a prior that is made of these layers."""
-
-    guidance: ranges.GuidanceWeight = 1.5
-    dim: ranges.Width = 256
-    layers: Annotated[int, ranges.Range(1, 128)] = 4
-    heads: Annotated[int, ranges.Range(1, 256)] = 4
-    expansion: Annotated[int, ranges.Range(1, 64)] = 3
-    """Width of a layer's perceptron, in dims."""
-    dropout: ranges.Share = 0.1
-    label_dropout: ranges.Share = 0.15
-    """Share of training clips that are not told a kind of label, each kind by itself."""
-    fine_weight: Annotated[float, ranges.Range(0, 10, above=True)] = 0.7
-    """In training a cell counts this much of one in the next coarser stage: fine stages are close to noise."""
-    table_dim: ranges.Width | None = None
-    """Width of the tables of ids, between which and dim a matrix turns; None for dim. With large codebooks the tables are most
-    of the model, and the codewords' own dimension is enough for them."""
-    attention_s: ranges.Seconds | None = None
-    """Seconds on either side that a layer's attention sees; None for all. What is trained on crops needs it for longer clips."""
-
-    cell_dim: ranges.Width | None = field(default=None, metadata={"later": True})
-    """Width of a cell's own vector, for columns of many rows: bands, and levels of them; see `cells`. None: a column's rows are
-    added up in one vector, as suits one sequence of residual stages."""
-
-    def check_together(self) -> None:
-        super().check_together()
-        if self.dim % (2 * self.heads):
-            raise InputError(f"dim is a multiple of twice the heads, here {2 * self.heads}; {self.dim} is not.")
-
-    @property
-    def attention_columns(self) -> int | None:
-        """Columns on either side that a layer's attention sees."""
-        return None if self.attention_s is None else max(1, round(self.attention_s * self.frame_rate))
+def spread_over(untold: Tensor, labels: Tensor) -> Tensor:
+    """[kinds] as labels [B, kinds] or [B, kinds, K, T] that say nothing."""
+    return untold.view(-1, *[1] * (labels.ndim - 2)).expand_as(labels)
 
 
 class ColumnEmbedding(nn.Module):
@@ -218,6 +183,13 @@ class Past:
             self._turns = turns(max(64, 2 * (self.columns + n)), d, device)
         return tuple(part.narrow(0, self.columns, n) for part in self._turns)
 
+    def chosen(self, rows: Tensor) -> "Past":
+        """These rows of the batch, in room of their own."""
+        past = Past(self.reach)
+        past.columns, past._turns = self.columns, self._turns
+        past._rooms = {name: room[rows] for name, room in self._rooms.items()}
+        return past
+
     def count(self, n: int) -> None:
         """After so many new columns were added to every layer."""
         self.columns += n
@@ -241,14 +213,30 @@ class Layer(nn.Module):
             cos, sin: of `turns`.
             remember: takes the columns' keys and values, and returns them with those of the past before them.
         """
-        batch, n, dim = x.shape
-        parts = self.to_qkv(self.norms[0](x)).view(batch, n, 3, self.heads, dim // self.heads).permute(2, 0, 3, 1, 4)
-        (q, k), v = rotated(parts[:2], cos, sin), parts[2]
+        q, k, v = self._heads(self.to_qkv(self.norms[0](x)), 3)
+        q, k = rotated(torch.stack([q, k]), cos, sin)
         if remember:
             k, v = remember(k, v)
+        return self.attended(x, q, k, v, allowed)
+
+    def queries(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        """x [B, T, dim] -> [B, heads, T, d]."""
+        return rotated(self._heads(F.linear(self.norms[0](x), self.to_qkv.weight[: x.shape[-1]]), 1)[0], cos, sin)
+
+    def keys_values(self, x: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor]:
+        """x [B, T, dim] -> [B, heads, T, d] each."""
+        k, v = self._heads(F.linear(self.norms[0](x), self.to_qkv.weight[x.shape[-1] :]), 2)
+        return rotated(k, cos, sin), v
+
+    def attended(self, x: Tensor, q: Tensor, k: Tensor, v: Tensor, allowed: Tensor | None) -> Tensor:
+        """The layer's output for columns x [B, n, dim] from their queries, and the keys and values of all that they may see."""
         y = F.scaled_dot_product_attention(q, k, v, attn_mask=allowed)
-        x = x + self.dropout(self.from_heads(y.transpose(1, 2).reshape(batch, n, dim)))
+        x = x + self.dropout(self.from_heads(y.transpose(1, 2).flatten(2)))
         return x + self.dropout(self.narrow(F.gelu(self.widen(self.norms[1](x)))))
+
+    def _heads(self, x: Tensor, n: int) -> Tensor:
+        """[B, T, n * dim] -> [n, B, heads, T, d]."""
+        return x.unflatten(-1, (n, self.heads, -1)).permute(2, 0, 3, 1, 4)
 
 
 class Transformer(nn.Module):
@@ -266,6 +254,12 @@ class Transformer(nn.Module):
         if past:
             past.count(x.shape[1])
         return self.norm(x)
+
+
+def distinct(x: Tensor) -> tuple[Tensor, Tensor]:
+    """The rows of x [B, ...] that differ from the one before, [n], and for each row its place among them, [B]."""
+    new = torch.cat([torch.ones(1, dtype=torch.bool, device=x.device), (x[1:] != x[:-1]).flatten(1).any(1)])
+    return new.nonzero()[:, 0], new.cumsum(0) - 1
 
 
 def causal(seen: int, new: int, reach: int | None, device: torch.device) -> Tensor | None:

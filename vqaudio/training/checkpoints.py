@@ -12,9 +12,9 @@ from vqaudio.errors import InputError
 from vqaudio.files import replace_file
 
 FILE = "checkpoint.pt"
-FREE = {  # settings that change neither the weights nor the batches
-    "loop.log_every", "loop.validate_every", "loop.checkpoint_every", "loop.device", "loop.tensorboard", "loop.energy",
-    "loop.region", "training.workers",
+FREE = {  # settings and facts that change neither the weights nor the batches; a prior's codec is known by its fingerprint
+    "codec", "codec.name", "licence", "loop.log_every", "loop.validate_every", "loop.checkpoint_every", "loop.device",
+    "loop.tensorboard", "loop.energy", "loop.region", "training.workers",
 }
 
 

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
-from vqaudio import audio, ranges
+from vqaudio import audio, devices, ranges
 from vqaudio.data.seeds import torch_seed
 from vqaudio.energy.training_run import RunMeter
 from vqaudio.errors import InputError
@@ -73,18 +73,6 @@ class Task(Protocol):
         """Write the model in the layout of weights/."""
 
 
-def pick_device(name: str) -> torch.device:
-    """"auto" picks CUDA, MPS or the CPU. Raises InputError where the device is not there."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError):
-        raise InputError(f"There is no device {name!r} here; use --loop.device auto or cpu.") from None
-    return device
-
-
 @dataclass(frozen=True)
 class Place:
     """This process among all that train together."""
@@ -96,9 +84,10 @@ class Place:
     @classmethod
     def join(cls, device_name: str) -> "Place":
         """Join torchrun's process group where there is one."""
-        device = pick_device(device_name)
+        device = devices.pick(device_name)
         if device.type == "cuda":
             torch.set_float32_matmul_precision("high")
+            torch.backends.cudnn.allow_tf32 = True
             torch.backends.cudnn.benchmark = True
         if "RANK" not in os.environ:
             return cls(device)
@@ -148,6 +137,8 @@ def fit(
     checkpoint = folder / checkpoints.FILE
     start, best = checkpoints.restore(checkpoint, task, place.device) if checkpoint.exists() else (0, math.inf)
     if start >= config.steps:
+        if place.rank == 0 and not (folder / "last" / "config.json").is_file():  # lost since: the checkpoint still has it
+            replace_folder(folder / "last", task.export)
         return {}
     folder.mkdir(parents=True, exist_ok=True)
     observer = _Observer(task, config, folder, start, best, place, facts) if place.rank == 0 else None
@@ -231,10 +222,10 @@ class _Observer:
     def _keep(self, done: int) -> None:
         """Write the checkpoint, after everything that belongs to this step."""
         self._check_weights(done)
-        if done == self.config.steps:
-            replace_folder(self.folder / "last", self.task.export)
         energy = self.meter.record(done)
         record.describe_run(self.folder, done, self.facts, self.place.device, self.place.world, self.log.spent_s, energy)
+        if done == self.config.steps:
+            replace_folder(self.folder / "last", self.task.export)
         path = self.folder / checkpoints.FILE
         checkpoints.save(path, self.task, done, self.best, self.facts.settings, self.facts.data)
 
