@@ -48,10 +48,10 @@ def reconstruct(codec, audio, stages: int | Sequence[int] | None = None):
     """
     import os
 
-    from vqaudio.audio import load as load_audio
+    from vqaudio.audio import read
 
     if isinstance(audio, str | os.PathLike):
-        audio = load_audio(audio, codec.sample_rate)[0][None]
+        audio = read(audio, codec.sample_rate)[None]
     codes = codec.encode(audio)
     if isinstance(stages, int):
         return codec.decode(codes.first(stages))

@@ -13,13 +13,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from vqaudio.errors import InputError
-
 MAX_PARTS = 1000
-MAX_CHUNKS = 100_000  # that are walked through; a file of nothing else is left to the decoder
+MAX_CHUNKS = 250_000  # one after the other; a decoder would walk through millions
 PACKETS = 2**21  # of an MP4 file, for which there is always room
 DEPTH = 10  # of boxes in boxes; a decoder refuses more
 UNKNOWN = 0x7FFFF000  # programs that write to a pipe state this size, or one up to 2^32 - 1 or -1: they cannot know it
+STRAY = 1024  # fewer bytes behind the sound are no sound, whatever they are
 PADDING = 2**16  # zeros behind the sound, up to so many bytes, are no sound
 SCANNED = 2**20  # bytes searched at a time
 TAGS = (b"TAG", b"ID3", b"APETAGEX", b"LYRICSBEGIN")
@@ -59,6 +58,10 @@ _NESTED = frozenset(b"moov trak mdia minf stbl moof traf mvex udta meta edts din
 _COUNTS = {b"stsz": 8, b"stz2": 8, b"trun": 4}  # where in these boxes the number of packets is
 _SCANNED = (rb"fLaC[\x00\x80]\x00\x00\x22", rb"\x1aE\xdf\xa3.{1,60}?(webm|matroska)")  # no sizes lead from one to the next
 _OGG = rb"OggS\x00[\x02\x06]"  # the first page of a stream
+
+
+class TooManyChunks(Exception):
+    """A container of more than MAX_CHUNKS chunks or boxes."""
 
 
 @dataclass(frozen=True)
@@ -112,25 +115,24 @@ def _patched(data: bytes, at: int, place: int, patch: bytes) -> Iterator[bytes]:
 
 
 def parts(file: BinaryIO, size: int) -> list[Part]:
-    """The recordings in a file of this size, one after the other.
+    """The recordings in a file of this size, one after the other; the first MAX_PARTS + 1 where there are more.
 
     Raises:
-        InputError: there are more than MAX_PARTS.
+        TooManyChunks.
     """
     begin = _skip_tag(file)
     head = _bytes(file, begin, 80)
     layout = next((layout for layout in LAYOUTS if re.match(layout.magic, head, re.DOTALL)), None)
     if layout:
-        found = list(_limited(_chunked(file, begin, size, layout)))
-        return found or [Part(begin, size)]
-    starts = [begin]
+        return list(itertools.islice(_chunked(file, begin, size, layout), MAX_PARTS + 1))
     if re.match(_MP4, head, re.DOTALL):
-        starts += _limited(_later_films(file, begin, size))
+        later = _later_films(file, begin, size)
     elif re.match(_OGG, head, re.DOTALL):
-        starts += _limited(_later_links(file, begin, size))
+        later = _later_links(file, begin, size)
     else:
         pattern = next((pattern for pattern in _SCANNED if re.match(pattern, head, re.DOTALL)), None)
-        starts += _limited(_found(file, begin + 1, size, pattern)) if pattern else []
+        later = _found(file, begin + 1, size, pattern) if pattern else ()
+    starts = [begin, *itertools.islice(later, MAX_PARTS)]
     return [Part(start, end) for start, end in zip(starts, [*starts[1:], size])]
 
 
@@ -143,15 +145,20 @@ def tag_size(head: bytes) -> int:
 
 def lacks_index(file: BinaryIO, part: Part) -> bool:
     """Whether this is an MP4 file whose index, which most programs write at the end, is not there."""
-    names = [name for name, *_ in _atoms(file, part.start, part.end)]
-    return names[:1] == [b"ftyp"] and b"mdat" in names and b"moov" not in names
+    if _bytes(file, part.start + 4, 4) != b"ftyp":
+        return False
+    names = {name for name, *_ in _atoms(file, part.start, part.end)}
+    return b"mdat" in names and b"moov" not in names
 
 
 def promises_too_much(file: BinaryIO, part: Part) -> bool:
     """Whether an MP4 file's tables list more packets than it has bytes: a decoder would allocate gigabytes for them."""
-    most = max(part.end - part.start, PACKETS)
-    boxes = (box for box in itertools.islice(_boxes(file, part.start, part.end), MAX_CHUNKS) if box[0] in _COUNTS)
-    return sum(int.from_bytes(_bytes(file, body + _COUNTS[name], 4)) for name, body in boxes) > most
+    try:
+        boxes = list(itertools.islice(_boxes(file, part.start, part.end), MAX_CHUNKS + 1))
+    except TooManyChunks:
+        return True
+    packets = sum(int.from_bytes(_bytes(file, body + _COUNTS[name], 4)) for name, body in boxes if name in _COUNTS)
+    return len(boxes) > MAX_CHUNKS or packets > max(part.end - part.start, PACKETS)
 
 
 def lacks_end_mark(file: BinaryIO, part: Part) -> bool:
@@ -167,13 +174,6 @@ def lacks_end_mark(file: BinaryIO, part: Part) -> bool:
 def _bytes(file: BinaryIO, at: int, n: int) -> bytes:
     file.seek(at)
     return file.read(n)
-
-
-def _limited(found: Iterator) -> Iterator:
-    for i, one in enumerate(found):
-        if i == MAX_PARTS:
-            raise InputError(f"A file can be read that is up to {MAX_PARTS:,} recordings in one; this is more: split it.")
-        yield one
 
 
 def _skip_tag(file: BinaryIO) -> int:
@@ -212,6 +212,7 @@ def _chunks(file: BinaryIO, at: int, size: int, layout: Layout) -> Iterator[tupl
         if end <= at or not name[:4].isascii() or not name[:4].decode().isprintable():
             return
         at = end + -end % layout.align
+    raise TooManyChunks
 
 
 def _bounded(file: BinaryIO, start: int, at: int, size: int, layout: Layout) -> Part:
@@ -227,6 +228,8 @@ def _bounded(file: BinaryIO, start: int, at: int, size: int, layout: Layout) -> 
         unknown = claimed >= UNKNOWN and layout.header.size == 8
         return Part(start, size, {}, None if unknown else claimed, there)
     end = _end_of(file, begin + claimed, size, layout) if claimed >= 0 else None
+    if end is None and claimed > 0 and there - claimed < STRAY:
+        end = size
     if end is not None:
         return Part(start, end, {}, claimed, claimed)
     return Part(start, size, _patches(file, start, at, there, layout), None if claimed < 0 else claimed, there)
@@ -242,7 +245,7 @@ def _long_size(file: BinaryIO, start: int, size: int, layout: Layout) -> int:
 def _end_of(file: BinaryIO, at: int, size: int, layout: Layout) -> int | None:
     """Where the part ends whose sound ends at `at`; None where more of its sound seems to follow."""
     rest = _bytes(file, at, PADDING + 1)
-    if len(rest) < layout.header.size or (len(rest) <= PADDING and not any(rest)) or rest.startswith(TAGS):
+    if (len(rest) <= PADDING and not any(rest)) or rest.startswith(TAGS):
         return size
     for first in (at + -at % layout.align, at):  # not every program pads
         end = first
@@ -292,6 +295,7 @@ def _atoms(file: BinaryIO, at: int, end: int) -> Iterator[tuple[bytes, int, int,
         if n < 8:
             return
         at += n
+    raise TooManyChunks
 
 
 def _later_films(file: BinaryIO, begin: int, size: int) -> Iterator[int]:

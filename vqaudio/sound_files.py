@@ -4,24 +4,29 @@ FFmpeg (through PyAV) decodes. libsndfile reads the few formats that FFmpeg does
 adds some samples at the end. What a file is, its bytes say.
 """
 
+import math
 import re
 from collections.abc import Iterator
 from typing import BinaryIO
 
 import numpy as np
 
-from vqaudio.containers import Part, View, lacks_end_mark, lacks_index, parts, promises_too_much, tag_size
+from vqaudio import containers
+from vqaudio.containers import Part, View
 from vqaudio.errors import InputError
 
 BLOCK = 2**20  # samples, over all channels, that are given at a time
 # The containers that FFmpeg may open. Playlists and the like are left out: they would make it open other files.
 CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mp3,aac,ogg,flac,wav,aiff,caf,w64,amr,asf,adts,au,nistsphere,voc,ircam,iff"
-FFMPEG_OPTIONS = {"format_whitelist": CONTAINERS, "protocol_whitelist": "", "max_size": str(2**20)}  # bytes a packet of PCM
+FFMPEG_OPTIONS = {  # of the sizes, one is for a packet of PCM, and one for what is looked at before decoding begins
+    "format_whitelist": CONTAINERS, "protocol_whitelist": "", "max_size": str(2**20), "probesize": str(2**20),
+}
 GUESSES = ("aac", "amr", "asf", "voc")  # FFmpeg estimates the lengths of these
 LIBSNDFILE = re.compile(
     rb" paf|fap |2BIT|PVF1|MATLAB 5|Extended Instrument|ALawSoundFile|\xf0\x7e|OggS.{22}\x01\x1e\x01vorbis", re.DOTALL
 )
 KNOWN_KINDS = "WAV, FLAC, OGG, MP3, M4A or WebM"
+MAX_FAILED = 1000  # packets in a row, at the beginning, after which there will be no sound
 SLACK_S, SLACK = 0.1, 3000  # seconds and samples that codecs add or cut at the ends
 
 Block = tuple[int, np.ndarray]  # sample rate in Hz, float32 [n, channels]
@@ -46,9 +51,7 @@ class SoundFile:
         self._slack_s, self._breaks_off = SLACK_S, False
 
     def __iter__(self) -> Iterator[Block]:
-        if self.size == 0:
-            raise InputError(f"{self.name} is empty: it has no bytes.")
-        for part in parts(self.file, self.size):
+        for part in self._parts():
             before, self._breaks_off = self._read_s, False
             try:
                 for rate, block in self._part(part):
@@ -63,10 +66,22 @@ class SoundFile:
             self._count_missing(part, self._read_s - before)
         self._say_what_is_missing()
 
+    def _parts(self) -> list[Part]:
+        if self.size == 0:
+            raise InputError(f"{self.name} is empty: it has no bytes.")
+        try:
+            found = containers.parts(self.file, self.size)
+        except containers.TooManyChunks:
+            most = f"{containers.MAX_CHUNKS:,} chunks"
+            raise InputError(f"{self.name} is not an audio file: it is made of more than {most}.") from None
+        if len(found) > containers.MAX_PARTS:
+            raise InputError(f"{self.name} is more than {containers.MAX_PARTS:,} recordings in one: split it.")
+        return found
+
     def _count_missing(self, part: Part, read_s: float) -> None:
         if not self._read_s and self._breaks_off:
             raise self._refusal(part)
-        self._breaks_off |= lacks_end_mark(self.file, part)
+        self._breaks_off |= containers.lacks_end_mark(self.file, part)
         if part.claimed is not None and part.there:
             self._missing_s += read_s * (part.claimed / part.there - 1)
         elif self._stated_s is not None:
@@ -79,7 +94,7 @@ class SoundFile:
         if LIBSNDFILE.match(View(self.file, part).read(64)):
             yield from self._through_libsndfile(part)
             return
-        if promises_too_much(self.file, part):
+        if containers.promises_too_much(self.file, part):
             raise self._refusal(part)
         try:
             container = av.open(View(self.file, part), options=FFMPEG_OPTIONS)
@@ -112,8 +127,8 @@ class SoundFile:
         import av
 
         stream.codec_context.options = {"err_detect": "crccheck"}
-        packets, packet = container.demux(stream), None
-        while True:
+        packets, packet, failed = container.demux(stream), None, 0
+        while failed < MAX_FAILED:
             try:
                 packet = None
                 packet = next(packets, None)
@@ -122,10 +137,10 @@ class SoundFile:
                 frames = packet.decode()
             except (av.FFmpegError, ValueError, OSError):
                 self._damaged_s += _seconds(packet)
-                self._breaks_off = True
+                self._breaks_off, failed = True, failed + 1
                 continue
             for frame in frames:
-                self._breaks_off = False
+                self._breaks_off, failed = False, -math.inf
                 if frame.sample_rate and frame.samples:
                     yield frame.sample_rate, _samples(frame)
 
@@ -145,7 +160,7 @@ class SoundFile:
                 self._breaks_off = True
 
     def _refusal(self, part: Part) -> InputError:
-        if lacks_index(self.file, part):
+        if containers.lacks_index(self.file, part):
             return InputError(f"{self.name} is cut short, and the index that MP4 files keep at their end is lost: copy it again.")
         return InputError(f"{self.name} is not an audio file that can be read, or it is damaged; use {KNOWN_KINDS}.")
 
@@ -208,6 +223,10 @@ def _whole(held: list[np.ndarray]) -> np.ndarray:
 
 def _samples(frame) -> np.ndarray:
     """A decoded frame -> float32 [n, channels]."""
+    if frame.format.name.startswith("s64"):  # which NumPy is not given
+        import av
+
+        frame = av.AudioResampler(format="dbl").resample(frame)[0]
     samples = frame.to_ndarray()
     return full_scale(samples.T if frame.format.is_planar else samples.reshape(-1, frame.layout.nb_channels))
 
@@ -230,7 +249,7 @@ def _seconds(packet) -> float:
 
 def _seconds_in_table(view: View, rate: int) -> float | None:
     """Seconds of an MP3 as the table in its first frame states them; None where there is no table."""
-    view.seek(tag_size(view.read(10)))
+    view.seek(containers.tag_size(view.read(10)))
     head = view.read(2048)
     found = re.search(rb"(?:Xing|Info)...[\x01\x03\x05\x07\x09\x0b\x0d\x0f](....)|VBRI.{10}(....)", head, re.DOTALL)
     if found is None:

@@ -80,6 +80,15 @@ def test_audio_that_works(what, command, codec, model_folder, tmp_path):
     assert command("info", tmp_path / "in.wav")[0] == 0
 
 
+def test_what_is_wrong_with_a_recording_goes_to_stderr(shell, model_folder, tmp_path):
+    (tmp_path / "cut.wav").write_bytes(wav(0.1 * NOISE + 0.5)[:8044])
+    done = shell("reconstruct", tmp_path / "cut.wav", tmp_path / "out.wav", "--model", model_folder)
+    assert (done.returncode, done.stdout) == (0, "")
+    said = done.stderr.splitlines()
+    assert said[0].endswith("cut.wav: It is incomplete: 0.50 of 1.00 s can be read.")
+    assert said[1].endswith("cut.wav: It had a DC offset of 50 % of full scale, which was removed.") and len(said) == 2
+
+
 def test_names_that_are_no_files(command, model_folder, example_clips, tmp_path):
     model, clip = ("--model", model_folder, "--device", "cpu"), example_clips[0]
     (tmp_path / "folder.wav").mkdir()

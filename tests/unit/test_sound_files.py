@@ -213,6 +213,14 @@ def test_streams_that_nothing_decodes_are_refused(bits, kind):
             assert "\n" not in str(error)
 
 
+def test_integers_of_64_bits(tmp_path):
+    fmt = struct.pack("<HHIIHH", 1, 1, RATE, 8 * RATE, 8, 64)
+    samples = (tone(1.0).astype(np.float64) * 2**63).astype("<i8")
+    data = b"WAVEfmt " + struct.pack("<I", 16) + fmt + b"data" + struct.pack("<I", samples.nbytes) + samples.tobytes()
+    sound = audio.load(b"RIFF" + struct.pack("<I", len(data)) + data, RATE)[0]
+    np.testing.assert_allclose(sound[0].numpy(), tone(1.0), atol=1e-6)
+
+
 @pytest.mark.parametrize("form", ["NIST", "VOC", "PAF", "AVR", "AU", "W64", "CAF", "RF64", "AIFF"])
 def test_containers_of_every_age_are_known_by_their_content(tmp_path, form):
     path = tmp_path / "sound.txt"
@@ -237,6 +245,16 @@ def test_tables_that_promise_more_packets_than_bytes_are_refused():
 def test_a_file_of_too_many_files_is_refused():
     with pytest.raises(InputError, match="split it"):
         audio.load(wav(b"", riff=36) * (containers.MAX_PARTS + 2), RATE)
+
+
+@pytest.mark.parametrize("data", [
+    b"RIFF\0\0\0\0WAVE" + 200 * b"JUNK\0\0\0\0", wav(b"", behind=200 * b"JUNK\0\0\0\0"),
+    b"\0\0\0\x08ftyp" + 200 * b"\0\0\0\x08moof", b"\0\0\0\x08ftyp" + struct.pack(">I", 1608) + b"moov" + 200 * b"\0\0\0\x08free",
+], ids=["WAV", "behind the sound", "MP4", "boxes in a box"])  # fmt: skip
+def test_a_file_of_nothing_but_chunks_is_left_before_its_end(data, monkeypatch):
+    monkeypatch.setattr(containers, "MAX_CHUNKS", 100)
+    with pytest.raises(InputError, match="not an audio file"):
+        audio.load(data, RATE)
 
 
 def test_what_is_longer_than_can_be_held_is_refused_at_once_but_can_be_described(monkeypatch):

@@ -164,6 +164,8 @@ class Clips(Sequence):
             sound, _ = soundfile.read(io.BytesIO(row["audio"]), dtype="float32")
         except soundfile.LibsndfileError as error:
             raise InputError(f"{path} is damaged: {row['name']} in it cannot be read ({error.error_string}).") from None
+        if len(sound) != row["samples"]:
+            raise InputError(f"{path} is damaged: {row['name']} has {len(sound):,} of {row['samples']:,} samples.")
         return replace(self.told(i), audio=torch.from_numpy(sound))
 
     def told(self, i: int) -> Clip:
