@@ -59,17 +59,17 @@ def reconstruct(codec, audio, stages: int | Sequence[int] | None = None):
 
 
 def generate(codec, prior, labels=None, seconds: float | None = None, generator=None, **sampling):
-    """New clips.
+    """Generate new clips.
 
     Args:
-        codec, prior: from `load`; the prior must be one of this codec.
-        labels: e.g. {"digit": "7"}; a list of values gives as many clips. What is left out is left open.
+        codec, prior: from `load`; the prior must belong to this codec.
+        labels: e.g. {"digit": "7"}; a list of values gives as many clips. A kind that is missing is left open.
         seconds: length; None draws it from the training clips with these labels.
-        generator: a torch.Generator, from which all randomness comes.
+        generator: a torch.Generator, from which all randomness comes; a list of n gives n clips, each as it would be alone.
         sampling: temperature, top_k, top_p, steps, guidance, on_step: see `Prior.fill`.
 
     Returns:
-        (sound [B, 1, N], Codes). Where the prior has a critic, of several the ones that it likes best: see `vqaudio.critics`.
+        (sound [B, 1, N], Codes). If the prior has a critic, the best of several clips: see `vqaudio.critics`.
 
     Raises:
         InputError: a prior of another codec, an unknown label, or a setting out of range.
@@ -85,7 +85,10 @@ def generate(codec, prior, labels=None, seconds: float | None = None, generator=
 
 
 def inpaint(codec, prior, codes, mask, labels=None, generator=None, **sampling):
-    """The cells of `codes` where the mask (bool [B, K, T]) is True written anew; see `generate` and `Prior.fill`.
+    """Rewrite the cells of `codes` where the mask (bool [B, K, T]) is True; see `generate` and `Prior.fill`.
+
+    Args:
+        generator: as for `generate`; for codes of one clip, a list of n gives n variations of it.
 
     Returns:
         (sound [B, 1, N], Codes).
@@ -95,15 +98,12 @@ def inpaint(codec, prior, codes, mask, labels=None, generator=None, **sampling):
     """
     prior.check_codec(codec)
     filled = prior.fill(codes, mask, labels, generator=generator, **sampling)
-    if not (mask & codes.valid[:, None]).any():
-        from vqaudio.errors import InputError
-
-        raise InputError("No cell is selected: there is nothing to fill.")
+    _check_selected(codes, mask, "fill")
     return codec.decode(filled), filled
 
 
 def blur(codec, codes, mask, radius: float = 2.0, strength: float = 1.0, generator=None):
-    """The cells of `codes` where the mask (bool [B, K, T]) is True redrawn from their neighbours; see `blurring.blur`.
+    """Redraw the cells of `codes` where the mask (bool [B, K, T]) is True from their neighbours; see `blurring.blur`.
 
     Args:
         radius: cells, 0 to 16.
@@ -116,9 +116,15 @@ def blur(codec, codes, mask, radius: float = 2.0, strength: float = 1.0, generat
         InputError: codes of another codec, a mask of the wrong shape or with no cell selected, a setting out of range.
     """
     from vqaudio import blurring
-    from vqaudio.errors import InputError
 
     blurred = blurring.blur(codes, mask, radius, strength, generator)
-    if not (mask.to(codes.valid.device) & codes.valid[:, None]).any():
-        raise InputError("No cell is selected: there is nothing to blur.")
+    _check_selected(codes, mask, "blur")
     return codec.decode(blurred), blurred
+
+
+def _check_selected(codes, mask, verb: str) -> None:
+    """Raise InputError if a mask of the codes' shape selects no cell."""
+    from vqaudio.errors import InputError
+
+    if not (mask.to(codes.valid.device) & codes.valid[:, None]).any():
+        raise InputError(f"No cell is selected: there is nothing to {verb}.")

@@ -11,6 +11,7 @@ from functools import cached_property
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from vqaudio.errors import InputError
 
@@ -157,6 +158,11 @@ class Codes:
             valid=keep[keep][None], level_db=level,
         )
 
+    def to(self, device: torch.device | str) -> "Codes":
+        """The same codes on a device."""
+        parts = {name: part.to(device) for name, part in vars(self).items() if isinstance(part, Tensor)}
+        return replace(self, **parts)
+
     def repeated(self, n: int, ids: Tensor) -> "Codes":
         """n clips as long and as loud for each of these, side by side, with these ids [B * n, K, T]."""
         parts = self.lengths, self.valid, self.level_db
@@ -201,6 +207,16 @@ def check_density(rows: int, frame_rate: float) -> None:
     """Raise InputError where so many rows a column, and columns a second, are more than clips of seconds should hold."""
     if rows * frame_rate > MOST_CODES_A_SECOND:
         raise InputError(f"There are at most {MOST_CODES_A_SECOND} codes a second; {rows} rows at {frame_rate:g} Hz are more.")
+
+
+def together(clips: list[Codes]) -> Codes:
+    """Clips of one spec as one batch, padded to the longest."""
+    columns = max(codes.columns for codes in clips)
+    wide = [F.pad(codes.ids, (0, columns - codes.columns)) for codes in clips]
+    valid = [F.pad(codes.valid, (0, columns - codes.columns)) for codes in clips]
+    levels = [codes.level_db for codes in clips]
+    level_db = None if None in levels else torch.cat(levels)
+    return Codes(torch.cat(wide), clips[0].spec, torch.cat([codes.lengths for codes in clips]), torch.cat(valid), level_db)
 
 
 def parse_stages(text: str | None, n: int, alone: str = "count") -> tuple[int, ...] | None:

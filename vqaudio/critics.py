@@ -29,7 +29,7 @@ def critic_for(codec: Codec, prior: Prior, labels: Labels | None) -> Critic | No
     Raises:
         InputError: what lies in the folder `critic` cannot be loaded, or is no judge of the codec's sounds.
     """
-    judge = critic_of(prior)
+    judge = critic_of(prior, codec.device)
     if judge is None:
         return None
     if judge.config.sample_rate != codec.sample_rate:
@@ -39,27 +39,30 @@ def critic_for(codec: Codec, prior: Prior, labels: Labels | None) -> Critic | No
     return functools.partial(_sureness, codec, judge, wanted) if set(told) & set(judge.config.classes) else None
 
 
-def critic_of(prior: Prior) -> Judge | None:
-    """The judge in the prior's folder; None where there is none, or the prior draws one candidate only. Raises InputError."""
+def critic_of(prior: Prior, device: torch.device | str = "cpu") -> Judge | None:
+    """The judge in the prior's folder, on a device; None where there is none, or the prior draws one candidate only.
+
+    Raises:
+        InputError: what is there cannot be loaded, or is no judge.
+    """
     folder = prior.folder and prior.folder / FOLDER
     if not folder or not (folder / "config.json").is_file() or prior.config.candidates == 1:
         return None
-    return _judge(folder)
+    return _judge(folder, str(device))
 
 
 @functools.cache
-def _judge(folder: Path) -> Judge:
+def _judge(folder: Path, device: str) -> Judge:
     judge = hub.load(folder)
     if not isinstance(judge, Judge):
         raise InputError(f"{folder} holds no judge.")
-    return judge
+    return judge.to(device)
 
 
 @torch.no_grad()
 def _sureness(codec: Codec, judge: Judge, wanted, candidates: Codes) -> Tensor:
     """How sure the judge is, in nats and [B], that each of these clips is what was wanted: one value, or one for each n clips."""
-    sound = codec.decode(candidates).cpu()
-    said = judge(sound, candidates.lengths.cpu()).log_softmax(-1)
+    said = judge(codec.decode(candidates), candidates.lengths.to(judge.device)).log_softmax(-1).cpu()
     values = [wanted] * len(said) if isinstance(wanted, str) else [v for v in wanted for _ in range(len(said) // len(wanted))]
     classes = judge.config.classes
     told = torch.tensor([value in classes for value in values])

@@ -1,5 +1,6 @@
 """What codecs, priors and judges have in common as models: a configuration, a name, a fingerprint, and the Hub's methods."""
 
+from itertools import chain
 from pathlib import Path
 
 import torch
@@ -30,6 +31,11 @@ class Model(nn.Module, PyTorchModelHubMixin, library_name="vqaudio"):
         if others:
             kind = str(others.pop()).removeprefix("torch.")
             raise InputError(f"The model {self.name!r} computes in float32; its weights are {kind}. Call .float() on it first.")
+
+    @property
+    def device(self) -> torch.device:
+        """The device that the weights are on."""
+        return next(chain(self.parameters(), self.buffers())).device
 
     def part_of(self, parameter: str) -> str:
         """The part of the network that a parameter, by its name, is counted to where parts are compared: its top-level module."""

@@ -4,9 +4,9 @@ Generating from nothing is a mask that is all True; continuing is a mask over th
 is asked is checked here, once for all priors; a prior implements `_sample` and `_log_prob`.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Annotated
 
 import torch
@@ -17,11 +17,13 @@ from vqaudio.codes import Codes, CodeSpec, Stage, check_density
 from vqaudio.errors import InputError
 from vqaudio.model import Model
 from vqaudio.model_files import check_weights
+from vqaudio.nn.noise import Noise, gumbel
 
 MOST_ROWS = 4096
 Labels = dict[str, str | Sequence[str]]
 LocalLabels = Sequence[tuple[Tensor, Labels]]
 OnStep = Callable[[int, int, Tensor], None]
+Generators = torch.Generator | Sequence[torch.Generator]
 Critic = Callable[[Codes], Tensor]
 
 
@@ -124,24 +126,27 @@ class Prior(Model, tags=["audio", "codes", "inpainting"]):
     def fill(
         self, codes: Codes, mask: Tensor, labels: Labels | None = None, *, temperature: float | None = None,
         top_k: int | None = None, top_p: float | None = None, steps: int | None = None, guidance: float | None = None,
-        local_labels: LocalLabels = (), generator: torch.Generator | None = None, on_step: OnStep | None = None,
+        local_labels: LocalLabels = (), generator: Generators | None = None, on_step: OnStep | None = None,
         critic: Critic | None = None,
     ) -> Codes:
         """Write the cells where the mask is True; all others, and padding, stay as they are.
 
+        Of a long clip the prior sees the part around these cells, so that the cost follows the gap and not the clip.
+
         Args:
             mask: bool [B, K, T]. With no cell selected the codes come back as they are.
-            labels: for a kind of label its value, or one a clip; a kind that is missing is left open. They are told of every
-                cell, of those that are known too: they say what the clip is.
-            local_labels: pairs of a mask (bool [B, K, T]) and labels that are told of its cells in place of `labels`: they say
-                what a region is to become. A kind that is missing stays as it is in `labels`, and the value None leaves it
-                open; the later pair wins where two overlap.
+            labels: for a kind of label its value, or one a clip; a kind that is missing is left open. They describe the whole
+                clip, known cells too.
+            local_labels: pairs of a mask (bool [B, K, T]) and labels of its cells in place of `labels`: what a region is to
+                become. A kind that is missing stays as it is in `labels`, and the value None leaves it open; the later pair
+                wins where two overlap.
             temperature, top_k, top_p, steps, guidance: see `Sampling`; None for the prior's own, `default_sampling`.
-            generator: all randomness; None for a fresh one.
-            on_step: called as on_step(done, total, ids [B, K, T]) after each step; a cell still to be written is -1. What
-                it raises ends the sampling; the codes given are never changed.
-            critic: says how good each of several clips is, [B]. `candidates` of each are drawn, and the best is kept; until it is
-                chosen, `on_step` is shown the first.
+            generator: all randomness; None for a fresh one. A list holds one generator a clip, and clips with the same cells
+                to write, or all of them, come out as they would alone; for codes of one clip, n generators give n variations.
+            on_step: called as on_step(done, total, ids [B, K, T]) after each step, on the device of the codes; a cell still to
+                be written is -1. What it raises ends the sampling; the codes given are never changed.
+            critic: scores clips, [B]. `candidates` of each are drawn, and the best is kept; until it is chosen, `on_step` gets
+                the first.
 
         Raises:
             InputError: codes of another codec, a mask of the wrong shape, an unknown label, or a setting out of range.
@@ -151,27 +156,46 @@ class Prior(Model, tags=["audio", "codes", "inpainting"]):
             raise InputError(f"The mask is a bool matrix of the codes' shape {list(codes.ids.shape)}.")
         asked = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "steps": steps, "guidance": guidance}
         sampling = self.sampling(covers(mask, codes), **asked)
-        told = self.told(codes, labels, local_labels)
+        told, generators = self.told(codes, labels, local_labels), generators_of(generator, len(codes))
+        if len(codes) == 1:
+            codes, mask, told = (repeated(part, len(generators)) for part in (codes, mask, told))
         mask = mask.to(codes.ids.device) & codes.valid[:, None]
         if not mask.any():
             return codes
-        generator = generator or _fresh_generator()
-        device = next(self.buffers()).device
-        ids, hole, valid = (part.to(device) for part in (codes.ids.long(), mask, codes.valid))
-        report = on_step or (lambda done, total, ids: None)
         with torch.inference_mode():  # thousands of small operations: each is quicker in it
-            sample = partial(self._best, critic, codes) if critic else self._sample
-            filled = sample(ids, hole, valid, told.to(device), sampling, generator, report)
-        filled = torch.where(mask, filled.to(codes.ids.device, codes.ids.dtype), codes.ids)
-        return replace(codes, ids=filled)
+            filled = self._filled(codes, mask, told, sampling, generators, on_step, critic)
+        return replace(codes, ids=torch.where(mask, filled.to(codes.ids.dtype), codes.ids))
 
-    def _best(self, critic, codes, ids, hole, valid, labels, sampling, generator, report) -> Tensor:
-        """As `_sample`: for each clip of the codes the best of several."""
+    def _filled(self, codes, mask, labels, sampling, generators, on_step, critic) -> Tensor:
+        """Ids [B, K, T] of the whole clips with the mask's cells written, in view of the window around them."""
+        frame = frame_around(span_of(mask), codes.columns, self.spec.frame_rate)
+        window, before = self.window(mask, codes.valid, frame), codes.ids.long()
+        gap = Gap.of(codes, mask, labels, window, self.example_lengths.device)
+        own = codes.valid[:, frame].sum(1).clamp_min(1).tolist()
+        noise = Noise.of(generators, own, frame.stop - frame.start, gap.ids.device, window.start - frame.start)
+
+        def whole(ids: Tensor) -> Tensor:
+            known = before.repeat_interleave(len(ids) // len(before), 0)
+            return torch.cat([known[..., : window.start], ids.to(known), known[..., window.stop :]], dim=-1)
+
+        report = (lambda done, total, ids: on_step(done, total, whole(ids))) if on_step else lambda done, total, ids: None
+        if critic is None:
+            return whole(self._sample(gap, sampling, noise, report))
         n = self.config.candidates
         report = FirstOf(n, report)
-        repeated = (part.repeat_interleave(n, 0) for part in (ids, hole, valid, labels))
-        found = self._sample(*repeated, sampling, generator, report)
-        return report.chosen(found, critic(codes.repeated(n, found)))
+        drawn = self._sample(gap.repeated(n), sampling, noise.repeated(n), report)
+        return whole(report.chosen(drawn, critic(codes.repeated(n, whole(drawn)))))
+
+    def window(self, mask: Tensor, valid: Tensor, frame: slice) -> slice:
+        """The columns of a frame that a fill works on: those with cells to write, and what has a say in them."""
+        span, reach = span_of(mask), self.reach(mask, valid)
+        if reach is None:
+            return frame
+        return slice(max(frame.start, span.start - reach[0]), min(frame.stop, span.stop + reach[1]))
+
+    def reach(self, mask: Tensor, valid: Tensor) -> tuple[int, int] | None:
+        """How many columns before and after the cells to write have a say in them; None for all."""
+        return None
 
     def default_sampling(self, generating: bool = True) -> Sampling:
         """How `fill` samples where it is not told otherwise, chosen on validation clips.
@@ -191,23 +215,27 @@ class Prior(Model, tags=["audio", "codes", "inpainting"]):
     def log_prob(self, codes: Codes, labels: Labels | None = None, local_labels: LocalLabels = ()) -> Tensor:
         """The natural log of each cell's probability, [B, K, T]; 0 in padding. `likelihood` says what it is given."""
         self.check_codes(codes)
-        device = next(self.buffers()).device
+        device = self.example_lengths.device
         told = self.told(codes, labels, local_labels).to(device)
         ids, valid = codes.ids.long().to(device), codes.valid.to(device)
         return self._log_prob(ids * valid[:, None], valid, told) * valid[:, None]
 
-    def blank(self, labels: Labels | None = None, seconds: float | None = None, generator: torch.Generator | None = None):
+    def blank(self, labels: Labels | None = None, seconds: float | None = None, generator: Generators | None = None) -> Codes:
         """Codes of zeros to generate into: as long, and as loud, as a training clip with these labels, drawn at random.
 
         Args:
             labels: as for `fill`; a list of values gives as many clips.
             seconds: length of every clip; None draws it.
+            generator: as for `fill`; a list gives as many clips.
         """
         if seconds is not None and not 0 < seconds <= LONGEST_S:
             raise InputError(f"A clip can be generated with more than 0 and at most {LONGEST_S} seconds; not {seconds}.")
         n = max([1, *(len(value) for value in (labels or {}).values() if not isinstance(value, str | None))])
-        told, generator = self.label_ids(labels, n), generator or _fresh_generator()
-        chosen = torch.tensor([self._example_like(row, generator) for row in told])
+        generators = generators_of(generator, n)
+        n = max(n, len(generators))
+        told = self.label_ids(labels, n)
+        each = generators * n if len(generators) == 1 else generators
+        chosen = torch.tensor([self._example_like(*pair) for pair in zip(told, each)])
         lengths = self.example_lengths.cpu()[chosen].long().clamp(1, round(LONGEST_S * self.sample_rate))
         if seconds is not None:
             lengths = torch.full((n,), max(1, round(seconds * self.sample_rate)))
@@ -295,11 +323,8 @@ class Prior(Model, tags=["audio", "codes", "inpainting"]):
         """
         raise NotImplementedError
 
-    def _sample(
-        self, ids: Tensor, hole: Tensor, valid: Tensor, labels: Tensor, sampling: Sampling, generator: torch.Generator,
-        report: OnStep,
-    ) -> Tensor:
-        """Ids [B, K, T] with the hole (bool [B, K, T], no padding in it) written; labels as in `loss`."""
+    def _sample(self, gap: "Gap", sampling: Sampling, noise: Noise, report: OnStep) -> Tensor:
+        """Ids [B, K, T] of the gap's window with its hole written."""
         raise NotImplementedError
 
     def _log_prob(self, ids: Tensor, valid: Tensor, labels: Tensor) -> Tensor:
@@ -307,6 +332,78 @@ class Prior(Model, tags=["audio", "codes", "inpainting"]):
 
 
 LONGEST_S = 30.0
+FRAME_S, MARGIN_S = 10.0, 2.0  # how much of a long clip a fill may look at: in all, and at least on either side of the gap
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Cells to write, and the part of the clips that a prior sees of them, on the prior's device.
+
+    Attributes:
+        ids: int64 [B, K, T] of the window.
+        hole: bool [B, K, T], the cells to write; none is padding.
+        valid: bool [B, T].
+        labels: [B, kinds], or [B, kinds, K, T] of each cell.
+        cut: [B, 2] how many columns of each clip come before and after the window.
+    """
+
+    ids: Tensor
+    hole: Tensor
+    valid: Tensor
+    labels: Tensor
+    cut: Tensor
+
+    @classmethod
+    def of(cls, codes: Codes, mask: Tensor, labels: Tensor, window: slice, device: torch.device) -> "Gap":
+        """What a window of these codes holds."""
+        cut = torch.stack([codes.valid[:, : window.start].sum(1), codes.valid[:, window.stop :].sum(1)], 1)
+        labels = labels if labels.ndim == 2 else labels[..., window]
+        parts = codes.ids[..., window].long(), mask[..., window], codes.valid[:, window], labels, cut
+        return cls(*(part.to(device) for part in parts))
+
+    def repeated(self, n: int) -> "Gap":
+        """n of each clip, side by side."""
+        return Gap(*(part.repeat_interleave(n, 0) for part in vars(self).values()))
+
+    @property
+    def span(self) -> slice:
+        """The columns from the first with a cell to write to the last."""
+        return span_of(self.hole)
+
+
+def span_of(cells: Tensor) -> slice:
+    """The columns of bool [B, K, T] from the first that has any of these cells to the last; there must be one."""
+    columns = cells.flatten(0, 1).any(0).nonzero()[:, 0]
+    return slice(int(columns[0]), int(columns[-1]) + 1)
+
+
+def frame_around(span: slice, columns: int, frame_rate: float) -> slice:
+    """The part of a clip of so many columns that has a say in these: FRAME_S seconds, or more where they need it."""
+    width = span.stop - span.start
+    most = math.ceil(max(FRAME_S, width / frame_rate + 2 * MARGIN_S) * frame_rate)
+    start = max(0, min(span.start - (most - width) // 2, columns - most))
+    return slice(start, min(start + most, columns))
+
+
+def repeated(x, n: int):
+    """n copies of one clip: of its codes, or of a tensor [1, ...]."""
+    if isinstance(x, Codes):
+        return x.repeated(n, x.ids.repeat_interleave(n, 0))
+    return x.repeat_interleave(n, 0)
+
+
+def generators_of(generator: Generators | None, clips: int) -> list[torch.Generator]:
+    """One generator for all clips, or one for each. Raises InputError: another number of them."""
+    if generator is None or isinstance(generator, torch.Generator):
+        return [generator or _fresh_generator()]
+    if not generator or (clips != 1 and len(generator) not in (1, clips)):
+        raise InputError(f"Give one generator for all clips, or one a clip: {clips}, not {len(generator)}.")
+    return list(generator)
+
+
+def seeded(first: int, n: int) -> list[torch.Generator]:
+    """The generators of n variations: the first has this seed, the next one the next, so that each can be drawn alone."""
+    return [torch.Generator().manual_seed(seed) for seed in range(first, first + n)]
 
 
 def covers(mask: Tensor, codes: Codes) -> bool:
@@ -339,17 +436,14 @@ def _fresh_generator() -> torch.Generator:
     return generator
 
 
-def gumbel(shape, generator: torch.Generator, device: torch.device) -> Tensor:
-    """Gumbel noise, drawn where the generator lives."""
-    uniform = torch.rand(shape, generator=generator, device=generator.device).clamp(1e-20, 1 - 1e-7)
-    return -(-uniform.log()).log().to(device)
-
-
-def draw(logits: Tensor, sampling: Sampling, generator: torch.Generator, noise: Tensor | None = None) -> Tensor:
+def draw(
+    logits: Tensor, sampling: Sampling, generator: torch.Generator | None = None, noise: Tensor | None = None
+) -> Tensor:
     """Logits [..., V] -> ids [...]: temperature, then top-k, then top-p, then the Gumbel-max trick.
 
     Args:
-        noise: Gumbel noise of the logits' shape that was drawn before; None: drawn here.
+        generator: draws the noise where none is given.
+        noise: Gumbel noise of the logits' shape; at temperature 0 there is no need of it.
     """
     if sampling.temperature == 0:
         return logits.argmax(-1)
@@ -363,7 +457,7 @@ def draw(logits: Tensor, sampling: Sampling, generator: torch.Generator, noise: 
         p = ordered.softmax(-1)
         ordered = ordered.masked_fill(p.cumsum(-1) - p >= sampling.top_p, -torch.inf)
         logits = torch.empty_like(logits).scatter(-1, places, ordered)
-    return (logits + (gumbel(logits.shape, generator, logits.device) if noise is None else noise)).argmax(-1)
+    return (logits + (gumbel(logits.shape, generator).to(logits.device) if noise is None else noise)).argmax(-1)
 
 
 def spread_over(untold: Tensor, labels: Tensor) -> Tensor:

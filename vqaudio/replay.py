@@ -3,7 +3,8 @@
 A recipe is JSON: the verb, the models with their fingerprints, labels, mask, seed and settings, and SHA-256 of the input. A mask
 is a list of rectangles, each {"start_s", "end_s", "stages", "bands"} with stages such as "2-" or [0, 3] counted from 0, or a
 matrix of 0 and 1, a row a line; an end_s of null is the clip's end. A rectangle's own "labels", if it has any, are what its cells
-are to become, where that is not what the clip is. Nothing is executed or unpickled.
+are to become, where that is not what the clip is. "variations", if given, is how many there are: the first has the seed, the next
+one the next. Nothing is executed or unpickled.
 """
 
 import hashlib
@@ -14,17 +15,18 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from vqaudio import audio, blur, files, generate, hub, inpaint
+from vqaudio import audio, blur, devices, files, generate, hub, inpaint
 from vqaudio.codec import Codec
 from vqaudio.codes import Codes, parse_stages
 from vqaudio.critics import critic_of
 from vqaudio.errors import InputError
-from vqaudio.files import read_json
-from vqaudio.prior import Prior, covers
-from vqaudio.training.loop import pick_device
+from vqaudio.files import numbered
+from vqaudio.json_files import read_json
+from vqaudio.prior import Prior, covers, seeded
 from vqaudio.vqa import read_vqa, write_vqa
 
 VERSION = 1
+MOST_VARIATIONS = 64
 SETTINGS = ("temperature", "top_k", "top_p", "steps", "guidance")
 BLUR_SETTINGS = ("radius", "strength")
 ASKED = {  # of each verb, what its recipe says besides the codec, the seed and the settings
@@ -42,33 +44,37 @@ def run(asked: dict, source: Path | None, target: Path, recipe: Path | None, dev
             raise InputError(f"{target} should end in .vqa.")
     else:
         audio.check_target(target)
+    variations = asked.get("variations", 1)
+    if not isinstance(variations, int) or not 1 <= variations <= MOST_VARIATIONS:
+        raise InputError(f"There are 1 to {MOST_VARIATIONS} variations, not {variations}.")
     codec, prior = load_codec(asked["codec"], device), None
     if "prior" in asked:
         prior = load_prior(asked["prior"], asked["codec"])
         prior.check_codec(codec)
-        prior.to(next(codec.parameters()).device)
-    asked, sound, codes = _made(asked, codec, prior, source, torch.Generator().manual_seed(asked["seed"]))
+        prior.to(codec.device)
+    asked, sound, codes = _made(asked, codec, prior, source, seeded(asked["seed"], variations))
     if asked["verb"] == "fill":
         write_vqa(target, codes, codec)
     else:
-        audio.save(target, sound[0], codec.sample_rate)
+        for path, clip, length in zip(numbered(target, len(codes)), sound, codes.lengths.tolist()):
+            audio.save(path, clip[:, :length], codec.sample_rate)
     if recipe is not None:
         write(recipe, asked, codec, prior, codes, source, target)
     return codes
 
 
-def _made(asked: dict, codec: Codec, prior: Prior | None, source: Path | None, generator) -> tuple[dict, Tensor, Codes]:
-    """What was asked with all its settings, the sound and its codes."""
+def _made(asked: dict, codec: Codec, prior: Prior | None, source: Path | None, generators) -> tuple[dict, Tensor, Codes]:
+    """What was asked with all its settings, the sounds and their codes."""
     if asked["verb"] == "generate":
         asked = _settled(asked, prior, True)
-        return asked, *generate(codec, prior, asked["labels"], asked["seconds"], generator, **asked["settings"])
+        return asked, *generate(codec, prior, asked["labels"], asked["seconds"], generators, **asked["settings"])
     given = _given(asked["verb"], source, codec)
     mask = mask_of(asked["mask"], given)
     if asked["verb"] == "blur":
-        return asked, *blur(codec, given, mask, **asked["settings"], generator=generator)
+        return asked, *blur(codec, given, mask, **asked["settings"], generator=generators[0])
     asked = _settled(asked, prior, covers(mask, given))
     told = {**asked["settings"], "local_labels": local_labels_of(asked["mask"], given)}
-    return asked, *inpaint(codec, prior, given, mask, asked["labels"], generator, **told)
+    return asked, *inpaint(codec, prior, given, mask, asked["labels"], generators, **told)
 
 
 def _settled(asked: dict, prior: Prior, generating: bool) -> dict:
@@ -103,6 +109,7 @@ def replay(path: Path, source: Path | None = None, target: Path | None = None, d
         raise InputError(f"{path} is no recipe of version {VERSION}.")
     try:
         asked = {name: recipe[name] for name in ("verb", "codec", "seed", *ASKED[recipe["verb"]])}
+        asked |= {"variations": recipe["variations"]} if "variations" in recipe else {}
         names = SETTINGS if "prior" in asked else BLUR_SETTINGS
         asked["settings"] = {name: recipe["settings"][name] for name in names}
         source = source or (Path(recipe["source"]) if "source" in recipe else None)
@@ -139,7 +146,7 @@ def load_codec(name: str, device: str = "auto") -> Codec:
     codec = hub.load(name)
     if not isinstance(codec, Codec):
         raise InputError(f"The model {name!r} is not a codec.")
-    return codec.to(pick_device(device))
+    return codec.to(devices.pick(device))
 
 
 def load_prior(name: str, codec: str) -> Prior:

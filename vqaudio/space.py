@@ -12,7 +12,7 @@ from pathlib import Path
 
 from vqaudio import __version__
 from vqaudio.errors import InputError
-from vqaudio.files import read_json
+from vqaudio.json_files import read_json
 from vqaudio.serving import running
 
 ROOT = Path(__file__).resolve().parent.parent

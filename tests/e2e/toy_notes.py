@@ -84,7 +84,7 @@ class NotePrior(ToyPrior):
         ids[:, 4 + 2 * band : 6 + 2 * band] = WORDS - 1
         return replace(filled, ids=ids)
 
-    def blank(self, labels=None, seconds=None, generator=None):
+    def one_blank(self, seconds, generator):
         columns = round((seconds or 1.0) * self.spec.frame_rate)
         valid = torch.ones(1, columns, dtype=torch.bool)
         return Codes(torch.zeros(1, self.spec.rows, columns, dtype=torch.long), self.spec, torch.tensor([columns * HOP]), valid)

@@ -8,8 +8,9 @@ import time
 from dataclasses import replace
 
 import torch
+from torch.nn import functional as F
 
-from vqaudio.codes import Codes
+from vqaudio.codes import Codes, together
 from vqaudio.errors import InputError
 from vqaudio.prior import Sampling
 
@@ -31,8 +32,15 @@ class ToyPrior:
 
     def fill(self, codes, mask, labels=None, *, temperature=1.0, top_k=None, top_p=None, steps=None, guidance=1.0,
              generator=None, on_step=None, critic=None):
-        vocab = torch.tensor(self.spec.vocab_of_row)[None, :, None]
-        drawn = (torch.rand(codes.ids.shape, generator=generator) * vocab).long()
+        vocab = torch.tensor(self.spec.vocab_of_row)[:, None]
+        generators = generator if isinstance(generator, list) else [generator] * len(codes)
+        if len(codes) == 1:
+            codes = codes.repeated(len(generators), codes.ids.repeat_interleave(len(generators), 0))
+            mask = mask.expand(codes.ids.shape)
+        columns = codes.valid.sum(1).tolist()
+        shapes = [(self.spec.rows, n) for n in columns]
+        drawn = [(torch.rand(shape, generator=g) * vocab).long() for shape, g in zip(shapes, generators)]
+        drawn = torch.stack([F.pad(ids, (0, codes.columns - ids.shape[1])) for ids in drawn])
         total = steps or 4
         ids = torch.where(mask, -1, codes.ids)
         for done in range(1, total + 1):
@@ -49,6 +57,10 @@ class ToyPrior:
         return -vocab.double().log()
 
     def blank(self, labels=None, seconds=None, generator=None):
+        generators = generator if isinstance(generator, list) else [generator]
+        return together([self.one_blank(seconds, g) for g in generators])
+
+    def one_blank(self, seconds, generator):
         seconds = seconds or 0.3 + 0.3 * float(torch.rand((), generator=generator))
         columns = round(seconds * self.spec.frame_rate)
         samples = round(columns / self.spec.frame_rate * 8000)

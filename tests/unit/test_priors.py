@@ -21,6 +21,7 @@ from vqaudio.evaluation.holes import interpolated, middle_hole
 from vqaudio.evaluation.metrics import cents_apart, pitch_hz
 from vqaudio.judges import Judge, JudgeConfig
 from vqaudio.nn.transformer import Conditions
+from vqaudio.prior import Gap
 from vqaudio.priors.autoregressive import AutoregressivePrior, AutoregressivePriorConfig
 from vqaudio.priors.naive_bayes import NaiveBayesPrior, NaiveBayesPriorConfig, neighbours
 from vqaudio.training.loop import LoopConfig, Place, fit
@@ -346,8 +347,9 @@ def test_a_hole_in_a_long_clip_is_filled_in_view_of_what_is_near():
     codes = Codes(torch.randint(8, (2, 2, 200)) * valid[:, None], prior.spec, valid.sum(1) * config.hop, valid)
     hole = torch.zeros(2, 2, 200, dtype=torch.bool)
     hole[:, 1, 100:104] = True
-    near, cut = prior._around(hole, valid)
-    assert (near, cut.tolist()) == (slice(90, 106), [[90, 94], [90, 4]])
+    window = prior.window(hole, valid, slice(0, 200))
+    gap = Gap.of(codes, hole, torch.zeros(2, 0, dtype=torch.long), window, "cpu")
+    assert (window, gap.cut.tolist()) == (slice(90, 106), [[90, 94], [90, 4]])
     reported = []
     filled = prior.fill(codes, hole, generator=torch.Generator().manual_seed(0), on_step=lambda i, n, ids: reported.append(ids))
     assert (filled.ids != codes.ids)[hole].any() and torch.equal(filled.ids[~hole], codes.ids[~hole])
@@ -412,7 +414,7 @@ def test_a_critic_is_asked_of_what_it_listens_for_only(codec, with_critic):
 
 def test_the_app_and_the_evaluation_listen_too_and_a_recipe_names_the_critic(codec, with_critic, tmp_path):
     prior, _ = with_critic
-    variation = sampling.generate(prior, codec, sampling.Settings(labels={"digit": "3"}), 0.3, 7)
+    (variation,) = sampling.generate(prior, codec, sampling.Settings(labels={"digit": "3"}), 0.3, 7)
     _, codes = vqaudio.generate(codec, prior, {"digit": "3"}, 0.3, torch.Generator().manual_seed(7))
     assert torch.equal(variation.codes.ids, codes.ids)
     heard, maps = measure.generate_evenly(codec, prior, 3, torch.Generator().manual_seed(0))

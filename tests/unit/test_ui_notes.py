@@ -185,7 +185,7 @@ def test_labels_say_what_the_clip_is_or_what_the_region_becomes(bench, local):
     prior = Listening(bench.codec)
     mask = bench.codes.region(0.2, 0.4)
     settings = sampling.Settings(labels={"digit": "7"}, local=local)
-    made = sampling.fill(prior, bench.codes, mask, settings, 3)
+    (made,) = sampling.fill(prior, bench.codes, mask, settings, 3)
     hole, labels, there = prior.heard
     assert made.kept[0] == made.kept[1] and hole.sum() == mask.sum()
     if local:

@@ -1,7 +1,6 @@
 """The command that says what a model costs."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +9,8 @@ import tyro
 from vqaudio import ranges
 from vqaudio.cli.sound import Device
 from vqaudio.errors import InputError
+from vqaudio.json_files import read_json
+from vqaudio.provenance import recorded_command
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "assets" / "examples"
 
@@ -28,12 +29,11 @@ def energy(
     device: Device = "auto",
 ) -> None:
     """Joules an encoded, a decoded and a generated second, and a training run: each measured, estimated or absent."""
-    from vqaudio import files, hub
+    from vqaudio import devices, files, hub
     from vqaudio.energy import verbs as use
     from vqaudio.energy.record import Meter
-    from vqaudio.training.loop import pick_device
 
-    place = pick_device(device)
+    place = devices.pick(device)
     codec = hub.load(model).to(place)
     names = priors_of(codec) if priors is None else priors
     chosen = [hub.load(name).to(place) for name in names]
@@ -44,7 +44,7 @@ def energy(
         print(remark)
     uses, spent = use.measure(codec, chosen, _sound(source, codec).to(place), meter, repeats, stretch_s, clip_s)
     trained = {one.name: use.training(hub.folder_of(one.name if one.folder is None else one.folder)) for one in (codec, *chosen)}
-    settings = {"command": " ".join(["vqaudio", *sys.argv[1:]]), "stretch_s": stretch_s, "clip_s": clip_s}
+    settings = {"command": recorded_command(), "stretch_s": stretch_s, "clip_s": clip_s}
     found = use.record(uses, spent, trained, settings)
     print(use.report(found))
     if save:
@@ -56,7 +56,7 @@ def priors_of(codec) -> list[str]:
     """The names of the priors in weights/ that fill this codec's codes."""
     from vqaudio import hub
 
-    told = ((name, json.loads((hub.WEIGHTS / name / "config.json").read_text())) for name in hub.installed())
+    told = ((name, read_json(hub.WEIGHTS / name / "config.json")) for name in hub.installed())
     return [name for name, config in told if config.get("codec_fingerprint") == codec.encoder_fingerprint]
 
 

@@ -1,6 +1,5 @@
 """The commands of priors: generate, inpaint, fill, score, replay, and their evaluation."""
 
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,6 +9,7 @@ from vqaudio import ranges
 from vqaudio.cli.measure import JUDGES, Data, Dataset, Judges
 from vqaudio.cli.sound import AudioIn, AudioOut, Device, VqaIn, VqaOut
 from vqaudio.errors import InputError
+from vqaudio.provenance import recorded_command
 
 Codec = Annotated[str, tyro.conf.arg(help="The codec: a name in weights/, a folder, or a Hub id.")]
 Prior = Annotated[str, tyro.conf.arg(help="masked, autoregressive, naive-bayes, or a prior's name, folder or Hub id.")]
@@ -25,6 +25,9 @@ Steps = Annotated[
 ]
 Guidance = Annotated[
     ranges.GuidanceWeight | None, tyro.conf.arg(help="How strongly the labels pull; 1 is as learned; by default the prior's.")
+]
+Variations = Annotated[
+    ranges.Variations, tyro.conf.arg(help="How many: with this seed and the next ones, into OUT-1, OUT-2, ..., or one .vqa file.")
 ]
 Recipe = Annotated[Path | None, tyro.conf.arg(help="Also write here how this came about; `vqaudio replay` repeats it.")]
 From = Annotated[ranges.Moment, tyro.conf.arg(name="from", help="Seconds where the hole begins.")]
@@ -44,20 +47,21 @@ def generate(
     seconds: Annotated[
         ranges.ClipSeconds | None, tyro.conf.arg(help="Length; by default that of a training clip with these labels.")
     ] = None,
-    seed: Seed = None, prior: Prior = "masked", model: Codec = "fsdd-8khz", temperature: Temperature = None, top_k: TopK = None,
-    top_p: TopP = None, steps: Steps = None, guidance: Guidance = None, recipe: Recipe = None, device: Device = "auto",
+    seed: Seed = None, variations: Variations = 1, prior: Prior = "masked", model: Codec = "fsdd-8khz",
+    temperature: Temperature = None, top_k: TopK = None, top_p: TopP = None, steps: Steps = None, guidance: Guidance = None,
+    recipe: Recipe = None, device: Device = "auto",
 ) -> None:
     """Make a new sound from labels."""
     from vqaudio.replay import run
 
     settings = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "steps": steps, "guidance": guidance}
     asked = {"verb": "generate", "codec": model, "prior": prior, "labels": parse_labels(labels), "seconds": seconds}
-    run({**asked, "seed": chosen_seed(seed), "settings": settings}, None, target, recipe, device)
+    run({**asked, **_draws(seed, variations), "settings": settings}, None, target, recipe, device)
 
 
 def inpaint(
     source: AudioIn, target: AudioOut, start: From, to: To, stages: Stages = None, bands: Bands = None, labels: Labels = (),
-    becomes: Becomes = (), seed: Seed = None, prior: Prior = "masked", model: Codec = "fsdd-8khz",
+    becomes: Becomes = (), seed: Seed = None, variations: Variations = 1, prior: Prior = "masked", model: Codec = "fsdd-8khz",
     temperature: Temperature = None, top_k: TopK = None, top_p: TopP = None, steps: Steps = None, guidance: Guidance = None,
     recipe: Recipe = None, device: Device = "auto",
 ) -> None:
@@ -75,25 +79,26 @@ def inpaint(
     mask = [{"start_s": start, "end_s": to, "stages": stages, "bands": parse_bands(bands)}]
     if becomes:
         mask[0]["labels"] = parse_labels(becomes)
-    run({**asked, "mask": mask, "seed": chosen_seed(seed), "settings": settings}, source, target, recipe, device)
+    run({**asked, "mask": mask, **_draws(seed, variations), "settings": settings}, source, target, recipe, device)
 
 
 def fill(
     source: VqaIn, target: VqaOut,
     mask: Annotated[Path, tyro.conf.arg(help='JSON: [{"start_s": 0.1, "end_s": 0.2, "stages": "2-"}], or a matrix of 0 and 1.')],
-    labels: Labels = (), seed: Seed = None, prior: Prior = "masked", model: Codec = "fsdd-8khz",
+    labels: Labels = (), seed: Seed = None, variations: Variations = 1, prior: Prior = "masked", model: Codec = "fsdd-8khz",
     temperature: Temperature = None, top_k: TopK = None, top_p: TopP = None, steps: Steps = None, guidance: Guidance = None,
     recipe: Recipe = None, device: Device = "auto",
 ) -> None:
     """Write the masked cells of a .vqa file anew."""
     from vqaudio.cli.sound import _check_pair
-    from vqaudio.files import read_json
+    from vqaudio.json_files import read_json
     from vqaudio.replay import run
 
     _check_pair(source, target)
     settings = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "steps": steps, "guidance": guidance}
     asked = {"verb": "fill", "codec": model, "prior": prior, "labels": parse_labels(labels)}
-    run({**asked, "mask": read_json(mask), "seed": chosen_seed(seed), "settings": settings}, source, target, recipe, device)
+    asked |= {"mask": read_json(mask), **_draws(seed, variations)}
+    run({**asked, "settings": settings}, source, target, recipe, device)
 
 
 def replay(
@@ -158,10 +163,10 @@ def evaluate_prior(
     jury = [hub.load(name) for name in (JUDGES.get(dataset, ()) if judges is None else judges)]
     others = [load_prior(name, codec) for name in beside]
     found = evaluate(hub.load(codec), prior, jury, dataset, data, split, clips, hole_s, others, of, seed, settings)
-    found["command"] = " ".join(["vqaudio", *sys.argv[1:]])
+    found["command"] = recorded_command()
     print(report(found))
     if save:
-        path = hub.folder_of(prior.name) / "metrics.json"
+        path = prior.folder / "metrics.json"
         files.replace_file(path, lambda temporary: temporary.write_text(json.dumps(found, indent=1) + "\n"))
 
 
@@ -185,6 +190,11 @@ def parse_labels(pairs: tuple[str, ...]) -> dict[str, str]:
             raise InputError(f"Labels are written KIND=VALUE, such as digit=7; not {pair!r}.")
         labels[kind] = value
     return labels
+
+
+def _draws(seed: int | None, variations: int) -> dict:
+    """What a recipe says of how often it draws, and from which seed on."""
+    return {"seed": chosen_seed(seed)} | ({"variations": variations} if variations != 1 else {})
 
 
 def chosen_seed(seed: int | None) -> int:

@@ -37,7 +37,7 @@ def sampler(
     seed = chosen_seed(seed)
     settings = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "steps": steps, "guidance": guidance}
     made = []
-    coming = sfz.notes(codec, chosen.to(next(codec.parameters()).device), *ends, told, seconds=seconds, seed=seed, **settings)
+    coming = sfz.notes(codec, chosen.to(codec.device), *ends, told, seconds=seconds, seed=seed, **settings)
     with bar("notes", None, " notes") as progress:
         for note in coming:
             made.append(note)

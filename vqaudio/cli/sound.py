@@ -10,7 +10,7 @@ from vqaudio import ranges
 from vqaudio.errors import InputError
 
 Model = Annotated[str, tyro.conf.arg(help="A name in weights/, a folder, or a Hub id.")]
-Device = Annotated[str, tyro.conf.arg(help="auto, cpu, cuda or mps.")]
+Device = Annotated[str, tyro.conf.arg(help="auto, cpu, cuda or mps; auto is $VQAUDIO_DEVICE if that is set.")]
 Beam = Annotated[
     ranges.Beam, tyro.conf.arg(help="Paths kept in the search for codewords; 1 is greedy, 8 is slower and a little better.")
 ]
@@ -60,6 +60,7 @@ def decode(
     """Turn a .vqa file back into audio; a file of several clips gives OUT-1, OUT-2, ..."""
     from vqaudio import audio
     from vqaudio.codes import parse_stages
+    from vqaudio.files import numbered
     from vqaudio.vqa import read_vqa
 
     _check_pair(source, target)
@@ -67,8 +68,9 @@ def decode(
     codec = _codec(model, device)
     codes = read_vqa(source, codec)
     chosen = parse_stages(stages, len(codes.spec.stages))
-    for b in range(len(codes)):
-        path = target if len(codes) == 1 else target.with_stem(f"{target.stem}-{b + 1}")
+    targets = numbered(target, len(codes))
+    audio.check_target(targets[-1])
+    for b, path in enumerate(targets):
         audio.save(path, codec.decode(codes.clip(b), chosen)[0], codec.sample_rate)
 
 
@@ -106,7 +108,7 @@ def info(
     from vqaudio.data.packing import SUMMARY, facts_of
 
     if Path(what).is_file():
-        facts = _vqa_facts(vqa.read_header(what)) if vqa.is_vqa(what) else _audio_facts(audio.load(what, 8000)[1])
+        facts = _vqa_facts(vqa.read_header(what)) if vqa.is_vqa(what) else _audio_facts(audio.inspect(what))
     elif (Path(what) / SUMMARY).is_file():
         facts = facts_of(Path(what))
     elif Path(what).is_dir() or what in hub.installed():
@@ -128,13 +130,13 @@ def _check_pair(source: Path, target: Path) -> None:
 
 def _codec(model: str, device: str):
     from vqaudio.codec import Codec
+    from vqaudio.devices import pick
     from vqaudio.hub import load
-    from vqaudio.training.loop import pick_device
 
     codec = load(model)
     if not isinstance(codec, Codec):
         raise InputError(f"The model {model!r} is not a codec.")
-    return codec.to(pick_device(device))
+    return codec.to(pick(device))
 
 
 def _read(path: Path, codec):
@@ -148,7 +150,9 @@ def _audio_facts(report) -> dict:
     peak = f"{report.peak:.3f} of full scale, {100 * report.clipped_share:.2g} % of samples clipped"
     rate = f"{report.sample_rate_hz} Hz"
     length = f"{report.duration_s:.3f} s"
-    return {"kind": "audio", "sample rate": rate, "channels": report.channels, "length": length, "peak": peak}
+    facts = {"kind": "audio", "sample rate": rate, "channels": report.channels, "length": length, "peak": peak}
+    problems = [*report.damage, *report.remedies]
+    return facts | ({"problems": " ".join(problems)} if problems else {})
 
 
 def _vqa_facts(header) -> dict:

@@ -218,6 +218,13 @@ class Past:
             self._turns = turns(max(64, 2 * (self.columns + n)), d, device)
         return tuple(part.narrow(0, self.columns, n) for part in self._turns)
 
+    def chosen(self, rows: Tensor) -> "Past":
+        """These rows of the batch, in room of their own."""
+        past = Past(self.reach)
+        past.columns, past._turns = self.columns, self._turns
+        past._rooms = {name: room[rows] for name, room in self._rooms.items()}
+        return past
+
     def count(self, n: int) -> None:
         """After so many new columns were added to every layer."""
         self.columns += n
@@ -241,14 +248,30 @@ class Layer(nn.Module):
             cos, sin: of `turns`.
             remember: takes the columns' keys and values, and returns them with those of the past before them.
         """
-        batch, n, dim = x.shape
-        parts = self.to_qkv(self.norms[0](x)).view(batch, n, 3, self.heads, dim // self.heads).permute(2, 0, 3, 1, 4)
-        (q, k), v = rotated(parts[:2], cos, sin), parts[2]
+        q, k, v = self._heads(self.to_qkv(self.norms[0](x)), 3)
+        q, k = rotated(torch.stack([q, k]), cos, sin)
         if remember:
             k, v = remember(k, v)
+        return self.attended(x, q, k, v, allowed)
+
+    def queries(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        """x [B, T, dim] -> [B, heads, T, d]."""
+        return rotated(self._heads(F.linear(self.norms[0](x), self.to_qkv.weight[: x.shape[-1]]), 1)[0], cos, sin)
+
+    def keys_values(self, x: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor]:
+        """x [B, T, dim] -> [B, heads, T, d] each."""
+        k, v = self._heads(F.linear(self.norms[0](x), self.to_qkv.weight[x.shape[-1] :]), 2)
+        return rotated(k, cos, sin), v
+
+    def attended(self, x: Tensor, q: Tensor, k: Tensor, v: Tensor, allowed: Tensor | None) -> Tensor:
+        """The layer's output for columns x [B, n, dim] from their queries, and the keys and values of all that they may see."""
         y = F.scaled_dot_product_attention(q, k, v, attn_mask=allowed)
-        x = x + self.dropout(self.from_heads(y.transpose(1, 2).reshape(batch, n, dim)))
+        x = x + self.dropout(self.from_heads(y.transpose(1, 2).flatten(2)))
         return x + self.dropout(self.narrow(F.gelu(self.widen(self.norms[1](x)))))
+
+    def _heads(self, x: Tensor, n: int) -> Tensor:
+        """[B, T, n * dim] -> [n, B, heads, T, d]."""
+        return x.unflatten(-1, (n, self.heads, -1)).permute(2, 0, 3, 1, 4)
 
 
 class Transformer(nn.Module):
@@ -266,6 +289,12 @@ class Transformer(nn.Module):
         if past:
             past.count(x.shape[1])
         return self.norm(x)
+
+
+def distinct(x: Tensor) -> tuple[Tensor, Tensor]:
+    """The rows of x [B, ...] that differ from the one before, [n], and for each row its place among them, [B]."""
+    new = torch.cat([torch.ones(1, dtype=torch.bool, device=x.device), (x[1:] != x[:-1]).flatten(1).any(1)])
+    return new.nonzero()[:, 0], new.cumsum(0) - 1
 
 
 def causal(seen: int, new: int, reach: int | None, device: torch.device) -> Tensor | None:

@@ -18,8 +18,17 @@ from torch.nn import functional as F
 
 from vqaudio import ranges
 from vqaudio.nn.cells import embedding_for, levels_of, rows_for
-from vqaudio.nn.transformer import Conditions, NetworkConfig, Past, Transformer, causal, some_untold, weighted_mean
-from vqaudio.prior import FirstOf, Guidance, Prior, Sampling, draw, gumbel
+from vqaudio.nn.transformer import (
+    Conditions,
+    NetworkConfig,
+    Past,
+    Transformer,
+    causal,
+    distinct,
+    some_untold,
+    weighted_mean,
+)
+from vqaudio.prior import FirstOf, Gap, Guidance, Prior, Sampling, draw, span_of
 
 
 @dataclass(frozen=True)
@@ -49,6 +58,10 @@ class CausalTransformer(nn.Module):
         """The state before the first column."""
         return Past(self.reach)
 
+    def chosen(self, state: Past, rows: Tensor) -> Past:
+        """The state for these rows of the batch."""
+        return state.chosen(rows)
+
 
 class CausalLSTM(nn.Module):
     """The same interface; the state is the LSTM's own."""
@@ -64,6 +77,10 @@ class CausalLSTM(nn.Module):
 
     def empty(self) -> None:
         """The state before the first column."""
+
+    def chosen(self, state: tuple[Tensor, Tensor], rows: Tensor) -> tuple[Tensor, ...]:
+        """The state for these rows of the batch."""
+        return tuple(part[:, rows] for part in state)
 
 
 LOOK = 4  # columns of the coarser levels that a level sees on either side of its own
@@ -114,16 +131,16 @@ class AutoregressivePrior(Prior):
         Args:
             cells: bool [B, K, T]: only of these, 0 elsewhere; None for all.
         """
-        embedded = self.embedding.rows(ids)
+        embedded, start = self.embedding.rows(ids), 0 if cells is None else span_of(cells).start
         conditions, contexts = self.conditions(labels, valid, cut), []
         for n, level in enumerate(self.levels):
             columns = self.embedding.joined(embedded, level)
             before = torch.cat([self.start.expand(len(columns), 1, -1), columns[:, :-1]], dim=1)
-            contexts.append((level, self.temporal_of(n)(before + self.given(n, embedded, valid, conditions))[0]))
-        seen = self.rows.seen(contexts, self.rows.near(embedded, valid), labels)
-        start = 0 if cells is None else first_column(cells)
+            contexts.append((level, read_on(self.temporal_of(n), before + self.given(n, embedded, valid, conditions), start)))
+        beside = [part[:, start:] for part in self.rows.near(embedded, valid)]
+        seen = self.rows.seen(contexts, beside, labels if labels.ndim == 2 else labels[..., start:])
         cells = valid[:, None].expand(ids.shape) if cells is None else cells
-        parts = seen[:, start:], self.embedding.coarser(embedded)[:, start:], ids[..., start:], cells[..., start:]
+        parts = seen, self.embedding.coarser(embedded[:, start:]), ids[..., start:], cells[..., start:]
         return F.pad(self.rows.losses(*parts), (start, 0))
 
     def temporal_of(self, level: int) -> nn.Module:
@@ -148,76 +165,92 @@ class AutoregressivePrior(Prior):
     def _log_prob(self, ids, valid, labels):
         return -self.losses(ids, valid, labels)
 
-    def _sample(self, ids, hole, valid, labels, sampling, generator, report):
-        reached = first_column(hole) - (LOOK if len(self.levels) > 1 else 0)  # what lies before knows of no hole
-        known = valid[:, None] & ~hole & (torch.arange(ids.shape[2], device=ids.device) >= reached)
-        if self.config.hole_candidates == 1 or not known.any():
-            return self._written(ids, hole, valid, labels, ids.new_zeros(len(ids), 2), sampling, generator, report)
-        return self._likeliest(known, ids, hole, valid, labels, sampling, generator, report)
+    def reach(self, mask, valid):
+        reach = self.config.attention_columns
+        if reach is None:
+            return None
+        return (2 * reach, reach // 2) if self._judging(mask, valid).any() else (self.config.layers * reach, 0)
 
-    def _likeliest(self, known, ids, hole, valid, labels, sampling, generator, report):
-        """As `_sample`: of several fillings the one after which these known cells are likeliest."""
-        n = self.config.hole_candidates
-        near, cut = self._around(hole, valid)
-        local = labels if labels.ndim == 2 else labels[..., near]
-        parts = ids[..., near], hole[..., near], valid[..., near], local, cut, known[..., near]
-        *repeated, known = (part.repeat_interleave(n, 0) for part in parts)
-        whole = lambda drawn: torch.cat([ids[..., : near.start], drawn, ids[..., near.stop :]], dim=-1)  # noqa: E731
-        report_first = FirstOf(n, lambda done, total, drawn: report(done, total, whole(drawn)))
-        found = self._written(*repeated, sampling, generator, report_first)
-        return whole(report_first.chosen(found, -self.losses(found, *repeated[2:], known).sum((1, 2))))
+    def _judging(self, hole: Tensor, valid: Tensor) -> Tensor:
+        """bool [B, K, T]: the known cells that tell how well the hole is filled."""
+        reached = span_of(hole).start - (LOOK if len(self.levels) > 1 else 0)  # what comes before knows of no hole
+        return valid[:, None] & ~hole & (torch.arange(hole.shape[2], device=hole.device) >= reached)
 
-    def _around(self, hole: Tensor, valid: Tensor) -> tuple[slice, Tensor]:
-        """The columns in view of which a hole is filled and judged, and how many of each clip lie before and behind [B, 2]."""
-        total = valid.shape[1]
-        reach = self.config.attention_columns or 2 * total
-        start, stop = max(0, first_column(hole) - 2 * reach), min(total, total - first_column(hole.flip(-1)) + reach // 2)
-        return slice(start, stop), torch.stack([valid[:, :start].sum(1), valid[:, stop:].sum(1)], 1)
+    def _sample(self, gap, sampling, noise, report):
+        known, n = self._judging(gap.hole, gap.valid), self.config.hole_candidates
+        if n == 1 or not known.any():
+            return self._written(gap, sampling, noise, report)
+        several, report = gap.repeated(n), FirstOf(n, report)
+        found = self._written(several, sampling, noise.repeated(n), report)
+        losses = self.losses(found, several.valid, several.labels, several.cut, known.repeat_interleave(n, 0))
+        return report.chosen(found, -losses.sum((1, 2)))
 
-    def _written(self, ids, hole, valid, labels, cut, sampling, generator, report):
-        """As `_sample`: one filling of the hole, column by column; `cut` as in `loss`."""
-        ids, pending, guidance = ids.clone(), hole.clone(), Guidance(labels, self.untold, sampling.guidance)
-        column, spans = _Column(self, guidance, sampling, generator), []
-        for level in self.levels:
-            columns = hole[:, level].any(1).any(0).nonzero()[:, 0].tolist()
-            spans.append(range(columns[0], columns[-1] + 1) if columns else ())
-        done, total = 0, sum(map(len, spans))
-        for n, (level, span) in enumerate(zip(self.levels, spans)):
-            reader = _Reader(self, n, ids, valid, guidance, cut)
-            for t in span:
-                noise = column.noise(len(ids))
+    def _written(self, gap, sampling, noise, report):
+        """As `_sample`: one filling of the hole, column by column."""
+        ids, pending, guidance = gap.ids.clone(), gap.hole.clone(), Guidance(gap.labels, self.untold, sampling.guidance)
+        column, done = _Column(self, guidance, sampling), 0
+        spans = [[self._span(part[:, level]) for part in noise.split(gap.hole)] for level in self.levels]
+        together = [self._span(gap.hole[:, level]) for level in self.levels]
+        total = sum(map(len, together))
+        for n, (level, own) in enumerate(zip(self.levels, spans)):
+            reader = _Reader(self, n, gap, ids, guidance)
+            for t in together[n]:
+                drawn = noise.for_column(self.spec.rows, column.vocab, [t in s for s in own]) if sampling.temperature else None
                 if pending[:, level, t].any():
-                    ids[..., t] = column.draw(reader.context(ids, t), ids[..., t], pending[..., t], noise, level)
+                    ids[..., t] = column.draw(reader.context(ids, t), ids[..., t], pending[..., t], drawn, level)
                 pending[:, level, t] = False
                 done += 1
                 report(done, total, ids.masked_fill(pending, -1))
         return ids
 
+    @staticmethod
+    def _span(hole: Tensor) -> range:
+        """The columns of a hole bool [B, rows, T]."""
+        return range(*span_of(hole).indices(hole.shape[2])) if hole.any() else range(0)
 
-def first_column(cells: Tensor) -> int:
-    """The first column of bool [B, K, T] that has any of these cells; 0 where there are none."""
-    return int(cells.flatten(0, 1).any(0).int().argmax())
+
+def read_on(temporal: nn.Module, x: Tensor, start: int) -> Tensor:
+    """What a temporal model makes of columns x [B, T, dim] from `start` on; a beginning that rows share is read once."""
+    state = temporal.empty() if start else None
+    if start:
+        state = read_beginning(temporal, x[:, :start], state)[1]
+    return temporal(x[:, start:], state)[0]
+
+
+def read_beginning(temporal: nn.Module, x: Tensor, state):
+    """As temporal(x, state), x [B, T, dim]; rows that equal the one before them, as candidates of one clip do, are read once."""
+    unlike, rows = distinct(x)
+    if len(unlike) == len(x):
+        return temporal(x, state)
+    y, state = temporal(x[unlike], state)
+    return y[rows], temporal.chosen(state, rows)
 
 
 class _Reader:
     """The temporal model's view of a level's columns drawn so far; with its cache each column is read once."""
 
-    def __init__(self, prior: AutoregressivePrior, n: int, ids: Tensor, valid: Tensor, guidance: Guidance, cut: Tensor):
+    def __init__(self, prior: AutoregressivePrior, n: int, gap: Gap, ids: Tensor, guidance: Guidance):
         self.prior, self.level, self.guidance, self.state, self.read = prior, prior.levels[n], guidance, None, 0
-        self.temporal, conditions = prior.temporal_of(n), prior.conditions(guidance.labels, *map(guidance.repeated, (valid, cut)))
-        embedded = guidance.repeated(prior.embedding.rows(ids)) if n else None
-        self.given = prior.given(n, embedded, guidance.repeated(valid), conditions)
+        valid, cut = map(guidance.repeated, (gap.valid, gap.cut))
+        self.temporal, conditions = prior.temporal_of(n), prior.conditions(guidance.labels, valid, cut)
+        self.given = prior.given(n, guidance.repeated(prior.embedding.rows(ids)) if n else None, valid, conditions)
 
     def context(self, ids: Tensor, t: int) -> Tensor:
         """What is known of column t from those before it, and from coarser levels: [times * B, ...]."""
         prior, n = self.prior, len(ids)
-        if not prior.use_cache or self.read == 0:
-            self.read, self.state = 0, self.temporal.empty() if prior.use_cache else None
+        if not prior.use_cache:
+            self.read, self.state = 0, None
         rows = prior.embedding.rows(ids[..., max(0, self.read - 1) : t])
         before = prior.embedding.joined(rows, self.level)
         if self.read == 0:
             before = torch.cat([prior.start.expand(n, 1, -1), before], dim=1)
-        y, self.state = self.temporal(self.guidance.repeated(before) + self.given[:, self.read : t + 1], self.state)
+        x = self.guidance.repeated(before) + self.given[:, self.read : t + 1]
+        if not prior.use_cache:
+            y, _ = self.temporal(x)
+        elif self.read:
+            y, self.state = self.temporal(x, self.state)
+        else:
+            y, self.state = read_beginning(self.temporal, x, self.temporal.empty())
         self.read = t + 1
         last = self.guidance.repeated(rows[:, -1:]) if t else rows.new_zeros(len(y), 1, *rows.shape[2:])
         labels = self.guidance.labels
@@ -228,17 +261,16 @@ class _Reader:
 class _Column:
     """Draws a column, row by row; what all columns share is made ready once."""
 
-    def __init__(self, prior: AutoregressivePrior, guidance: Guidance, sampling: Sampling, generator: torch.Generator):
-        self.prior, self.guidance, self.sampling, self.generator = prior, guidance, sampling, generator
+    def __init__(self, prior: AutoregressivePrior, guidance: Guidance, sampling: Sampling):
+        self.prior, self.guidance, self.sampling, self.vocab = prior, guidance, sampling, max(prior.spec.vocab_of_row)
         self.rows, self.tables = prior.rows.each(), prior.embedding.tables()
 
-    def noise(self, n: int) -> Tensor:
-        """Gumbel noise [K, n, V] for the next column; at temperature 0 there is none."""
-        shape, device = (len(self.rows), n, max(self.prior.spec.vocab_of_row)), self.prior.start.device
-        return gumbel(shape, self.generator, device) if self.sampling.temperature else torch.zeros(shape, device=device)
+    def draw(self, context: Tensor, known: Tensor, hole: Tensor, noise: Tensor | None, level: slice) -> Tensor:
+        """The ids [B, K] of a column: those known, and in the level's part of the hole (bool [B, K]) new ones.
 
-    def draw(self, context: Tensor, known: Tensor, hole: Tensor, noise: Tensor, level: slice) -> Tensor:
-        """The ids [B, K] of a column: those known, and in the level's part of the hole (bool [B, K]) new ones."""
+        Args:
+            noise: [K, B, V]; None at temperature 0.
+        """
         read, coarser, drawn = self.prior.rows.read(context), self.prior.embedding.nothing, []
         open_rows, whole = hole.any(0).tolist(), bool(hole.all())
         open_rows = [is_open and level.start <= row < level.stop for row, is_open in enumerate(open_rows)]
@@ -246,7 +278,8 @@ class _Column:
             ids = known[:, row]
             if is_open:
                 logits = self.guidance(self.prior.rows.one(part, read, coarser))
-                new = draw(logits, self.sampling, self.generator, noise[row][:, : logits.shape[-1]])
+                own = None if noise is None else noise[row][:, : logits.shape[-1]]
+                new = draw(logits, self.sampling, noise=own)
                 ids = new if whole else torch.where(hole[:, row], new, ids)
             coarser = coarser + self.guidance.repeated(self.prior.embedding.row(table, ids))
             drawn.append(ids)

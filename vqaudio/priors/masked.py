@@ -13,8 +13,10 @@ from torch import Tensor
 
 from vqaudio import ranges
 from vqaudio.nn.cells import embedding_for, rows_for
+from vqaudio.nn.incremental import IncrementalTransformer
+from vqaudio.nn.noise import Noise
 from vqaudio.nn.transformer import Conditions, NetworkConfig, Transformer, around, some_untold, weighted_mean
-from vqaudio.prior import Guidance, Prior, draw, gumbel
+from vqaudio.prior import Gap, Guidance, Prior, Sampling, draw
 
 
 @dataclass(frozen=True)
@@ -101,18 +103,26 @@ class MaskedPrior(Prior):
         empty = ~mask.flatten(1).any(1)
         return mask | (empty[:, None, None] & valid[:, None])
 
-    def _sample(self, ids, hole, valid, labels, sampling, generator, report):
-        stages = [j for j in range(len(self.spec.stages)) if hole[:, self.stage_of_row == j].any()]
+    def reach(self, mask, valid):
+        reach = self.config.attention_columns
+        return None if reach is None else (self.config.layers * reach, self.config.layers * reach)
+
+    def _sample(self, gap, sampling, noise, report):
+        span, guidance = gap.span, Guidance(gap.labels, self.untold, sampling.guidance)
+        writer = _Writer(self, gap, guidance, sampling, noise)
+        ids, hidden = gap.ids.clone(), gap.hole.clone()
+        here, unwritten = ids[..., span], hidden[..., span]  # views: what is written there is written in the window
+        stages = [j for j in range(len(self.spec.stages)) if gap.hole[:, self.stage_of_row == j].any()]
         plan = self._plan(stages, sampling.steps)
-        total, done, hidden, guidance = sum(n for _, n in plan), 0, hole.clone(), Guidance(labels, self.untold, sampling.guidance)
+        total, done = sum(n for _, n in plan), 0
         for rows, n in plan:
-            pending = hole & rows[:, None]
+            pending = gap.hole[..., span] & rows[:, None]
             for i in range(n):
-                drawn, sure = self._draw(ids, hidden, valid, guidance, rows, sampling, generator)
-                ids = torch.where(hidden & rows[:, None], drawn, ids)
-                noise = self.config.choice_noise * (1 - (i + 1) / n) * bool(sampling.temperature)
-                sure = sure + noise * gumbel(sure.shape, generator, sure.device)
-                hidden = (hidden & ~rows[:, None]) | self._least_sure(sure, hidden, pending, (i + 1) / n)
+                drawn, sure = writer.draw(ids, hidden, rows)
+                here.copy_(torch.where(unwritten & rows[:, None], drawn, here))
+                if sampling.temperature:
+                    sure = sure + self.config.choice_noise * (1 - (i + 1) / n) * noise.for_cells(span, self.spec.rows)
+                unwritten.copy_((unwritten & ~rows[:, None]) | self._least_sure(sure, unwritten, pending, (i + 1) / n))
                 done += 1
                 report(done, total, ids.masked_fill(hidden, -1))
         return ids
@@ -129,18 +139,6 @@ class MaskedPrior(Prior):
             plan.append((torch.isin(self.stage_of_row, torch.tensor(members, device=self.stage_of_row.device)), n))
         return plan
 
-    def _draw(self, ids, hidden, valid, guidance, rows, sampling, generator) -> tuple[Tensor, Tensor]:
-        """One pass of the transformer: new ids for the hidden cells of these rows, and their log-probabilities, [B, K, T]."""
-        context = self.rows.read(self.context(*map(guidance.repeated, (ids, hidden, valid)), guidance.labels))
-        new, sure, coarser = ids.clone(), torch.zeros(ids.shape, device=ids.device), self.embedding.nothing
-        for row, (part, table, asked) in enumerate(zip(self.rows.each(), self.embedding.tables(), rows.tolist())):
-            if asked:
-                logits = guidance(self.rows.one(part, context, coarser))
-                new[:, row] = torch.where(hidden[:, row], draw(logits, sampling, generator), new[:, row])
-                sure[:, row] = logits.log_softmax(-1).gather(-1, new[:, row, :, None])[..., 0]
-            coarser = coarser + guidance.repeated(self.embedding.row(table, new[:, row]))
-        return new, sure
-
     @staticmethod
     def _least_sure(sure: Tensor, hidden: Tensor, pending: Tensor, done: float) -> Tensor:
         """The cells that stay hidden: of those pending, a share that falls along a cosine, the least sure of them."""
@@ -155,19 +153,58 @@ class MaskedPrior(Prior):
         coarser = self.embedding.coarser(self.embedding.rows(ids))
         for rows in self._apart():
             for turn in range(min(self.spread, ids.shape[2])):
-                hidden = torch.zeros_like(ids, dtype=torch.bool)
-                hidden[:, rows] = phase == turn
+                hidden = (phase == turn) & rows[:, None].expand(ids.shape)
                 found -= self.rows.losses(self.context(ids, hidden, valid, labels), coarser, ids, hidden)
         return found
 
-    def _apart(self) -> list[list[int]]:
-        """The rows in groups, each of one stage and step and a multiple of `apart` bands from one another."""
+    def _apart(self) -> list[Tensor]:
+        """The rows in groups, bool [K] each, of one stage and step and a multiple of `apart` bands from one another."""
         groups = {}
         for j, stage in enumerate(self.spec.stages):
             for n in range(stage.rows):
                 band, step = divmod(n, stage.steps)
                 groups.setdefault((j, band % self.apart, step), []).append(self.spec.offsets[j] + n)
-        return list(groups.values())
+        every = torch.arange(self.spec.rows, device=self.device)
+        return [torch.isin(every, torch.tensor(rows, device=self.device)) for rows in groups.values()]
+
+
+class _Writer:
+    """Draws the hidden cells of a gap; what all of its passes share is computed once."""
+
+    def __init__(self, prior: MaskedPrior, gap: Gap, guidance: Guidance, sampling: Sampling, noise: Noise):
+        self.prior, self.guidance, self.sampling, self.noise, self.span = prior, guidance, sampling, noise, gap.span
+        self.valid = guidance.repeated(gap.valid)
+        self.conditions = prior.conditions(guidance.labels, self.valid, guidance.repeated(gap.cut))
+        labels = guidance.labels
+        self.labels = labels if labels.ndim == 2 else labels[..., self.span]
+        self.transformer = IncrementalTransformer(prior.transformer, self.valid, prior.config.attention_columns, self.span)
+        self.rows, self.tables = prior.rows.each(), prior.embedding.tables()
+
+    def draw(self, ids: Tensor, hidden: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """One pass over the window: new ids for the hidden cells of these rows, and their log-probabilities, [B, K, span]."""
+        prior, read = self.prior, self.prior.rows.read(self._context(ids, hidden))
+        new, hidden, coarser = ids[..., self.span].clone(), hidden[..., self.span], prior.embedding.nothing
+        sure, last = torch.zeros(new.shape, device=new.device), int(rows.nonzero()[-1])
+        for row, (part, table, asked) in enumerate(zip(self.rows, self.tables, rows.tolist())):
+            if asked:
+                logits = self.guidance(prior.rows.one(part, read, coarser))
+                noise = self.noise.for_ids(self.span, logits.shape[-1]) if self.sampling.temperature else None
+                new[:, row] = torch.where(hidden[:, row], draw(logits, self.sampling, noise=noise), new[:, row])
+                sure[:, row] = logits.log_softmax(-1).gather(-1, new[:, row, :, None])[..., 0]
+            if row == last:
+                return new, sure
+            coarser = coarser + self.guidance.repeated(prior.embedding.row(table, new[:, row]))
+
+    def _context(self, ids: Tensor, hidden: Tensor) -> Tensor:
+        """What the rows of the span's columns are given, [times * B, span, ...]; reads a column outside of it once."""
+        prior, span, first = self.prior, self.span, not self.transformer.inputs
+        near = slice(max(0, span.start - 1), span.stop + 1) if not first else slice(0, ids.shape[-1])
+        inner = slice(span.start - near.start, span.stop - near.start)
+        shown = prior.embedding.rows(*(self.guidance.repeated(part[..., near]) for part in (ids, hidden)))
+        x = prior.embedding.joined(shown if first else shown[:, inner])
+        y = self.transformer(x + self.conditions[:, near if first else span])
+        beside = [part[:, inner] for part in prior.rows.near(shown, self.valid[:, near])]
+        return prior.rows.seen([(slice(None), y)], beside, self.labels)
 
 
 MODEL, CONFIG = MaskedPrior, MaskedPriorConfig

@@ -83,7 +83,7 @@ class NaiveBayesPrior(Prior):
     def tables(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Log-probabilities, -inf where a row has no such id: p(cell) [K, V]; p(b | a) and p(a | b) of every pair's table
         [tables, neighbour, cell]; p(label | cell) [K, values, cell]."""
-        if self._tables is None:
+        if self._tables is None or self._tables[0].device != self.device:
             alpha, v = self.config.smoothing, torch.tensor(self.spec.vocab_of_row, device=self.row_counts.device)
             exists = torch.arange(self.row_counts.shape[1], device=v.device)[None] < v[:, None]
             marginal = (self.row_counts + alpha) / (self.row_counts.sum(-1, keepdim=True) + alpha * v[:, None])
@@ -133,17 +133,21 @@ class NaiveBayesPrior(Prior):
             found.append(logits.gather(-1, ids[:, row, :, None])[..., 0])
         return torch.stack(found, 1)
 
-    def _sample(self, ids, hole, valid, labels, sampling, generator, report):
+    def reach(self, mask, valid):
+        return self.config.reach, self.config.reach
+
+    def _sample(self, gap, sampling, noise, report):
         """The first sweep goes coarse to fine with what is known so far; each sweep draws every (reach + 1)-th column at once."""
-        ids, known = ids.clone(), valid[:, None] & ~hole
+        ids, known, columns = gap.ids.clone(), gap.valid[:, None] & ~gap.hole, gap.ids.shape[2]
         stride = self.config.reach + 1
-        phase = torch.arange(ids.shape[2], device=ids.device) % stride
+        phase = (torch.arange(columns, device=ids.device) + gap.cut[:, :1]) % stride
         for sweep in range(sampling.steps):
-            for row in hole.any(2).any(0).nonzero()[:, 0].tolist():
+            for row in gap.hole.any(2).any(0).nonzero()[:, 0].tolist():
                 for turn in range(stride):
-                    here = hole[:, row] & (phase == turn)
-                    logits = self.cell_logits(ids, known, labels, row, sampling.guidance)
-                    ids[:, row] = torch.where(here, draw(logits, sampling, generator), ids[:, row])
+                    here = gap.hole[:, row] & (phase == turn)
+                    logits = self.cell_logits(ids, known, gap.labels, row, sampling.guidance)
+                    drawn = noise.for_ids(slice(0, columns), logits.shape[-1]) if sampling.temperature else None
+                    ids[:, row] = torch.where(here, draw(logits, sampling, noise=drawn), ids[:, row])
                     known[:, row] |= here
             report(sweep + 1, sampling.steps, ids.clone())
         return ids

@@ -6,7 +6,7 @@ import gradio as gr
 import torch
 from gradio.utils import LRUCache
 
-from vqaudio.ui import compare, facts, gpu, memory, models, playing, pools, reading, turns
+from vqaudio.ui import compare, facts, memory, models, playing, pools, reading, turns, verbs
 from vqaudio.ui.api import notes, priors, sounds
 from vqaudio.ui.clip import cell_edits, handlers, inpainting
 from vqaudio.ui.clip.store import SESSIONS
@@ -28,8 +28,8 @@ THEME = gr.themes.Base(
 LAUNCH = {
     "theme": THEME,
     "css": (Path(__file__).parent / "page.css").read_text(),
-    "head": f"<script>{(Path(__file__).parent / 'microphone.js').read_text()}</script>"
-    "<style>@keyframes kb-pulse { 50% { opacity: .2; } }</style>",  # a component's own style cannot hold keyframes
+    "head": "".join(f"<script>{(Path(__file__).parent / name).read_text()}</script>" for name in ("microphone.js", "upload.js"))
+    + "<style>@keyframes kb-pulse { 50% { opacity: .2; } }</style>",  # a component's own style cannot hold keyframes
     "max_file_size": f"{reading.MAX_MB}mb",
     "max_threads": EVENTS,
     "state_session_capacity": SESSIONS,
@@ -78,7 +78,7 @@ def _opened(make, model: str | None):
 def _from_sound(path: str, trim: bool, model: str | None) -> tuple[Workbench, str]:
     codec = models.codec(model)
     audio, told = reading.sound(path, codec, trim)
-    codes, latents = gpu.encoded(codec.name, audio)
+    codes, latents = verbs.encode(codec, audio)
     return Workbench(codec, codes, Path(path).stem, audio[0], latents[0]), report.of_sound(told)
 
 

@@ -1,5 +1,6 @@
 """The keyboard: notes by a prior that knows `pitch`, each made once and kept for all, and an instrument of them to take home."""
 
+import functools
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -7,13 +8,12 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import gradio as gr
-import torch
 from pydantic import Field
 
 from vqaudio import sfz
 from vqaudio.errors import InputError
 from vqaudio.pitches import name_of
-from vqaudio.ui import models, wire
+from vqaudio.ui import models, verbs, wire
 from vqaudio.ui.clip import handlers, inpainting, jobs, sampling
 from vqaudio.ui.clip.store import NOTE_BYTES
 from vqaudio.ui.clip.workbench import Workbench
@@ -57,7 +57,7 @@ class Notes:
             making = self._making.setdefault(key, threading.Lock())
         try:
             with making:
-                kept = self._found(key)
+                kept = self.kept(key)
                 if kept is None:
                     kept = make()
                     self._keep(key, kept)
@@ -66,7 +66,8 @@ class Notes:
             with self._lock:
                 self._making.pop(key, None)
 
-    def _found(self, key: tuple) -> sfz.Note | None:
+    def kept(self, key: tuple) -> sfz.Note | None:
+        """A note that is there."""
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
@@ -90,12 +91,29 @@ def player(name: str) -> tuple:
     return known[name]
 
 
-def note_of(prior, codec, labels: dict[str, str], key: int, seconds: float, take: int, on_step=None) -> sfz.Note:
+def note_of(prior, codec, labels: dict[str, str], key: int, seconds: float, take: int) -> sfz.Note:
     """A note that is kept, or a new one. Raises InputError: a note or label that the prior does not know."""
-    sfz.label_of(prior, key)
     labels = sampling.known_labels(prior, labels)
-    asked = (prior.name, codec.encoder_fingerprint, tuple(sorted(labels.items())), key, round(seconds, 3), take)
-    return notes.get(asked, lambda: sfz.note(codec, prior, key, labels, seconds, take, on_step))
+    make = functools.partial(verbs.notes, codec, prior, [key], labels, seconds, take)
+    return notes.get(_identity(prior, codec, labels, key, seconds, take), lambda: make()[0])
+
+
+def notes_of(prior, codec, labels: dict[str, str], keys: list[int], seconds: float, take: int, on_step=None) -> list[sfz.Note]:
+    """The notes of several keys, of which those that are missing are made together; `on_step` as for `verbs.notes`."""
+    labels = sampling.known_labels(prior, labels)
+    identities = {key: _identity(prior, codec, labels, key, seconds, take) for key in keys}
+    missing = [key for key, identity in identities.items() if notes.kept(identity) is None]
+    made = verbs.notes(codec, prior, missing, labels, seconds, take, on_step=on_step) if missing else []
+    for note in made:
+        notes.get(identities[note.key], lambda note=note: note)
+    made = {note.key: note for note in made}
+    return [made.get(key) or note_of(prior, codec, labels, key, seconds, take) for key in keys]
+
+
+def _identity(prior, codec, labels: dict[str, str], key: int, seconds: float, take: int) -> tuple:
+    """All that determines a note. Raises InputError: the prior does not know it."""
+    sfz.label_of(prior, key)
+    return prior.name, codec.encoder_fingerprint, tuple(sorted(labels.items())), key, round(seconds, 3), take
 
 
 @wire.serves(wire.Message)
@@ -173,16 +191,13 @@ def range_of(prior, labels: dict[str, str], low: int, high: int) -> list[int]:
 
 def instrument(prior, codec, labels: dict[str, str], keys: list[int], seconds: float, take: int, job=None) -> Archive:
     """Make the notes that are not there yet, and the ZIP."""
-    made = []
 
-    def step(done: int, total: int, ids: torch.Tensor) -> None:
+    def step(done: float, total: int, ids: None) -> None:
         if job:
             job.check()
-            job.share = (len(made) + done / max(1, total)) / len(keys)
+            job.share = done / total
 
-    for key in keys:
-        made.append(note_of(prior, codec, labels, key, seconds, take, step))
-        step(0, 1, None)
+    made = notes_of(prior, codec, labels, keys, seconds, take, step)
     name = sfz.title(labels, prior.name)
     file = f"{name}-{name_of(keys[0])}-{name_of(keys[-1])}.zip".replace("#", "s")
     return Archive(file, sfz.sampler(made, codec.sample_rate, name, sfz.source(made, labels, prior.name)))

@@ -19,6 +19,7 @@ from vqaudio.vqa import read_header, read_vqa
 
 MAX_SECONDS = 60
 MAX_MB = 30
+MOST_CLIPS = 4  # variations in one .vqa file
 TOO_MANY_CODES = f"Only codes of up to {MAX_SECONDS} s can be opened here; use the command line for longer ones."
 NOT_UPLOADED = "Upload the file: a path on the server is not read."
 _log = logging.getLogger(__name__)
@@ -33,19 +34,29 @@ def sound(path: str | None, codec: Codec, trim: bool = False) -> tuple[Tensor, I
     return vqaudio.audio.load(Path(path).read_bytes(), codec.sample_rate, trim=trim, max_seconds=MAX_SECONDS)
 
 
-def codes(path: str | None) -> tuple[Codec, Codes]:
-    """The codes of an uploaded .vqa file of one clip, and the codec that made them. Raises InputError."""
+def codes(path: str | None, clip: int | None = None) -> tuple[Codec, Codes]:
+    """The codes of one clip of an uploaded .vqa file, and the codec that made them.
+
+    Args:
+        clip: which of the file's clips, the first being 1; None where there must be one only.
+
+    Raises:
+        InputError: there is no such file or clip, or it cannot be read here.
+    """
     if not path:
         raise InputError("There is no .vqa file yet: upload one.")
     _check_size(path)
     try:
         header = read_header(path)
-        if len(header.lengths) != 1:
-            raise InputError(f"Codes of one clip can be opened here; this file holds {len(header.lengths)}.")
-        if header.duration_s > MAX_SECONDS:  # at the file's own rate, which must then be the codec's
+        n = len(header.lengths)
+        if clip is None and n != 1:
+            raise InputError(f"Codes of one clip can be opened here; this file holds {n}.")
+        if clip is not None and clip > n:
+            raise InputError(f"There is no clip {clip} in this file; it holds {n}.")
+        if header.duration_s > MAX_SECONDS * (MOST_CLIPS if clip else 1):  # at the file's own rate, which must be the codec's
             raise InputError(TOO_MANY_CODES)
         codec = models.made(header)
-        return codec, read_vqa(path, codec)
+        return codec, read_vqa(path, codec).clip(0 if clip is None else clip - 1)
     except InputError as error:
         raise InputError(str(error).replace(str(path), Path(path).name)) from None
 

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 
 from vqaudio.energy.record import CORE_W, joules_in_words, of_processor_time
-from vqaudio.ui import gpu
+from vqaudio.ui import verbs
 
 MODEL = f"{CORE_W:g} W for the time that one thread of the processor was busy"
 WITH_CARD = f"{MODEL}; the graphics card is not counted"
@@ -32,7 +32,7 @@ class Spent:
 
 def model() -> str:
     """What the estimate is by."""
-    return WITH_CARD if gpu.lent() else MODEL
+    return MODEL if verbs.on_cpu() else WITH_CARD
 
 
 class Clock:

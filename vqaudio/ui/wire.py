@@ -85,6 +85,8 @@ TELLS = {
     "low": "The lowest note is written as C3, A#3 or 48.",
     "high": "The highest note is written as C5, A#5 or 72.",
     "local": "Local is true or false.",
+    "variations": "Variations are a whole number from 1 to 4.",
+    "clip": "A clip of a file is a whole number from 1 to 4.",
     "start_s": "A selection starts at a number of seconds from 0.",
     "end_s": "A selection ends at a number of seconds, inside the clip.",
 }

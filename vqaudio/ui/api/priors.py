@@ -2,16 +2,18 @@
 
 import secrets
 from pathlib import Path
+from typing import Annotated
 
 import gradio as gr
 import numpy as np
 from gradio.utils import get_upload_folder
+from pydantic import Field
 
 from vqaudio.audio import to_int16
 from vqaudio.codec import Codec
-from vqaudio.codes import Codes
+from vqaudio.codes import Codes, together
 from vqaudio.errors import InputError
-from vqaudio.ui import models, pools, reading, turns, wire
+from vqaudio.ui import models, pools, reading, turns, verbs, wire
 from vqaudio.ui.api.schemas import LIST, NUMBER, OBJECT, optional
 from vqaudio.ui.clip import inpainting, sampling
 from vqaudio.ui.clip.sampling import Settings, Variation
@@ -27,12 +29,14 @@ SAMPLING = """temperature: 0 (the likeliest) to 5; 1 samples as the prior believ
         guidance: how strongly the labels are insisted on; 1 is the prior itself, null what is usual for it.
         seed: 0 to 4,294,967,295; null draws one, and the answer tells it."""
 NO_CELL = 'No cell is selected: give start_s and end_s in seconds, and stages such as "2-" if not all are meant.'
-MADE = "The sound, the codes as a .vqa file, and as JSON: prior, seed, kept and changed cells."
+VARIATIONS = "variations: how many, 1 to 4, with this seed and the next ones; /decode gives the sound of each from the .vqa file."
+MADE = """The sound of the first variation, the codes of all as a .vqa file, and as JSON: prior, seed, kept and changed cells
+        of the first, and the same of each in a list, "variations"."""
 
 
 def described(f):
     """Fill in what the docstrings of several endpoints say; Gradio tells programs what stands in them."""
-    f.__doc__ = f.__doc__.format(prior=PRIOR, sampling=SAMPLING, made=MADE)
+    f.__doc__ = f.__doc__.format(prior=PRIOR, sampling=SAMPLING, variations=VARIATIONS, made=MADE)
     return f
 
 
@@ -40,7 +44,7 @@ def described(f):
 def generate(
     prior: str = "", labels: dict | None = None, seconds: float | None = None, temperature: float | None = None,
     top_k: int | None = None, top_p: float | None = None, steps: int | None = None, guidance: float | None = None,
-    seed: int | None = None,
+    seed: int | None = None, variations: int = 1,
 ) -> tuple[tuple[int, np.ndarray], str, dict]:
     """Make a new clip.
 
@@ -49,15 +53,16 @@ def generate(
         labels: what the clip is to be, such as digit "7", speaker "theo"; what is left out may be anything.
         seconds: its length, 0.1 to 10; null has it drawn from the training lengths.
         {sampling}
+        {variations}
 
     Returns:
         {made}
     """
     with reading.plain_errors():
         found, codec = _found(prior)
-        settings = _settings(found, labels, temperature, top_k, top_p, steps, guidance, seed)
+        settings, n = _settings(found, labels, temperature, top_k, top_p, steps, guidance, seed), _count(variations)
         seconds = wire.validated(inpainting.Length, {"seconds": seconds}).seconds
-        return _made(found, codec, sampling.generate(found, codec, settings, seconds, settings.seed))
+        return _made(found, codec, sampling.generate(found, codec, settings, seconds, settings.seed, n))
 
 
 @described
@@ -65,7 +70,7 @@ def inpaint(
     audio: str, start_s: float | None = None, end_s: float | None = None, stages: str = "", prior: str = "",
     labels: dict | None = None, temperature: float | None = None, top_k: int | None = None, top_p: float | None = None,
     steps: int | None = None, guidance: float | None = None, seed: int | None = None, rectangles: list | None = None,
-    local: bool = False,
+    local: bool = False, variations: int = 1,
 ) -> tuple[tuple[int, np.ndarray], str, dict]:
     """Have a prior write some cells of a sound's codes; all others stay as they are.
 
@@ -80,16 +85,17 @@ def inpaint(
         rectangles: more cells to write, or others where no start, end and stages are given: a list of objects, each with
             start_s, end_s, stages and bands.
         local: whether the labels say what the cells are to become; else they say what the whole sound is.
+        {variations}
 
     Returns:
         {made}
     """
     with reading.plain_errors():
         found, codec = _found(prior)
-        settings = _settings(found, labels, temperature, top_k, top_p, steps, guidance, seed, local)
+        settings, n = _settings(found, labels, temperature, top_k, top_p, steps, guidance, seed, local), _count(variations)
         codes = _codes(audio, codec)
         mask = mask_of(codes, _rectangles(codes, start_s, end_s, stages, rectangles))
-        return _made(found, codec, sampling.fill(found, codes, mask, settings, settings.seed))
+        return _made(found, codec, sampling.fill(found, codes, mask, settings, settings.seed, n))
 
 
 @described
@@ -131,8 +137,16 @@ def _settings(prior, labels, temperature=None, top_k=None, top_p=None, steps=Non
     return settings if settings.seed is not None else settings.model_copy(update={"seed": sampling.new_seed()})
 
 
+class Count(wire.Message):
+    variations: Annotated[int, Field(ge=1, le=inpainting.VARIATIONS)] = 1
+
+
+def _count(variations) -> int:
+    return wire.validated(Count, {"variations": variations}).variations
+
+
 def _codes(audio: str, codec: Codec) -> Codes:
-    return codec.encode(reading.sound(audio, codec)[0][None])
+    return verbs.encode(codec, reading.sound(audio, codec)[0])[0]
 
 
 def _rectangles(codes: Codes, start_s, end_s, stages, rectangles) -> list[Rectangle]:
@@ -147,15 +161,20 @@ def _rectangles(codes: Codes, start_s, end_s, stages, rectangles) -> list[Rectan
     return [*parts, wire.validated(Rectangle, one | {"stages": stages or None})]
 
 
-def _made(prior, codec: Codec, made: Variation) -> tuple[tuple[int, np.ndarray], str, dict]:
+def _made(prior, codec: Codec, made: list[Variation]) -> tuple[tuple[int, np.ndarray], str, dict]:
     folder = Path(get_upload_folder()) / secrets.token_hex(20)
     folder.mkdir(parents=True)
-    write_vqa(folder / "codes.vqa", made.codes, codec)
-    told = {
-        "prior": prior.name, "seed": made.seed, "cells_kept": made.kept[0], "cells_outside_mask": made.kept[1],
+    write_vqa(folder / "codes.vqa", together([variation.codes for variation in made]), codec)
+    described = [_described(variation) for variation in made]
+    told = {"prior": prior.name, **described[0], "variations": described}
+    return (codec.sample_rate, to_int16(verbs.decode(codec, made[0].codes, None))), str(folder / "codes.vqa"), told
+
+
+def _described(made: Variation) -> dict:
+    return {
+        "seed": made.seed, "cells_kept": made.kept[0], "cells_outside_mask": made.kept[1],
         "cells_changed": made.changed[0], "cells_in_mask": made.changed[1],
     }  # fmt: skip
-    return (codec.sample_rate, to_int16(codec.decode(made.codes))), str(folder / "codes.vqa"), told
 
 
 def add_endpoints() -> None:
@@ -176,6 +195,7 @@ def add_endpoints() -> None:
         gr.Audio(visible=False, format="wav", label="Sound"), gr.File(visible=False, label="Codes"),
         gr.JSON(visible=False, label="Recipe"),
     ]  # fmt: skip
-    turns.endpoint(generate, [prior, labels, *seconds, *chosen], out, pools.sampling)
-    turns.endpoint(inpaint, [sound_in, *place, prior, labels, *chosen, rectangles, local], out, pools.sampling)
+    count = gr.Number(1, visible=False, label="Variations")
+    turns.endpoint(generate, [prior, labels, *seconds, *chosen, count], out, pools.sampling)
+    turns.endpoint(inpaint, [sound_in, *place, prior, labels, *chosen, rectangles, local, count], out, pools.sampling)
     turns.endpoint(score, [sound_in, prior, labels], gr.JSON(visible=False, label="Surprise"), pools.sampling)

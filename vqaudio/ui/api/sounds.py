@@ -2,16 +2,18 @@
 
 import secrets
 from pathlib import Path
+from typing import Annotated
 
 import gradio as gr
 import numpy as np
 from gradio.utils import get_upload_folder
+from pydantic import Field
 
 from vqaudio.audio import to_int16
 from vqaudio.codec import Codec
 from vqaudio.codes import parse_stages
 from vqaudio.pitches import word
-from vqaudio.ui import gpu, models, reading, turns, wire
+from vqaudio.ui import models, reading, turns, verbs, wire
 from vqaudio.ui.clip import exports
 from vqaudio.vqa import write_vqa
 
@@ -28,25 +30,27 @@ def encode(audio: str, model: str = "") -> tuple[str, dict]:
     """
     with reading.plain_errors():
         codec = models.codec(wire.validated(Asked, {"model": model or ""}).model)
-        codes, _ = gpu.encoded(codec.name, reading.sound(audio, codec)[0])
+        codes, _ = verbs.encode(codec, reading.sound(audio, codec)[0])
         folder = Path(get_upload_folder()) / secrets.token_hex(20)
         folder.mkdir(parents=True)
         write_vqa(folder / "codes.vqa", codes, codec)
         return str(folder / "codes.vqa"), exports.ids_as_json(codes, codec)
 
 
-def decode(codes: str, stages: str = "") -> tuple[int, np.ndarray]:
+def decode(codes: str, stages: str = "", clip: int = 1) -> tuple[int, np.ndarray]:
     """Decode a .vqa file that one of this app's models made.
 
     Args:
-        codes: a .vqa file, from /encode, the app or the command line.
+        codes: a .vqa file, from /encode, /inpaint, the app or the command line.
         stages: how many stages, such as "3", or which, such as "1-4,7"; empty for all.
+        clip: which clip of the file, if it holds several, such as the variations of /inpaint; the first is 1.
 
     Returns:
         The sound, 16-bit WAV at the level that it has.
     """
     with reading.plain_errors():
-        return _decoded(*reading.codes(codes), wire.validated(Asked, {"stages": stages or ""}))
+        asked = wire.validated(Asked, {"stages": stages or "", "clip": clip})
+        return _decoded(*reading.codes(codes, asked.clip), asked)
 
 
 def reconstruct(audio: str, stages: str = "", model: str = "") -> tuple[int, np.ndarray]:
@@ -63,7 +67,7 @@ def reconstruct(audio: str, stages: str = "", model: str = "") -> tuple[int, np.
     with reading.plain_errors():
         asked = wire.validated(Asked, {"stages": stages or "", "model": model or ""})
         codec = models.codec(asked.model)
-        codes, _ = gpu.encoded(codec.name, reading.sound(audio, codec)[0])
+        codes, _ = verbs.encode(codec, reading.sound(audio, codec)[0])
         return _decoded(codec, codes, asked)
 
 
@@ -96,11 +100,12 @@ class Asked(wire.Message):
 
     model: wire.Name = ""
     stages: wire.StagesText = ""
+    clip: Annotated[int, Field(ge=1, le=reading.MOST_CLIPS)] = 1
 
 
 def _decoded(codec: Codec, codes, asked: Asked) -> tuple[int, np.ndarray]:
     stages = parse_stages(asked.stages.strip() or None, len(codes.spec.stages))
-    return codec.sample_rate, to_int16(codec.decode(codes, stages))
+    return codec.sample_rate, to_int16(verbs.decode(codec, codes, stages))
 
 
 def add_endpoints() -> None:
@@ -111,6 +116,6 @@ def add_endpoints() -> None:
     sound_out, codes_out = gr.Audio(visible=False, format="wav", label="Sound"), gr.File(visible=False, label="Codes")
     ids_out = gr.JSON(visible=False, label="Indices")
     turns.endpoint(encode, [sound_in, model], [codes_out, ids_out])
-    turns.endpoint(decode, [codes_in, stages], sound_out)
+    turns.endpoint(decode, [codes_in, stages, gr.Number(1, visible=False, label="Clip")], sound_out)
     turns.endpoint(reconstruct, [sound_in, stages, model], sound_out)
     turns.endpoint(list_models, None, gr.JSON(visible=False, label="Models"), name="models")

@@ -7,7 +7,7 @@ from pydantic import Field
 from torch import Tensor
 
 from vqaudio import blurring, edits
-from vqaudio.ui import wire
+from vqaudio.ui import verbs, wire
 from vqaudio.ui.clip import pictures
 from vqaudio.ui.clip.handlers import store, written
 from vqaudio.ui.clip.selection import Rectangles, mask_of
@@ -29,7 +29,7 @@ def erase(request: TouchRequest) -> dict:
     bench = store.get(request.token)
     mask = mask_of(bench.codes, request.rectangles)
     before = level_in(bench, mask)
-    bench.write(edits.erase(bench.codec, bench.codes, mask).ids[0])
+    bench.write(verbs.erase(bench.codec, bench.codes, mask).ids[0])
     softer = before - level_in(bench, mask)
     told = f"{abs(softer):.1f} dB {'softer' if softer >= 0 else 'louder'}"
     return {"told": f"Erased {_cells(mask)}: there the sound is {told}.", **written(bench)}
@@ -50,7 +50,7 @@ def blur(request: BlurRequest) -> dict:
     bench = store.get(request.token)
     mask = mask_of(bench.codes, request.rectangles)
     before = bench.ids
-    bench.write(blurring.blur(bench.codes, mask, request.radius, request.strength).ids[0])
+    bench.write(verbs.blur(bench.codes, mask, request.radius, request.strength).ids[0])
     return {"told": f"Blurred {_cells(mask)}; {int((bench.ids != before).sum()):,} of them differ now.", **written(bench)}
 
 

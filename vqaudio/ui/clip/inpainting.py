@@ -8,17 +8,16 @@ from typing import Annotated, Literal
 import torch
 from pydantic import Field
 
-from vqaudio.codes import Codes
 from vqaudio.errors import InputError
 from vqaudio.pitches import word
-from vqaudio.ui import models, wire
+from vqaudio.ui import models, reading, verbs, wire
 from vqaudio.ui.clip import jobs, sampling
 from vqaudio.ui.clip.handlers import describe, heard, store, written
 from vqaudio.ui.clip.sampling import Settings
 from vqaudio.ui.clip.selection import Rectangles, mask_of
 from vqaudio.ui.clip.workbench import Workbench
 
-VARIATIONS = 4
+VARIATIONS = reading.MOST_CLIPS
 UNDECIDED = 2**16 - 1
 PriorName = Annotated[str, Field(max_length=200)]
 Number = Annotated[int, Field(ge=0, le=63)]
@@ -88,7 +87,7 @@ def priors(request: PriorsRequest) -> dict:
 
 @wire.serves(FillRequest)
 def fill(request: FillRequest) -> dict:
-    """Start four variations of the cells selected; `progress` gives them as they come."""
+    """Start four variations of the selected cells; `progress` shows them while they are drawn."""
     bench = store.get(request.token)
     prior = models.prior(request.prior, bench.codec)
     settings = sampling.for_prior(prior, request.settings)
@@ -97,8 +96,8 @@ def fill(request: FillRequest) -> dict:
     first = _seed(settings)
 
     def work(job: jobs.Job) -> None:
-        for seed in range(first, first + VARIATIONS):
-            job.add(Made(sampling.fill(prior, codes, mask, settings, seed, job.step)))
+        for variation in sampling.fill(prior, codes, mask, settings, first, VARIATIONS, job.step):
+            job.add(Made(variation))
 
     return {"job": jobs.start(jobs.Job(work, VARIATIONS, ("fill", prior.name))), "seed": first, "total": VARIATIONS}
 
@@ -112,16 +111,14 @@ def new_clip(request: NewClipRequest) -> dict:
     told = " ".join(word(kind, value) for kind, value in settings.labels.items()) or "new clip"
 
     def work(job: jobs.Job) -> None:
-        for seed in range(first, first + VARIATIONS):
-            made = []
-
-            def opened(blank: Codes, title=f"{told}, seed {seed}", made=made) -> None:
-                made.append(Workbench(codec, blank, title))
-                job.opened.append(describe(store.put(made[0]), made[0]))
-
-            variation = sampling.generate(prior, codec, settings, request.seconds, seed, opened, job.step)
-            made[0].codes = variation.codes
-            job.add(Made(variation, made[0].version))
+        benches = []
+        for i, blank in enumerate(sampling.blanks(prior, settings, request.seconds, first, VARIATIONS)):
+            benches.append(Workbench(codec, blank, f"{told}, seed {first + i}"))
+            job.opened.append(describe(store.put(benches[-1]), benches[-1]))
+        made = sampling.generate(prior, codec, settings, request.seconds, first, VARIATIONS, job.step)
+        for bench, variation in zip(benches, made):
+            bench.codes = variation.codes
+            job.add(Made(variation, bench.version))
 
     return {"job": jobs.start(jobs.Job(work, VARIATIONS, ("new", prior.name))), "seed": first, "total": VARIATIONS}
 
@@ -174,13 +171,13 @@ def progress(request: ProgressRequest) -> dict:
     """A job's place in the line, the seconds left, what the page has not seen, and the cells after the latest step."""
     job = jobs.store.get(request.job)
     job.asked_at = time.monotonic()
-    state, (step, number, ids) = job.state, job.now
+    state, (step, now) = job.state, job.now
     fresh, opened = list(job.results)[request.seen :], list(job.opened)[request.opened :]
-    unseen = ids is not None and step != request.step
+    unseen = now if step != request.step else ()
     return {
         "state": state, "share": job.share, "waiting": job.place, "left_s": job.seconds_left, "error_text": job.error,
         "opened": opened, "results": [result.told() for result in fresh], "step": step,
-        "number": number, "now": wire.integers(torch.where(ids < 0, UNDECIDED, ids)) if unseen else None,
+        "now": [wire.integers(torch.where(ids < 0, UNDECIDED, ids)) for ids in unseen],
         "spent": None if state in ("waiting", "running") else job.spent,
     }  # fmt: skip
 
@@ -236,7 +233,7 @@ def score(request: ScoreRequest) -> dict:
 def surprise(prior, codes, labels: dict[str, str]) -> torch.Tensor:
     """-log2 p of each cell of one clip: [K, T]."""
     sampling.check_length(codes)
-    return (prior.log_prob(codes, labels or None)[0] / -math.log(2)).float()
+    return (verbs.score(prior, codes, labels) / -math.log(2)).float()
 
 
 def _variation(job: str, number: int) -> sampling.Variation:

@@ -40,8 +40,8 @@ class Job:
         opened: what the page is told of each result before anything of it is there.
         spent: what it took, as the page is told; None until it has ended.
         asked_at: when the page last asked for the progress, on the clock `time.monotonic`.
-        now: the number of steps made so far, the number of the result at work, and the indices [K, T] after the last step;
-            -1 is not decided yet.
+        now: the number of steps made so far, and the indices [K, T] of each result at work after the last step; -1 is not
+            decided yet.
     """
 
     def __init__(self, work: Callable[["Job"], None], total: int, kind: Hashable = None):
@@ -50,7 +50,7 @@ class Job:
         self.spent: dict | None = None
         self.results: list = []
         self.opened: list[dict] = []
-        self.now: tuple[int, int, Tensor | None] = (0, 0, None)
+        self.now: tuple[int, list[Tensor]] = (0, [])
         self.asked_at = time.monotonic()
         self.task: pools.Task | None = None
         self._stop = threading.Event()
@@ -73,11 +73,12 @@ class Job:
         """An estimate of when it will be done; None where nothing like it was measured yet."""
         return pools.sampling.seconds_left(self.task) if self.task and self.busy else None
 
-    def step(self, done: int, total: int, ids: Tensor) -> None:
-        """Report progress on the present result. Raises Cancelled if the job was cancelled."""
+    def step(self, done: int, total: int, ids: list[Tensor]) -> None:
+        """Report progress on the results to come, which are made together. Raises Cancelled if the job was cancelled."""
         self.check()
-        self.share = (len(self.results) + done / max(1, total)) / self.total
-        self.now = (self.now[0] + 1, len(self.results), ids)
+        made = len(self.results)
+        self.share = (made + (self.total - made) * done / max(1, total)) / self.total
+        self.now = (self.now[0] + 1, ids)
 
     def check(self) -> None:
         """Raises Cancelled if the job was cancelled, or the page that asked for it was closed."""
@@ -85,7 +86,7 @@ class Job:
             raise Cancelled
 
     def add(self, result) -> None:
-        self.now = (self.now[0], len(self.results), None)
+        self.now = (self.now[0], [])
         self.results.append(result)
         self.share = len(self.results) / self.total
 

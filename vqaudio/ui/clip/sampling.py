@@ -1,8 +1,7 @@
 """How a person wants a prior to sample: the settings, checked, and what they make of a clip."""
 
-import math
 import secrets
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Annotated
 
 import torch
@@ -12,14 +11,13 @@ from torch import Tensor
 from vqaudio import sfz
 from vqaudio.codec import Codec
 from vqaudio.codes import Codes
-from vqaudio.critics import critic_for
 from vqaudio.errors import InputError
 from vqaudio.pitches import key_of
-from vqaudio.ui import facts
+from vqaudio.prior import seeded, span_of
+from vqaudio.ui import facts, verbs
 from vqaudio.ui.wire import Message
 
 MAX_SECONDS = 10.0
-MAX_KEPT_STEPS = 32
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 Labels = Annotated[dict[Annotated[str, Field(max_length=40)], Annotated[str, Field(max_length=80)]], Field(max_length=16)]
 
@@ -128,64 +126,42 @@ def check_length(codes: Codes) -> None:
 
 def check_span(codes: Codes, mask: Tensor) -> None:
     """Raises InputError if the cells to write [1, K, T] reach over too much time."""
-    _view(codes, mask)
+    span = span_of(mask)
+    seconds = (span.stop - span.start) / codes.spec.frame_rate
+    if seconds > MAX_SECONDS + 1e-6:
+        raise InputError(f"Here a prior fills up to {MAX_SECONDS:.0f} s at a time; this selection reaches over {seconds:.1f} s.")
 
 
-def _view(codes: Codes, mask: Tensor) -> slice:
-    """The columns that a prior is shown of a long clip: those to be written and as many around them as MAX_SECONDS hold."""
-    columns = mask[0].any(0).nonzero()[:, 0]
-    first, last = int(columns[0]), int(columns[-1]) + 1
-    most = math.ceil(MAX_SECONDS * codes.spec.frame_rate)
-    if last - first > most:
-        told = f"{(last - first) / codes.spec.frame_rate:.1f} s"
-        raise InputError(f"Here a prior fills up to {MAX_SECONDS:.0f} s at a time; this selection reaches over {told}.")
-    start = max(0, min(first - (most - last + first) // 2, codes.columns - most))
-    return slice(start, start + most)
+def fill(prior, codes: Codes, mask: Tensor, settings: Settings, seed: int, n: int = 1, on_step=None) -> list[Variation]:
+    """Variations of a clip with this seed and the next ones, each as it would be alone.
+
+    `on_step(done, total, [ids [K, T] of each])` may raise, to cancel; a cell not decided yet is -1.
+    """
+    check_span(codes, mask)
+    filled, steps = verbs.fill(
+        prior, codes, mask, (seed, n), settings.labels, settings.local, settings.sampling(), on_step=on_step
+    )
+    return [Variation(seed + i, filled.clip(i), mask[0], codes.ids[0], steps[i]) for i in range(n)]
 
 
-def fill(prior, codes: Codes, mask: Tensor, settings: Settings, seed: int, on_step=None) -> Variation:
-    """One variation of a clip. `on_step(done, total, ids [K, T])` may raise, to cancel; a cell not decided yet is -1."""
-    return _fill(prior, codes, mask, settings, seed, torch.Generator().manual_seed(seed), on_step)
-
-
-def _fill(prior, codes, mask, settings, seed, generator, on_step, critic=None) -> Variation:
-    steps: list[Tensor] = []
-    view = _view(codes, mask)
-
-    def whole(ids: Tensor) -> Tensor:
-        return torch.cat([codes.ids[0, :, : view.start], ids[0].to(codes.ids.dtype), codes.ids[0, :, view.stop :]], dim=1)
-
-    def told(done: int, total: int, ids: Tensor) -> None:
-        now = whole(ids)
-        if on_step:
-            on_step(done, total, now)
-        if total <= MAX_KEPT_STEPS or done == total or done * MAX_KEPT_STEPS // total > len(steps):
-            steps.append(now[mask[0]].int())
-
-    part = replace(codes, ids=codes.ids[..., view], valid=codes.valid[:, view])
-    hole, labels = mask[..., view], settings.labels or None
-    if settings.local and labels:
-        said = {"labels": None, "local_labels": [(hole, labels)]}
-    else:
-        said = {"labels": labels}
-    filled = prior.fill(part, hole, generator=generator, on_step=told, critic=critic, **said, **settings.sampling())
-    return Variation(seed, replace(codes, ids=whole(filled.ids)[None]), mask[0], codes.ids[0], steps)
+def blanks(prior, settings: Settings, seconds: float | None, seed: int, n: int = 1) -> list[Codes]:
+    """What `generate` writes into: how long the new clips are to be."""
+    blank = prior.blank(settings.labels or None, seconds, seeded(seed, n))
+    check_length(blank)
+    return [blank.clip(i) for i in range(n)]
 
 
 def generate(
-    prior, codec: Codec, settings: Settings, seconds: float | None, seed: int, on_blank=None, on_step=None
-) -> Variation:
-    """A new clip, as `vqaudio.generate` makes it; without `seconds` as long as a training clip with these labels.
+    prior, codec: Codec, settings: Settings, seconds: float | None, seed: int, n: int = 1, on_step=None
+) -> list[Variation]:
+    """New clips, as `vqaudio.generate` makes them with this seed and the next ones; `on_step` as for `fill`.
 
-    `on_blank(codes)` is told how long it is to be before anything is sampled; `on_step` as for `fill`.
+    Without `seconds` each is as long as a training clip with these labels.
     """
-    generator, settings = torch.Generator().manual_seed(seed), settings.model_copy(update={"local": False})
-    blank = prior.blank(settings.labels or None, seconds, generator)
-    check_length(blank)
-    if on_blank:
-        on_blank(blank)
-    critic = critic_for(codec, prior, settings.labels)
-    return _fill(prior, blank, blank.valid[:, None].expand_as(blank.ids), settings, seed, generator, on_step, critic)
+    before = blanks(prior, settings, seconds, seed, n)
+    made, steps = verbs.generate(codec, prior, settings.labels, seconds, (seed, n), settings.sampling(), on_step=on_step)
+    everything = [torch.ones_like(blank.ids[0], dtype=torch.bool) for blank in before]
+    return [Variation(seed + i, made.clip(i), everything[i], before[i].ids[0], steps[i]) for i in range(n)]
 
 
 def audible(codec: Codec, codes: Codes, ids: Tensor) -> tuple[Codes, Tensor]:

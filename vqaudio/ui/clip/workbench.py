@@ -16,7 +16,7 @@ from vqaudio.codec import Codec
 from vqaudio.codes import Codes
 from vqaudio.errors import InputError
 from vqaudio.evaluation.metrics import mel_l1, si_sdr
-from vqaudio.ui import facts
+from vqaudio.ui import facts, verbs
 from vqaudio.ui.clip import pictures, sounds
 
 MAX_UNDO = 1000
@@ -64,7 +64,7 @@ class Workbench:
     @classmethod
     def from_audio(cls, codec: Codec, audio: Tensor, title: str) -> "Workbench":
         """Encode audio [1, N]."""
-        codes, latents = codec.encode_with_latents(audio[None])
+        codes, latents = verbs.encode(codec, audio)
         return cls(codec, codes, title, audio[0], latents[0])
 
     @property
@@ -107,7 +107,7 @@ class Workbench:
         stages = tuple(sorted(set(stages)))
         with self._lock:
             key = (self._number, self.version, stages)
-            return sounds.cache.get(key, lambda: self.codec.decode(self.codes, stages)[0, 0])
+            return sounds.cache.get(key, lambda: verbs.decode(self.codec, self.codes, stages))
 
     def added(self, n: int) -> Tensor:
         """What stage n (from 1) adds: the first n stages' sound less the first n - 1 stages'; silence comes before stage 1."""

@@ -107,7 +107,7 @@ export class Filling {
     return (answer) => {
       for (const value of answer.opened) here(gallery.open, value, seen.opened++);
       for (const result of answer.results) here(gallery.add, result, seen.seen++);
-      if (answer.now && answer.number >= seen.seen) here(gallery.live, idsOf(answer.now), answer.number);
+      for (const [number, ids] of answer.now.entries()) here(gallery.live, idsOf(ids), number);
       seen.step = answer.step;
       this.showProgress(answer, seen.seen, total);
       return seen;
@@ -146,7 +146,7 @@ export class Filling {
 
   showProgress(answer, finished, total) {
     this.page.find(".cm-progress progress").value = answer.share;
-    const running = `Variation ${Math.min(total, finished + 1)} of ${total}, ${Math.round(100 * answer.share)} %`;
+    const running = `${total} variations, ${Math.round(100 * answer.share)} %`;
     this.page.find(".cm-progress-text").textContent = jobText(answer, running);
   }
 }

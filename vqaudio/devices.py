@@ -1,0 +1,63 @@
+"""Where models compute: the CPU or a graphics card.
+
+The answers are the same everywhere: random numbers come from the CPU, and a card computes in full single precision.
+"""
+
+import functools
+import os
+import threading
+from pathlib import Path
+
+import torch
+
+from vqaudio import hub
+from vqaudio.errors import InputError
+
+VARIABLE = "VQAUDIO_DEVICE"
+_loading = threading.Lock()
+
+
+def pick(name: str = "auto") -> torch.device:
+    """The device of a name.
+
+    Args:
+        name: cpu, cuda, cuda:1, mps; or auto: the one in $VQAUDIO_DEVICE, or else CUDA, MPS or the CPU, whichever comes first.
+
+    Raises:
+        InputError: there is no such device.
+    """
+    if name == "auto":
+        name = os.environ.get(VARIABLE) or "auto"
+    return _checked(name)
+
+
+@functools.cache
+def _checked(name: str) -> torch.device:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, ImportError, NotImplementedError):
+        raise InputError(f"There is no device {name!r} here. Use auto or cpu for --device or ${VARIABLE}.") from None
+    if device.type == "cuda":
+        torch.backends.cudnn.allow_tf32 = False  # rounds to 10 bits, which moves ids; `training.loop` allows it again
+    return device
+
+
+def placed(model):
+    """A model of the app on the app's device, `pick()`. On the CPU it is the model itself."""
+    return model if model.device == pick() else loaded(model.folder, model.name)
+
+
+def loaded(folder: Path, name: str):
+    """The model of a folder on the app's device: loaded once, and shared."""
+    with _loading:
+        return _loaded(folder, name, pick())
+
+
+@functools.cache
+def _loaded(folder: Path, name: str, device: torch.device):
+    model = hub.load(folder).to(device)
+    model.name = name
+    return model
