@@ -23,7 +23,7 @@ def wheel(tmp_path_factory, environment) -> zipfile.ZipFile:
     (clone / "vqaudio" / "ui" / "build.pyi").write_text("")
     script = "import sys; from setuptools import build_meta; build_meta.build_wheel(sys.argv[1])"
     done = subprocess.run(
-        [sys.executable, "-c", script, str(target)], cwd=clone, env=environment | {"PYTHONPATH": ""}, capture_output=True, text=True
+        [sys.executable, "-c", script, str(target)], cwd=clone, env=environment, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
     return zipfile.ZipFile(next(target.glob("*.whl")))
