@@ -2,6 +2,7 @@
 
 import base64
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,8 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "e2e"))
 from toy_prior import ToyPrior
 
 SPEC = CodeSpec((Stage(4, 1, 16), Stage(1, 3, 8)), 10.0)
+
+HELD = 200
 
 
 @pytest.fixture
@@ -169,39 +172,55 @@ def test_the_kept_cells_are_measured_not_promised(codes):
 # --- jobs ---------------------------------------------------------------------------------------------------------------
 
 
-def test_after_a_cancel_one_can_fill_again(bench, toy, token):
-    toy.pause_s = 0.1
+@pytest.fixture
+def held(toy, monkeypatch):
+    """Fills with HELD steps wait for this event before their first."""
+    event, fill = threading.Event(), toy.fill
+
+    def waits(*codes_and_mask, steps=None, **settings):
+        assert steps != HELD or event.wait(60)
+        return fill(*codes_and_mask, steps=2, **settings)
+
+    monkeypatch.setattr(toy, "fill", waits)
+    yield event
+    event.set()
+
+
+@pytest.fixture
+def fill_request(token):
+    return {"token": token, "prior": "toy", "rectangles": [{"start_s": 0.0, "end_s": 0.1}], "settings": {"steps": HELD}}
+
+
+def test_after_a_cancel_one_can_fill_again(bench, held, fill_request):
     before = bench.ids.clone()
-    request = {"token": token, "prior": "toy", "rectangles": [{"start_s": 0.0, "end_s": 0.1}], "settings": {"steps": 50}}
-    started = inpainting.fill(request)
+    started = inpainting.fill(fill_request)
     inpainting.cancel({"job": started["job"]})
-    again = inpainting.fill(request | {"settings": {"steps": 1}})
+    again = inpainting.fill(fill_request | {"settings": {"steps": 1}})
     assert again["ok"], "at once, though the cancelled job is still at its step"
+    held.set()
     assert finished(started["job"])["state"] == "cancelled" and torch.equal(bench.ids, before)
     assert finished(again["job"])["state"] == "done"
 
 
-def test_a_session_has_one_job_running_and_one_waiting(toy, token):
-    toy.pause_s = 0.1
-    request = {"token": token, "prior": "toy", "rectangles": [{"start_s": 0.0, "end_s": 0.1}], "settings": {"steps": 50}}
-    first, second, third = (inpainting.fill(request) for _ in range(3))
+def test_a_session_has_one_job_running_and_one_waiting(held, fill_request):
+    first, second, third = (inpainting.fill(fill_request) for _ in range(3))
     assert "one job running and one waiting" in third["error"]
     assert inpainting.progress({"job": second["job"], "seen": 0})["state"] == "waiting"
     for job in (second, first):
         inpainting.cancel({"job": job["job"]})
-        assert finished(job["job"])["state"] == "cancelled"
+    held.set()
+    assert [finished(job["job"])["state"] for job in (first, second)] == ["cancelled"] * 2
 
 
-def test_a_job_that_waits_tells_its_place_and_the_seconds_left(toy, token, monkeypatch):
+def test_a_job_that_waits_tells_its_place_and_the_seconds_left(held, fill_request, monkeypatch):
     monkeypatch.setattr(pools, "sampling", pools.Pool("test", 1, running=1, waiting=2, most_waiting=10, own_line_full="full"))
-    toy.pause_s = 0.05
-    request = {"token": token, "prior": "toy", "rectangles": [{"start_s": 0.0, "end_s": 0.1}], "settings": {"steps": 1}}
-    answer = finished(inpainting.fill(request)["job"])
+    answer = finished(inpainting.fill(fill_request | {"settings": {"steps": 1}})["job"])
     assert (answer["waiting"], answer["left_s"]) == (0, None), "it is done"
-    jobs_ = [inpainting.fill(request)["job"] for _ in range(3)]
+    jobs_ = [inpainting.fill(fill_request)["job"] for _ in range(3)]
     running, second, third = (inpainting.progress({"job": job, "seen": 0}) for job in jobs_)
     assert [told["waiting"] for told in (running, second, third)] == [0, 0, 1]
-    assert 0 < running["left_s"] < second["left_s"] < third["left_s"]
+    assert 0 <= running["left_s"] < second["left_s"] < third["left_s"]
+    held.set()
     assert finished(jobs_[2])["state"] == "done"
 
 

@@ -6,9 +6,14 @@ import types
 
 import gradio as gr
 import pytest
+from fastapi.testclient import TestClient
+from test_ui_inpaint import HELD, held, toy  # noqa: F401
 
+from vqaudio.audio import load as load_audio
 from vqaudio.errors import InputError
 from vqaudio.ui import build, pools, turns, wire
+from vqaudio.ui.clip import handlers
+from vqaudio.ui.clip.workbench import Workbench
 
 
 class Bench:
@@ -165,14 +170,55 @@ def test_an_event_waits_for_its_turn_with_the_signature_of_its_handler(bench):
     hosted = turns.event(handler, bench.pool)
     assert str(list(turns.inspect.signature(hosted).parameters)) == "['path', 'stages', 'request']"
     assert (hosted.__name__, hosted.__doc__) == ("handler", "Say it.")
-    request = types.SimpleNamespace(session_hash="abc", client=None)
-    assert asyncio.run(hosted("x", "1", request)) == "x1 for abc"
+    assert asyncio.run(hosted("x", "1", event_request())) == "x1 for abc"
     bench.pool.waiting = 0
     with pytest.raises(gr.Error, match="full"):
-        asyncio.run(hosted("x", "1", request))
+        asyncio.run(hosted("x", "1", event_request()))
+
+
+def event_request(path="/gradio_api/queue/join", session="abc", **headers):
+    """What Gradio gives to an event's handler."""
+    host, url = types.SimpleNamespace(host="10.0.0.1"), types.SimpleNamespace(path=path)
+    return types.SimpleNamespace(session_hash=session, client=host, url=url, headers=headers)
+
+
+@pytest.mark.parametrize(
+    "request_, session",
+    [
+        (event_request(), "abc"), (event_request(session=None), "10.0.0.1"),
+        (event_request("/gradio_api/call/inpaint", session="new each time"), "10.0.0.1"),
+        (event_request(session="of all MCP clients", **{"mcp-session-id": "m"}), "m"),
+    ],
+)  # fmt: skip
+def test_each_kind_of_program_has_a_session(bench, request_, session):
+    def whose() -> str:
+        return pools.session.get()
+
+    assert asyncio.run(turns.event(whose, bench.pool)(request_)) == session
 
 
 def test_no_event_waits_in_gradios_own_queue():
     demo = build.build()
     assert {f.concurrency_limit for f in demo.fns.values()} <= {None, "default"}
     assert demo._queue.default_concurrency_limit is None
+
+
+def test_a_page_that_asks_for_42_fills_holds_up_nobody(held, codec, example_clips):  # noqa: F811
+    token = handlers.store.put(Workbench.from_audio(codec, load_audio(example_clips[0], 8000)[0], "a clip"))
+    demo = build.build()
+    page = next(part for part in demo.blocks.values() if part.elem_id == "codemap")
+    http = TestClient(gr.routes.App.create_app(demo))
+
+    def ask(name, session, **data):
+        request = {"data": data, "fn_name": name, "component_id": page._id, "session_hash": session}
+        return http.post("/gradio_api/component_server", json=request).json()
+
+    fill = {"token": token, "prior": "toy", "rectangles": [{"start_s": 0.0, "end_s": 0.1}], "settings": {"steps": HELD}}
+    greedy = [ask("fill", "greedy", **fill) for _ in range(42)]
+    assert [answer["ok"] for answer in greedy] == [True] * 2 + [False] * 40
+    other = ask("fill", "somebody", **fill | {"settings": {"steps": 1}})["job"]
+    while (answer := ask("progress", "somebody", job=other, seen=0))["state"] != "done":
+        assert answer["state"] in ("waiting", "running")
+    states = [ask("progress", "greedy", job=answer["job"], seen=0)["state"] for answer in greedy[:2]]
+    assert states == ["running", "waiting"], "the other's fill went ahead of the second of many"
+    held.set()

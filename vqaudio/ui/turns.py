@@ -46,7 +46,7 @@ def event(f: Callable, pool: pools.Pool = pools.computing) -> Callable:
     async def in_turn(*arguments):
         *arguments, request = arguments
         try:
-            return await _result(pool, request.session_hash or _address(request), f, *arguments)
+            return await _result(pool, _session_of(request), f, *arguments)
         except InputError as error:
             raise gr.Error(str(error), print_exception=False) from None
 
@@ -55,6 +55,15 @@ def event(f: Callable, pool: pools.Pool = pools.computing) -> Callable:
     in_turn.__signature__ = signature.replace(parameters=[*signature.parameters.values(), own])
     in_turn.__annotations__ = {**f.__annotations__, "request": REQUEST}
     return _named_like(f, in_turn)
+
+
+def _session_of(request: gr.Request) -> str:
+    """The page or program that sent an event. MCP clients share one session of Gradio's, and a plain POST to /call gets a new one
+    each time.
+    """
+    if told := request.headers.get("mcp-session-id"):
+        return told[:100]
+    return _address(request) if "/call/" in request.url.path else request.session_hash or _address(request)
 
 
 def _named_like(f: Callable, wrapper: Callable) -> Callable:
