@@ -70,6 +70,7 @@ class Text:
 
 
 Name = Annotated[str, Text(255)]
+PathText = Annotated[str, Text(4096)]
 Seed = Annotated[int, Range(0, 2**63 - 1)]
 Seed32 = Annotated[int, Range(0, 2**32 - 1)]  # where NumPy draws
 Count = Annotated[int, Range(1, 1_000_000_000)]
@@ -105,6 +106,7 @@ Steps = Annotated[int, Range(0, 1_000_000_000)]
 CropSeconds = Annotated[float, Range(0.01, 600)]
 Speed = Annotated[float, Range(0.25, 4)]
 Processes = Annotated[int, Range(1, 1024)]
+Semitones = Annotated[int, Range(0, 48)]
 Workers = Annotated[int, Range(0, 1024)]
 Precision = Literal["auto", "bfloat16", "float32"]
 
