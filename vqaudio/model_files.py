@@ -59,7 +59,7 @@ def read_model(folder: Path, model_class, config) -> nn.Module:
 
 def build(model_class, config, most_numbers: int = MOST_NUMBERS) -> nn.Module:
     """A new model. InputError, before they are allocated, where it has more numbers than that."""
-    with _Budget(most_numbers):
+    with Budget(most_numbers):
         return model_class(config)
 
 
@@ -71,10 +71,10 @@ def check_weights(model: nn.Module, name) -> None:
         raise InputError(f"The weights of {name} are damaged: some are infinite, NaN, or counts below 0.")
 
 
-class _Budget(TorchFunctionMode):
+class Budget(TorchFunctionMode):
     """Counts the numbers of the tensors that are made inside; raises InputError before there are more than `most`."""
 
-    def __init__(self, most: int):
+    def __init__(self, most: int = MOST_NUMBERS):
         super().__init__()
         self.most, self.made = most, 0
 

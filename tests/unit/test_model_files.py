@@ -131,6 +131,18 @@ def test_weights_that_are_not_finite_do_not_load(folder, value):
         assert "are damaged: some are infinite, NaN, or counts below 0" in refused(folder)
 
 
+def test_the_mixins_way_of_loading_is_as_careful(model_folder, tmp_path):
+    folder = shutil.copytree(model_folder, tmp_path / "model")
+    values, weights = values_of(folder), load_file(folder / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps(values | {"encoder_channels": 8192, "encoder_blocks": 128}))
+    with pytest.raises(InputError, match="more than 536870912 numbers"):
+        WaveformCodec.from_pretrained(folder)
+    (folder / "config.json").write_text(json.dumps(values))
+    save_file({**weights, "stem.weight": weights["stem.weight"] * math.nan}, folder / "model.safetensors")
+    with pytest.raises(InputError, match="are damaged"):
+        WaveformCodec.from_pretrained(folder)
+
+
 def test_counts_below_zero_do_not_load(folder):
     weights = load_file(folder / "model.safetensors")
     for name in [name for name, good in weights.items() if not good.is_floating_point()]:

@@ -5,6 +5,7 @@ import typing
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Annotated
 
+import numpy as np
 import pytest
 
 from vqaudio.codecs.spectrogram import SpectrogramConfig
@@ -55,7 +56,8 @@ class Outer:
 
 
 @pytest.mark.parametrize("changes", [
-    {}, {"share": 1}, {"rate": 10}, {"name": "\u0915\u094d\u200d\u0937"}, {"inner": Inner((1, 2), ((1, 2),))},
+    {}, {"share": 1}, {"share": np.float32(0.5)}, {"number": np.int64(3)}, {"rate": 10},
+    {"name": "\u0915\u094d\u200d\u0937"}, {"inner": Inner((1, 2), ((1, 2),))},
 ])  # fmt: skip
 def test_what_fits_is_not_touched(changes):
     check(Outer(**changes))
