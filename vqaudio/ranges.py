@@ -186,7 +186,7 @@ def _has_type(value, hint) -> bool:
         return math.isfinite(value)
     if hint in (int, float):
         return isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    return not isinstance(hint, type) or isinstance(value, hint)
+    return hint is Any or not isinstance(hint, type) or isinstance(value, hint)
 
 
 def _items_fit(value: tuple | list, args: tuple) -> bool:

@@ -11,7 +11,6 @@ import hashlib
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -37,7 +36,7 @@ ASKED = {  # of each verb, what its recipe says besides the codec, the seed and 
 
 TYPES = {  # of what a recipe file says; its mask is checked by `mask_of`, its settings by the verbs
     "codec": str, "prior": str, "seed": ranges.Seed, "labels": dict[str, str | list[str | None] | None],
-    "seconds": ranges.ClipSeconds | None, "variations": ranges.Variations, "settings": dict[str, Any],
+    "seconds": ranges.ClipSeconds | None, "variations": ranges.Variations, "settings": dict,
     "source": str, "target": str,
 }
 
