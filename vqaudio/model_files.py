@@ -51,7 +51,7 @@ def read_model(folder: Path, model_class, config) -> nn.Module:
         raise InputError(f"{folder} has no model.safetensors.") from None
     except (SafetensorError, OSError) as error:
         raise InputError(f"{path} is damaged: {_reason(error)}") from None
-    except (RuntimeError, TypeError, ValueError, ArithmeticError, AssertionError) as error:
+    except (RuntimeError, TypeError, ValueError, ArithmeticError, AssertionError, LookupError) as error:
         raise InputError(f"The weights in {folder} do not fit its config.json: {_reason(error)}") from None
     check_weights(model, folder)
     return model
