@@ -19,11 +19,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.measure import write_json
-from vqaudio.cli.train import first_weights
 from vqaudio.data import load_split
 from vqaudio.training.codec_task import CodecTask
 from vqaudio.training.loop import Place, seed_step
 from vqaudio.training.recipes import CODEC_RECIPES
+from vqaudio.training.setup import first_weights
 
 GPU, GPU_FLOPS, REACHED = "A100", 312e12, 0.1  # dense bfloat16
 LAUNCH_S = 10e-6

@@ -9,10 +9,10 @@ import soundfile
 import torch
 from torch import Tensor
 
+from vqaudio.analysis.colours import colour_ranks
 from vqaudio.codec import Codec
 from vqaudio.codes import Codes
 from vqaudio.evaluation.metrics import magnitudes
-from vqaudio.ui.facts import colour_ranks
 
 RANGE_DB = 65.0  # of a spectrogram, from black to white
 

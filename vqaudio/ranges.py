@@ -103,7 +103,7 @@ StretchSeconds = Annotated[float, Range(0, 600, above=True)]
 
 # training
 BatchSize = Annotated[int, Range(1, 65_536)]
-LearningRate = Annotated[float, Range(0, 1_000_000_000, above=True)]
+LearningRate = Annotated[float, Range(0, 1_000_000_000)]
 Steps = Annotated[int, Range(0, 1_000_000_000)]
 CropSeconds = Annotated[float, Range(0.01, 600)]
 Speed = Annotated[float, Range(0.25, 4)]

@@ -3,7 +3,6 @@
 # ruff: noqa: F811  (fixtures are imported, and named as arguments)
 import json
 import os
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -171,39 +170,6 @@ def test_a_microphone_that_cannot_be_used_gets_a_sentence(browser, app, fault, s
         page.get_by_role("button", name="Record", exact=True).click()
         shows(page, "#microphone", sentence)
     page.close()
-
-
-def test_a_full_queue_is_told_in_a_sentence(browser, app, example_clips, monkeypatch):
-    from gradio_client import Client, handle_file
-
-    from vqaudio.ui import build, gpu
-
-    usual, gate = gpu.encoded, threading.Event()
-    monkeypatch.setattr(gpu, "encoded", lambda *given: gate.wait(60) and usual(*given))
-    monkeypatch.setattr(build, "MAX_WAITING", 2)
-    demo = build.build()
-    _, address, _ = demo.launch(prevent_thread_lock=True, quiet=True, **build.LAUNCH)
-    client, page, clip = Client(address, verbose=False), browser.new_page(), handle_file(str(example_clips[0]))
-    page.goto(address)
-    page.wait_for_selector("#codemap .cm[data-priors]", state="attached")
-    try:
-        jobs = []
-        while len(jobs) < 7:  # two are at work and two wait, whatever comes later is sent away
-            jobs.append(client.submit(clip, api_name="/encode"))
-            page.wait_for_timeout(1000)
-        page.locator("#sound input[type=file]").first.set_input_files(str(example_clips[1]))
-        page.get_by_text("busy. Please try again").first.wait_for(timeout=20_000)
-    finally:
-        gate.set()
-    told = []
-    for job in jobs:
-        try:
-            assert job.result(60)[1]["model"] == "wide"
-        except Exception as error:
-            told.append(str(error))
-    assert told and set(told) == {"Queue is full! Please try again."}
-    page.close()
-    demo.close()
 
 
 def test_programs_choose_a_model(app, voice, model_folder, example_clips):

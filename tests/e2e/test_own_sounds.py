@@ -68,7 +68,7 @@ def test_bad_folders_get_one_line(command, sounds, tmp_path):
     code, out, err = command("train", "codec", "--recipe", "folder")
     assert code == 2 and "with --data" in err
     code, out, err = command("train", "codec", "--recipe", "folder", "--data", sounds, "--codec.latent-dim", "8")
-    assert code == 2 and "wave-dims is at most latent-dim, 8" in err
+    assert code == 2 and "wave_dims is at most latent_dim, 8" in err
     code, out, err = command("train", "codec", "--dataset", "batches")
     assert code == 2 and "There is no dataset 'batches'" in err
 

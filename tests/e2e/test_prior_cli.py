@@ -195,9 +195,9 @@ def test_two_processes_train_one_prior(environment, model_folder, tiny_dataset, 
         from vqaudio.cli import main
         from vqaudio.training import loop
         fit = loop.fit
-        def keeping_fit(task, config, folder, place, resume=False):
+        def keeping_fit(task, config, folder, place, resume=False, *facts):
             torch.save(task.modules["prior"].state_dict(), folder.parent / f"before{place.rank}.pt")
-            result = fit(task, config, folder, place, resume)
+            result = fit(task, config, folder, place, resume, *facts)
             torch.save((place.world, task.modules["prior"].state_dict()), folder / f"rank{place.rank}.pt")
             return result
         loop.fit = keeping_fit

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 import torch
-from conftest import SMALL, save_small
 
 import vqaudio
+from tests.conftest import SMALL, save_small
 from vqaudio import hub
 from vqaudio.codecs.spectrogram import SpectrogramCodec
 from vqaudio.codecs.waveform import wave_path

@@ -45,7 +45,7 @@ def test_options_may_change_together(described):
 
 def test_the_command_line_takes_what_a_run_says(described):
     """Flags, lists and nothing at all too."""
-    from vqaudio.cli.train import parse
+    from vqaudio.training.setup import parse
 
     text = '[options]\ntraining.decoder-only = true\ntraining.augmentation.speeds = [1.0, 1.1]\nloop.tensorboard = false\n'
     (run,) = described(SMALL + text).runs()

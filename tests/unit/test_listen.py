@@ -222,7 +222,7 @@ def test_a_muted_microphone(monkeypatch, command, model_folder):
     (Card(), ("--record", "a.wav"), "should end in .vqa"),
     (Card(), ("--record", "no/a.vqa"), "there is no folder"),
     (Card(), ("--stages", "9"), "stages 1 to 4"),
-    (Card(), ("--level-db", "-900"), "-120 to 40 dB"),
+    (Card(), ("--level-db", "-900"), "-120 to 40"),
 ])  # fmt: skip
 def test_what_cannot_be_gets_one_sentence(monkeypatch, command, model_folder, card, more, sentence):
     code, _, err = listening(monkeypatch, card, command, model_folder, *more)

@@ -17,7 +17,8 @@ from vqaudio.judges import Judge, JudgeConfig
 from vqaudio.priors.autoregressive import AutoregressivePrior, AutoregressivePriorConfig
 from vqaudio.priors.masked import MaskedPrior, MaskedPriorConfig
 from vqaudio.priors.naive_bayes import NaiveBayesPrior, NaiveBayesPriorConfig
-from vqaudio.questions.film import QuestionConfig, QuestionModel
+from vqaudio.questions.config import QuestionConfig
+from vqaudio.questions.film import QuestionModel
 
 OF_THE_CODEC = {
     "codec_name": "small", "stages": ((1, 1, 32),) * 4, "label_kinds": ("digit",), "label_values": (("0", "1"),), "n_examples": 3,

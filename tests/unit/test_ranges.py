@@ -17,7 +17,7 @@ from vqaudio.prior import Sampling
 from vqaudio.priors.autoregressive import AutoregressivePriorConfig
 from vqaudio.priors.masked import MaskedPriorConfig
 from vqaudio.priors.naive_bayes import NaiveBayesPriorConfig
-from vqaudio.questions.film import QuestionConfig
+from vqaudio.questions.config import QuestionConfig
 from vqaudio.ranges import Count, Items, Name, Precision, Range, Share, Text, check, printable
 from vqaudio.training.codec_task import CodecTraining
 from vqaudio.training.judge_task import JudgeTraining

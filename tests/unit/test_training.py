@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from vqaudio import hub
-from vqaudio.cli.train import first_weights
 from vqaudio.data.datasets import fsdd
 from vqaudio.errors import InputError
 from vqaudio.training.codec_task import CodecTraining, GeneratorObjective, has_fast_bfloat16, reduced_precision
@@ -16,6 +15,7 @@ from vqaudio.training.loop import LoopConfig, Place, fit, schedule
 from vqaudio.training.losses import LoudnessLoss, SpectralLoss
 from vqaudio.training.picture_task import PictureTraining
 from vqaudio.training.recipes import CodecRecipe
+from vqaudio.training.setup import first_weights
 
 
 @pytest.fixture

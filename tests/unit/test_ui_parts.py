@@ -10,11 +10,12 @@ import pytest
 import torch
 
 import vqaudio
+from vqaudio.analysis import colours
 from vqaudio.analysis.codebooks import CodebookStatistics
 from vqaudio.audio import load as load_audio
 from vqaudio.codes import Codes, CodeSpec, Stage
 from vqaudio.errors import InputError
-from vqaudio.ui import build, compare, facts, playing, wire
+from vqaudio.ui import build, compare, playing, wire
 from vqaudio.ui.clip import exports, handlers, jobs, pictures, sounds
 from vqaudio.ui.clip import store as store_module
 from vqaudio.ui.clip.store import Store
@@ -234,13 +235,13 @@ def test_the_figure_draws_any_spec():
 
 
 def test_every_codeword_has_a_place_on_the_colour_scale(codec):
-    for ranks, stage in zip(facts.colour_ranks(codec), codec.spec.stages):
+    for ranks, stage in zip(colours.colour_ranks(codec), codec.spec.stages):
         assert sorted(ranks) == list(range(stage.vocab))
 
 
 def test_like_codewords_have_like_colours(codec):
     words = codec.rvq.vectors_of(torch.arange(32), 0).clone()
-    ranks = torch.tensor(facts.colour_ranks(codec)[0]).double()
+    ranks = torch.tensor(colours.colour_ranks(codec)[0]).double()
     apart = torch.cdist(words, words).flatten()
     assert torch.corrcoef(torch.stack([apart, torch.cdist(ranks[:, None], ranks[:, None]).flatten()]))[0, 1] > 0.2
 

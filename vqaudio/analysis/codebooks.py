@@ -144,7 +144,7 @@ def save_statistics(statistics: CodebookStatistics, folder: Path) -> None:
 
 def load_statistics(folder: Path) -> CodebookStatistics | None:
     """What `save_statistics` wrote; None where it was never measured. Raises InputError where the files are damaged."""
-    if not all((folder / name).is_file() for name in ("codebooks.safetensors", "codebooks.json")):
+    if not any((folder / name).is_file() for name in ("codebooks.safetensors", "codebooks.json")):
         return None
     try:
         with expected_in(folder / "codebooks.json"):

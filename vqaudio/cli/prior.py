@@ -7,7 +7,7 @@ import tyro
 
 from vqaudio import ranges
 from vqaudio.cli.measure import JUDGES, Data, Dataset, Judges
-from vqaudio.cli.sound import AudioIn, AudioOut, Device, VqaIn, VqaOut
+from vqaudio.cli.sound import AudioIn, AudioOut, Device, VqaIn, VqaOut, chosen_seed
 from vqaudio.errors import InputError
 from vqaudio.provenance import recorded_command
 
@@ -195,13 +195,3 @@ def parse_labels(pairs: tuple[str, ...]) -> dict[str, str]:
 def _draws(seed: int | None, variations: int) -> dict:
     """What a recipe says of how often it draws, and from which seed on."""
     return {"seed": chosen_seed(seed)} | ({"variations": variations} if variations != 1 else {})
-
-
-def chosen_seed(seed: int | None) -> int:
-    """The seed that was asked for, or a new one."""
-    import secrets
-
-    if seed is None:
-        seed = secrets.randbelow(2**31)
-        print(f"seed {seed}")
-    return seed

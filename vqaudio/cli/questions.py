@@ -92,7 +92,6 @@ def train(args: list[str]) -> None:
 
     import torch
 
-    from vqaudio.cli.train import parse, report
     from vqaudio.questions.codes import config_for
     from vqaudio.questions.examples import answers_of, examples
     from vqaudio.questions.film import QuestionModel
@@ -102,6 +101,7 @@ def train(args: list[str]) -> None:
     from vqaudio.training.loop import Place, fit
     from vqaudio.training.question_recipes import QUESTION_RECIPES
     from vqaudio.training.question_task import QuestionTask
+    from vqaudio.training.setup import parse, report
 
     run = parse(args, QUESTION_RECIPES, "ask-notes", "vqaudio train questions")
     settings = run.settings

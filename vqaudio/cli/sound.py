@@ -91,7 +91,6 @@ def blur(
     device: Device = "auto",
 ) -> None:
     """Redraw every cell of a sound's codes from the cells near it."""
-    from vqaudio.cli.prior import chosen_seed
     from vqaudio.replay import run
 
     _check_pair(source, target)
@@ -180,3 +179,13 @@ def _spec_facts(spec) -> dict:
     kinds = sorted({f"{stage.bands} x {stage.steps} of {stage.vocab} words" for stage in spec.stages})
     rate = f"{spec.bits_per_second:g} bit/s, {spec.frame_rate:g} columns a second"
     return {"stages": f"{len(spec.stages)} ({'; '.join(kinds)})", "rate": rate}
+
+
+def chosen_seed(seed: int | None) -> int:
+    """The seed that was asked for, or a new one."""
+    import secrets
+
+    if seed is None:
+        seed = secrets.randbelow(2**31)
+        print(f"seed {seed}")
+    return seed

@@ -185,7 +185,7 @@ class Settings:
         return self._typed[key]
 
     def _parsed(self, name: str, value):
-        from vqaudio.cli.train import parse
+        from vqaudio.training.setup import parse
 
         args = ["--recipe", self.name, *_said(name, value)]
         try:

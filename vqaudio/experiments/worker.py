@@ -50,7 +50,7 @@ def run(job: Job) -> dict:
 
 def _train(job: Job) -> None:
     """Train, from the last checkpoint if there is one."""
-    from vqaudio.cli import train
+    from vqaudio.training import setup as train
 
     data = ["--data", str(job.data)] if job.data else []
     resume = ["--resume"] if (job.folder / "checkpoint.pt").exists() else []

@@ -15,15 +15,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vqaudio.codes import CodeSpec
-from vqaudio.nn.transformer import ColumnEmbedding, NetworkConfig, Rows, label_vectors, standardised, turned_at_random
+from vqaudio.nn.transformer import ColumnEmbedding, Rows, label_vectors, standardised, turned_at_random
 
 
-def embedding_for(c: NetworkConfig, spec: CodeSpec):
+def embedding_for(c, spec: CodeSpec):
     """What makes a column's vector of its ids, as the configuration has it."""
     return ColumnEmbedding(spec, c.dim, c.table_dim) if c.cell_dim is None else CellEmbedding(spec, c.dim, c.cell_dim)
 
 
-def rows_for(c: NetworkConfig, spec: CodeSpec, n_values: tuple[int, ...], steps: tuple[int, ...]):
+def rows_for(c, spec: CodeSpec, n_values: tuple[int, ...], steps: tuple[int, ...]):
     """What gives the distributions of a column's rows, as the configuration has it.
 
     Args:

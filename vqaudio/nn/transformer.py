@@ -1,54 +1,19 @@
 """Layers over columns of codes [B, K, T] that several priors share: embedding, positions, attention, the rows of a column."""
 
 import math
-from dataclasses import dataclass, field
 from functools import partial
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vqaudio import ranges
 from vqaudio.codes import CodeSpec
-from vqaudio.errors import InputError
-from vqaudio.prior import PriorConfig, spread_over
 
 
-@dataclass(frozen=True)
-class NetworkConfig(PriorConfig):
-    """The shape of a prior that is made of these layers."""
-
-    guidance: ranges.GuidanceWeight = 1.5
-    dim: ranges.Width = 256
-    layers: Annotated[int, ranges.Range(1, 128)] = 4
-    heads: Annotated[int, ranges.Range(1, 256)] = 4
-    expansion: Annotated[int, ranges.Range(1, 64)] = 3
-    """Width of a layer's perceptron, in dims."""
-    dropout: ranges.Share = 0.1
-    label_dropout: ranges.Share = 0.15
-    """Share of training clips that are not told a kind of label, each kind by itself."""
-    fine_weight: Annotated[float, ranges.Range(0, 10, above=True)] = 0.7
-    """In training a cell counts this much of one in the next coarser stage: fine stages are close to noise."""
-    table_dim: ranges.Width | None = None
-    """Width of the tables of ids, between which and dim a matrix turns; None for dim. With large codebooks the tables are most
-    of the model, and the codewords' own dimension is enough for them."""
-    attention_s: ranges.Seconds | None = None
-    """Seconds on either side that a layer's attention sees; None for all. What is trained on crops needs it for longer clips."""
-
-    cell_dim: ranges.Width | None = field(default=None, metadata={"later": True})
-    """Width of a cell's own vector, for columns of many rows: bands, and levels of them; see `cells`. None: a column's rows are
-    added up in one vector, as suits one sequence of residual stages."""
-
-    def check_together(self) -> None:
-        super().check_together()
-        if self.dim % (2 * self.heads):
-            raise InputError(f"dim is a multiple of twice the heads, here {2 * self.heads}; {self.dim} is not.")
-
-    @property
-    def attention_columns(self) -> int | None:
-        """Columns on either side that a layer's attention sees."""
-        return None if self.attention_s is None else max(1, round(self.attention_s * self.frame_rate))
+def spread_over(untold: Tensor, labels: Tensor) -> Tensor:
+    """[kinds] as labels [B, kinds] or [B, kinds, K, T] that say nothing."""
+    return untold.view(-1, *[1] * (labels.ndim - 2)).expand_as(labels)
 
 
 class ColumnEmbedding(nn.Module):

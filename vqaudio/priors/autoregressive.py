@@ -20,7 +20,6 @@ from vqaudio import ranges
 from vqaudio.nn.cells import embedding_for, levels_of, rows_for
 from vqaudio.nn.transformer import (
     Conditions,
-    NetworkConfig,
     Past,
     Transformer,
     causal,
@@ -28,7 +27,7 @@ from vqaudio.nn.transformer import (
     some_untold,
     weighted_mean,
 )
-from vqaudio.prior import FirstOf, Gap, Guidance, Prior, Sampling, draw, span_of
+from vqaudio.prior import FirstOf, Gap, Guidance, NetworkConfig, Prior, Sampling, draw, span_of
 
 
 @dataclass(frozen=True)

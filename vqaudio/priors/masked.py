@@ -15,8 +15,8 @@ from vqaudio import ranges
 from vqaudio.nn.cells import embedding_for, rows_for
 from vqaudio.nn.incremental import IncrementalTransformer
 from vqaudio.nn.noise import Noise
-from vqaudio.nn.transformer import Conditions, NetworkConfig, Transformer, around, some_untold, weighted_mean
-from vqaudio.prior import Gap, Guidance, Prior, Sampling, draw
+from vqaudio.nn.transformer import Conditions, Transformer, around, some_untold, weighted_mean
+from vqaudio.prior import Gap, Guidance, NetworkConfig, Prior, Sampling, draw
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from torch import Tensor
 from vqaudio.codec import Codec
 from vqaudio.codes import Codes
 from vqaudio.errors import InputError
-from vqaudio.questions.film import QuestionConfig, fitted
+from vqaudio.questions.config import QuestionConfig, fitted
 
 LONGEST_S = 12.0
 

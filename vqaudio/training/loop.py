@@ -137,6 +137,8 @@ def fit(
     checkpoint = folder / checkpoints.FILE
     start, best = checkpoints.restore(checkpoint, task, place.device) if checkpoint.exists() else (0, math.inf)
     if start >= config.steps:
+        if place.rank == 0 and not (folder / "last" / "config.json").is_file():  # lost since: the checkpoint still has it
+            replace_folder(folder / "last", task.export)
         return {}
     folder.mkdir(parents=True, exist_ok=True)
     observer = _Observer(task, config, folder, start, best, place, facts) if place.rank == 0 else None

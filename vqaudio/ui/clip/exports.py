@@ -7,8 +7,8 @@ import tempfile
 from pathlib import Path
 
 import vqaudio.audio
+from vqaudio.analysis import colours
 from vqaudio.codes import Codes
-from vqaudio.ui import facts
 from vqaudio.ui.clip import pictures
 from vqaudio.ui.clip.workbench import Workbench
 from vqaudio.vqa import write_vqa
@@ -76,7 +76,7 @@ def _png(bench: Workbench, stages: tuple[int, ...]) -> bytes:
         range_db=pictures.RANGE_DB,
         maps=[bench.codes.stage(j)[0].numpy() for j in range(bench.n_stages)],
         vocabs=[stage.vocab for stage in bench.codes.spec.stages],
-        ranks=facts.colour_ranks(bench.codec),
+        ranks=colours.colour_ranks(bench.codec),
         on=stages,
         seconds=bench.n_samples / rate,
         columns_s=bench.codes.columns / bench.codes.spec.frame_rate,

@@ -5,6 +5,7 @@ from typing import Literal
 import torch
 from pydantic import Field
 
+from vqaudio.analysis import colours
 from vqaudio.errors import InputError
 from vqaudio.ui import facts, wire
 from vqaudio.ui.clip import exports, pictures
@@ -35,7 +36,7 @@ def describe(token: str, bench: Workbench) -> dict:
             ],
         },
         "ids": wire.integers(bench.ids),
-        "colour_ranks": facts.colour_ranks(bench.codec)[: len(spec.stages)],
+        "colour_ranks": colours.colour_ranks(bench.codec)[: len(spec.stages)],
         "train_counts": facts.train_counts(bench.codec),
         "long": is_long(bench),
         "original": None if bench.original is None else heard(bench, bench.original, with_sound=not is_long(bench)),

@@ -9,12 +9,13 @@ from pydantic import Field
 from torch import Tensor
 
 from vqaudio import sfz
+from vqaudio.analysis import colours
 from vqaudio.codec import Codec
 from vqaudio.codes import Codes
 from vqaudio.errors import InputError
 from vqaudio.pitches import key_of
 from vqaudio.prior import seeded, span_of
-from vqaudio.ui import facts, verbs
+from vqaudio.ui import verbs
 from vqaudio.ui.wire import Message
 
 MAX_SECONDS = 10.0
@@ -178,6 +179,6 @@ def audible(codec: Codec, codes: Codes, ids: Tensor) -> tuple[Codes, Tensor]:
 def _quietest(codec: Codec) -> list[int]:
     found = []
     for j, stage in enumerate(codec.spec.stages):
-        words = facts.codewords(codec, j)
+        words = colours.codewords(codec, j)
         found += [0 if words is None else int(words.norm(dim=1).argmin())] * stage.rows
     return found

@@ -11,12 +11,13 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from vqaudio.analysis import colours
 from vqaudio.analysis.codebooks import quantisation_errors
 from vqaudio.codec import Codec
 from vqaudio.codes import Codes
 from vqaudio.errors import InputError
 from vqaudio.evaluation.metrics import mel_l1, si_sdr
-from vqaudio.ui import facts, verbs
+from vqaudio.ui import verbs
 from vqaudio.ui.clip import pictures, sounds
 
 MAX_UNDO = 1000
@@ -136,7 +137,7 @@ class Workbench:
     @cached_property
     def error(self) -> float | None:
         """The clip's mean quantisation error as it was encoded; None without an original, or for a codec without vectors."""
-        if self._latents is None or facts.codewords(self.codec, 0) is None:
+        if self._latents is None or colours.codewords(self.codec, 0) is None:
             return None
         return float(quantisation_errors(self.codec, self.codes, self._latents[None]))
 
@@ -171,7 +172,7 @@ class Workbench:
         """
         index = self.check_cell(row, column)
         if not self.knows_vectors:
-            words = facts.codewords(self.codec, next(j for j in range(self.n_stages) if row < self.codes.spec.offsets[j + 1]))
+            words = colours.codewords(self.codec, next(j for j in range(self.n_stages) if row < self.codes.spec.offsets[j + 1]))
             if words is None:
                 return None
             distances, order = torch.linalg.vector_norm(words - words[index], dim=1).sort(stable=True)

@@ -10,9 +10,10 @@ from pydantic import Field
 from torch import Tensor
 
 from vqaudio import audio as audio_io
+from vqaudio.analysis import colours
 from vqaudio.errors import InputError
 from vqaudio.evaluation.metrics import mel_l1, si_sdr
-from vqaudio.ui import facts, models, reading, wire
+from vqaudio.ui import models, reading, wire
 from vqaudio.ui.clip import pictures
 from vqaudio.ui.clip.store import PAIR_BYTES, Store
 from vqaudio.ui.clip.workbench import Workbench
@@ -133,7 +134,7 @@ def side(request: SideRequest) -> dict:
 
 def _ranks(bench: Workbench, spec) -> str:
     """For each row the colour of each of its codewords, as places on the scale, row after row."""
-    ranks = facts.colour_ranks(bench.codec)
+    ranks = colours.colour_ranks(bench.codec)
     return wire.integers(torch.cat([torch.tensor(ranks[j]) for j, stage in enumerate(spec.stages) for _ in range(stage.rows)]))
 
 

@@ -1,0 +1,226 @@
+"""The commands that train: a recipe, and what is changed of it.
+
+Every field of a recipe is an option with the recipe's value as its default, e.g. `--training.batch-size 8 --loop.steps 20`.
+"""
+
+import importlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Generic, TypeVar
+
+import tyro
+
+from vqaudio.errors import InputError, nearest
+from vqaudio.provenance import relative, runs_of, trained_on
+from vqaudio.ranges import check, shown
+
+Recipe = TypeVar("Recipe")
+
+
+@dataclass(frozen=True)
+class Run(Generic[Recipe]):
+    """Train by a recipe; each of its fields can be changed.
+
+    Under torchrun, the same command trains in several processes: `torchrun --nproc-per-node 2 -m vqaudio train ...`.
+    """
+
+    settings: Annotated[Recipe, tyro.conf.arg(name="")]
+    recipe: str
+    """Name of the recipe that the defaults come from."""
+    data: Path | None = None
+    """The dataset's folder; by default $VQAUDIO_DATA, else what `vqaudio download` fetched."""
+    out: Path | None = None
+    """Folder for checkpoints, metrics and the model; by default runs/RECIPE."""
+    resume: bool = False
+    """Go on from the folder's last checkpoint."""
+
+    @property
+    def folder(self) -> Path:
+        return self.out or Path("runs") / self.recipe
+
+
+def codec(args: list[str]) -> None:
+    """Train a codec: metrics.csv, checkpoints, and the model in OUT/best."""
+    import torch
+
+    from vqaudio.training.loop import Place, fit
+    from vqaudio.training.recipes import CODEC_RECIPES
+
+    run = parse(args, CODEC_RECIPES, "fsdd-8khz", "vqaudio train codec")
+    settings = run.settings
+    train, validation, facts = load_data(run, settings.codec.sample_rate)
+    place = Place.join(settings.loop.device)
+    torch.manual_seed(settings.loop.seed)  # the same first weights in every process and at every resumption
+    model = first_weights(settings)
+    task = settings.training.task(model, train, validation, settings.loop.seed, place)
+    report(fit(task, settings.loop, run.folder, place, run.resume, facts), run, place)
+
+
+def first_weights(settings):
+    """A new codec of the recipe's shape, or the one that it starts from."""
+    if settings.start_from is None:
+        return new_model(settings.codec)
+    import torch
+
+    from vqaudio import hub
+    from vqaudio.nn.rvq import Codebook
+
+    model, wanted = hub.load(settings.start_from), settings.codec
+    if type(model.config) is not type(wanted) or replace(model.config, **_of_the_quantiser(wanted)) != wanted:
+        raise InputError(f"{settings.start_from} has another shape than this recipe's codec: give the same --codec options.")
+    if model.config == wanted:
+        return model
+    started = new_model(wanted)
+    weights, shapes = model.state_dict(), {name: value.shape for name, value in started.state_dict().items()}
+    if replace(model.config, codebook_update=wanted.codebook_update) != wanted:
+        weights = {name: value for name, value in weights.items() if not name.startswith("rvq.")}  # k-means begins them anew
+    started.load_state_dict({name: value for name, value in weights.items() if name in shapes}, strict=False)
+    if model.config.codebook_update == "fixed":  # no averages were kept: they begin where the codewords are
+        for part in started.modules():
+            if isinstance(part, Codebook):
+                part.place(torch.ones(len(part.codewords), dtype=torch.bool), part.codewords, 1.0)
+    return started
+
+
+def _of_the_quantiser(config) -> dict:
+    """The settings of the codebooks, which may differ from those of the model that a run starts from."""
+    names = ("codebook_update", "network_stages", "n_stages", "vocab")
+    return {name: getattr(config, name) for name in names if hasattr(config, name)}
+
+
+def judge(args: list[str]) -> None:
+    """Train a judge: a small classifier of a dataset's clips by one of their labels."""
+    import torch
+
+    from vqaudio.judges import Judge
+    from vqaudio.training.judge_task import JudgeTask
+    from vqaudio.training.loop import Place, fit
+    from vqaudio.training.recipes import JUDGE_RECIPES
+
+    run = parse(args, JUDGE_RECIPES, "fsdd-judge-digit", "vqaudio train judge")
+    settings = run.settings
+    train, validation, facts = load_data(run, settings.judge.sample_rate, settings.train_split)
+    place = Place.join(settings.loop.device)
+    torch.manual_seed(settings.loop.seed)
+    model = Judge(replace(settings.judge, classes=train.labels[settings.judge.target]))
+    task = JudgeTask(model, settings.training, train, validation, settings.loop.seed, place)
+    report(fit(task, settings.loop, run.folder, place, run.resume, facts), run, place)
+
+
+def prior(args: list[str]) -> None:
+    """Train a prior over a codec's codes, which are computed once and kept in runs/codes."""
+    from dataclasses import replace as changed
+
+    import torch
+
+    from vqaudio import hub
+    from vqaudio.data.encoded import encoded
+    from vqaudio.training.loop import Place, fit
+    from vqaudio.training.prior_recipes import ALIASES, PRIOR_RECIPES
+    from vqaudio.training.prior_task import PriorTask, codewords, config_for, variants
+
+    named = [ALIASES.get(arg.removeprefix("--recipe="), arg.removeprefix("--recipe=")) for arg in args]
+    args = [f"--recipe={new}" if arg.startswith("--recipe=") else new for arg, new in zip(args, named)]
+    run = parse(args, PRIOR_RECIPES, "fsdd-8khz-masked", "vqaudio train prior")
+    settings = run.settings
+    place = Place.join(settings.loop.device)
+    codec = hub.load(settings.codec).to(place.device)
+    of_codec = {"codec": {"name": codec.name, "fingerprint": codec.encoder_fingerprint}}
+    train, validation, facts = load_data(run, codec.sample_rate, more=of_codec)
+    clips, unseen = variants(codec, train, settings.training), encoded(codec, validation, "validation")
+    config = config_for(settings.prior, codec, codec.name, train)
+    torch.manual_seed(settings.loop.seed)
+    model = new_model(config)
+    known = settings.start_from and _take_weights(model, settings.start_from)
+    if known != model.codec_fingerprint:
+        model.start_from(codewords(codec))
+    task = PriorTask(model, settings.training, clips, unseen, settings.loop.seed, place)
+    loop = settings.loop
+    if task.counts:
+        loop = changed(loop, steps=task.batches.per_epoch * len(clips))
+    report(fit(task, loop, run.folder, place, run.resume, facts), run, place)
+
+
+def _take_weights(model, name: str) -> str:
+    """Give a new prior the weights of a trained one; returns the fingerprint of the codec whose codes that one knows."""
+    from vqaudio import hub
+
+    trained = hub.load(name)
+    same = getattr(trained, "spec", None) == model.spec and trained.labels == model.labels
+    try:
+        model.load_state_dict(trained.state_dict() if same else {})
+    except RuntimeError:
+        raise InputError(f"{name} has another shape, stages or labels than this recipe's prior.") from None
+    return trained.codec_fingerprint
+
+
+def parse(args: list[str], recipes: dict[str, Recipe], default: str, prog: str, single: bool = False) -> Run[Recipe]:
+    """The run that these arguments ask for; the recipe is looked up first, since it gives the other defaults.
+
+    Args:
+        single: one option of several is tried: it need not fit the recipe's others, and SystemExit alone tells what is wrong.
+
+    Raises:
+        InputError: a recipe that does not exist, a setting out of range, or settings that do not fit together.
+    """
+    name = _value_of("--recipe", args) or default
+    if name not in recipes:
+        raise InputError(f"There is no recipe {name!r}{nearest(name, recipes)} Known are {', '.join(recipes)}.")
+    recipe = recipes[name]
+    run = tyro.cli(
+        Run[type(recipe)], default=Run(recipe, name), args=args, prog=prog, config=(tyro.conf.FlagCreatePairsOff,),
+        console_outputs=not single,
+    )
+    if not single:
+        check(run.settings, option=True)
+    return run
+
+
+def report(result: dict[str, float], run: Run, place) -> None:
+    """The last line of a training run."""
+    if place.rank == 0:
+        scores = ", ".join(f"{name} {value:.4g}" for name, value in result.items())
+        print(f"{run.folder / 'best'}: the last validation gave {scores}" if scores else f"{run.folder}: nothing left to do.")
+
+
+def _value_of(option: str, args: list[str]) -> str | None:
+    for at, arg in enumerate(args):
+        if arg == option:
+            return args[at + 1] if at + 1 < len(args) else None
+        if arg.startswith(f"{option}="):
+            return arg.partition("=")[2]
+    return None
+
+
+def load_data(run: Run, sample_rate: int, part: str = "train", more: dict | None = None):
+    """The part to learn from and the validation part, at the model's rate, and the facts that the run records.
+
+    Args:
+        part: train, or development.
+        more: facts of the data that the model is trained on, beside those of the dataset.
+
+    Raises:
+        InputError: those of `data.load_split`; or the run cannot begin or continue, which is known before anything is read.
+    """
+    from vqaudio.data import facts, load_split
+    from vqaudio.hub import folder_of
+    from vqaudio.training.checkpoints import check_resumable
+    from vqaudio.training.record import RunFacts
+
+    settings = vars(run.settings)
+    known = {name: value for name, value in settings.items() if name != "loop"}  # a prior that counts sets its own steps
+    check_resumable(run.folder, run.resume, known)
+    splits = {one: load_split(settings["dataset"], one, run.data, sample_rate) for one in (part, "validation")}
+    start = settings.get("start_from")
+    start_from = {"model": relative(start), "data": trained_on(runs_of(folder_of(start)))} if start else None
+    return *splits.values(), RunFacts(known, facts(settings["dataset"], splits) | (more or {}), start_from)
+
+
+def new_model(config):
+    """A model of this configuration, untrained. Raises InputError where it is too large."""
+    from vqaudio.hub import known_modules
+    from vqaudio.model_files import build
+
+    if config.module not in known_modules():
+        raise InputError(f"There is no module {shown(config.module)}; known are {', '.join(known_modules())}.")
+    return build(importlib.import_module(f"vqaudio.{config.module}").MODEL, config)
