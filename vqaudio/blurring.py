@@ -11,10 +11,11 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from vqaudio import ranges
 from vqaudio.codes import Codes
 from vqaudio.errors import InputError
 
-LARGEST = 16  # cells of radius
+LARGEST = ranges.MOST_BLUR  # cells of radius
 CELLS = 4096  # drawn at a time: a row of weights for each is in memory
 
 
@@ -38,10 +39,8 @@ def blur(
     """
     if not isinstance(mask, Tensor) or mask.dtype != torch.bool or mask.shape != codes.ids.shape:
         raise InputError(f"The mask is a bool matrix of the codes' shape {list(codes.ids.shape)}.")
-    if not (math.isfinite(radius) and 0 <= radius <= LARGEST):
-        raise InputError(f"The radius of a blur is 0 to {LARGEST} cells; not {radius}.")
-    if not 0 <= strength <= 1:
-        raise InputError(f"The strength of a blur is 0 to 1; not {strength}.")
+    ranges.check_value("radius", radius, ranges.BlurRadius)
+    ranges.check_value("strength", strength, ranges.Share)
     if generator is None:
         generator = torch.Generator()
         generator.seed()

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from vqaudio import ranges
 from vqaudio.audio import active_level_db, float_samples
 from vqaudio.codes import LEVELS_DB, Codes, CodeSpec
 from vqaudio.errors import InputError
@@ -142,7 +143,7 @@ class Codec(Model, tags=["audio", "residual-vector-quantization"]):
 
         Args:
             lengths: [B] samples of each clip; what lies behind is padding. None: all N.
-            beam: paths kept by the search for codewords; 1 is greedy.
+            beam: paths kept by the search for codewords, 1 to 64; 1 is greedy.
             level_db: [B], or one number for all: the active level of each clip, dB re full scale, where it is known or
                 was settled before the end could be heard, as in a stream. None: measured over the whole clip. A codec
                 that leaves the level in the codes does not need it.
@@ -163,6 +164,7 @@ class Codec(Model, tags=["audio", "residual-vector-quantization"]):
         self, audio: Tensor, lengths: Tensor | None = None, beam: int = 1, level_db: Tensor | float | None = None
     ) -> tuple[Codes, Tensor]:
         """As `encode`, and the latents [B, D, T] that were quantised."""
+        ranges.check_value("beam", beam, ranges.Beam)
         audio, lengths, level_db = self._measured(audio, lengths, level_db)
         ids, latents = zip(*self._encoded(audio, lengths, level_db, beam))
         return self._codes(ids, lengths, level_db), torch.cat(latents, dim=-1)

@@ -231,7 +231,7 @@ def parse_stages(text: str | None, n: int, alone: str = "count") -> tuple[int, .
     if text is None:
         return None
     text = text.replace(" ", "")
-    if not re.fullmatch(r"[0-9]+(-[0-9]*)?(,[0-9]+(-[0-9]*)?)*", text):
+    if not re.fullmatch(r"[0-9]{1,9}(-[0-9]{0,9})?(,[0-9]{1,9}(-[0-9]{0,9})?)*", text):
         raise InputError(f"Stages are a {alone} such as 3, a span such as 2-, or a list such as 1-4,7; not {text!r}.")
     spans = [(1, int(text))] if alone == "count" and text.isdigit() else [_span(part, n) for part in text.split(",")]
     for first, last in spans:

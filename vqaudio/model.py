@@ -9,6 +9,7 @@ from torch import nn
 
 from vqaudio.errors import InputError
 from vqaudio.hub import fingerprint, save_compact
+from vqaudio.model_files import Budget, check_weights
 from vqaudio.ranges import check
 
 
@@ -52,5 +53,8 @@ class Model(nn.Module, PyTorchModelHubMixin, library_name="vqaudio"):
 
     @classmethod
     def _from_pretrained(cls, *, strict: bool = True, **options):
-        """The mixin's hook; its own default would let a missing weight pass in silence."""
-        return super()._from_pretrained(strict=True, **options)
+        """The mixin's hook, as careful as `hub.load`; its own default would let a missing weight pass in silence."""
+        with Budget():
+            model = super()._from_pretrained(strict=True, **options)
+        check_weights(model, options.get("model_id"))
+        return model

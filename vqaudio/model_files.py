@@ -51,7 +51,7 @@ def read_model(folder: Path, model_class, config) -> nn.Module:
         raise InputError(f"{folder} has no model.safetensors.") from None
     except (SafetensorError, OSError) as error:
         raise InputError(f"{path} is damaged: {_reason(error)}") from None
-    except (RuntimeError, TypeError, ValueError, ArithmeticError) as error:
+    except (RuntimeError, TypeError, ValueError, ArithmeticError, AssertionError, LookupError) as error:
         raise InputError(f"The weights in {folder} do not fit its config.json: {_reason(error)}") from None
     check_weights(model, folder)
     return model
@@ -59,7 +59,7 @@ def read_model(folder: Path, model_class, config) -> nn.Module:
 
 def build(model_class, config, most_numbers: int = MOST_NUMBERS) -> nn.Module:
     """A new model. InputError, before they are allocated, where it has more numbers than that."""
-    with _Budget(most_numbers):
+    with Budget(most_numbers):
         return model_class(config)
 
 
@@ -71,10 +71,10 @@ def check_weights(model: nn.Module, name) -> None:
         raise InputError(f"The weights of {name} are damaged: some are infinite, NaN, or counts below 0.")
 
 
-class _Budget(TorchFunctionMode):
+class Budget(TorchFunctionMode):
     """Counts the numbers of the tensors that are made inside; raises InputError before there are more than `most`."""
 
-    def __init__(self, most: int):
+    def __init__(self, most: int = MOST_NUMBERS):
         super().__init__()
         self.most, self.made = most, 0
 

@@ -8,6 +8,7 @@ A configuration whose fields depend on one another also has a method `check_toge
 """
 
 import math
+import numbers
 import reprlib
 import types
 import typing
@@ -20,6 +21,7 @@ from vqaudio.errors import InputError
 
 CONTROLS = ("Cc", "Cs", "Zl", "Zp")  # categories: control characters, halves of characters, ends of lines and paragraphs
 REASON = 200  # characters of another library's message that a sentence may repeat
+MOST_BLUR = 16  # cells
 MOST_BITS = 200  # of a whole number that is shown in a message
 
 
@@ -70,6 +72,7 @@ class Text:
 
 
 Name = Annotated[str, Text(255)]
+PathText = Annotated[str, Text(4096)]
 Seed = Annotated[int, Range(0, 2**63 - 1)]
 Seed32 = Annotated[int, Range(0, 2**32 - 1)]  # where NumPy draws
 Count = Annotated[int, Range(1, 1_000_000_000)]
@@ -105,6 +108,7 @@ Steps = Annotated[int, Range(0, 1_000_000_000)]
 CropSeconds = Annotated[float, Range(0.01, 600)]
 Speed = Annotated[float, Range(0.25, 4)]
 Processes = Annotated[int, Range(1, 1024)]
+Semitones = Annotated[int, Range(0, 48)]
 Workers = Annotated[int, Range(0, 1024)]
 Precision = Literal["auto", "bfloat16", "float32"]
 
@@ -114,10 +118,11 @@ TopK = Annotated[int, Range(1, 1_000_000)]
 TopP = Annotated[float, Range(0, 1, above=True)]
 Passes = Annotated[int, Range(1, 10_000)]
 GuidanceWeight = Annotated[float, Range(0, 1000)]
+Variations = Annotated[int, Range(1, 64)]
 Candidates = Annotated[int, Range(1, 64)]
 Variations = Annotated[int, Range(1, 64)]
 ClipSeconds = Annotated[float, Range(0, 30, above=True)]
-BlurRadius = Annotated[float, Range(0, 16)]
+BlurRadius = Annotated[float, Range(0, MOST_BLUR)]
 
 
 def check(settings, option: bool = False, path: str = "") -> None:
@@ -177,11 +182,11 @@ def _has_type(value, hint) -> bool:
         return isinstance(value, origin) and _items_fit(value, args if origin is tuple else (*args, ...))
     if origin is dict:
         return isinstance(value, dict) and all(_fits(key, args[0]) and _fits(one, args[1]) for key, one in value.items())
-    if hint is float and isinstance(value, float):
+    if hint is float and isinstance(value, numbers.Real) and not isinstance(value, numbers.Integral):
         return math.isfinite(value)
     if hint in (int, float):
-        return isinstance(value, int) and not isinstance(value, bool)
-    return not isinstance(hint, type) or isinstance(value, hint)
+        return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    return hint is Any or not isinstance(hint, type) or isinstance(value, hint)
 
 
 def _items_fit(value: tuple | list, args: tuple) -> bool:

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from vqaudio import audio, blur, devices, files, generate, hub, inpaint
+from vqaudio import audio, blur, devices, files, generate, hub, inpaint, ranges
 from vqaudio.codec import Codec
 from vqaudio.codes import Codes, parse_stages
 from vqaudio.critics import critic_of
@@ -26,12 +26,18 @@ from vqaudio.prior import Prior, covers, seeded
 from vqaudio.vqa import read_vqa, write_vqa
 
 VERSION = 1
-MOST_VARIATIONS = 64
 SETTINGS = ("temperature", "top_k", "top_p", "steps", "guidance")
 BLUR_SETTINGS = ("radius", "strength")
 ASKED = {  # of each verb, what its recipe says besides the codec, the seed and the settings
     "generate": ("prior", "labels", "seconds"), "inpaint": ("prior", "labels", "mask"), "fill": ("prior", "labels", "mask"),
     "blur": ("mask",),
+}
+
+
+TYPES = {  # of what a recipe file says; its mask is checked by `mask_of`, its settings by the verbs
+    "codec": str, "prior": str, "seed": ranges.Seed, "labels": dict[str, str | list[str | None] | None],
+    "seconds": ranges.ClipSeconds | None, "variations": ranges.Variations, "settings": dict,
+    "source": str, "target": str,
 }
 
 
@@ -45,8 +51,7 @@ def run(asked: dict, source: Path | None, target: Path, recipe: Path | None, dev
     else:
         audio.check_target(target)
     variations = asked.get("variations", 1)
-    if not isinstance(variations, int) or not 1 <= variations <= MOST_VARIATIONS:
-        raise InputError(f"There are 1 to {MOST_VARIATIONS} variations, not {variations}.")
+    ranges.check_value("variations", variations, ranges.Variations)
     codec, prior = load_codec(asked["codec"], device), None
     if "prior" in asked:
         prior = load_prior(asked["prior"], asked["codec"])
@@ -105,8 +110,11 @@ def replay(path: Path, source: Path | None = None, target: Path | None = None, d
         InputError: the file is no recipe, a model or the input is not the one it names, or other ids came out.
     """
     recipe = read_json(path)
-    if not isinstance(recipe, dict) or recipe.get("vqaudio_recipe") != VERSION or recipe.get("verb") not in ASKED:
+    if not isinstance(recipe, dict) or recipe.get("vqaudio_recipe") != VERSION or recipe.get("verb") not in list(ASKED):
         raise InputError(f"{path} is no recipe of version {VERSION}.")
+    for name, hint in TYPES.items():
+        if name in recipe:
+            ranges.check_value(name, recipe[name], hint)
     try:
         asked = {name: recipe[name] for name in ("verb", "codec", "seed", *ASKED[recipe["verb"]])}
         asked |= {"variations": recipe["variations"]} if "variations" in recipe else {}
@@ -171,7 +179,7 @@ def mask_of(said, codes: Codes) -> Tensor:
         try:
             start, end = float(part["start_s"]), None if part["end_s"] is None else float(part["end_s"])
             bands = None if part.get("bands") is None else [int(band) for band in part["bands"]]
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             raise InputError(f"A rectangle needs start_s and end_s in seconds, and bands as a list; not {part}.") from None
         mask |= codes.region(start, end, _stages_of(part.get("stages"), len(codes.spec.stages)), bands)
     return mask

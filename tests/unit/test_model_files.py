@@ -17,6 +17,8 @@ from vqaudio.judges import Judge, JudgeConfig
 from vqaudio.priors.autoregressive import AutoregressivePrior, AutoregressivePriorConfig
 from vqaudio.priors.masked import MaskedPrior, MaskedPriorConfig
 from vqaudio.priors.naive_bayes import NaiveBayesPrior, NaiveBayesPriorConfig
+from vqaudio.questions.config import QuestionConfig
+from vqaudio.questions.film import QuestionModel
 
 OF_THE_CODEC = {
     "codec_name": "small", "stages": ((1, 1, 32),) * 4, "label_kinds": ("digit",), "label_values": (("0", "1"),), "n_examples": 3,
@@ -26,7 +28,11 @@ PRIORS = {
     "autoregressive": (AutoregressivePrior, AutoregressivePriorConfig(**OF_THE_CODEC, dim=16, layers=1, heads=2)),
     "naive_bayes": (NaiveBayesPrior, NaiveBayesPriorConfig(**OF_THE_CODEC)),
 }
-KINDS = ("codec", "picture", "judge", *PRIORS)
+QUESTION = QuestionConfig(
+    vocabulary=("<pad>", "<unknown>", "how"), answers=("1", "2"), height=16, width=16, extractor_channels=(4, 4), channels=8,
+    embedding=8, gru=8, classifier_channels=8, classifier_hidden=8,
+)  # fmt: skip
+KINDS = ("codec", "picture", "judge", "question", *PRIORS)
 NESTED = "[" * 1000 + "]" * 1000
 
 
@@ -40,6 +46,8 @@ def folder(request, model_folder, picture_folder, tmp_path):
         hub.save_compact(prior, tmp_path / "model")
     elif request.param == "judge":
         hub.save_compact(Judge(JudgeConfig(classes=("0", "1"), channels=4)), tmp_path / "model")
+    elif request.param == "question":
+        hub.save_compact(QuestionModel(QUESTION), tmp_path / "model")
     else:
         shutil.copytree(model_folder if request.param == "codec" else picture_folder, tmp_path / "model")
     return tmp_path / "model"
@@ -106,6 +114,7 @@ WIDEST = {
     "codecs.waveform": {"encoder_channels": 8192, "encoder_blocks": 128}, "codecs.spectrogram": {"channels": 8192},
     "priors.masked": {"dim": 8192, "layers": 128}, "priors.autoregressive": {"dim": 8192, "layers": 128},
     "priors.naive_bayes": {"stages": ((1, 1, 65_536),) * 64}, "judges": {"channels": 1024},
+    "questions.film": {"channels": 8192, "n_blocks": 128},
 }  # fmt: skip
 
 
@@ -114,6 +123,12 @@ def test_a_model_larger_than_its_weights_is_refused_before_it_is_made(folder):
     values = values_of(folder)
     (folder / "config.json").write_text(json.dumps(values | WIDEST[values["module"]]))
     assert "do not fit its config.json: the model that it describes has more than" in refused(folder)
+
+
+def test_a_question_model_without_words_is_refused(tmp_path):
+    hub.save_compact(QuestionModel(QUESTION), tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps(values_of(tmp_path) | {"vocabulary": []}))
+    assert "do not fit its config.json" in refused(tmp_path)
 
 
 def test_a_new_model_is_bounded_too():
@@ -129,6 +144,18 @@ def test_weights_that_are_not_finite_do_not_load(folder, value):
         wrong.view(-1)[-1:] = value
         save_file(weights | {name: wrong}, folder / "model.safetensors")
         assert "are damaged: some are infinite, NaN, or counts below 0" in refused(folder)
+
+
+def test_the_mixins_way_of_loading_is_as_careful(model_folder, tmp_path):
+    folder = shutil.copytree(model_folder, tmp_path / "model")
+    values, weights = values_of(folder), load_file(folder / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps(values | {"encoder_channels": 8192, "encoder_blocks": 128}))
+    with pytest.raises(InputError, match="more than 536870912 numbers"):
+        WaveformCodec.from_pretrained(folder)
+    (folder / "config.json").write_text(json.dumps(values))
+    save_file({**weights, "stem.weight": weights["stem.weight"] * math.nan}, folder / "model.safetensors")
+    with pytest.raises(InputError, match="are damaged"):
+        WaveformCodec.from_pretrained(folder)
 
 
 def test_counts_below_zero_do_not_load(folder):

@@ -5,6 +5,7 @@ import typing
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Annotated
 
+import numpy as np
 import pytest
 
 from vqaudio.codecs.spectrogram import SpectrogramConfig
@@ -16,6 +17,7 @@ from vqaudio.prior import Sampling
 from vqaudio.priors.autoregressive import AutoregressivePriorConfig
 from vqaudio.priors.masked import MaskedPriorConfig
 from vqaudio.priors.naive_bayes import NaiveBayesPriorConfig
+from vqaudio.questions.config import QuestionConfig
 from vqaudio.ranges import Count, Items, Name, Precision, Range, Share, Text, check, printable
 from vqaudio.training.codec_task import CodecTraining
 from vqaudio.training.judge_task import JudgeTraining
@@ -23,11 +25,15 @@ from vqaudio.training.loop import LoopConfig
 from vqaudio.training.picture_task import PictureTraining
 from vqaudio.training.prior_recipes import PRIOR_RECIPES
 from vqaudio.training.prior_task import PriorTraining
+from vqaudio.training.question_recipes import QUESTION_RECIPES
+from vqaudio.training.question_task import QuestionTraining
 from vqaudio.training.recipes import CODEC_RECIPES, JUDGE_RECIPES
 
+RECIPES = [one for recipes in (CODEC_RECIPES, JUDGE_RECIPES, PRIOR_RECIPES, QUESTION_RECIPES) for one in recipes.values()]
 CONFIGS = (
     WaveformConfig, SpectrogramConfig, MaskedPriorConfig, AutoregressivePriorConfig, NaiveBayesPriorConfig, JudgeConfig, Sampling,
-    LoopConfig, CodecTraining, PictureTraining, PriorTraining, JudgeTraining, Augmentation,
+    LoopConfig, CodecTraining, PictureTraining, PriorTraining, JudgeTraining, Augmentation, QuestionConfig, QuestionTraining,
+    *dict.fromkeys(map(type, RECIPES)),
 )  # fmt: skip
 NUMBERS = [(config, f.name) for config in CONFIGS for f in fields(config) if type(getattr(config(), f.name)) in (int, float)]
 
@@ -50,7 +56,8 @@ class Outer:
 
 
 @pytest.mark.parametrize("changes", [
-    {}, {"share": 1}, {"rate": 10}, {"name": "\u0915\u094d\u200d\u0937"}, {"inner": Inner((1, 2), ((1, 2),))},
+    {}, {"share": 1}, {"share": np.float32(0.5)}, {"number": np.int64(3)}, {"rate": 10},
+    {"name": "\u0915\u094d\u200d\u0937"}, {"inner": Inner((1, 2), ((1, 2),))},
 ])  # fmt: skip
 def test_what_fits_is_not_touched(changes):
     check(Outer(**changes))
@@ -114,7 +121,7 @@ def test_no_number_of_any_configuration_takes_nonsense(config, name):
 
 
 def test_recipes_are_in_range():
-    for recipe in (*CODEC_RECIPES.values(), *JUDGE_RECIPES.values(), *PRIOR_RECIPES.values()):
+    for recipe in RECIPES:
         check(recipe)
 
 
@@ -135,6 +142,8 @@ def test_a_codec_is_not_built_from_settings_that_do_not_fit_together(changes, sa
     (SpectrogramConfig, {"hop": 8, "n_fft": 8, "sample_rate": 384_000}, "at most 200000 codes a second"),
     (MaskedPriorConfig, {"frame_rate": 100_000.0, "hop": 1, "stages": ((1, 1, 2),) * 3}, "at most 200000 codes a second"),
     (MaskedPriorConfig, {"frame_rate": 1.0}, "hop times frame_rate is 160; it takes"),
+    (QuestionConfig, {"extractor_channels": (8,)}, "needs a pair of extractor_strides"),
+    (QuestionConfig, {"height": 4096, "width": 4096}, "at most 16777216 numbers"),
     (MaskedPriorConfig, {"dim": 252}, "dim is a multiple of twice the heads, here 8"),
     (MaskedPriorConfig, {"stages": ((256, 256, 2),)}, "at most 4096 rows"),
     (MaskedPriorConfig, {"label_kinds": ("a", "b"), "label_values": (("1",),)}, "Each kind of label"),

@@ -4,6 +4,7 @@ The sound card calls `Pipe.callback` from a thread of its own; the codec runs in
 """
 
 import queue
+import re
 import shutil
 import sys
 import time
@@ -50,7 +51,7 @@ def listen(
     if list_devices:
         print(sound.query_devices())
         return
-    devices = tuple(int(name) if name is not None and name.isdigit() else name for name in (input_device, output_device))
+    devices = tuple(int(name) if re.fullmatch("[0-9]{1,9}", name or "") else name for name in (input_device, output_device))
     if record is not None:
         check_record(record)
     from vqaudio.cli.sound import _codec

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import tyro
 
+from vqaudio import ranges
 from vqaudio.errors import InputError
 from vqaudio.files import check_folder
 
@@ -16,10 +17,12 @@ def scenes(
     out: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(help="A new folder.")],
     data: Annotated[Path | None, tyro.conf.arg(help="The folder of CLEAR's notes; by default $VQAUDIO_DATA.")] = None,
     split: Annotated[Split, tyro.conf.arg(help="No sound of one split occurs in another.")] = "train",
-    scenes: Annotated[int, tyro.conf.arg(help="How many scenes.")] = 1000,
-    questions: Annotated[int, tyro.conf.arg(help="Questions about each scene.")] = 10,
-    seed: Annotated[int, tyro.conf.arg(help="The same seed gives the same bytes.")] = 0,
-    semitones: Annotated[int, tyro.conf.arg(help="Also use every recording shifted by up to this many semitones.")] = 0,
+    scenes: Annotated[ranges.Count, tyro.conf.arg(help="How many scenes.")] = 1000,
+    questions: Annotated[ranges.Count, tyro.conf.arg(help="Questions about each scene.")] = 10,
+    seed: Annotated[ranges.Seed, tyro.conf.arg(help="The same seed gives the same bytes.")] = 0,
+    semitones: Annotated[
+        ranges.Semitones, tyro.conf.arg(help="Also use every recording shifted by up to this many semitones.")
+    ] = 0,
     pictures: Annotated[bool, tyro.conf.arg(help="Sort-of-CLEVR: pictures of six shapes; needs no data.")] = False,
 ) -> None:
     """Write scenes of notes, or pictures of shapes, with questions, programs and answers.
@@ -41,7 +44,7 @@ def ask(
     source: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(help="A sound or a picture.", metavar="SCENE")],
     question: Annotated[str, tyro.conf.Positional, tyro.conf.arg(help='Such as "How many cello sounds are there?"')],
     model: Annotated[str | None, tyro.conf.arg(help="By default ask-notes, and ask-pictures for a picture.")] = None,
-    answers: Annotated[int, tyro.conf.arg(help="How many answers to print, the likeliest first.")] = 5,
+    answers: Annotated[ranges.Count, tyro.conf.arg(help="How many answers to print, the likeliest first.")] = 5,
     program: Annotated[
         Path | None, tyro.conf.arg(help="A scenes.json that describes SCENE: also print the true answer to one of its questions.")
     ] = None,
@@ -50,8 +53,6 @@ def ask(
     from vqaudio import hub
     from vqaudio.questions.inputs import read_source
 
-    if answers < 1:
-        raise InputError(f"At least 1 answer is printed, not {answers}.")
     loaded = check_answers(hub.load(model or ("ask-pictures" if source.suffix.lower() in PICTURES else "ask-notes")))
     answer = loaded.ask(read_source(source, loaded.config), question)
     if answer.unknown:

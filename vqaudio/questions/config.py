@@ -1,62 +1,75 @@
 """The shape of a network that answers questions, and of the pictures it sees."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from torch import Tensor
 from torch.nn import functional as F
+
+from vqaudio import ranges
+from vqaudio.errors import InputError
+
+MOST_NUMBERS = 2**24  # of a picture
+PictureSize = Annotated[int, ranges.Range(1, 4096)]
+Stride = Annotated[int, ranges.Range(1, 64)]
 
 
 @dataclass(frozen=True)
 class QuestionConfig:
     """The network and what it looks at. The defaults are those of the coursework: `COURSEWORK`."""
 
-    module: str = "questions.film"
+    module: ranges.Name = "questions.film"
     """Where the model's class is; written to config.json."""
-    vocabulary: tuple[str, ...] = ()
+    vocabulary: Annotated[tuple[ranges.Name, ...], ranges.Items(0, 65_536)] = ()
     """The words of the training questions; the first two stand for padding and for unknown words."""
-    answers: tuple[str, ...] = ()
+    answers: Annotated[tuple[ranges.Name, ...], ranges.Items(0, 65_536)] = ()
     """In the order of the outputs."""
     sees: Literal["picture", "sound", "codes", "nothing"] = "picture"
     """RGB pictures, log-frequency pictures of sound, a codec's code map, or nothing: the question-only baseline."""
-    height: int = 224
+    height: PictureSize = 224
     """Rows of a picture."""
-    width: int = 224
+    width: PictureSize = 224
     """Columns of a picture."""
-    inputs: int = 3
+    inputs: ranges.Width = 3
     """Channels of a picture: 3 for RGB, 1 for sound, the sum of the stages' codeword sizes for codes."""
-    extractor_channels: tuple[int, ...] = (128, 128)
-    extractor_strides: tuple[tuple[int, int], ...] = ((2, 2), (2, 2))
+    extractor_channels: Annotated[tuple[ranges.Width, ...], ranges.Items(1, 16)] = (128, 128)
+    extractor_strides: Annotated[tuple[tuple[Stride, Stride], ...], ranges.Items(1, 16)] = ((2, 2), (2, 2))
     """Strides of the 4x4 convolutions: (rows, columns)."""
-    n_blocks: int = 1
+    n_blocks: ranges.Depth = 1
     """Residual blocks."""
-    channels: int = 128
+    channels: ranges.Width = 128
     """Of the residual blocks."""
-    block_kernel: tuple[int, int] = (3, 3)
+    block_kernel: tuple[ranges.Kernel, ranges.Kernel] = (3, 3)
     """Of a block's second convolution: (rows, columns)."""
-    embedding: int = 64
+    embedding: ranges.Width = 64
     """Size of a word's vector."""
-    gru: int = 128
+    gru: ranges.Width = 128
     """Size of a recurrent layer's state."""
-    gru_layers: int = 2
-    classifier_channels: int = 512
-    classifier_hidden: int = 512
+    gru_layers: Annotated[int, ranges.Range(1, 16)] = 2
+    classifier_channels: ranges.Width = 512
+    classifier_hidden: ranges.Width = 512
     pooling: Literal["max", "max+mean"] = "max"
     """Over the cells, in the classifier."""
     row_coordinate: bool = True
     column_coordinate: bool = True
     """Of sound: the time coordinate."""
     conditioning: Literal["film", "concatenation"] = "film"
-    sample_rate: int = 16_000
+    sample_rate: ranges.SampleRate = 16_000
     """Hz, of sound."""
     scale: Literal["semitone", "mel"] = "semitone"
     """Of the bands of a sound's picture."""
-    column_s: float = 0.04
+    column_s: Annotated[float, ranges.Range(0.001, 1)] = 0.04
     """Seconds a column, of sound."""
-    codec: str | None = None
+    codec: ranges.PathText | None = None
     """The codec whose code map is the input."""
-    code_stages: int = 0
+    code_stages: Annotated[int, ranges.Range(0, 64)] = 0
     """How many of its stages, from the first."""
+
+    def check_together(self) -> None:
+        if len(self.extractor_strides) != len(self.extractor_channels):
+            raise InputError("Each of the extractor_channels needs a pair of extractor_strides.")
+        if self.height * self.width * self.inputs > MOST_NUMBERS:
+            raise InputError(f"A picture has at most {MOST_NUMBERS} numbers; height times width times inputs is more.")
 
     @property
     def longest_s(self) -> float:

@@ -37,8 +37,8 @@ class QuestionModel(Model):
     """Pictures [B, H, W, C] and questions -> logits over the answers."""
 
     def __init__(self, config: QuestionConfig):
-        super().__init__()
-        self.config, c = config, config
+        super().__init__(config)
+        c = config
         conditioning = {"film": FiLM, "concatenation": Concatenation}[c.conditioning]
         self.coordinates = AddCoordinates(c.row_coordinate, c.column_coordinate)
         self.extractor = FeatureExtractor(c.inputs, c.extractor_channels, c.extractor_strides)

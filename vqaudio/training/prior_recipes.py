@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
+from vqaudio import ranges
 from vqaudio.priors.autoregressive import AutoregressivePriorConfig
 from vqaudio.priors.masked import MaskedPriorConfig
 from vqaudio.priors.naive_bayes import NaiveBayesPriorConfig
@@ -13,11 +14,11 @@ from vqaudio.training.prior_task import PriorTraining
 class PriorRecipe:
     """A prior, the codec and data whose codes it learns, and how it is trained."""
 
-    dataset: str = "fsdd"
+    dataset: ranges.Name = "fsdd"
     """The module of vqaudio.data that reads it."""
-    codec: str = "fsdd-8khz"
+    codec: ranges.PathText = "fsdd-8khz"
     """A name in weights/, a folder, or a Hub id."""
-    start_from: str | None = None
+    start_from: ranges.PathText | None = None
     """A prior of the same shape whose weights to begin with. If it knows another codec of the same stages, what it keeps for each
     codeword begins anew."""
     training: PriorTraining = field(default_factory=PriorTraining)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
+from vqaudio import ranges
 from vqaudio.questions.film import QuestionConfig
 from vqaudio.training.loop import LoopConfig
 from vqaudio.training.question_task import QuestionTraining
@@ -11,9 +12,9 @@ from vqaudio.training.question_task import QuestionTraining
 class QuestionRecipe:
     """A network that answers questions, its data and how it is trained. The epochs give the number of steps."""
 
-    layout: str = "scenes"
+    layout: ranges.Name = "scenes"
     """How the data are laid out: scenes (written by `vqaudio scenes`), clear, clevr, easy-vqa or tfrecords."""
-    start_from: str | None = None
+    start_from: ranges.PathText | None = None
     """A model of the same shape, words and answers (a name in weights/ or a folder) whose weights to begin with."""
     model: QuestionConfig = field(default_factory=QuestionConfig)
     training: QuestionTraining = field(default_factory=QuestionTraining)

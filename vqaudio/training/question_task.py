@@ -1,12 +1,14 @@
 """Training a network that answers questions: one question a picture an epoch, cross-entropy over the answers."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vqaudio import ranges
 from vqaudio.questions.examples import Examples, answer_all
 from vqaudio.questions.film import QuestionModel
 from vqaudio.questions.grammar import VALUES
@@ -17,23 +19,23 @@ from vqaudio.training.loop import Place
 class QuestionTraining:
     """The batches and the losses of a network that answers questions."""
 
-    epochs: int = 100
-    batch_size: int = 64
+    epochs: Annotated[int, ranges.Range(1, 100_000)] = 100
+    batch_size: ranges.BatchSize = 64
     """Questions a step."""
-    questions_per_picture: int = 1
+    questions_per_picture: Annotated[int, ranges.Range(1, 1024)] = 1
     """Drawn for every picture in every epoch; they share the extractor's features."""
-    learning_rate: float = 3e-4
-    sound_labels: float = 0.0
+    learning_rate: ranges.LearningRate = 3e-4
+    sound_labels: ranges.Weight = 0.0
     """Weight of a second loss, for sound scenes: each column of the features tells the attributes of the sound that starts in it,
     by a linear layer that is not part of the model."""
-    program_labels: float = 0.0
+    program_labels: ranges.Weight = 0.0
     """Weight of a third loss, for sound scenes: the columns of the last block's output tell which sounds the program's last step
     is about, and which sound its relation starts from."""
-    shift: int = 0
+    shift: Annotated[int, ranges.Range(0, 4096)] = 0
     """Of sound: pictures are shifted in time by up to this many columns."""
-    tilt: float = 0.0
+    tilt: Annotated[float, ranges.Range(0, 10)] = 0.0
     """Of sound: a random straight line over the bands, up to this much at their ends, is added; 0.1 is 8 dB."""
-    validation_pictures: int = 250
+    validation_pictures: ranges.Count = 250
     """How many pictures of the validation part are looked at in each validation."""
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
+from vqaudio import ranges
 from vqaudio.codecs.spectrogram import SpectrogramConfig
 from vqaudio.codecs.waveform import WaveformConfig
 from vqaudio.data.batches import Augmentation
@@ -16,9 +17,9 @@ from vqaudio.training.picture_task import PictureTraining
 class CodecRecipe:
     """A codec, its data and how it is trained."""
 
-    dataset: str = "fsdd"
+    dataset: ranges.Name = "fsdd"
     """The module of vqaudio.data that reads it."""
-    start_from: str | None = None
+    start_from: ranges.PathText | None = None
     """A model of the same shape (a name in weights/ or a folder) whose weights to begin with. Its stages may differ: then the
     codebooks begin anew."""
     codec: WaveformConfig = field(default_factory=WaveformConfig)
@@ -30,9 +31,9 @@ class CodecRecipe:
 class PictureRecipe:
     """A spectrogram codec, its data and how it is trained."""
 
-    dataset: str = "philharmonia"
+    dataset: ranges.Name = "philharmonia"
     """The module of vqaudio.data that reads it."""
-    start_from: str | None = None
+    start_from: ranges.PathText | None = None
     """A model of the same shape (a name in weights/ or a folder) whose weights to begin with."""
     codec: SpectrogramConfig = field(default_factory=SpectrogramConfig)
     training: PictureTraining = field(default_factory=PictureTraining)
@@ -43,9 +44,9 @@ class PictureRecipe:
 class JudgeRecipe:
     """A judge, its data and how it is trained."""
 
-    dataset: str = "fsdd"
+    dataset: ranges.Name = "fsdd"
     """The module of vqaudio.data that reads it."""
-    train_split: str = "train"
+    train_split: ranges.Name = "train"
     """Which part is learned from; with "development" the validation part is in it, so that only `last` is to be used."""
     judge: JudgeConfig = field(default_factory=JudgeConfig)
     training: JudgeTraining = field(default_factory=JudgeTraining)
