@@ -176,10 +176,10 @@ def test_a_microphone_that_cannot_be_used_gets_a_sentence(browser, app, fault, s
 def test_a_full_queue_is_told_in_a_sentence(browser, app, example_clips, monkeypatch):
     from gradio_client import Client, handle_file
 
-    from vqaudio.ui import build, gpu
+    from vqaudio.ui import build, verbs
 
-    usual, gate = gpu.encoded, threading.Event()
-    monkeypatch.setattr(gpu, "encoded", lambda *given: gate.wait(60) and usual(*given))
+    usual, gate = verbs.encode, threading.Event()
+    monkeypatch.setattr(verbs, "encode", lambda *given: gate.wait(60) and usual(*given))
     monkeypatch.setattr(build, "MAX_WAITING", 2)
     demo = build.build()
     _, address, _ = demo.launch(prevent_thread_lock=True, quiet=True, **build.LAUNCH)

@@ -1,10 +1,7 @@
 """Which models the app offers, which is the usual one, and what is said where they cannot be had."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 
 import pytest
 
@@ -75,16 +72,3 @@ def test_a_hub_that_cannot_be_reached_is_a_sentence_on_the_page(monkeypatch, exa
     value, told, token = build.open_sound(str(example_clips[0]), False, None, None)
     assert token is None and value == {"model": None}
     assert "the Hugging Face Hub cannot be reached: check the connection" in told and "Traceback" not in told
-
-
-def test_the_decorator_of_zerogpu_is_used_only_where_its_package_is(tmp_path, environment, model_folder):
-    (tmp_path / "spaces.py").write_text("names = []\n\n\ndef GPU(f):\n    names.append(f.__name__)\n    return f\n")
-    script = (
-        "import torch\nfrom vqaudio.ui import gpu, models\n"
-        "print(gpu.spaces and gpu.spaces.names, gpu.encoded('small', torch.zeros(1, 800))[0].ids.shape[2])"
-    )
-    for path, said in ((str(tmp_path), "['encoded'] 5"), ("", "None 5")):
-        settings = {"PYTHONPATH": os.pathsep.join([path, environment["PYTHONPATH"]]), "VQAUDIO_MODEL": str(model_folder)}
-        command = [sys.executable, "-c", script]
-        done = subprocess.run(command, env=environment | settings, capture_output=True, text=True, timeout=200)
-        assert done.stdout.strip() == said, done.stderr

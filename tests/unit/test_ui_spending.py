@@ -67,5 +67,5 @@ def test_a_job_says_what_it_took_once_it_has_ended():
 def test_the_report_says_estimated(monkeypatch):
     told = report.limits("It knows <b>.", Spent(0.5, 0.25).in_words())
     assert "0.50 s and about 1 J (estimated: 4 W" in told and "&lt;b&gt;" in told
-    monkeypatch.setattr(spending.gpu, "lent", lambda: True)
+    monkeypatch.setattr(spending.verbs, "on_cpu", lambda: False)
     assert "the graphics card is not counted" in Spent(0.5, 0.25).in_words()
