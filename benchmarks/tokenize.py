@@ -56,7 +56,7 @@ def main(
     print(f"{audio_s / 3600:.3f} hours in {data}; encodec at {ENCODEC_KBPS * 1000:.0f} bit/s")
     rows = [(name, f"{speed:.1f}", f"{first / speed:.1f}") for name, speed in found.items()]
     print(table(("", "hours of audio per core-hour", "vqaudio / it"), rows))
-    write_json(json, {"data": str(data), "audio_s": audio_s, "hours_per_core_hour": {k: round(v, 1) for k, v in found.items()}})
+    write_json(json, {"data": data.name, "audio_s": audio_s, "hours_per_core_hour": {k: round(v, 1) for k, v in found.items()}})
 
 
 def by_vqaudio(codec, model: str, data: Path, batch_s: float) -> float:

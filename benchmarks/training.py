@@ -19,7 +19,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.measure import write_json
-from vqaudio.cli.train import first_weights, load_parts
+from vqaudio.cli.train import first_weights
+from vqaudio.data import load_split
 from vqaudio.training.codec_task import CodecTask
 from vqaudio.training.loop import Place, seed_step
 from vqaudio.training.recipes import CODEC_RECIPES
@@ -56,7 +57,8 @@ def main(
     settings = CODEC_RECIPES[recipe]
     wanted = settings.training.batch_size
     training = replace(settings.training, batch_size=batch_size or wanted)
-    train, validation = load_parts(settings.dataset, data, settings.codec.sample_rate)
+    rate = settings.codec.sample_rate
+    train, validation = (load_split(settings.dataset, part, data, rate) for part in ("train", "validation"))
     torch.manual_seed(0)
     task = CodecTask(first_weights(settings), training, train, validation, 0, Place(torch.device("cpu")))
     spent, making = [], []

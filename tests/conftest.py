@@ -11,6 +11,7 @@ import hypothesis
 import pytest
 import torch
 
+from tests import asking
 from vqaudio import hub
 from vqaudio.codecs.spectrogram import SpectrogramCodec, SpectrogramConfig
 from vqaudio.codecs.waveform import WaveformCodec, WaveformConfig
@@ -103,6 +104,18 @@ def tiny_dataset(tmp_path_factory, example_clips) -> Path:
         shutil.copy(clip, folder / f"{digit}_{speaker}_10.wav")
         shutil.copy(clip, folder / f"{digit}_{speaker}_5.wav")
     return folder
+
+
+@pytest.fixture(scope="session")
+def clear_folder(tmp_path_factory) -> Path:
+    """Tones under the names of CLEAR's notes."""
+    return asking.write_tones(tmp_path_factory.mktemp("clear") / "clear-notes")
+
+
+@pytest.fixture(scope="session")
+def scene_folders(tmp_path_factory, clear_folder) -> Path:
+    """Training and validation scenes of those tones, with questions."""
+    return asking.write_scenes(tmp_path_factory.mktemp("scenes"), clear_folder)
 
 
 @pytest.fixture(scope="session")

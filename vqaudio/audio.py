@@ -85,7 +85,7 @@ def load(
         del audio
         audio = _read(source, sample_rate, limit, mix)[0]
     if len(audio) == 0:
-        raise InputError(f"{meter.name} holds no sound: its length is {meter.frames} samples. Choose a longer recording.")
+        raise meter.no_sound()
     peak = max(audio.max(), -audio.min()) if mix.offset else meter.peak
     audio *= 1 / max(float(peak), 1.0)
     np.clip(audio, -1, 1, out=audio)  # the resampler overshoots a little at full scale
@@ -103,6 +103,18 @@ def read(source: Source, sample_rate: int) -> Tensor:
     for sentence in (*report.damage, *report.remedies):
         _log.warning("%s: %s", source if isinstance(source, str | os.PathLike) else "The recording", sentence)
     return audio
+
+
+def inspect(source: Source) -> InputReport:
+    """What an input is; it is read in full and not kept, so it may last for days. Raises the InputErrors of `load`."""
+    with _opened(source) as sound, bar("reading", None, " samples") as progress:
+        meter = Meter(sound.name, math.inf, Mix())
+        for rate, block in sound:
+            meter.measure(rate, block)
+            progress.update(len(block))
+    if meter.frames == 0:
+        raise meter.no_sound()
+    return _report(meter, meter.remedy(), 0.0, meter.rates[0], tuple(sound.problems))
 
 
 def save(path: str | os.PathLike, audio: Tensor, sample_rate: int) -> None:

@@ -5,6 +5,7 @@ off a size that is too large, and two files joined by `cat` the size of the firs
 recording in the file, with the header put right where it is wrong, for a decoder to read as a file of its own.
 """
 
+import itertools
 import os
 import re
 import struct
@@ -15,7 +16,9 @@ from typing import BinaryIO
 from vqaudio.errors import InputError
 
 MAX_PARTS = 1000
-MAX_CHUNKS = 10_000  # that are walked through; a file of nothing else is left to the decoder
+MAX_CHUNKS = 100_000  # that are walked through; a file of nothing else is left to the decoder
+PACKETS = 2**21  # of an MP4 file, for which there is always room
+DEPTH = 10  # of boxes in boxes; a decoder refuses more
 UNKNOWN = 0x7FFFF000  # programs that write to a pipe state this size, or one up to 2^32 - 1 or -1: they cannot know it
 PADDING = 2**16  # zeros behind the sound, up to so many bytes, are no sound
 SCANNED = 2**20  # bytes searched at a time
@@ -52,6 +55,8 @@ LAYOUTS = (
     Layout(rb"riff" + re.escape(_W64[0]), 40, struct.Struct("<16sq"), b"data" + _W64[1], 8, True),
 )
 _MP4 = rb"....ftyp"
+_NESTED = frozenset(b"moov trak mdia minf stbl moof traf mvex udta meta edts dinf tref wave ilst sinf schi gmhd".split())
+_COUNTS = {b"stsz": 8, b"stz2": 8, b"trun": 4}  # where in these boxes the number of packets is
 _SCANNED = (rb"fLaC[\x00\x80]\x00\x00\x22", rb"\x1aE\xdf\xa3.{1,60}?(webm|matroska)")  # no sizes lead from one to the next
 _OGG = rb"OggS\x00[\x02\x06]"  # the first page of a stream
 
@@ -138,8 +143,15 @@ def tag_size(head: bytes) -> int:
 
 def lacks_index(file: BinaryIO, part: Part) -> bool:
     """Whether this is an MP4 file whose index, which most programs write at the end, is not there."""
-    names = [name for name, _, _ in _atoms(file, part.start, part.end)]
+    names = [name for name, *_ in _atoms(file, part.start, part.end)]
     return names[:1] == [b"ftyp"] and b"mdat" in names and b"moov" not in names
+
+
+def promises_too_much(file: BinaryIO, part: Part) -> bool:
+    """Whether an MP4 file's tables list more packets than it has bytes: a decoder would allocate gigabytes for them."""
+    most = max(part.end - part.start, PACKETS)
+    boxes = (box for box in itertools.islice(_boxes(file, part.start, part.end), MAX_CHUNKS) if box[0] in _COUNTS)
+    return sum(int.from_bytes(_bytes(file, body + _COUNTS[name], 4)) for name, body in boxes) > most
 
 
 def lacks_end_mark(file: BinaryIO, part: Part) -> bool:
@@ -160,7 +172,7 @@ def _bytes(file: BinaryIO, at: int, n: int) -> bytes:
 def _limited(found: Iterator) -> Iterator:
     for i, one in enumerate(found):
         if i == MAX_PARTS:
-            raise InputError(f"This file is {MAX_PARTS:,} recordings or more in one: split it.")
+            raise InputError(f"A file can be read that is up to {MAX_PARTS:,} recordings in one; this is more: split it.")
         yield one
 
 
@@ -210,14 +222,14 @@ def _bounded(file: BinaryIO, start: int, at: int, size: int, layout: Layout) -> 
         claimed -= layout.header.size
     if _bytes(file, start, 4) in (b"RF64", b"BW64") and claimed == 2**32 - 1:
         claimed = _long_size(file, start, size, layout)
-    if begin + claimed > size or claimed < 0:
-        unknown = claimed < 0 or (claimed >= UNKNOWN and layout.header.size == 8)
-        return Part(start, size, {}, None if unknown else claimed, size - begin)
-    end = _end_of(file, begin + claimed, size, layout)
+    there = size - begin
+    if claimed > there:
+        unknown = claimed >= UNKNOWN and layout.header.size == 8
+        return Part(start, size, {}, None if unknown else claimed, there)
+    end = _end_of(file, begin + claimed, size, layout) if claimed >= 0 else None
     if end is not None:
         return Part(start, end, {}, claimed, claimed)
-    there = size - begin
-    return Part(start, size, _patches(file, start, at, there, layout), claimed, there)
+    return Part(start, size, _patches(file, start, at, there, layout), None if claimed < 0 else claimed, there)
 
 
 def _long_size(file: BinaryIO, start: int, size: int, layout: Layout) -> int:
@@ -257,17 +269,26 @@ def _patches(file: BinaryIO, start: int, at: int, there: int, layout: Layout) ->
     return patches
 
 
-def _atoms(file: BinaryIO, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """(name, where, where it ends) of each outermost box of an MP4 file, to the first that makes no sense."""
+def _boxes(file: BinaryIO, at: int, end: int, depth: int = 0) -> Iterator[tuple[bytes, int]]:
+    """(name, where its body begins) of each box of an MP4 file, the ones in boxes too."""
+    for name, start, stop, body in _atoms(file, at, end):
+        yield name, body
+        if name in _NESTED and depth < DEPTH and start < stop:
+            yield from _boxes(file, body + 4 * (name == b"meta"), min(stop, end), depth + 1)
+
+
+def _atoms(file: BinaryIO, at: int, end: int) -> Iterator[tuple[bytes, int, int, int]]:
+    """(name, where, where it ends, where its body begins) of each box from `at` to the first that makes no sense."""
     for _ in range(MAX_CHUNKS):
         if at + 8 > end:
             return
         n, name = struct.unpack(">I4s", _bytes(file, at, 8))
+        body = at + 8
         if n == 1:
-            n = int.from_bytes(_bytes(file, at + 8, 8))
+            n, body = int.from_bytes(_bytes(file, at + 8, 8)), at + 16
         elif n == 0:
             n = end - at
-        yield name, at, at + n
+        yield name, at, at + n, body
         if n < 8:
             return
         at += n
@@ -276,7 +297,7 @@ def _atoms(file: BinaryIO, at: int, end: int) -> Iterator[tuple[bytes, int, int]
 def _later_films(file: BinaryIO, begin: int, size: int) -> Iterator[int]:
     """Where further MP4 files begin behind a first one."""
     sound = False
-    for name, at, _ in _atoms(file, begin, size):
+    for name, at, *_ in _atoms(file, begin, size):
         if name == b"ftyp" and sound:
             yield at
         sound = name in (b"moov", b"mdat") or (sound and name != b"ftyp")

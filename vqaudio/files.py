@@ -1,14 +1,14 @@
-"""Files: written whole or not at all; JSON that anybody may have written, read with care."""
+"""Files and folders, written whole or not at all."""
 
-import json
 import os
 import secrets
+import shutil
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from vqaudio.errors import InputError
-
-MOST_BYTES = 2**25
 
 
 def replace_file(path: Path, write) -> None:
@@ -46,21 +46,49 @@ def numbered(path: Path, n: int) -> list[Path]:
     return [path] if n == 1 else [path.with_stem(f"{path.stem}-{i}") for i in range(1, n + 1)]
 
 
-def read_json(path: Path) -> Any:
-    """What a JSON file holds.
+def replace_folder(path: Path, write: Callable[[Path], None]) -> None:
+    """Call `write(temporary folder)` and put the result in place of the folder `path`, whole or not at all.
 
-    Raises:
-        InputError: no such file, or it is not JSON, larger than 32 MB, nested too deeply, or has a number of too many digits.
+    A kill between the two renames leaves no `path`, but the former folder beside it: `clear_stale` puts it back.
     """
-    try:
-        if not path.is_file():
-            raise InputError(f"There is no file {path}.")
-        if path.stat().st_size > MOST_BYTES:
-            raise InputError(f"{path} is larger than {MOST_BYTES // 2**20} MB.")
-        return json.loads(path.read_text())
-    except InputError:
-        raise
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.") from None
-    except (ValueError, RecursionError):  # not JSON, not UTF-8, or a number of more than 4,300 digits
-        raise InputError(f"{path} is not JSON.") from None
+    temporary, former = _beside(path, "tmp"), _beside(path, "old")
+    _restore(path)
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    write(temporary)
+    if path.exists():
+        path.rename(former)
+    temporary.rename(path)
+    shutil.rmtree(former, ignore_errors=True)
+
+
+def clear_stale(folder: Path, older_than_s: float = 0.0) -> None:
+    """Remove the temporary files and folders that a killed process left anywhere in `folder`.
+
+    A folder whose replacement was cut short comes back as it was.
+
+    Args:
+        older_than_s: seconds, for a folder that other processes may be writing to.
+    """
+    for former in folder.rglob(".*.old"):
+        _restore(former.with_name(former.name.removeprefix(".").removesuffix(".old")))
+    for left in [*folder.rglob(".*.tmp")]:
+        if left.is_dir() and not left.is_symlink():
+            shutil.rmtree(left, ignore_errors=True)
+            continue
+        with suppress(FileNotFoundError):  # another process may be done with it
+            if time.time() - left.lstat().st_mtime >= older_than_s:
+                left.unlink()
+
+
+def _restore(path: Path) -> None:
+    """Put the former folder back where `replace_folder` was killed between its two renames."""
+    former = _beside(path, "old")
+    if former.is_dir() and path.exists():
+        shutil.rmtree(former)
+    elif former.is_dir():
+        os.replace(former, path)
+
+
+def _beside(path: Path, ending: str) -> Path:
+    return path.with_name(f".{path.name}.{ending}")

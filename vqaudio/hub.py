@@ -1,14 +1,18 @@
 """Saving, loading and pushing models: a folder in the layout of a Hub repository (config.json, model.safetensors, README.md).
 
-The registry is the folder: config.json names a module that must exist in `codecs/` or `priors/` (or be the judges'), and
+The registry is the folder: config.json names a module in `codecs/` or `priors/`, the judges' or `questions.film`, and
 nothing else can be imported through it. Nothing is unpickled.
 """
 
 import hashlib
 import importlib
 import json
+import math
 import os
 import pkgutil
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 
@@ -18,13 +22,16 @@ from torch import nn
 
 from vqaudio import model_files, ranges
 from vqaudio.errors import InputError
-from vqaudio.files import read_json, replace_file
+from vqaudio.files import replace_file, replace_folder
+from vqaudio.json_files import read_json
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
 FAMILIES = ("codecs", "priors")
-SINGLE_MODULES = ("judges",)
+SINGLE_MODULES = ("judges", "questions.film")
 MOVED = {"evaluation.judges": "judges"}  # where config.json files from before name a module that has moved
 UPLOADED = ["*.json", "*.safetensors", "*.md"]
+MODEL_FILES = ("config.json", "model.safetensors")
+MEASURED = ("metrics.json", "energy.json", "exploration.json", "codebooks.json", "codebooks.safetensors", "README.md")
 
 
 def known_modules() -> list[str]:
@@ -43,7 +50,7 @@ def modules_of(family: str) -> list[str]:
 
 def installed() -> list[str]:
     """The names of the models in weights/."""
-    return sorted(path.parent.name for path in WEIGHTS.glob("*/config.json"))
+    return sorted(path.parent.name for path in WEIGHTS.glob("[!.]*/config.json"))
 
 
 def load(name: str | os.PathLike):
@@ -75,34 +82,86 @@ def about(folder: Path | None) -> dict[str, str]:
 
 
 def save_compact(model: nn.Module, folder: str | os.PathLike) -> None:
-    """Write config.json and model.safetensors (half precision), each whole or not at all."""
+    """Write config.json and model.safetensors (half precision), each whole or not at all.
+
+    Raises:
+        InputError: a weight is too large for half precision, as when training diverges.
+    """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {
         key: value.detach().cpu().to(torch.float16 if value.is_floating_point() else value.dtype).contiguous()
         for key, value in model.state_dict().items()
     }
+    if too_large := [key for key, value in tensors.items() if (value.abs() == math.inf).any()]:
+        raise InputError(f"{too_large[0]} holds weights too large for half precision. Train with a smaller learning rate.")
     weights = save(tensors, metadata={"format": "pt"})
     replace_file(folder / "model.safetensors", lambda path: path.write_bytes(weights))
     text = json.dumps(vars(model.config), indent=2) + "\n"
     replace_file(folder / "config.json", lambda path: path.write_text(text))
 
 
+def publish(source: Path, folder: Path, records: list[dict], words: dict[str, str]) -> list[str]:
+    """Put the model in `source` into `folder`, whole or not at all, with the records of its training and words for people.
+
+    What else the folder holds stays, such as a critic; but not what was measured of other weights.
+
+    Args:
+        words: `title` and `knows`, see `about`; an empty one stays as the folder has it.
+
+    Returns:
+        the names of the files that described other weights.
+
+    Raises:
+        InputError: the folder holds something that is no model.
+    """
+    if folder.exists() and not (folder / "config.json").is_file() and any(folder.iterdir()):
+        raise InputError(f"{folder} holds other files and no model: name a new folder.")
+    same = all(_bytes(folder / name) == _bytes(source / name) for name in MODEL_FILES)
+    stale = [] if same else [name for name in MEASURED if (folder / name).is_file()]
+    words = about(folder) | {key: value for key, value in words.items() if value}
+
+    def write(new: Path) -> None:
+        if folder.exists():
+            shutil.copytree(folder, new, dirs_exist_ok=True, ignore=shutil.ignore_patterns(*stale, ".*.tmp"))
+        for name in MODEL_FILES:
+            shutil.copyfile(source / name, new / name)
+        (new / "training.json").write_text(json.dumps(records, indent=1) + "\n")
+        if words:
+            (new / "about.json").write_text(json.dumps(words, indent=2) + "\n")
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    replace_folder(folder, write)
+    return stale
+
+
+def _bytes(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None
+
+
 def push(name: str | os.PathLike, repo_id: str, private: bool = False) -> str:
     """Upload a model folder to the Hugging Face Hub; returns its address. Needs `hf auth login` or HF_TOKEN."""
-    from huggingface_hub import HfApi, get_token
-
     folder = folder_of(name)
     load(folder)
+    with uploading(repo_id) as api:
+        api.create_repo(repo_id, private=private, exist_ok=True)
+        api.upload_folder(repo_id=repo_id, folder_path=folder, allow_patterns=UPLOADED)
+    return f"https://huggingface.co/{repo_id}"
+
+
+@contextmanager
+def uploading(repo_id: str) -> Iterator:
+    """The Hub's API for an upload. Raises InputError: not signed in, or anything that the Hub or its HTTP library raises."""
+    from huggingface_hub import HfApi, get_token
+
     if get_token() is None:
         raise InputError("Not signed in to the Hub: run `hf auth login` first, or set HF_TOKEN.")
     try:
-        api = HfApi()
-        api.create_repo(repo_id, private=private, exist_ok=True)
-        api.upload_folder(repo_id=repo_id, folder_path=folder, allow_patterns=UPLOADED)
-    except Exception as error:  # of the Hub's own, or of its HTTP library, which differs between its versions
+        yield HfApi()
+    except InputError:
+        raise
+    except Exception as error:  # their classes differ between versions
         raise InputError(f"{repo_id} could not be pushed: {_first_line(error)}") from None
-    return f"https://huggingface.co/{repo_id}"
 
 
 def fingerprint(model: nn.Module) -> str:

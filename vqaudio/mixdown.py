@@ -90,9 +90,9 @@ class Meter:
         """What `mix` and the conversion did about what was unusual, in words."""
         told = []
         if len(self.rates) > 1:
-            told.append(f"Its sample rate changes ({_list(self.rates)} Hz): all of it was converted.")
+            told.append(f"Its sample rate changes from {_list(self.rates)} Hz; all of it was converted.")
         if len(self.channels) > 1:
-            told.append(f"Its number of channels changes ({_list(self.channels)}).")
+            told.append(f"Its number of channels changes from {_list(self.channels)}.")
         if mix.channel is not None:
             told.append(f"Its channels are out of phase and cancel out when mixed: only channel {mix.channel + 1} was kept.")
         if mix.offset:
@@ -102,6 +102,9 @@ class Meter:
     def too_long(self, seconds: float) -> InputError:
         most = f"{seconds:g} s" if seconds < 600 else f"{seconds / 3600:.1f} hours"
         return InputError(f"{self.name} is longer than {most}, the most that is accepted here: shorten it.")
+
+    def no_sound(self) -> InputError:
+        return InputError(f"{self.name} holds no sound: its length is {self.frames} samples. Choose a longer recording.")
 
     def _check_shape(self, rate: int, channels: int) -> None:
         if not RATES_HZ[0] <= rate <= RATES_HZ[1]:
@@ -123,4 +126,4 @@ def _moments(samples: np.ndarray) -> tuple[float, float]:
 
 
 def _list(numbers: list[int]) -> str:
-    return ", ".join(f"{number:,}" for number in numbers)
+    return " to ".join(f"{number:,}" for number in numbers)

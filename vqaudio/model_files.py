@@ -15,7 +15,6 @@ from vqaudio.errors import InputError
 
 MOST_NUMBERS = 2**29  # of a new model: 2 GB
 TABLES = 2**20  # numbers of the windows and the like that a model has beside its weights
-REASON = 200  # characters of another library's message
 ALLOCATORS = (torch.empty, torch.randn, torch.rand, torch.zeros, torch.ones, torch.full)
 
 
@@ -103,7 +102,7 @@ def _weights(path: Path) -> dict[str, Tensor]:
 def _reason(error: Exception) -> str:
     """The last line of an error's message."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    return ranges.printable(lines[-1].strip())[:REASON]
+    return ranges.printable(lines[-1].strip())[: ranges.REASON]
 
 
 def _tuples(value):

@@ -7,6 +7,7 @@
 A configuration whose fields depend on one another also has a method `check_together`, which raises InputError.
 """
 
+import math
 import reprlib
 import types
 import typing
@@ -18,6 +19,7 @@ from typing import Annotated, Any, Literal
 from vqaudio.errors import InputError
 
 CONTROLS = ("Cc", "Cs", "Zl", "Zp")  # categories: control characters, halves of characters, ends of lines and paragraphs
+REASON = 200  # characters of another library's message that a sentence may repeat
 MOST_BITS = 200  # of a whole number that is shown in a message
 
 
@@ -171,14 +173,18 @@ def _has_type(value, hint) -> bool:
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin is Literal:
         return any(type(value) is type(one) and value == one for one in args)
-    if origin is tuple:
-        return isinstance(value, tuple) and _items_fit(value, args)
+    if origin in (tuple, list):
+        return isinstance(value, origin) and _items_fit(value, args if origin is tuple else (*args, ...))
+    if origin is dict:
+        return isinstance(value, dict) and all(_fits(key, args[0]) and _fits(one, args[1]) for key, one in value.items())
+    if hint is float and isinstance(value, float):
+        return math.isfinite(value)
     if hint in (int, float):
-        return isinstance(value, int if hint is int else int | float) and not isinstance(value, bool)
+        return isinstance(value, int) and not isinstance(value, bool)
     return not isinstance(hint, type) or isinstance(value, hint)
 
 
-def _items_fit(value: tuple, args: tuple) -> bool:
+def _items_fit(value: tuple | list, args: tuple) -> bool:
     items = args[:1] * len(value) if args[-1:] == (Ellipsis,) else args
     return len(items) == len(value) and all(map(_fits, value, items))
 
@@ -192,8 +198,10 @@ def _description(hint, limits: str = "") -> str:
         return " or ".join(_description(one, limits) for one in args)
     if origin is Literal:
         return " or ".join(map(repr, args))
-    if origin is tuple and args[-1:] == (Ellipsis,):
+    if origin is list or args[-1:] == (Ellipsis,):
         return f"a list{limits}, each {_description(args[0])}"
+    if origin is dict:
+        return f"names, each with {_description(args[1])}"
     if origin is tuple:
         return f"a list of {len(args)}: {', '.join(map(_description, args))}"
     names = {int: "a whole number", float: "a number", str: "text", bool: "true or false", types.NoneType: "none"}

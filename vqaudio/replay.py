@@ -20,7 +20,8 @@ from vqaudio.codec import Codec
 from vqaudio.codes import Codes, parse_stages
 from vqaudio.critics import critic_of
 from vqaudio.errors import InputError
-from vqaudio.files import numbered, read_json
+from vqaudio.files import numbered
+from vqaudio.json_files import read_json
 from vqaudio.prior import Prior, covers, seeded
 from vqaudio.vqa import read_vqa, write_vqa
 

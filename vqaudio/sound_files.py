@@ -1,6 +1,7 @@
 """Any sound file -> blocks of float32 samples, all of them that are there, and what is missing or damaged, in words.
 
-FFmpeg (through PyAV) decodes; libsndfile reads the few formats that FFmpeg does not know. What a file is, its bytes say.
+FFmpeg (through PyAV) decodes. libsndfile reads the few formats that FFmpeg does not know, and Vorbis, of which FFmpeg loses or
+adds some samples at the end. What a file is, its bytes say.
 """
 
 import re
@@ -9,7 +10,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from vqaudio.containers import Part, View, lacks_end_mark, lacks_index, parts, tag_size
+from vqaudio.containers import Part, View, lacks_end_mark, lacks_index, parts, promises_too_much, tag_size
 from vqaudio.errors import InputError
 
 BLOCK = 2**20  # samples, over all channels, that are given at a time
@@ -17,9 +18,11 @@ BLOCK = 2**20  # samples, over all channels, that are given at a time
 CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mp3,aac,ogg,flac,wav,aiff,caf,w64,amr,asf,adts,au,nistsphere,voc,ircam,iff"
 FFMPEG_OPTIONS = {"format_whitelist": CONTAINERS, "protocol_whitelist": "", "max_size": str(2**20)}  # bytes a packet of PCM
 GUESSES = ("aac", "amr", "asf", "voc")  # FFmpeg estimates the lengths of these
-LIBSNDFILE_ONLY = (b" paf", b"fap ", b"2BIT", b"PVF1", b"MATLAB 5", b"Extended Instrum", b"ALawSoundFile", b"\xf0\x7e")
+LIBSNDFILE = re.compile(
+    rb" paf|fap |2BIT|PVF1|MATLAB 5|Extended Instrument|ALawSoundFile|\xf0\x7e|OggS.{22}\x01\x1e\x01vorbis", re.DOTALL
+)
 KNOWN_KINDS = "WAV, FLAC, OGG, MP3, M4A or WebM"
-SLACK_S = 0.1  # codecs add and cut some samples at the ends
+SLACK_S, SLACK = 0.1, 3000  # seconds and samples that codecs add or cut at the ends
 
 Block = tuple[int, np.ndarray]  # sample rate in Hz, float32 [n, channels]
 
@@ -40,7 +43,7 @@ class SoundFile:
         self.problems: list[str] = []
         self.claimed_s: float | None = None
         self._read_s = self._missing_s = self._damaged_s = 0.0
-        self._breaks_off = False
+        self._slack_s, self._breaks_off = SLACK_S, False
 
     def __iter__(self) -> Iterator[Block]:
         if self.size == 0:
@@ -50,38 +53,48 @@ class SoundFile:
             try:
                 for rate, block in self._part(part):
                     self._read_s += len(block) / rate
+                    self._slack_s = max(self._slack_s, SLACK / rate)
                     yield rate, block
             except InputError as error:
                 if not before:
                     raise
                 self.problems.append(f"What follows the first {before:.2f} s is left out. {error}")
                 break
-            read = self._read_s - before
-            if part.claimed is not None and part.there:
-                self._missing_s += read * (part.claimed / part.there - 1)
-            elif self._stated_s is not None:
-                self._missing_s += self._stated_s - read
+            self._count_missing(part, self._read_s - before)
         self._say_what_is_missing()
+
+    def _count_missing(self, part: Part, read_s: float) -> None:
+        if not self._read_s and self._breaks_off:
+            raise self._refusal(part)
+        self._breaks_off |= lacks_end_mark(self.file, part)
+        if part.claimed is not None and part.there:
+            self._missing_s += read_s * (part.claimed / part.there - 1)
+        elif self._stated_s is not None:
+            self._missing_s += self._stated_s - read_s
 
     def _part(self, part: Part) -> Iterator[Block]:
         import av
 
         self._stated_s = None
+        if LIBSNDFILE.match(View(self.file, part).read(64)):
+            yield from self._through_libsndfile(part)
+            return
+        if promises_too_much(self.file, part):
+            raise self._refusal(part)
         try:
             container = av.open(View(self.file, part), options=FFMPEG_OPTIONS)
         except (av.FFmpegError, ValueError, OSError):
-            yield from self._through_libsndfile(part)
-            return
+            raise self._refusal(part) from None
         with container:
             stream = next(iter(container.streams.audio), None)
             if stream is None or stream.codec_context is None or not stream.rate or not stream.channels:
-                yield from self._through_libsndfile(part)
-                return
+                raise self._refusal(part)
+            if (tracks := len(container.streams.audio)) > 1:
+                self.problems.append(f"It has {tracks} audio tracks; the first was read.")
             self._stated_s = self._stated(container, stream, part)
             if self.claimed_s is None and part.claimed in (None, part.there):
                 self.claimed_s = self._stated_s
             yield from _gathered(self._decoded(container, stream))
-            self._breaks_off |= lacks_end_mark(self.file, part)
 
     def _stated(self, container, stream, part: Part) -> float | None:
         """Seconds that the container says it holds."""
@@ -119,8 +132,6 @@ class SoundFile:
     def _through_libsndfile(self, part: Part) -> Iterator[Block]:
         import soundfile
 
-        if not View(self.file, part).read(16).startswith(LIBSNDFILE_ONLY):
-            raise self._refusal(part)
         try:
             sound = soundfile.SoundFile(View(self.file, part))
         except (soundfile.LibsndfileError, TypeError, ValueError):
@@ -140,14 +151,14 @@ class SoundFile:
 
     def _say_what_is_missing(self) -> None:
         stated_s = self._read_s + self._missing_s
-        if self._missing_s > SLACK_S:
+        if self._missing_s > self._slack_s:
             self.problems.append(f"It is incomplete: {self._read_s:.2f} of {stated_s:.2f} s can be read.")
-        elif self._damaged_s > SLACK_S:
+        elif self._damaged_s > self._slack_s:
             self.problems.append(f"Some of it is damaged: about {self._damaged_s:.2f} s were skipped.")
         elif self._breaks_off:
             self.problems.append("Its end is missing: the file breaks off in the middle of the sound.")
-        if self._missing_s < -SLACK_S:
-            self.problems.append(f"Its header says {stated_s:.2f} s, but {self._read_s:.2f} s are there: all were read.")
+        if self._missing_s < -self._slack_s:
+            self.problems.append(f"Its header says {stated_s:.2f} s, but it holds {self._read_s:.2f} s; all of it was read.")
 
 
 class Samples:

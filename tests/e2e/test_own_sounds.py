@@ -75,4 +75,4 @@ def test_bad_folders_get_one_line(command, sounds, tmp_path):
 
 def test_a_dataset_at_another_rate_than_the_codec_is_refused(command, tiny_dataset):
     code, _, err = command("train", "codec", "--dataset", "fsdd", "--codec.sample-rate", "16000", "--data", tiny_dataset)
-    assert code == 2 and err.count("\n") == 1 and "at 8,000 Hz, and this codec works at 16,000 Hz" in err
+    assert code == 2 and err.count("\n") == 1 and "at 8,000 Hz, and this model works at 16,000 Hz" in err

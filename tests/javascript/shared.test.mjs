@@ -20,6 +20,13 @@ test("numbers as the page writes them", () => {
   assert.equal(describeSpent({ s: 3, joules: 4.24 }), "3.00 s, about 4.2 J");
 });
 
+test("how far a job is, and what is left of it", () => {
+  const job = { state: "waiting", waiting: 2, left_s: 14.4 };
+  assert.equal(jobText(job, "Half done"), "Waiting: 2 before you, about 14 s left");
+  assert.equal(jobText({ ...job, waiting: 0, left_s: null }, "Half done"), "Waiting: you are next");
+  assert.equal(jobText({ ...job, state: "running", left_s: 0.2 }, "Half done"), "Half done, about 1 s left");
+});
+
 test("viridis goes from dark to light, and stays in it", () => {
   assert.deepEqual(viridis(0), [68, 1, 84]);
   assert.deepEqual(viridis(-1), viridis(0));

@@ -250,3 +250,67 @@ def test_active_level_ignores_pauses_and_follows_the_gain():
     loud[0, 0, 9000:] = 1.0  # behind the clip's length: counts nowhere
     assert audio.active_level_db(loud, torch.tensor([9000, 16000]), 8000)[0] == level[0]
     assert audio.active_level_db(torch.zeros(1, 1, 9), torch.tensor([9]), 8000)[0] == audio.SILENCE_DB
+
+
+@pytest.mark.parametrize("right,channel,lost_db", [
+    (-1.0, 1, 0), (-0.9, 1, 0), (-1.25, 2, 0), (-0.5, 1, 0), (0.0, None, -6), (1.0, None, 0), (-0.3, None, -9.2)
+])
+def test_channels_that_cancel_out_are_not_mixed(right, channel, lost_db):
+    """One of them is kept, the louder one, and it says so. Less than that is a matter of taste."""
+    left = tone(8000)[:, 0]
+    sound, report = audio.load((8000, np.stack([left, right * left], 1)), 8000)
+    louder = max(1.0, abs(right)) if channel else 1.0
+    assert 20 * np.log10(sound.abs().max() / (louder * 0.25)) == pytest.approx(lost_db, abs=0.1)
+    said = [sentence for sentence in report.sentences if "cancel out" in sentence]
+    assert said == [] if channel is None else f"only channel {channel} was kept" in said[0]
+    assert any("mixed to one" in sentence for sentence in report.sentences) == (channel is None)
+
+
+def test_channels_that_cancel_out_are_found_beside_an_offset_and_over_many_blocks(monkeypatch):
+    monkeypatch.setattr(sound_files, "BLOCK", 3000)
+    left = tone(16000, 2.0)[:, 0]
+    both = np.stack([left + 0.3, 0.3 - left], 1)
+    sound, report = audio.load((16000, both), 8000)
+    assert_is_the_tone(sound, 8000, 2.0)
+    assert "cancel out" in report.remedies[0] and "DC offset of 30 %" in report.remedies[1]
+
+
+def test_two_voices_do_not_cancel_out():
+    voices = 0.1 * np.random.default_rng(0).standard_normal((8000, 2)).astype(np.float32)
+    assert audio.load((8000, voices), 8000)[1].remedies == ()
+
+
+@pytest.mark.parametrize("offset", [0.5, -0.2])
+def test_an_offset_is_removed_and_it_says_so(offset):
+    quiet = tone(8000, level=0.05)
+    sound, report = audio.load((8000, quiet + np.float32(offset)), 8000)
+    np.testing.assert_allclose(sound[0].numpy(), quiet[:, 0], atol=1e-5)
+    assert any(f"DC offset of {100 * abs(offset):.0f} % of full scale" in sentence for sentence in report.sentences)
+    assert_is_the_tone(audio.load((44100, tone(44100, level=0.05) + np.float32(offset)), 8000)[0], 8000, level=0.05)
+
+
+def test_an_offset_beyond_full_scale_does_not_clip():
+    swinging = np.where(np.arange(8000) % 100 < 5, 1.0, -1.0).astype(np.float32)  # mean -0.9
+    sound, report = audio.load((8000, swinging), 8000)
+    assert report.remedies and sound.max() == 1 and sound.min() == pytest.approx(-0.1 / 1.9, abs=1e-4)
+
+
+def test_a_little_offset_and_a_short_clip_stay_as_they_are():
+    for samples in (tone(8000) + np.float32(0.05), np.full(100, 0.5, np.float32), tone(8000, level=0.5, hz=10.0)[:300]):
+        sound, report = audio.load((8000, samples), 8000)
+        assert np.array_equal(sound[0].numpy(), samples.reshape(-1)) and report.remedies == ()
+
+
+@pytest.mark.parametrize("wrong", [
+    torch.ones(1, 1, 9, dtype=torch.int16), np.ones((1, 1, 9), np.int32), torch.ones(1, 1, 9, dtype=torch.bool),
+    torch.full((1, 1, 9), -32768.0), torch.tensor([[[0.0, float("nan")]]]), torch.tensor([[[0.0, 1e300]]], dtype=torch.float64),
+])  # fmt: skip
+def test_samples_that_are_no_floats_within_full_scale_are_refused(wrong):
+    with pytest.raises(InputError, match=r"floats in \[-1, 1\]|NaN or infinite"):
+        audio.float_samples(wrong)
+
+
+def test_floats_of_every_width_and_a_little_beyond_full_scale_pass():
+    for kind in (torch.float16, torch.bfloat16, torch.float64, torch.float32):
+        samples = audio.float_samples(torch.tensor([[[-1.5, 0.5, 2.0]]], dtype=kind))
+        assert samples.dtype == torch.float32 and samples.tolist() == [[[-1.5, 0.5, 2.0]]]

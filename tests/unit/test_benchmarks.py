@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from benchmarks import codec, rvq, streaming, training
+from benchmarks import codec, questions, rvq, start, streaming, training
 from vqaudio.codecs.waveform import WaveformCodec, WaveformConfig
 from vqaudio.hub import save_compact
 
@@ -58,3 +58,21 @@ def test_the_training_benchmark(tiny_dataset, tmp_path, capsys):
     written = json.loads((tmp_path / "training.json").read_text())
     assert written["core_seconds_a_step"] > written["of_which_the_batch"] > 0 and written["flop_a_step"] > 1e9
     assert "estimated:" in (told := capsys.readouterr().out) and "measured:" in told
+
+
+def test_the_question_benchmark(tmp_path, capsys):
+    questions.main(("ask-pictures",), batch=2, repeats=1, json=tmp_path / "questions.json")
+    rates = json.loads((tmp_path / "questions.json").read_text())["questions_per_second"]["ask-pictures"]
+    assert set(rates) == {"one question", "many scenes", "one scene"} and all(rate > 0 for rate in rates.values())
+    assert "2 about one scene" in capsys.readouterr().out
+
+
+def test_the_start_benchmark(tmp_path, capsys):
+    (tmp_path / "app.py").write_text(
+        "import http.server, sys\n"
+        "http.server.test(http.server.SimpleHTTPRequestHandler, port=int(sys.argv[4]), bind=sys.argv[2])"
+    )
+    start.main(repeats=1, folder=tmp_path, floor="import json", json=tmp_path / "start.json")
+    written = json.loads((tmp_path / "start.json").read_text())
+    assert set(written["wall_s"]) == {"start to first page", "import json"} and min(written["cpu_s"].values()) > 0
+    assert "| start to first page" in capsys.readouterr().out

@@ -2,11 +2,14 @@
 
 import os
 import shutil
+from pathlib import Path
 
 import pytest
+import soundfile
 
-from vqaudio.data.datasets import folder
+from vqaudio.data.datasets import folder, philharmonia, voice
 from vqaudio.data.encoded import encoded
+from vqaudio.data.sources import Source
 from vqaudio.errors import InputError
 from vqaudio.hub import load
 
@@ -142,3 +145,182 @@ def test_two_folders_never_share_cached_codes(example_clips, model_folder, tmp_p
     assert first.ids[0].shape != second.ids[0].shape or (first.ids[0] != second.ids[0]).any()
     encoded(codec, splits[0], "train", cache=tmp_path / "codes")
     assert len(list((tmp_path / "codes").iterdir())) == 2
+
+
+# Links.
+
+
+def _classes(root, example_clips):
+    for k in "ab":
+        (root / k).mkdir(parents=True)
+        for i in range(3):
+            shutil.copy(example_clips[i], root / k / f"{k}{i}.wav")
+    return root
+
+
+def found(root) -> dict[str, str | None]:
+    return {source.name: source.labels.get("label") for source in folder.sources(root)}
+
+
+def test_class_folders_may_be_links(example_clips, tmp_path):
+    far, linked = _classes(tmp_path / "far", example_clips), tmp_path / "linked"
+    linked.mkdir()
+    for k in "ab":
+        (linked / k).symlink_to(far / k)
+    (tmp_path / "root").symlink_to(linked)
+    assert found(far) == found(linked) == found(tmp_path / "root") == {f"{k}/{k}{i}.wav": k for k in "ab" for i in range(3)}
+
+
+def test_a_loop_of_links_ends_and_no_folder_is_read_twice(example_clips, tmp_path):
+    root = _classes(tmp_path / "far", example_clips)
+    (root / "a" / "up").symlink_to(root)
+    (root / "b" / "itself").symlink_to(root / "b")
+    (root / "z").symlink_to(root / "a")
+    (root / "broken").symlink_to(tmp_path / "nowhere")
+    assert found(root) == {f"{k}/{k}{i}.wav": k for k in "ab" for i in range(3)}
+
+
+def test_other_datasets_follow_links_too(example_clips, tmp_path):
+    real, base = tmp_path / "real", tmp_path / "base"
+    (real / "alexa").mkdir(parents=True)
+    (real / "notes").mkdir()
+    shutil.copy(example_clips[0], real / "alexa" / "1.wav")
+    shutil.copy(example_clips[0], real / "notes" / "flute_A4_1_piano_normal.wav")
+    (base / "wake-words").mkdir(parents=True)
+    (base / "philharmonia").mkdir()
+    (base / "wake-words" / "alexa").symlink_to(real / "alexa")
+    (base / "philharmonia" / "flute").symlink_to(real / "notes")
+    assert [source.name for source in voice.sources(base)] == ["wake-words/alexa/1"]
+    assert [source.name for source in philharmonia.sources(base)] == ["flute_A4_1_piano_normal"]
+
+
+def test_a_folder_that_may_not_be_read_is_named(example_clips, tmp_path, capsys, monkeypatch):
+    root = _classes(tmp_path / "far", example_clips)
+
+    def refusing(path, scan=os.scandir):
+        if str(path).endswith("b"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    assert set(found(root).values()) == {"a"} and f"skipped the folder {root / 'b'}" in capsys.readouterr().err
+
+
+# Tables from other systems.
+
+LINES = (("a/one.wav", "x"), ("a/two.wav", "y"), ("three.wav", "x"))
+
+
+@pytest.fixture
+def listed(example_clips, tmp_path):
+    """A folder of three recordings, two of them in a sub-folder."""
+    (tmp_path / "data" / "a").mkdir(parents=True)
+    for (name, _), clip in zip(LINES, example_clips):
+        shutil.copy(clip, tmp_path / "data" / name)
+    return tmp_path / "data"
+
+
+def rows(lines=LINES, delimiter=",", header="file_name,label") -> str:
+    return "\n".join([header.replace(",", delimiter), *(delimiter.join(line) for line in lines)]) + "\n"
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("name", ["metadata.csv", "labels.tsv"])
+def test_a_table_may_have_other_delimiters(listed, delimiter, name):
+    (listed / name).write_text(rows(delimiter=delimiter))
+    assert found(listed) == dict(LINES)
+
+
+def test_commas_inside_cells_are_no_delimiters(listed):
+    (listed / "metadata.csv").write_text(rows([(name, f"so, {label}, then") for name, label in LINES], ";"))
+    assert set(found(listed).values()) == {"so, x, then", "so, y, then"}
+    (listed / "metadata.csv").write_text('"file_name";"a, b, c"\n' + "".join(f"{name};{label}\n" for name, label in LINES))
+    assert [source.labels for source in folder.sources(listed)] == [{"a, b, c": label} for _, label in LINES]
+
+
+@pytest.mark.parametrize(
+    "rename",
+    [
+        lambda name, base: name.replace("/", "\\"), lambda name, base: f".\\{name}".replace("/", "\\"),
+        lambda name, base: f"./{name}", lambda name, base: f"a/../{name}",
+        lambda name, base: str(base / name), lambda name, base: str(base.parent / "elsewhere" / ".." / "data" / name),
+    ],
+)
+@pytest.mark.parametrize("root", ["data", "./data", "elsewhere/../data", "absolute", "link"])
+def test_names_in_a_table_may_be_written_in_many_ways(listed, monkeypatch, rename, root):
+    monkeypatch.chdir(listed.parent)
+    (listed.parent / "elsewhere").mkdir()
+    (listed.parent / "link").symlink_to("data")
+    (listed / "metadata.csv").write_text(rows([(rename(name, listed), label) for name, label in LINES]))
+    base = listed if root == "absolute" else Path(root)
+    assert found(base) == dict(LINES) and all(source.path.exists() for source in folder.sources(base))
+
+
+def test_a_backslash_that_is_part_of_a_name_stays(listed, example_clips):
+    shutil.copy(example_clips[3], listed / "a\\b.wav")
+    (listed / "metadata.csv").write_text(rows([*LINES, ("a\\b.wav", "z")]))
+    assert found(listed) == {**dict(LINES), "a\\b.wav": "z"}
+
+
+@pytest.mark.parametrize("column", ["wav", "Path", "audio_filepath", " file_name "])
+def test_the_column_of_files_is_known_by_its_name(listed, column):
+    lines = [(label, name) for name, label in LINES]
+    (listed / "metadata.csv").write_text(rows(lines, header=f"label,{column}"))
+    assert found(listed) == dict(LINES)
+
+
+@pytest.mark.parametrize("name", ["../three.wav", "..\\three.wav", "/elsewhere/a.wav", "C:\\sounds\\..\\..\\..\\x.wav", "", "."])
+def test_a_name_outside_the_folder_is_refused_with_its_line(listed, name):
+    (listed / "metadata.csv").write_text(rows([*LINES[:2], (name, "x")]))
+    with pytest.raises(InputError, match="metadata.csv, line 4: file_name should name a file in this folder"):
+        found(listed)
+
+
+def test_a_recording_has_one_row(listed):
+    (listed / "metadata.csv").write_text(rows([*LINES, ("a/../three.wav", "y")]))
+    with pytest.raises(InputError, match="line 5: file_name names 'three.wav' a second time"):
+        found(listed)
+
+
+# Few files, and files of other kinds.
+
+
+@pytest.mark.parametrize("n", [0, 1, 2])
+def test_fewer_than_three_recordings_get_one_sentence(example_clips, tmp_path, n):
+    for i in range(n):
+        shutil.copy(example_clips[i], tmp_path / f"{i}.wav")
+    (tmp_path / "notes.txt").write_text("no audio")
+    (tmp_path / "README").write_text("no audio")
+    said = ("no audio", "only 1 recording", "only 2 recordings")[n]
+    with pytest.raises(InputError, match=f"{said} beside 1 without ending, 1 .txt; at least 3 are needed"):
+        found(tmp_path)
+
+
+def test_two_recordings_with_one_name_still_make_three_parts():
+    """Names whose bytes are no text can come out alike."""
+    sources = [Source(Path(str(i)), "same", "train") for i in range(3)]
+    assert sorted(source.part for source in folder._every_part(sources)) == ["test", "train", "validation"]
+
+
+def test_what_cannot_be_read_is_named_where_nothing_can(tmp_path):
+    for i in range(3):
+        (tmp_path / f"{i}.wav").write_bytes(b"no sound")
+    with pytest.raises(InputError, match=r"None of the 1 recordings .* can be read\. The first: .*\d\.wav"):
+        folder.load_split("train", tmp_path)
+
+
+def test_recordings_are_known_by_their_ending_or_by_their_content(example_clips, tmp_path):
+    sound, rate = soundfile.read(example_clips[0])
+    soundfile.write(tmp_path / "a.sph", sound, rate, format="NIST")
+    soundfile.write(tmp_path / "b.voc", sound, rate, format="VOC", subtype="PCM_16")
+    soundfile.write(tmp_path / "c.wave", sound, rate, format="WAV")
+    soundfile.write(tmp_path / "d", sound, rate, format="FLAC")
+    soundfile.write(tmp_path / "e.recording", sound, rate, format="AIFF")
+    soundfile.write(tmp_path / "f.WAV", sound, rate, format="OGG")
+    (tmp_path / "g.jpeg").write_bytes(b"\xff\xd8\xff\xe0 a picture")
+    (tmp_path / "h.webp").write_bytes(b"RIFF\x10\x00\x00\x00WEBPVP8 ")
+    assert set(found(tmp_path)) == {"a.sph", "b.voc", "c.wave", "d", "e.recording", "f.WAV"}
+    clips = [clip for part in ("train", "validation", "test") for clip in folder.load_split(part, tmp_path, rate).clips]
+    assert len(clips) == 6
+    extra = {clip.name: len(clip.audio) - len(sound) for clip in clips}
+    assert 0 <= extra.pop("f.WAV") < 256 and not any(extra.values())  # Vorbis may end with part of a block

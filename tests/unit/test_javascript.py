@@ -126,7 +126,7 @@ def test_the_folder_of_the_modules_changes_with_any_of_them(tmp_path):
 def test_everything_of_a_component_is_in_the_wheel():
     import tomllib
 
-    patterns = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]["vqaudio.ui"]
-    packaged = {path for pattern in patterns for path in shared.UI.glob(pattern)}
+    patterns = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]["vqaudio"]
+    packaged = {path for pattern in patterns for path in (ROOT / "vqaudio").glob(pattern)}
     files = [path for path in shared.UI.glob("*/*") if path.suffix in (".js", ".css", ".html")]
     assert len(files) > 50 and set(files) <= packaged

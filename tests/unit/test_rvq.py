@@ -307,3 +307,27 @@ def test_fixed_codewords_stay_and_carry_no_averages():
     after = rvq.state_dict()
     assert all(torch.equal(value, after[name]) for name, value in before.items())
     assert not [name for name in after if "mass" in name or "sums" in name]
+
+
+# --- precision -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("settings", [{}, {"lookup_dim": 8}, {"update": "gradient"}, {"lookup_dim": 8, "update": "gradient"}])
+def test_under_autocast_the_quantiser_computes_as_without(settings):
+    torch.manual_seed(0)
+    rvq, x = ResidualVQ(16, 3, 32, restart_every=1, **settings), torch.randn(2, 16, 50)
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = rvq.loss(rvq(x.requires_grad_()))  # a first step: k-means, restarts, moving averages
+        loss.backward()
+        rvq.eval()
+        ids, result = rvq.encode(x, beam=4), rvq(x.bfloat16())
+        sound, found = rvq.decode(ids), rvq.nearest_words(x[0, :, 0], ids[0, :, 0], 1, 3)
+    assert torch.equal(ids, rvq.encode(x, beam=4)) and torch.equal(sound, rvq.decode(ids))
+    assert torch.equal(result.quantised, rvq(x.bfloat16().float()).quantised) and result.quantised.dtype == torch.float32
+    assert torch.equal(found[0], rvq.nearest_words(x[0, :, 0], ids[0, :, 0], 1, 3)[0]) and x.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("precision", [torch.float64, torch.bfloat16])
+def test_what_is_quantised_is_brought_to_the_codewords_precision(precision):
+    rvq, x = ResidualVQ(16, 3, 32, kmeans_steps=0, lookup_dim=8).to(precision).eval(), torch.randn(2, 16, 50)
+    assert rvq.decode(rvq.encode(x)).dtype == rvq(x).quantised.dtype == precision

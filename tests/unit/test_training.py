@@ -1,7 +1,5 @@
 """The losses are blind to padding and hear what they should; the adversary too; a judge learns."""
 
-import os
-import signal
 from dataclasses import replace
 
 import pytest
@@ -176,36 +174,3 @@ def test_a_picture_codec_is_trained_and_its_gradients_are_recorded(picture_folde
     assert result["mel_l1"] > 0 and any(not torch.equal(before[name], p) for name, p in codec.named_parameters())
     columns = (tmp_path / "run" / "metrics.csv").read_text().splitlines()[0].split(",")
     assert {"train_picture", "train_gradient_norm", "validation_mel_l1"} <= set(columns)
-
-
-class Counting:
-    """A task that only counts; Ctrl-C comes while its first step is written down."""
-
-    def __init__(self):
-        self.modules, self.optimisers, self.learning_rates, self.looks = {"net": torch.nn.Linear(1, 1)}, {}, {}, 0
-
-    def train_step(self, step):
-        return {"loss": torch.tensor(float(step))}
-
-    def validate(self):
-        self.looks += 1
-        if self.looks == 1:
-            os.kill(os.getpid(), signal.SIGINT)
-        return {"score": 0.0}
-
-    def sounds(self):
-        return {}
-
-    def export(self, folder):
-        folder.mkdir(parents=True, exist_ok=True)
-
-
-def test_ctrl_c_while_a_step_is_written_down_still_leaves_a_checkpoint(tmp_path):
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        with pytest.raises(KeyboardInterrupt, match="stopped after step 2;"):
-            fit(Counting(), LoopConfig(steps=9, validate_every=1, checkpoint_every=9), tmp_path, Place(torch.device("cpu")))
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"] == 2

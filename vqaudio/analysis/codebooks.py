@@ -17,6 +17,8 @@ from vqaudio.data.batches import in_order
 from vqaudio.data.clips import Split
 from vqaudio.errors import InputError
 from vqaudio.files import replace_file
+from vqaudio.json_files import expected_in, read_json
+from vqaudio.ranges import Name, check_value
 
 EXAMPLES = 4  # clips of the training part that are remembered a codeword
 SHARES = torch.linspace(0, 1, 101)  # of which the quantiles of the quantisation error are kept
@@ -142,14 +144,32 @@ def save_statistics(statistics: CodebookStatistics, folder: Path) -> None:
 
 def load_statistics(folder: Path) -> CodebookStatistics | None:
     """What `save_statistics` wrote; None where it was never measured. Raises InputError where the files are damaged."""
-    try:
-        tensors = load_file(folder / "codebooks.safetensors")
-        named = json.loads((folder / "codebooks.json").read_text())
-        return CodebookStatistics(
-            tensors["train_counts"].long(), tensors["test_counts"].long(), tensors["examples"].long(), named["clips"],
-            named.get("dataset", "fsdd"), tensors.get("train_errors"), tensors.get("test_errors"),
-        )
-    except FileNotFoundError:
+    if not all((folder / name).is_file() for name in ("codebooks.safetensors", "codebooks.json")):
         return None
-    except (SafetensorError, json.JSONDecodeError, KeyError, TypeError) as error:
+    try:
+        with expected_in(folder / "codebooks.json"):
+            tensors, named = load_file(folder / "codebooks.safetensors"), read_json(folder / "codebooks.json")
+            found = CodebookStatistics(
+                tensors["train_counts"].long(), tensors["test_counts"].long(), tensors["examples"].long(), named["clips"],
+                named.get("dataset", "fsdd"), tensors.get("train_errors"), tensors.get("test_errors"),
+            )
+            _check(found)
+            return found
+    except (SafetensorError, OSError, InputError) as error:
         raise InputError(f"The codebook statistics in {folder} are damaged: {error}") from None
+
+
+def _check(found: CodebookStatistics) -> None:
+    """Raise InputError where parts of the statistics do not fit each other."""
+    shape = tuple(found.train_counts.shape)
+    errors = [part for part in (found.train_errors, found.test_errors) if part is not None]
+    if len(shape) != 2 or 0 in shape or found.test_counts.shape != shape or found.examples.shape != (*shape, EXAMPLES, 2):
+        raise InputError("their tables have different shapes.")
+    if min(int(found.train_counts.min()), int(found.test_counts.min())) < 0:
+        raise InputError("some counts are below 0.")
+    if int(found.examples[..., 0].max()) >= len(found.clips):
+        raise InputError("they name clips that are not there.")
+    if not all(part.shape == SHARES.shape and part.isfinite().all() for part in errors):
+        raise InputError("their errors are not finite.")
+    check_value("clips", found.clips, list[Name])
+    check_value("dataset", found.dataset, Name)

@@ -18,10 +18,13 @@ from vqaudio.data.batches import in_order
 from vqaudio.data.clips import Split
 from vqaudio.errors import InputError
 from vqaudio.files import replace_file
+from vqaudio.json_files import expected_in, read_json
+from vqaudio.ranges import check
 
 FILE = "exploration.json"
 FRAMES = 1500  # columns that are drawn
 BINS = 60
+MOST = 64  # labels, runs or stages in a figure
 NEIGHBOURS, MIN_DIST = 15, 0.1  # of UMAP, its own defaults
 
 
@@ -72,6 +75,23 @@ class Exploration:
     distances: Distances
     knows: dict[str, Knowledge]
     training: list[TrainingCurves] = field(default_factory=list)
+
+    def check_together(self) -> None:
+        """Raise InputError where lists differ in length that belong together, or there is more than a figure can show."""
+        m, d = self.map, self.distances
+        together = [(m.y, m.x), (m.words, m.x), (m.words_y, m.words_x), (d.medians, d.shares)]
+        together += [(labels, m.x) for labels in m.labels.values()] + [(shares, d.edges[1:]) for shares in d.shares]
+        for known in self.knows.values():
+            together += [(known.nmi_by_chance, known.nmi), (known.probe, known.nmi)]
+        for run in self.training:
+            lines = {**run.losses, **run.perplexity, **run.gradients}.values()
+            together += [*((line, run.step) for line in lines), *((scores, run.looks) for scores in run.validation.values())]
+        if any(len(one) != len(other) for one, other in together) or not d.shares:
+            raise InputError("lists that belong together have different lengths.")
+        if any(not 0 <= place <= len(self.values.get(kind, ())) for kind, places in m.labels.items() for place in places):
+            raise InputError("the map has labels that are not listed.")
+        if max(map(len, (m.labels, self.knows, self.training, d.shares, *(known.nmi for known in self.knows.values())))) > MOST:
+            raise InputError(f"there are more than {MOST} parts to show.")
 
 
 def explore(codec: Codec, train: Split, split: Split, dataset: str, part: str, seed: int = 0) -> Exploration:
@@ -150,16 +170,21 @@ def save(exploration: Exploration, folder: Path) -> None:
 
 def load(folder: Path) -> Exploration | None:
     """What `save` wrote; None where it was never measured. Raises InputError where the file is damaged."""
-    try:
-        told = json.loads((folder / FILE).read_text())
-        knows = {kind: Knowledge(**one) for kind, one in told["knows"].items()}
-        curves = [TrainingCurves(**one) for one in told["training"]]
-        parts = {"map": Map(**told["map"]), "distances": Distances(**told["distances"]), "knows": knows, "training": curves}
-        return Exploration(**told | parts)
-    except FileNotFoundError:
+    path = folder / FILE
+    if not path.is_file():
         return None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{folder / FILE} is damaged: {error}. `vqaudio explore` makes it anew.") from None
+    try:
+        with expected_in(path):
+            told = read_json(path)
+            knows = {kind: Knowledge(**one) for kind, one in told["knows"].items()}
+            curves = [TrainingCurves(**one) for one in told["training"]]
+            parts = {"map": Map(**told["map"]), "distances": Distances(**told["distances"]), "knows": knows, "training": curves}
+            found = Exploration(**told | parts)
+            for part in (found, *knows.values(), *curves):
+                check(part)
+            return found
+    except InputError as error:
+        raise InputError(f"{error} `vqaudio explore` makes it anew.") from None
 
 
 def with_training(exploration: Exploration, training: list[TrainingCurves]) -> Exploration:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 
@@ -76,7 +77,7 @@ class Knowledge:
     probe_of_all: float
     probe_of_latents: float
     largest: float
-    learned_from: str
+    learned_from: Literal["train", "folds"]
     clips: int
 
 

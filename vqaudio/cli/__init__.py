@@ -11,7 +11,22 @@ from collections.abc import Callable
 
 import tyro
 
-from vqaudio.cli import data, energy, experiment, live, measure, models, plot, prior, report, sampler, sound, train
+from vqaudio.cli import (
+    data,
+    energy,
+    experiment,
+    live,
+    measure,
+    models,
+    plot,
+    prior,
+    questions,
+    report,
+    sampler,
+    sound,
+    space,
+    train,
+)  # fmt: skip
 from vqaudio.errors import InputError
 from vqaudio.ranges import check_arguments, printable
 
@@ -29,6 +44,9 @@ COMMANDS: dict[str, Callable] = {
     "replay": prior.replay,
     "sampler": sampler.sampler,
     "push": models.push,
+    "space": space.space,
+    "scenes": questions.scenes,
+    "ask": questions.ask,
     "download": data.download,
     "prepare": data.prepare,
     "tokenize": data.tokenize,
@@ -37,6 +55,7 @@ COMMANDS: dict[str, Callable] = {
     "explore": measure.explore,
     "evaluate codec": measure.evaluate_codec,
     "evaluate prior": prior.evaluate_prior,
+    "evaluate questions": questions.evaluate,
     "card": measure.card,
     "energy": energy.energy,
     "report": report.report,
@@ -50,6 +69,7 @@ RECIPE_COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "train codec": train.codec,
     "train judge": train.judge,
     "train prior": train.prior,
+    "train questions": questions.train,
 }
 
 

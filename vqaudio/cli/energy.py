@@ -1,7 +1,6 @@
 """The command that says what a model costs."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +9,8 @@ import tyro
 from vqaudio import ranges
 from vqaudio.cli.sound import Device
 from vqaudio.errors import InputError
+from vqaudio.json_files import read_json
+from vqaudio.provenance import recorded_command
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "assets" / "examples"
 
@@ -43,7 +44,7 @@ def energy(
         print(remark)
     uses, spent = use.measure(codec, chosen, _sound(source, codec).to(place), meter, repeats, stretch_s, clip_s)
     trained = {one.name: use.training(hub.folder_of(one.name if one.folder is None else one.folder)) for one in (codec, *chosen)}
-    settings = {"command": " ".join(["vqaudio", *sys.argv[1:]]), "stretch_s": stretch_s, "clip_s": clip_s}
+    settings = {"command": recorded_command(), "stretch_s": stretch_s, "clip_s": clip_s}
     found = use.record(uses, spent, trained, settings)
     print(use.report(found))
     if save:
@@ -55,7 +56,7 @@ def priors_of(codec) -> list[str]:
     """The names of the priors in weights/ that fill this codec's codes."""
     from vqaudio import hub
 
-    told = ((name, json.loads((hub.WEIGHTS / name / "config.json").read_text())) for name in hub.installed())
+    told = ((name, read_json(hub.WEIGHTS / name / "config.json")) for name in hub.installed())
     return [name for name, config in told if config.get("codec_fingerprint") == codec.encoder_fingerprint]
 
 

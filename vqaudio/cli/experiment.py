@@ -7,6 +7,7 @@ import tyro
 
 from vqaudio import ranges
 from vqaudio.errors import InputError
+from vqaudio.provenance import relative
 
 Descriptions = Annotated[
     tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(help="Descriptions, .toml files; each one's results go beside it.")
@@ -47,7 +48,7 @@ def run(
     for _, experiment in asked:
         runner.ask_first(experiment, yes)
     for path, experiment in asked:
-        target, command = path.with_suffix(".json"), f"vqaudio experiment run {path}"
+        target, command = path.with_suffix(".json"), f"vqaudio experiment run {relative(str(path))}"
         found = runner.run(experiment, target, runs, command, on, at_once, data, device, limits)
         print(f"\n{experiment.name}: {experiment.question}\n\n{records.table(found)}\n" if found.runs else f"{target}: no run")
 

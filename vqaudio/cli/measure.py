@@ -1,8 +1,7 @@
 """The commands that make a model public: publish a run's weights, measure them, write the card."""
 
 import json
-import shutil
-import sys
+import re
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,6 +10,8 @@ import tyro
 
 from vqaudio import ranges
 from vqaudio.errors import InputError
+from vqaudio.json_files import expected_in
+from vqaudio.provenance import TRAINING, read_record, recorded_command
 
 Data = Annotated[
     Path | None, tyro.conf.arg(help="The dataset's folder; by default $VQAUDIO_DATA, else what `vqaudio download` fetched.")
@@ -31,25 +32,25 @@ def publish(
     knows: Annotated[
         str, tyro.conf.arg(help='What it was trained on, to follow "This model knows": "English digits, spoken by six people".')
     ] = "",
+    licence: Annotated[
+        str, tyro.conf.arg(help="Of the weights, by its short name on the Hub, such as cc-by-4.0; by default that of the data.")
+    ] = "",
 ) -> None:
     """Copy a run's weights to weights/NAME, with the record of how they were trained."""
-    from vqaudio import files, hub
+    from vqaudio import hub
 
+    if not re.fullmatch(r"[a-z0-9.-]*", licence):
+        raise InputError(f"A licence is a short name of the Hub, such as cc-by-4.0 or mit; not {licence!r}.")
     folder = Path(name) if "/" in name else hub.WEIGHTS / name
     records = []
     for run in runs:
-        if not (run / "training.json").is_file():
-            raise InputError(f"{run} holds no finished training run: it has no training.json.")
-        records.append(json.loads((run / "training.json").read_text()))
-    source = runs[-1] / which
-    hub.load(source)
-    folder.mkdir(parents=True, exist_ok=True)
-    for file in ("model.safetensors", "config.json"):
-        files.replace_file(folder / file, lambda path, file=file: shutil.copyfile(source / file, path))
-    files.replace_file(folder / "training.json", lambda path: path.write_text(json.dumps(records, indent=1) + "\n"))
-    if title or knows:
-        told = {key: value for key, value in {"title": title, "knows": knows}.items() if value}
-        files.replace_file(folder / "about.json", lambda path: path.write_text(json.dumps(told, indent=2) + "\n"))
+        if not (run / TRAINING).is_file():
+            raise InputError(f"{run} holds no finished training run: it has no {TRAINING}.")
+        records.append(read_record(run, TRAINING))
+    hub.load(runs[-1] / which)
+    stale = hub.publish(runs[-1] / which, folder, records, {"title": title, "knows": knows, "licence": licence})
+    if stale:
+        print(f"Removed {', '.join(stale)}, which described the former weights: measure the new ones.")
     print(folder)
 
 
@@ -63,10 +64,11 @@ def codebooks(
     """
     from vqaudio import hub
     from vqaudio.analysis.codebooks import health, measure, save_statistics
-    from vqaudio.data import dataset_named
+    from vqaudio.data import load_split
 
-    codec, load_split = hub.load(model), dataset_named(dataset).load_split
-    statistics = measure(codec, load_split("train", data), load_split("test", data), dataset)
+    codec = hub.load(model)
+    train, test = (load_split(dataset, part, data, codec.sample_rate) for part in ("train", "test"))
+    statistics = measure(codec, train, test, train.packed_from or dataset)
     save_statistics(statistics, hub.folder_of(model))
     for j, counts in enumerate(statistics.test_counts, 1):
         h = health(counts)
@@ -93,12 +95,12 @@ def explore(
     """
     from vqaudio import hub
     from vqaudio.analysis import exploration, training_curves
-    from vqaudio.cli.train import load_parts
+    from vqaudio.data import load_split
 
     curves, folder = [training_curves.read(run) for run in runs], hub.folder_of(model)
     codec = hub.load(model)
-    train, *others = load_parts(dataset, data, codec.sample_rate, ("train", part))
-    found = exploration.explore(codec, train, others[0], dataset, part, seed)
+    train, shown = (load_split(dataset, one, data, codec.sample_rate) for one in ("train", part))
+    found = exploration.explore(codec, train, shown, dataset, part, seed)
     known = exploration.load(folder) if not curves and (folder / exploration.FILE).exists() else None
     exploration.save(exploration.with_training(found, curves or (known.training if known else [])), folder)
     for kind, one in found.knows.items():
@@ -129,15 +131,17 @@ def evaluate_codec(
     mel-L1, MR-STFT, SI-SDR, the log-spectral distance, the share whose pitch and instrument are kept, and the codewords used.
     """
     from vqaudio import files, hub
-    from vqaudio.data import dataset_named
+    from vqaudio.data import load_split
     from vqaudio.evaluation import codec_evaluation as evaluation
 
-    named = JUDGES.get(dataset, ()) if judges is None else judges
-    codec, jury, clips = hub.load(model), [hub.load(name) for name in named], dataset_named(dataset).load_split(split, data)
+    codec, others = hub.load(model), [hub.load(name) for name in beside]
+    jury = [hub.load(name) for name in (JUDGES.get(dataset, ()) if judges is None else judges)]
+    evaluation.check_rates(codec.sample_rate, [*others, *jury])
+    clips = load_split(dataset, split, data, codec.sample_rate)
     total = len(codec.spec.stages)
     chosen = sorted(stages or {total, max(1, total // 2), max(1, total // 4)}, reverse=True)
     rows = []
-    for one, numbers in [(codec, chosen), *((hub.load(name), None) for name in beside)]:
+    for one, numbers in [(codec, chosen), *((other, None) for other in others)]:
         used = evaluation.codewords_used(one, clips, beam) if "pitch" in clips.labels else None
         for n, decoded in evaluation.decode_split(one, clips, numbers or [len(one.spec.stages)], beam).items():
             rate = one.spec.first(n).bits_per_second
@@ -149,7 +153,10 @@ def evaluate_codec(
     rows.append(evaluation.score("original", 16 * clips.sample_rate, clips, originals, jury))
     print(evaluation.table(rows))
     if save:
-        record = {"command": " ".join(["vqaudio", *sys.argv[1:]]), "dataset": dataset, "rows": [asdict(row) for row in rows]}
+        record = {
+            "command": recorded_command(), "dataset": clips.packed_from or dataset, "split": split, "clips": len(clips),
+            "utterances": len(clips.utterances), "rows": [asdict(row) for row in rows],
+        }
         path = hub.folder_of(model) / "metrics.json"
         files.replace_file(path, lambda temporary: temporary.write_text(json.dumps(record, indent=1) + "\n"))
 
@@ -162,10 +169,17 @@ def card(
     from vqaudio import hub
     from vqaudio.evaluation.card import write_codec_card, write_table
     from vqaudio.evaluation.prior_card import write_prior_card
+    from vqaudio.evaluation.question_card import write_question_card
+    from vqaudio.judges import Judge
     from vqaudio.prior import Prior
+    from vqaudio.questions.film import QuestionModel
 
     folder, loaded = hub.folder_of(model), hub.load(model)
-    (write_prior_card if isinstance(loaded, Prior) else write_codec_card)(loaded, folder)
+    if isinstance(loaded, Judge):
+        raise InputError(f"{loaded.name} is a judge: cards are for codecs, priors and question models.")
+    writers = {Prior: write_prior_card, QuestionModel: write_question_card}
+    with expected_in(folder):
+        next((write for kind, write in writers.items() if isinstance(loaded, kind)), write_codec_card)(loaded, folder)
     print(folder / "README.md")
     if page:
         write_table(folder, page)

@@ -1,6 +1,5 @@
 """The commands of priors: generate, inpaint, fill, score, replay, and their evaluation."""
 
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,6 +9,7 @@ from vqaudio import ranges
 from vqaudio.cli.measure import JUDGES, Data, Dataset, Judges
 from vqaudio.cli.sound import AudioIn, AudioOut, Device, VqaIn, VqaOut
 from vqaudio.errors import InputError
+from vqaudio.provenance import recorded_command
 
 Codec = Annotated[str, tyro.conf.arg(help="The codec: a name in weights/, a folder, or a Hub id.")]
 Prior = Annotated[str, tyro.conf.arg(help="masked, autoregressive, naive-bayes, or a prior's name, folder or Hub id.")]
@@ -91,7 +91,7 @@ def fill(
 ) -> None:
     """Write the masked cells of a .vqa file anew."""
     from vqaudio.cli.sound import _check_pair
-    from vqaudio.files import read_json
+    from vqaudio.json_files import read_json
     from vqaudio.replay import run
 
     _check_pair(source, target)
@@ -163,10 +163,10 @@ def evaluate_prior(
     jury = [hub.load(name) for name in (JUDGES.get(dataset, ()) if judges is None else judges)]
     others = [load_prior(name, codec) for name in beside]
     found = evaluate(hub.load(codec), prior, jury, dataset, data, split, clips, hole_s, others, of, seed, settings)
-    found["command"] = " ".join(["vqaudio", *sys.argv[1:]])
+    found["command"] = recorded_command()
     print(report(found))
     if save:
-        path = hub.folder_of(prior.name) / "metrics.json"
+        path = prior.folder / "metrics.json"
         files.replace_file(path, lambda temporary: temporary.write_text(json.dumps(found, indent=1) + "\n"))
 
 

@@ -68,7 +68,9 @@ def decode(
     codec = _codec(model, device)
     codes = read_vqa(source, codec)
     chosen = parse_stages(stages, len(codes.spec.stages))
-    for b, path in enumerate(numbered(target, len(codes))):
+    targets = numbered(target, len(codes))
+    audio.check_target(targets[-1])
+    for b, path in enumerate(targets):
         audio.save(path, codec.decode(codes.clip(b), chosen)[0], codec.sample_rate)
 
 
@@ -106,7 +108,7 @@ def info(
     from vqaudio.data.packing import SUMMARY, facts_of
 
     if Path(what).is_file():
-        facts = _vqa_facts(vqa.read_header(what)) if vqa.is_vqa(what) else _audio_facts(audio.load(what, 8000)[1])
+        facts = _vqa_facts(vqa.read_header(what)) if vqa.is_vqa(what) else _audio_facts(audio.inspect(what))
     elif (Path(what) / SUMMARY).is_file():
         facts = facts_of(Path(what))
     elif Path(what).is_dir() or what in hub.installed():
@@ -148,7 +150,9 @@ def _audio_facts(report) -> dict:
     peak = f"{report.peak:.3f} of full scale, {100 * report.clipped_share:.2g} % of samples clipped"
     rate = f"{report.sample_rate_hz} Hz"
     length = f"{report.duration_s:.3f} s"
-    return {"kind": "audio", "sample rate": rate, "channels": report.channels, "length": length, "peak": peak}
+    facts = {"kind": "audio", "sample rate": rate, "channels": report.channels, "length": length, "peak": peak}
+    problems = [*report.damage, *report.remedies]
+    return facts | ({"problems": " ".join(problems)} if problems else {})
 
 
 def _vqa_facts(header) -> dict:

@@ -4,7 +4,6 @@ Every field of a recipe is an option with the recipe's value as its default, e.g
 """
 
 import importlib
-import inspect
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Generic, TypeVar
@@ -12,7 +11,8 @@ from typing import Annotated, Generic, TypeVar
 import tyro
 
 from vqaudio.errors import InputError, nearest
-from vqaudio.ranges import check
+from vqaudio.provenance import relative, runs_of, trained_on
+from vqaudio.ranges import check, shown
 
 Recipe = TypeVar("Recipe")
 
@@ -48,18 +48,18 @@ def codec(args: list[str]) -> None:
 
     run = parse(args, CODEC_RECIPES, "fsdd-8khz", "vqaudio train codec")
     settings = run.settings
-    train, validation = load_parts(settings.dataset, run.data, settings.codec.sample_rate)
+    train, validation, facts = load_data(run, settings.codec.sample_rate)
     place = Place.join(settings.loop.device)
     torch.manual_seed(settings.loop.seed)  # the same first weights in every process and at every resumption
     model = first_weights(settings)
     task = settings.training.task(model, train, validation, settings.loop.seed, place)
-    report(fit(task, settings.loop, run.folder, place, run.resume), run, place)
+    report(fit(task, settings.loop, run.folder, place, run.resume, facts), run, place)
 
 
 def first_weights(settings):
     """A new codec of the recipe's shape, or the one that it starts from."""
     if settings.start_from is None:
-        return _class_for(settings.codec)(settings.codec)
+        return new_model(settings.codec)
     import torch
 
     from vqaudio import hub
@@ -70,7 +70,7 @@ def first_weights(settings):
         raise InputError(f"{settings.start_from} has another shape than this recipe's codec: give the same --codec options.")
     if model.config == wanted:
         return model
-    started = _class_for(wanted)(wanted)
+    started = new_model(wanted)
     weights, shapes = model.state_dict(), {name: value.shape for name, value in started.state_dict().items()}
     if replace(model.config, codebook_update=wanted.codebook_update) != wanted:
         weights = {name: value for name, value in weights.items() if not name.startswith("rvq.")}  # k-means begins them anew
@@ -92,7 +92,6 @@ def judge(args: list[str]) -> None:
     """Train a judge: a small classifier of a dataset's clips by one of their labels."""
     import torch
 
-    from vqaudio.data import dataset_named
     from vqaudio.judges import Judge
     from vqaudio.training.judge_task import JudgeTask
     from vqaudio.training.loop import Place, fit
@@ -100,13 +99,12 @@ def judge(args: list[str]) -> None:
 
     run = parse(args, JUDGE_RECIPES, "fsdd-judge-digit", "vqaudio train judge")
     settings = run.settings
-    load = dataset_named(settings.dataset).load_split
-    train, validation = (load(part, run.data) for part in (settings.train_split, "validation"))
+    train, validation, facts = load_data(run, settings.judge.sample_rate, settings.train_split)
     place = Place.join(settings.loop.device)
     torch.manual_seed(settings.loop.seed)
     model = Judge(replace(settings.judge, classes=train.labels[settings.judge.target]))
     task = JudgeTask(model, settings.training, train, validation, settings.loop.seed, place)
-    report(fit(task, settings.loop, run.folder, place, run.resume), run, place)
+    report(fit(task, settings.loop, run.folder, place, run.resume, facts), run, place)
 
 
 def prior(args: list[str]) -> None:
@@ -127,11 +125,12 @@ def prior(args: list[str]) -> None:
     settings = run.settings
     place = Place.join(settings.loop.device)
     codec = hub.load(settings.codec).to(place.device)
-    train, validation = load_parts(settings.dataset, run.data, codec.sample_rate)
+    of_codec = {"codec": {"name": codec.name, "fingerprint": codec.encoder_fingerprint}}
+    train, validation, facts = load_data(run, codec.sample_rate, more=of_codec)
     clips, unseen = variants(codec, train, settings.training), encoded(codec, validation, "validation")
     config = config_for(settings.prior, codec, codec.name, train)
     torch.manual_seed(settings.loop.seed)
-    model = _class_for(config)(config)
+    model = new_model(config)
     known = settings.start_from and _take_weights(model, settings.start_from)
     if known != model.codec_fingerprint:
         model.start_from(codewords(codec))
@@ -139,7 +138,7 @@ def prior(args: list[str]) -> None:
     loop = settings.loop
     if task.counts:
         loop = changed(loop, steps=task.batches.per_epoch * len(clips))
-    report(fit(task, loop, run.folder, place, run.resume), run, place)
+    report(fit(task, loop, run.folder, place, run.resume, facts), run, place)
 
 
 def _take_weights(model, name: str) -> str:
@@ -155,10 +154,14 @@ def _take_weights(model, name: str) -> str:
     return trained.codec_fingerprint
 
 
-def parse(args: list[str], recipes: dict[str, Recipe], default: str, prog: str, quiet: bool = False) -> Run[Recipe]:
+def parse(args: list[str], recipes: dict[str, Recipe], default: str, prog: str, single: bool = False) -> Run[Recipe]:
     """The run that these arguments ask for; the recipe is looked up first, since it gives the other defaults.
 
-    With `quiet` nothing is printed of what is wrong: SystemExit alone tells.
+    Args:
+        single: one option of several is tried: it need not fit the recipe's others, and SystemExit alone tells what is wrong.
+
+    Raises:
+        InputError: a recipe that does not exist, a setting out of range, or settings that do not fit together.
     """
     name = _value_of("--recipe", args) or default
     if name not in recipes:
@@ -166,9 +169,10 @@ def parse(args: list[str], recipes: dict[str, Recipe], default: str, prog: str, 
     recipe = recipes[name]
     run = tyro.cli(
         Run[type(recipe)], default=Run(recipe, name), args=args, prog=prog, config=(tyro.conf.FlagCreatePairsOff,),
-        console_outputs=not quiet,
+        console_outputs=not single,
     )
-    check(run.settings, option=True)
+    if not single:
+        check(run.settings, option=True)
     return run
 
 
@@ -188,24 +192,35 @@ def _value_of(option: str, args: list[str]) -> str | None:
     return None
 
 
-def load_parts(name: str, data: Path | None, sample_rate: int, parts: tuple[str, ...] = ("train", "validation")):
-    """These parts of a dataset at the codec's rate; raises InputError where it has another rate only."""
-    from vqaudio.data import dataset_named
+def load_data(run: Run, sample_rate: int, part: str = "train", more: dict | None = None):
+    """The part to learn from and the validation part, at the model's rate, and the facts that the run records.
 
-    load = dataset_named(name).load_split
-    options = {"sample_rate": sample_rate} if "sample_rate" in inspect.signature(load).parameters else {}
-    splits = [load(part, data, **options) for part in parts]
-    if splits[0].sample_rate != sample_rate:
-        raise InputError(
-            f"{name} is a dataset at {splits[0].sample_rate:,} Hz, and this codec works at {sample_rate:,} Hz."
-        )
-    return splits
+    Args:
+        part: train, or development.
+        more: facts of the data that the model is trained on, beside those of the dataset.
+
+    Raises:
+        InputError: those of `data.load_split`; or the run cannot begin or continue, which is known before anything is read.
+    """
+    from vqaudio.data import facts, load_split
+    from vqaudio.hub import folder_of
+    from vqaudio.training.checkpoints import check_resumable
+    from vqaudio.training.record import RunFacts
+
+    settings = vars(run.settings)
+    known = {name: value for name, value in settings.items() if name != "loop"}  # a prior that counts sets its own steps
+    check_resumable(run.folder, run.resume, known)
+    splits = {one: load_split(settings["dataset"], one, run.data, sample_rate) for one in (part, "validation")}
+    start = settings.get("start_from")
+    start_from = {"model": relative(start), "data": trained_on(runs_of(folder_of(start)))} if start else None
+    return *splits.values(), RunFacts(known, facts(settings["dataset"], splits) | (more or {}), start_from)
 
 
-def _class_for(config):
-    """The model class that belongs to this configuration."""
+def new_model(config):
+    """A model of this configuration, untrained. Raises InputError where it is too large."""
     from vqaudio.hub import known_modules
+    from vqaudio.model_files import build
 
     if config.module not in known_modules():
-        raise InputError(f"There is no module {config.module!r}; known are {', '.join(known_modules())}.")
-    return importlib.import_module(f"vqaudio.{config.module}").MODEL
+        raise InputError(f"There is no module {shown(config.module)}; known are {', '.join(known_modules())}.")
+    return build(importlib.import_module(f"vqaudio.{config.module}").MODEL, config)

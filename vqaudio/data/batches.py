@@ -14,6 +14,7 @@ from torch import Tensor
 from vqaudio import ranges
 from vqaudio.audio import active_level_db
 from vqaudio.data.clips import Clip, Split
+from vqaudio.data.seeds import python_random, torch_generator
 from vqaudio.errors import InputError
 
 
@@ -96,7 +97,7 @@ class TrainingBatches:
         chosen = [self._index(step * self.batch_size + i) for i in range(self.rank, self.batch_size, self.world)]
         crops = []
         for i, index in enumerate(chosen):
-            crops.append(self._crop(index, random.Random(hash((self.seed, step, self.rank + i * self.world)))))
+            crops.append(self._crop(index, python_random(self.seed, step, self.rank + i * self.world)))
         audio, lengths = pad(crops, self.crop)
         return _with_labels(self.split, [self._told(i) for i in chosen], audio, lengths)
 
@@ -108,8 +109,8 @@ class TrainingBatches:
         """Which clip stands at this position of the endless sequence of shuffled epochs."""
         epoch, place = divmod(position, len(self.split))
         if epoch != getattr(self, "_epoch", None):
-            generator = torch.Generator().manual_seed(hash((self.seed, epoch)) % 2**63)
-            self._epoch, self._order = epoch, torch.randperm(len(self.split), generator=generator).tolist()
+            order = torch.randperm(len(self.split), generator=torch_generator(self.seed, epoch))
+            self._epoch, self._order = epoch, order.tolist()
         return self._order[place]
 
     def _crop(self, index: int, chance: random.Random) -> Tensor:

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
+from vqaudio.errors import InputError
+
 
 @dataclass(frozen=True)
 class Clip:
@@ -16,23 +18,28 @@ class Clip:
 
 @dataclass(frozen=True)
 class About:
-    """What the cards of models that were trained on a dataset say of it. Sentences.
+    """What model cards say about a dataset. Sentences, unless said otherwise; by default those for data that nobody recorded.
 
     Attributes:
-        name: what stands after "trained on".
-        parts: what was trained on, chosen on and tested on.
-        heard: over what the figures of the table are means.
-        knows, beyond: what its models know, and what comes of everything else.
-        licence, source: the licence's short name on the Hub, and where the recordings come from under which licence.
+        name: follows "trained on".
+        trained: what was trained on and what weights and settings were chosen on.
+        tested: what the test part is.
+        heard: what the figures are means over; `{clips}` and `{utterances}` stand for their numbers.
+        knows, beyond: what the models know, and what becomes of everything else.
+        licence: its short name on the Hub.
+        source: where the recordings come from, under which licence.
+        tags: of the models on the Hub.
     """
 
-    name: str = "a folder of recordings"
-    parts: str = "The recordings were shared out by a hash of their names."
-    heard: str = "Means over the clips."
-    knows: str = "It knows what is in those recordings."
+    name: str = "data that was not recorded"
+    trained: str = "How the data was split was not recorded."
+    tested: str = ""
+    heard: str = "Means over the {clips} clips."
+    knows: str = "It knows what is in its training data."
     beyond: str = "Other sounds come back recognisable at best"
-    licence: str = "other"
-    source: str = "The recordings are their owner's, and so is the licence."
+    licence: str = "unknown"
+    source: str = "The licence of the training data was not recorded: ask its owner before you pass these weights on."
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -44,17 +51,31 @@ class Split:
         sample_rate: Hz of every clip.
         labels: for each kind of label, its possible values in order.
         utterances: positions of clips that are heard in a row, for the measures that need more than one short clip.
+        packed_from: of shards, the dataset that they were made of, where they say so.
     """
 
     clips: tuple[Clip, ...]
     sample_rate: int
     labels: dict[str, tuple[str, ...]]
     utterances: tuple[tuple[int, ...], ...] = ()
+    packed_from: str | None = None
 
     def __len__(self) -> int:
         return len(self.clips)
+
+    @property
+    def seconds(self) -> float:
+        """Of audio in all."""
+        in_shards = getattr(self.clips, "seconds", None)
+        return sum(len(clip.audio) for clip in self.clips) / self.sample_rate if in_shards is None else in_shards
 
     def label_index(self, clip: Clip, kind: str) -> int:
         """The position of the clip's label among its kind's values; their number where the clip has none of that kind."""
         values = self.labels[kind]
         return values.index(clip.labels[kind]) if kind in clip.labels else len(values)
+
+
+def check_rate(dataset: str, own: int, wanted: int) -> None:
+    """Raises InputError where a dataset that has one rate only is wanted at another."""
+    if own != wanted:
+        raise InputError(f"{dataset} is a dataset at {own:,} Hz, and this model works at {wanted:,} Hz.")

@@ -1,7 +1,6 @@
 """A dataset's clips as codes, computed once and kept on disk for as long as the codec's encoder is the same."""
 
 import hashlib
-import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,8 @@ from torch import Tensor
 
 from vqaudio.data.batches import Augmentation, augmented, pad
 from vqaudio.data.clips import Split
-from vqaudio.files import replace_file
+from vqaudio.data.seeds import python_random
+from vqaudio.files import clear_stale, replace_file
 from vqaudio.progress import bar
 
 CACHE = Path("runs") / "codes"
@@ -70,6 +70,7 @@ def encoded(
     except (FileNotFoundError, SafetensorError, KeyError):
         ids, columns, lengths, levels = _encode(codec, _changed(split, shift, speed, room))
         path.parent.mkdir(parents=True, exist_ok=True)
+        clear_stale(path.parent, older_than_s=3600)  # runs share this folder
         kept = {"ids": ids.short(), "columns": columns, "lengths": lengths, "levels_db": levels}
         replace_file(path, lambda temporary: temporary.write_bytes(save(kept)))
     labels = [[split.label_index(clip, kind) for kind in split.labels] for clip in split.clips]
@@ -95,7 +96,7 @@ def _changed(split: Split, shift: int, speed: float, room: int) -> list[Tensor]:
     """The clips in another variant; see `encoded`."""
     clips = [played(clip.audio[min(shift, len(clip.audio) - 1) :], speed) for clip in split.clips]
     if room:
-        chances = [random.Random(hash((room, i))) for i in range(len(clips))]
+        chances = [python_random(room, i) for i in range(len(clips))]
         clips = [augmented(audio, ROOMS, split.sample_rate, chance) for audio, chance in zip(clips, chances)]
     return clips
 

@@ -22,8 +22,9 @@ from torch import Tensor
 from vqaudio.audio import to_int16
 from vqaudio.data import dataset_module
 from vqaudio.data.batches import TrainingBatches
-from vqaudio.data.clips import Clip, Split
+from vqaudio.data.clips import Clip, Split, check_rate
 from vqaudio.data.packing import Done, Packer, arrow, pack, plan, summary
+from vqaudio.data.seeds import torch_generator
 from vqaudio.data.sources import PARTS, UNREADABLE, Source
 from vqaudio.errors import InputError
 
@@ -83,7 +84,7 @@ class AudioPacker(DatasetPacker):
     sample_rate: int
 
     def facts(self) -> dict:
-        return {"kind": KIND, "sample_rate": self.sample_rate}
+        return {"kind": KIND, "sample_rate": self.sample_rate, "dataset": self.dataset}
 
     def columns(self) -> list[tuple]:
         pa, _ = arrow()
@@ -109,11 +110,15 @@ def to_flac(audio: Tensor, sample_rate: int) -> bytes:
     return file.getvalue()
 
 
-def load_split(split: str, root: str | os.PathLike | None = None) -> Split:
+def load_split(split: str, root: str | os.PathLike | None = None, sample_rate: int | None = None) -> Split:
     """A part of a folder of shards. "train" and "test" stay on disk; of "validation", the first clips are read into memory.
 
+    Args:
+        root: the folder.
+        sample_rate: Hz, that of the shards; None for whatever they have.
+
     Raises:
-        InputError: those of `packing.summary`, no such split, or nothing in it.
+        InputError: those of `packing.summary`, another rate, no such split, or nothing in it.
     """
     if split not in PARTS:
         raise InputError(f"Shards have the splits {', '.join(PARTS)}; not {split!r}.")
@@ -122,14 +127,15 @@ def load_split(split: str, root: str | os.PathLike | None = None) -> Split:
     told = summary(Path(root))
     if told.get("kind") != KIND:
         raise InputError(f"{root} holds shards of {told.get('kind')}, and not of audio: `vqaudio prepare` makes those.")
+    check_rate(f"The folder of shards {root}", told["sample_rate"], sample_rate or told["sample_rate"])
     files = [(Path(root) / shard["file"], tuple(shard["groups"])) for shard in told["parts"][split]]
-    clips = Clips(files, told["columns"])
+    clips = Clips(files, told["columns"], sum(shard["audio_s"] for shard in told["parts"][split]))
     if not len(clips):
         raise InputError(f"The shards in {root} hold no clip for {split}.")
     labels = {kind: tuple(values) for kind, values in told["labels"].items()}
     if split == "validation":
-        return Split(tuple(clips[i] for i in range(min(len(clips), VALIDATION_CLIPS))), told["sample_rate"], labels)
-    return Split(clips, told["sample_rate"], labels)
+        clips = tuple(clips[i] for i in range(min(len(clips), VALIDATION_CLIPS)))
+    return Split(clips, told["sample_rate"], labels, packed_from=told.get("dataset"))
 
 
 class Clips(Sequence):
@@ -138,10 +144,11 @@ class Clips(Sequence):
     Args:
         files: (path, clips in each of its chunks).
         columns: for each kind of label, its column.
+        seconds: of audio in all.
     """
 
-    def __init__(self, files: list[tuple[Path, tuple[int, ...]]], columns: dict[str, str]):
-        self.columns = columns
+    def __init__(self, files: list[tuple[Path, tuple[int, ...]]], columns: dict[str, str], seconds: float = 0.0):
+        self.columns, self.seconds = columns, seconds
         self.chunks = [(path, group) for path, groups in files for group in range(len(groups))]
         self.sizes = [size for _, groups in files for size in groups]
         self.ends = list(accumulate(self.sizes))
@@ -243,7 +250,7 @@ class ShardBatches(TrainingBatches):
 
 
 def _permutation(n: int, seed: tuple[int, ...]) -> list[int]:
-    return torch.randperm(n, generator=torch.Generator().manual_seed(hash(seed) % 2**63)).tolist()
+    return torch.randperm(n, generator=torch_generator(*seed)).tolist()
 
 
 def _shares(sizes: list[int], world: int) -> list[list[int]]:

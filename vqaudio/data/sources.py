@@ -1,8 +1,9 @@
 """Recordings of a dataset that lie in files: where they are and what is known of them, before anything is read."""
 
 import logging
+import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,6 +44,22 @@ def sound_of(path: Path, sample_rate: int) -> Tensor:
     for sentence in report.damage:
         _log.warning("%s: %s", path, sentence)
     return sound[0]
+def files_in(base: Path) -> Iterator[Path]:
+    """Every file below a folder, in the order of the names, one folder after the other; hidden ones are left out.
+
+    Links to folders are followed, each folder once, so that a loop of links ends. Folders that cannot be read are told on stderr.
+    """
+    seen: set[str] = set()
+    for folder, inside, files in os.walk(base, onerror=_tell_unreadable, followlinks=True):
+        real = os.path.realpath(folder)
+        inside[:] = [] if real in seen else sorted(name for name in inside if not name.startswith("."))
+        if real not in seen:
+            yield from (Path(folder, file) for file in sorted(files) if not file.startswith("."))
+        seen.add(real)
+
+
+def _tell_unreadable(error: OSError) -> None:
+    print(f"skipped the folder {error.filename}: {error.strerror}", file=sys.stderr)
 
 
 def read_all(

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from vqaudio.energy.record import Energy, Meter
-from vqaudio.evaluation.card import read_record
+from vqaudio.provenance import read_record
 
 
 class RunMeter:
@@ -21,7 +21,7 @@ class RunMeter:
     def __init__(self, described: Path, start: int, device: str | None, region: str | None):
         before = (read_record(described.parent, described.name) or {}).get("energy") if start else None
         self._total = Energy.from_json(before) if before else None
-        self._steps, self._at = before["steps"] if before else 0, start
+        self._steps, self._at = min(before["steps"], start) if before else 0, start
         self._meter = Meter(device, region) if device else None
         if self._meter:
             for remark in self._meter.remarks:

@@ -14,8 +14,9 @@ import vqaudio
 from vqaudio.codec import Codec
 from vqaudio.energy.record import Energy, Meter
 from vqaudio.errors import InputError
-from vqaudio.evaluation.card import read_record
+from vqaudio.json_files import expected_in
 from vqaudio.prior import Prior
+from vqaudio.provenance import runs_of
 
 HEADER = ("what", "joules", "spread", "above idle", "seconds", "how it is known")
 
@@ -103,10 +104,11 @@ def _total(spent: list[Energy]) -> Energy:
 
 def training(folder: Path) -> Energy | None:
     """What training a model took, over all of its runs; None where it was not metered from its first step to its last."""
-    runs = read_record(folder, "training.json") or []
-    if not runs or any(run.get("energy", {}).get("steps") != run["steps"] for run in runs):
-        return None
-    return _total([Energy.from_json(run["energy"]) for run in runs])
+    with expected_in(folder / "training.json"):
+        runs = runs_of(folder)
+        if not runs or any(run.get("energy", {}).get("steps") != run["steps"] for run in runs):
+            return None
+        return _total([Energy.from_json(run["energy"]) for run in runs])
 
 
 def record(uses: list[Use], spent: Energy, trained: dict[str, Energy | None], settings: dict) -> dict:

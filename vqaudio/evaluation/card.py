@@ -1,22 +1,24 @@
 """Model cards: README.md of a model's folder, written from what was recorded beside the weights. Nothing is typed in by hand."""
 
-import json
+from dataclasses import replace
 from pathlib import Path
 
-from vqaudio.analysis.codebooks import health, load_statistics
+from vqaudio import hub
+from vqaudio.analysis.codebooks import CodebookStatistics, health, load_statistics
 from vqaudio.codec import Codec
 from vqaudio.codes import CodeSpec
-from vqaudio.data import dataset_named
+from vqaudio.data import about
 from vqaudio.data.clips import About
 from vqaudio.energy.record import Energy
 from vqaudio.errors import InputError
 from vqaudio.evaluation.codec_evaluation import Scores, table
 from vqaudio.files import replace_file
+from vqaudio.provenance import read_record, runs_of, trained_on
 
 CODEC_CARD = """---
 license: {about.licence}
 library_name: vqaudio
-tags: [audio, codec, residual-vector-quantization, speech]
+tags: [{tags}]
 ---
 # {name}
 
@@ -35,15 +37,15 @@ A residual vector-quantised autoencoder for {rate} Hz mono sound, trained on {ab
 
 {training}
 
-{about.parts}
+{about.trained}
 
-## What it reaches on the test split
+## What it reaches{split}
 
 {scores}
 
-{about.heard} Measured by `{evaluation_command}`.
+{measured}
 
-Codebooks over the test split (measured by `vqaudio codebooks`):
+Codebooks over the test split{codebooks_of} (measured by `vqaudio codebooks`):
 
 {health}
 
@@ -59,20 +61,22 @@ Codebooks over the test split (measured by `vqaudio codebooks`):
 
 def write_codec_card(codec: Codec, folder: Path) -> None:
     """Write `folder`/README.md from config.json, training.json, metrics.json and the codebook statistics there."""
-    training, metrics = read_record(folder, "training.json"), read_record(folder, "metrics.json")
-    spec = codec.spec
+    runs, metrics, statistics = runs_of(folder), read_record(folder, "metrics.json"), load_statistics(folder)
+    data, spec = trained_on(runs), codec.spec
+    told = described(data, folder)
     level = "left in the codes"
     if codec.reference_level_db is not None:
         level = f"each clip is brought to {codec.reference_level_db:g} dBFS; its own is kept beside the codes: 8 bits a clip"
     text = CODEC_CARD.format(
-        about=about(metrics), name=folder.resolve().name, rate=codec.sample_rate, nyquist=codec.sample_rate // 2,
+        about=told, tags=", ".join(("audio", "codec", "residual-vector-quantization", *told.tags)),
+        name=folder.resolve().name, rate=codec.sample_rate, nyquist=codec.sample_rate // 2,
         stages=stages_in_words(spec), frame_rate=spec.frame_rate, bits_per_second=spec.bits_per_second, level=level,
         per_stage=", ".join(dict.fromkeys(f"{stage.rows * stage.bits * spec.frame_rate:.0f}" for stage in spec.stages)),
         parameters=sum(p.numel() for p in codec.parameters()) / 1e6,
         megabytes=(folder / "model.safetensors").stat().st_size / 1e6, context=codec.context,
         context_s=codec.context / spec.frame_rate, delay_ms=1000 * codec.delay_s, ahead=codec.look_ahead,
-        training=training_in_words(training), scores=_scores(metrics),
-        evaluation_command=metrics["command"] if metrics else "vqaudio evaluate codec", health=_health(folder),
+        training=training_in_words(runs), split=on_split(metrics), scores=_scores(metrics), measured=_measured(metrics, data),
+        codebooks_of=_elsewhere(statistics and statistics.dataset, data), health=_health(statistics),
     )
     replace_file(folder / "README.md", lambda path: path.write_text(text))
 
@@ -90,9 +94,59 @@ def stages_in_words(spec: CodeSpec) -> str:
     return "; ".join(told)
 
 
-def about(metrics: dict | None) -> About:
-    """What is to be said of the dataset that the numbers are from."""
-    return getattr(dataset_named((metrics or {}).get("dataset", "fsdd")), "ABOUT", About())
+def described(data: list[dict], folder: Path) -> About:
+    """What a card says about everything that a model was trained on.
+
+    Args:
+        data: see `provenance.trained_on`.
+        folder: of the model, whose about.json may state a licence, see `vqaudio publish --licence`.
+    """
+    abouts = list(dict.fromkeys(about(one.get("dataset")) for one in data))
+    licences = {one.get("licence", "unknown") for one in data}
+    licence = licences.pop() if len(licences) == 1 else "unknown" if "unknown" in licences else "other"
+    sources = [one.source for one in abouts]
+    if stated := hub.about(folder).get("licence"):
+        licence = stated
+        sources = [*(one for one in sources if one != About.source), f"The publisher states the licence {stated}."]
+    return replace(
+        abouts[-1], name=", then on ".join(one.name for one in abouts), trained=" ".join(one.trained for one in abouts),
+        knows=" ".join(one.knows for one in abouts), source=" ".join(sources), licence=licence,
+        tags=tuple(dict.fromkeys(tag for one in abouts for tag in one.tags)),
+    )
+
+
+def heard(metrics: dict) -> str:
+    """What the figures are means over. Records from before their clips were counted do not say how many."""
+    text = about(metrics.get("dataset")).heard if "clips" in metrics else "Means over the clips."
+    return text.format(clips=metrics.get("clips"), utterances=metrics.get("utterances"))
+
+
+def on_split(metrics: dict | None) -> str:
+    split = (metrics or {}).get("split")
+    return f" on the {split} split" if split else ""
+
+
+def _elsewhere(dataset: str | None, data: list[dict]) -> str:
+    """Names the dataset of a measurement where the model was trained on another one."""
+    if dataset is None or dataset in [one.get("dataset") for one in data]:
+        return ""
+    return f" of {about(dataset).name}"
+
+
+def measured_on(metrics: dict, data: list[dict]) -> str:
+    """Which recordings the figures are from: the dataset, where it is not the one trained on, and its part."""
+    dataset, split = metrics.get("dataset"), metrics.get("split")
+    elsewhere = _elsewhere(dataset, data)
+    part = {
+        "test": about(dataset).tested, None: "Which part of the data the clips are from was not recorded.",
+    }.get(split, "Weights and settings were chosen on these clips: on other recordings the model may do worse.")
+    return " ".join(filter(None, [f"The clips are from{elsewhere.removeprefix(' of')}." if elsewhere else "", part]))
+
+
+def _measured(metrics: dict | None, data: list[dict]) -> str:
+    if not metrics:
+        return "`vqaudio evaluate codec --save` measures it."
+    return " ".join(filter(None, [heard(metrics), measured_on(metrics, data), f"Measured by `{metrics['command']}`."]))
 
 
 def write_table(folder: Path, page: Path) -> None:
@@ -110,16 +164,6 @@ def put_table(page: Path, name: str, table: str) -> None:
     replace_file(page, lambda path: path.write_text(new))
 
 
-def read_record(folder: Path, name: str):
-    """What a JSON file beside the weights says; None where there is no such file. Raises InputError if it is damaged."""
-    try:
-        return json.loads((folder / name).read_text())
-    except FileNotFoundError:
-        return None
-    except json.JSONDecodeError:
-        raise InputError(f"{folder / name} is damaged: it is not JSON.") from None
-
-
 def training_in_words(runs: list[dict] | None) -> str:
     """One line a run, in the order in which they were made."""
     if not runs:
@@ -127,9 +171,20 @@ def training_in_words(runs: list[dict] | None) -> str:
     return "\n".join(
         f"{i}. `{run['command']}`: {run['steps']} steps in {run['seconds'] / 60:.0f} minutes, "
         f"{run['processes']} process(es) of {run['threads']} thread(s) on {run['device']}, torch {run['torch']}, "
-        f"{run['finished']}; {_energy_in_words(run)}."
+        f"{run['finished']}{_data_in_words(run.get('data'))}; {_energy_in_words(run)}."
         for i, run in enumerate(runs, 1)
     )
+
+
+def _data_in_words(data: dict | None) -> str:
+    """The dataset and how much of each part a run was given, as far as that was recorded."""
+    if not data:
+        return "; data not recorded"
+    sizes = [
+        f"{size['clips']:,} {part} clips" + (f" ({size['seconds'] / 60:.1f} minutes)" if size.get("seconds") else "")
+        for part, size in data.get("splits", {}).items() if size.get("clips")
+    ]
+    return f"; dataset {data['dataset']}{': ' if sizes else ''}{', '.join(sizes)}"
 
 
 def _energy_in_words(run: dict) -> str:
@@ -148,8 +203,7 @@ def _scores(metrics: dict | None) -> str:
     return table([Scores(**row) for row in metrics["rows"]]) if metrics else "Not measured."
 
 
-def _health(folder: Path) -> str:
-    statistics = load_statistics(folder)
+def _health(statistics: CodebookStatistics | None) -> str:
     if statistics is None:
         return "Not measured."
     lines = ["| stage | perplexity | entropy, bits an index | words never used |", "| --- | --- | --- | --- |"]

@@ -52,6 +52,15 @@ class Scores:
     codewords_used: list[float] | None = None
 
 
+def check_rates(sample_rate: int, models: list) -> None:
+    """Raises InputError where a codec or a judge works at another rate than the clips have."""
+    for model in models:
+        if model.config.sample_rate != sample_rate:
+            raise InputError(
+                f"{model.name} works at {model.config.sample_rate:,} Hz, and the clips are at {sample_rate:,} Hz: leave it out."
+            )
+
+
 def decode_split(codec: Codec, split: Split, stages: list[int], beam: int = 1) -> dict[int, dict[str, Tensor]]:
     """Encode every clip once; for each number of stages, the decoded clips [N] by name, on the CPU."""
     decoded: dict[int, dict[str, Tensor]] = {n: {} for n in stages}

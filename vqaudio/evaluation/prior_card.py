@@ -9,16 +9,18 @@ import torch
 
 from vqaudio.codec import Codec
 from vqaudio.critics import critic_of
-from vqaudio.data import dataset_named
+from vqaudio.data import load_split
 from vqaudio.data.clips import Split
 from vqaudio.data.encoded import encoded
 from vqaudio.errors import InputError
 from vqaudio.evaluation import prior_evaluation as measure
-from vqaudio.evaluation.card import about, read_record, training_in_words
+from vqaudio.evaluation.card import described, measured_on, on_split, training_in_words
+from vqaudio.evaluation.codec_evaluation import check_rates
 from vqaudio.evaluation.holes import HOLE_BANDS, has_bands
 from vqaudio.files import replace_file
 from vqaudio.judges import Judge
 from vqaudio.prior import Prior
+from vqaudio.provenance import read_record, runs_of, trained_on
 
 
 def evaluate(
@@ -34,13 +36,14 @@ def evaluate(
         of: so many clips of the part, drawn at random; None for all.
     """
     prior.check_codec(codec)
-    load = dataset_named(dataset).load_split
-    split = _drawn(load(part, data), of)
+    check_rates(codec.sample_rate, judges)
+    split = _drawn(load_split(dataset, part, data, codec.sample_rate), of)
     clips = replace(encoded(codec, split, part), labels=_labels_known_to(prior, split))
     generator = torch.Generator().manual_seed(seed)
     bits = measure.bits_per_code(prior, clips, prior.labels)
     found = {
-        "prior": prior.name, "dataset": dataset, "likelihood": prior.likelihood, "sees_right": prior.sees_right, "split": part,
+        "prior": prior.name, "dataset": split.packed_from or dataset,
+        "likelihood": prior.likelihood, "sees_right": prior.sees_right, "split": part,
         "drawn_clips": of and len(split), "clips": n, "seed": seed, "settings": asdict(prior.sampling(True, **settings)),
         "candidates": prior.config.candidates if critic_of(prior) else 1,
         "hole_settings": asdict(prior.sampling(False, **settings)), "hole_s": hole_s,
@@ -48,7 +51,8 @@ def evaluate(
         "bits_clips": bits.clips, "bits_of_clips": len(clips), "judges": {},
     }
     if judges or "pitch" in prior.labels:
-        found |= _judged(codec, prior, judges, load("train", data), split, part, clips, n, generator, settings)
+        train = load_split(dataset, "train", data, codec.sample_rate)
+        found |= _judged(codec, prior, judges, train, split, part, clips, n, generator, settings)
     fill = partial(measure.inpainting, codec, [prior, *beside], clips, judges, generator, hole_s, **settings)
     found["inpainting"] = fill()
     if has_bands(prior.spec):
@@ -180,9 +184,9 @@ tags: [audio, prior, inpainting, residual-vector-quantization]
 
 {training}
 
-{about.parts} What was tried is in `experiments/`.
+{about.trained}
 
-## What it reaches
+## What it reaches{split}
 
 {scores}
 
@@ -200,7 +204,8 @@ tags: [audio, prior, inpainting, residual-vector-quantization]
 
 def write_prior_card(prior: Prior, folder: Path) -> None:
     """Write `folder`/README.md from config.json, training.json and metrics.json there."""
-    found = read_record(folder, "metrics.json")
+    found, runs = read_record(folder, "metrics.json"), runs_of(folder)
+    data = trained_on(runs)
     how = "Measured by `vqaudio evaluate prior`."
     if found:
         used, in_hole = (json.dumps({k: v for k, v in found[s].items() if v is not None}) for s in ("settings", "hole_settings"))
@@ -210,17 +215,18 @@ def write_prior_card(prior: Prior, folder: Path) -> None:
         how = (
             f"{(new + kept * (n > 1)) if found['judges'] else ''}{_holes_in(found)} were inpainted "
             f"without telling their labels, but where a row says so, with {in_hole}. All sounds, "
-            f"the floor's too, went through the codec. Measured by `{found['command']}`."
+            f"the floor's too, went through the codec. {measured_on(found, data)} Measured by `{found['command']}`."
         )
     text = CARD.format(
-        about=about(found), name=folder.resolve().name, summary=type(prior).summary, codec=prior.codec_name,
+        about=described(data, folder), split=on_split(found),
+        name=folder.resolve().name, summary=type(prior).summary, codec=prior.codec_name,
         fingerprint=prior.codec_fingerprint,
         labels="; ".join(f"{kind}: {', '.join(values)}" for kind, values in prior.labels.items()) or "none",
         likelihood="exact" if prior.likelihood == "exact" else "pseudo: each cell given all others",
         sees_right="yes" if prior.sees_right else "no: it fills from the left",
         parameters=sum(t.numel() for t in prior.state_dict().values()) / 1e6,
         megabytes=(folder / "model.safetensors").stat().st_size / 1e6,
-        training=training_in_words(read_record(folder, "training.json")),
+        training=training_in_words(runs),
         scores=report(found) if found else "Not measured.", how=how,
     )
     replace_file(folder / "README.md", lambda path: path.write_text(text))

@@ -19,12 +19,12 @@ def measures(job: Job, last: dict[str, float]) -> dict[str, float]:
     if job.run.kind != "codec":
         return last
     from vqaudio import hub
-    from vqaudio.cli.train import load_parts
+    from vqaudio.data import load_split
     from vqaudio.experiments.plan import Settings
 
     codec = hub.load(job.folder / "last")
     dataset = Settings("codec", job.run.recipe).changed(job.run.options).dataset
-    validation = load_parts(dataset, job.data, codec.sample_rate)[1]
+    validation = load_split(dataset, "validation", job.data, codec.sample_rate)
     return codec_measures(codec, validation, **job.run.measuring)
 
 

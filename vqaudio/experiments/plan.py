@@ -23,6 +23,7 @@ from dataclasses import dataclass, field, is_dataclass, replace
 from pathlib import Path
 
 from vqaudio.errors import InputError, nearest
+from vqaudio.ranges import check
 
 KINDS = ("codec", "prior", "judge")
 KEYS = ("kind", "recipe", "question", "seeds", "options", "grid")
@@ -111,6 +112,7 @@ class Experiment:
                     raise InputError(f"{name} is a whole number from 1, and for codecs; not {setting[name]!r}.")
             for seed in self.seeds:
                 seeded = replace(recipe, loop=replace(recipe.loop, seed=seed))
+                check(seeded)
                 found.append(Run(self.kind, self.recipe, setting, options, seed, key_of(self.kind, seeded)))
         return found
 
@@ -187,7 +189,7 @@ class Settings:
 
         args = ["--recipe", self.name, *_said(name, value)]
         try:
-            found = parse(args, recipes_of(self.kind), self.name, "vqaudio", quiet=True).settings
+            found = parse(args, recipes_of(self.kind), self.name, "vqaudio", single=True).settings
         except SystemExit:
             raise InputError(f"{name} cannot be {value!r}: the recipe {self.name!r} has {self.known[name]!r}.") from None
         for part in name.split("."):

@@ -8,11 +8,11 @@ from pathlib import Path
 from vqaudio import hub
 from vqaudio.analysis.codebooks import health, load_statistics
 from vqaudio.codec import Codec
-from vqaudio.data import dataset_named
-from vqaudio.data.clips import About
 from vqaudio.energy.record import Energy, joules_in_words
 from vqaudio.errors import InputError
+from vqaudio.evaluation.card import described, heard
 from vqaudio.experiments.curves import read_table
+from vqaudio.provenance import runs_of, trained_on
 
 FIRST = ("fsdd-8khz", "voice-16khz", "notes-16khz")  # the order in which codecs are told of; others follow
 MINUS, DASH = "\N{MINUS SIGN}", "\N{EN DASH}"
@@ -116,13 +116,14 @@ def _read_codec(found: Found, name: str) -> None:
     metrics = record(found.root, f"weights/{name}/metrics.json", f"vqaudio evaluate codec --model {name} --save")
     rows = metrics("rows")
     codec = found.models[name] = hub.load(folder)
-    about = getattr(dataset_named(metrics.data.get("dataset", "fsdd")), "ABOUT", About())
+    about = described(trained_on(runs_of(folder)), folder)
     found.scores[name] = rows
     header, body = _columns(rows)
     spec = codec.spec
     found.codecs[name] = {
-        "title": hub.about(folder).get("title", name), "knows": about.knows, "name": about.name, "parts": about.parts,
-        "heard": about.heard, "stages": len(spec.stages), "vocab": spec.stages[0].vocab, "khz": f"{codec.sample_rate / 1000:g}",
+        "title": hub.about(folder).get("title", name), "knows": about.knows, "name": about.name,
+        "parts": f"{about.trained} {about.tested}", "heard": heard(metrics.data),
+        "stages": len(spec.stages), "vocab": spec.stages[0].vocab, "khz": f"{codec.sample_rate / 1000:g}",
         "frame_rate": f"{spec.frame_rate:g}", "bits": f"{spec.bits_per_second:,.0f}",
         "parameters": f"{sum(p.numel() for p in codec.parameters()) / 1e6:.1f}",
         "megabytes": f"{(folder / 'model.safetensors').stat().st_size / 1e6:.1f}", "header": header, "rows": body,

@@ -5,15 +5,13 @@ weights, optimisers and the step, and a resumed run is the same to the bit.
 """
 
 import csv
-import errno
-import json
 import math
 import os
-import platform
 import signal
-import sys
+import threading
 import time
-from dataclasses import asdict, dataclass
+from contextlib import closing, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -24,9 +22,12 @@ from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from vqaudio import audio, devices, ranges
+from vqaudio.data.seeds import torch_seed
 from vqaudio.energy.training_run import RunMeter
 from vqaudio.errors import InputError
-from vqaudio.files import replace_file
+from vqaudio.files import clear_stale, replace_file, replace_folder
+from vqaudio.training import checkpoints, record
+from vqaudio.training.record import RunFacts
 
 
 @dataclass(frozen=True)
@@ -114,38 +115,41 @@ def schedule(step: int, steps: int, warmup: int = 200) -> float:
     return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
 
 
-def fit(task: Task, config: LoopConfig, folder: Path, place: Place, resume: bool = False) -> dict[str, float]:
+def fit(
+    task: Task, config: LoopConfig, folder: Path, place: Place, resume: bool = False, facts: RunFacts | None = None
+) -> dict[str, float]:
     """Train to config.steps; writes metrics.csv, checkpoint.pt, sounds/, last/ and best/ into `folder`.
 
+    The checkpoint is written after everything that belongs to its step: a run whose checkpoint is that of the last step is
+    complete, and resuming it writes nothing.
+
     Returns:
-        the last validation's scalars.
+        the last validation's scalars; nothing for a finished run.
 
     Raises:
-        InputError: the folder already holds a run and `resume` is False, or its checkpoint belongs to another run.
+        InputError: those of `checkpoints.check_resumable`; or the loss, a gradient, a weight or the validation's score is not
+            finite: then the last checkpoint is kept.
+        KeyboardInterrupt: stopped by Ctrl-C or SIGTERM, after a checkpoint.
     """
-    checkpoint = folder / "checkpoint.pt"
-    if checkpoint.exists() and not resume:
-        raise InputError(f"{folder} already holds a run: continue it with --resume, or choose another --out.")
-    folder.mkdir(parents=True, exist_ok=True)
-    start, best = _restore(task, config, checkpoint, place) if checkpoint.exists() else (0, float("inf"))
-    observer = _Observer(task, config, folder, start, best, place) if place.rank == 0 else None
-    stop = _StopRequest()
-    for step in range(start, config.steps):
-        scalars = _train_step(task, config, step, place.rank)
-        done = step + 1
-        stopping = stop.asked  # looked at once: what is asked for while this step is written down ends the next one
-        last = done == config.steps or stopping
-        if observer:
-            observer.see(scalars, done, last)
-            if last or done % config.checkpoint_every == 0:
-                _save(task, config, checkpoint, done, observer.best)
-                _describe_run(folder, done, place, observer.log.spent_s, observer.meter.record(done))
-        if stopping:
-            raise KeyboardInterrupt(f"stopped after step {done}; the same command with --resume goes on from there.")
-    if observer is None:
+    facts = facts or RunFacts()
+    facts = replace(facts, settings=facts.settings | {"loop": config})
+    checkpoints.check_resumable(folder, resume, facts.settings, facts.data)
+    checkpoint = folder / checkpoints.FILE
+    start, best = checkpoints.restore(checkpoint, task, place.device) if checkpoint.exists() else (0, math.inf)
+    if start >= config.steps:
         return {}
-    task.export(folder / "last")
-    return observer.validation
+    folder.mkdir(parents=True, exist_ok=True)
+    observer = _Observer(task, config, folder, start, best, place, facts) if place.rank == 0 else None
+    with _StopRequest() as stop, closing(observer.bar) if observer else nullcontext():
+        for step in range(start, config.steps):
+            scalars = _train_step(task, config, step, place.rank)
+            _check_finite(scalars, task, step + 1, folder, place)
+            stopping = stop.asked  # read once per step: a request that comes while this step is written ends the next one
+            if observer:
+                observer.see(scalars, step + 1, stopping)
+            if stopping and step + 1 < config.steps:
+                raise KeyboardInterrupt(f"stopped after step {step + 1}; the same command with --resume goes on from there.")
+    return observer.validation if observer else {}
 
 
 def _train_step(task: Task, config: LoopConfig, step: int, rank: int) -> dict[str, Tensor]:
@@ -156,23 +160,51 @@ def _train_step(task: Task, config: LoopConfig, step: int, rank: int) -> dict[st
     return task.train_step(step)
 
 
-class _Observer:
-    """What the first process does beside training: the progress bar, the log, validation, and the best weights."""
+def _check_finite(scalars: dict[str, Tensor], task: Task, done: int, folder: Path, place: Place) -> None:
+    """Stop all processes at the same step where a scalar of any of them is not finite. Raises InputError."""
+    finite = torch.stack([value.detach().isfinite().all().to(place.device) for value in scalars.values()])
+    everywhere = finite.all().int()
+    if place.world > 1:
+        dist.all_reduce(everywhere, dist.ReduceOp.MIN)
+    if not everywhere:
+        (_, loss_is_finite), *others = zip(scalars, finite.tolist())
+        bad = [f"{name} {float(scalars[name].detach()):.4g}" for name, is_finite in others if loss_is_finite and not is_finite]
+        raise _diverged(scalars, bad[:1], task, done, folder)
 
-    def __init__(self, task: Task, config: LoopConfig, folder: Path, start: int, best: float, place: Place):
-        self.meter = RunMeter(folder / "training.json", start, str(place.device) if config.energy else None, config.region)
-        self.task, self.config, self.folder, self.best = task, config, folder, best
+
+def _diverged(scalars: dict[str, Tensor], bad: list[str], task: Task, done: int, folder: Path) -> InputError:
+    """The sentence that ends a run: the step, its loss, which is the first scalar, what else is `bad`, and the learning rate."""
+    name, loss = next(iter(scalars.items()))
+    what = ", ".join([f"{name} {float(loss.detach()):.4g}", *bad])
+    rates = [group["lr"] for optimiser in task.optimisers.values() for group in optimiser.param_groups]
+    rate = f", learning rate {max(rates):.3g}" if rates else ""
+    kept = "The last checkpoint is kept. " if (folder / checkpoints.FILE).exists() else ""
+    return InputError(
+        f"Training diverged at step {done}: {what}{rate}. {kept}Train with a smaller --training.learning-rate in another --out."
+    )
+
+
+class _Observer:
+    """What the first process does beside training: the progress bar, the log, validation, checkpoints, and the best weights."""
+
+    def __init__(
+        self, task: Task, config: LoopConfig, folder: Path, start: int, best: float, place: Place, facts: RunFacts
+    ):
+        clear_stale(folder)
+        self.meter = RunMeter(folder / record.FILE, start, str(place.device) if config.energy else None, config.region)
+        self.task, self.config, self.folder, self.best, self.place, self.facts = task, config, folder, best, place, facts
         self.log = _Log(folder, start, config.tensorboard)
         self.bar = tqdm(total=config.steps, initial=start, unit="step", mininterval=2, smoothing=0.05)
         self.validation: dict[str, float] = {}
         self._sums: dict[str, Tensor] = {}
-        self._count = 0
+        self._count, self._latest = 0, {}
 
-    def see(self, scalars: dict[str, Tensor], done: int, last: bool) -> None:
-        """Take in a step's scalars; log their means and validate when it is time."""
+    def see(self, scalars: dict[str, Tensor], done: int, stopping: bool) -> None:
+        """Take in a step's scalars; log their means, validate, and write the checkpoint when it is time."""
+        last = stopping or done == self.config.steps
         for name, value in scalars.items():
             self._sums[name] = self._sums.get(name, 0) + value.detach()
-        self._count += 1
+        self._count, self._latest = self._count + 1, scalars
         self.bar.update()
         validate = last or done % self.config.validate_every == 0
         if validate:
@@ -182,15 +214,33 @@ class _Observer:
             self._sums, self._count = {}, 0
             self.log.write(done, means, self.validation if validate else {})
             self.bar.set_postfix({name: f"{value:.3g}" for name, value in (means | self.validation).items()}, refresh=False)
-        if last:
-            self.bar.close()
+        if last or done % self.config.checkpoint_every == 0:
+            self._keep(done)
+
+    def _keep(self, done: int) -> None:
+        """Write the checkpoint, after everything that belongs to this step."""
+        self._check_weights(done)
+        energy = self.meter.record(done)
+        record.describe_run(self.folder, done, self.facts, self.place.device, self.place.world, self.log.spent_s, energy)
+        if done == self.config.steps:
+            replace_folder(self.folder / "last", self.task.export)
+        path = self.folder / checkpoints.FILE
+        checkpoints.save(path, self.task, done, self.best, self.facts.settings, self.facts.data)
+
+    def _check_weights(self, done: int) -> None:
+        for module in self.task.modules.values():
+            if not all(value.isfinite().all() for value in module.state_dict().values() if value.is_floating_point()):
+                raise _diverged(self._latest, ["weights that are not finite"], self.task, done, self.folder)
 
     def _validate(self, done: int) -> None:
+        self._check_weights(done)
         self.validation = self.task.validate()
-        score = next(iter(self.validation.values()))
+        name, score = next(iter(self.validation.items()))
+        if not math.isfinite(score):
+            raise _diverged(self._latest, [f"validation {name} {score}"], self.task, done, self.folder)
         if score < self.best:
             self.best = score
-            self.task.export(self.folder / "best")
+            replace_folder(self.folder / "best", self.task.export)
         for name, (sound, rate) in self.task.sounds().items():
             path = self.folder / "sounds" / f"{name}.wav"
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -198,68 +248,25 @@ class _Observer:
             self.log.write_sound(name, sound, done, rate)
 
 
-def _describe_run(folder: Path, steps: int, place: Place, seconds: float, energy: dict | None) -> None:
-    """Write training.json: how these weights came about, for the model card; also of a run that is stopped early."""
-    described = {
-        "command": " ".join(["vqaudio", *sys.argv[1:]]), "steps": steps, "seconds": seconds,
-        "processes": place.world, "threads": torch.get_num_threads(), "device": _device_name(place.device),
-        "torch": torch.__version__, "finished": time.strftime("%Y-%m-%d"),
-    } | ({"energy": energy} if energy else {})
-    replace_file(folder / "training.json", lambda path: path.write_text(json.dumps(described, indent=1) + "\n"))
-
-
-def _device_name(device: torch.device) -> str:
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"{device.type}, {os.cpu_count()} cores, {platform.machine()}"
-
-
 def seed_step(seed: int, step: int, rank: int) -> None:
     """Make every random number of this step follow from these three."""
-    torch.manual_seed(hash((seed, step, rank)) % 2**63)
-
-
-def _save(task: Task, config: LoopConfig, path: Path, step: int, best: float) -> None:
-    state = {
-        "step": step, "best": best, "loop": asdict(config),
-        "modules": {name: module.state_dict() for name, module in task.modules.items()},
-        "optimisers": {name: optimiser.state_dict() for name, optimiser in task.optimisers.items()},
-    }
-    replace_file(path, lambda temporary: _write_state(state, temporary))
-
-
-def _write_state(state: dict, path: Path) -> None:
-    try:
-        torch.save(state, path)
-    except RuntimeError:  # what torch says where a write fails, whatever the reason
-        raise OSError(errno.ENOSPC, "the disk is full, or writing failed in another way", str(path)) from None
-
-
-def _restore(task: Task, config: LoopConfig, path: Path, place: Place) -> tuple[int, float]:
-    try:
-        state = torch.load(path, map_location=place.device, weights_only=True)
-        for name, module in task.modules.items():
-            module.load_state_dict(state["modules"][name])
-        for name, optimiser in task.optimisers.items():
-            optimiser.load_state_dict(state["optimisers"][name])
-    except (RuntimeError, KeyError, ValueError, EOFError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise InputError(f"{path} is damaged, or belongs to a run with other settings: {reason}") from None
-    if state["loop"]["seed"] != config.seed or state["loop"]["steps"] != config.steps:
-        raise InputError(f"{path} belongs to a run with other settings (seed or steps): start anew with another --out.")
-    return state["step"], state["best"]
+    torch.manual_seed(torch_seed(seed, step, rank))
 
 
 class _StopRequest:
-    """Turns a first Ctrl-C or SIGTERM into a stop after the step in hand."""
+    """A context in which the first Ctrl-C or SIGTERM asks for a stop after the current step; a second one ends the process."""
 
     def __init__(self):
-        self.asked = False
-        try:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(number, self._ask)
-        except ValueError:  # not in the main thread: a test or a notebook
-            pass
+        self.asked, self._before = False, {}
+
+    def __enter__(self) -> "_StopRequest":
+        if threading.current_thread() is threading.main_thread():  # no other thread may set a handler
+            self._before = {number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
     def _ask(self, number, frame):
         self.asked = True

@@ -13,6 +13,7 @@ from vqaudio.codec import Codec
 from vqaudio.codes import CodeSpec
 from vqaudio.data.clips import Split
 from vqaudio.data.encoded import CACHE, EncodedSplit, encoded, played
+from vqaudio.data.seeds import python_random
 from vqaudio.errors import InputError
 from vqaudio.prior import Prior, PriorConfig
 from vqaudio.training.codec_task import reduced_precision
@@ -73,8 +74,8 @@ class PriorBatches:
         """As `EncodedSplit.batch`, of this step; and [B, 2] the columns that were cut off before and behind."""
         epoch, place = divmod(step, self.per_epoch)
         if epoch != self.epoch:
-            self.epoch, self.order = epoch, self._epoch_order(random.Random(hash((self.seed, epoch))))
-        chance = random.Random(hash((self.seed, step, -1)))
+            self.epoch, self.order = epoch, self._epoch_order(python_random(self.seed, epoch))
+        chance = python_random(self.seed, step, -1)
         variant = chance.choice(self.variants)
         chosen = self.order[place]
         starts = [chance.random() for _ in chosen]

@@ -28,8 +28,8 @@ THEME = gr.themes.Base(
 LAUNCH = {
     "theme": THEME,
     "css": (Path(__file__).parent / "page.css").read_text(),
-    "head": f"<script>{(Path(__file__).parent / 'microphone.js').read_text()}</script>"
-    "<style>@keyframes kb-pulse { 50% { opacity: .2; } }</style>",  # a component's own style cannot hold keyframes
+    "head": "".join(f"<script>{(Path(__file__).parent / name).read_text()}</script>" for name in ("microphone.js", "upload.js"))
+    + "<style>@keyframes kb-pulse { 50% { opacity: .2; } }</style>",  # a component's own style cannot hold keyframes
     "max_file_size": f"{reading.MAX_MB}mb",
     "max_threads": EVENTS,
     "state_session_capacity": SESSIONS,

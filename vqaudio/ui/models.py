@@ -3,7 +3,6 @@
 Nobody writes to them, so all threads use the same ones.
 """
 
-import json
 import logging
 import os
 import threading
@@ -14,6 +13,7 @@ import vqaudio
 from vqaudio import hub
 from vqaudio.codec import Codec
 from vqaudio.errors import InputError
+from vqaudio.json_files import read_json
 from vqaudio.vqa import VqaHeader
 
 ORDER = ("voice-16khz", "notes-16khz", "fsdd-8khz")  # of the picker; the first that is here is what a new page has
@@ -193,8 +193,8 @@ def _folder(source: str) -> Path:
 def _config(folder: Path) -> dict:
     """A folder's config.json; empty where it has none that can be read."""
     try:
-        config = json.loads((folder / "config.json").read_text())
-    except (OSError, ValueError):
+        config = read_json(folder / "config.json")
+    except InputError:
         return {}
     return config if isinstance(config, dict) else {}
 

@@ -2,26 +2,28 @@
 
 What is known of a recording comes from a table, or else from where it lies:
 
-- `metadata.csv` or `labels.csv` in the folder, in UTF-8: the column `file_name` (or `file`, `path`, or else the first) says where
-  the recording is; a column `split` says which part it belongs to; every other column is a label. This is also the layout of
-  Hugging Face's AudioFolder.
+- `metadata.csv` or `labels.csv` in the folder, in UTF-8, with commas, semicolons or tabs: the column `file_name` (or one of
+  `tables.FILE_COLUMNS`, or else the first) says where the recording is; a column `split` says which part it belongs to; every
+  other column is a label. This is also the layout of Hugging Face's AudioFolder.
 - without it, the label is the sub-folder that the recording is in.
 
 Where no table says the part, a hash of the file's name does: a tenth each for validation and test. It stays when files are
 added, and is the same on every machine.
 """
 
-import csv
 import hashlib
 import itertools
 import os
 import sys
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from vqaudio.data.clips import Clip, Split
-from vqaudio.data.sources import PARTS, Source, label_lists, read_all, sound_of
+from vqaudio.data import tables
+from vqaudio.data.clips import About, Clip, Split
+from vqaudio.data.sources import PARTS, Source, files_in, label_lists, read_all, sound_of
 from vqaudio.errors import InputError
 
 SAMPLE_RATE = 16_000
@@ -29,16 +31,16 @@ PIECE_S = 10.0  # longer recordings are cut into equal pieces of at most so many
 SHARE = 0.1  # of the recordings, each, for validation and test
 FEWEST = 3  # recordings: one for each part
 FEW = 1000  # up to so many recordings, every part is seen to have one; beyond, the hash gives each part its share
-TABLES = ("metadata.csv", "labels.csv")
-FILE_COLUMNS = ("file_name", "file", "path", "filename")
-SPLIT_NAMES = {
-    **dict.fromkeys(("train", "training"), "train"), **dict.fromkeys(("test", "testing"), "test"),
-    **dict.fromkeys(("validation", "valid", "val", "dev"), "validation"),
-}
+ABOUT = About(
+    name="a folder of recordings",
+    trained="Trained on a folder of recordings. Its parts are those that its table names, or follow from a hash of file names.",
+    knows="It knows what is in those recordings.",
+)
 ENDINGS = (
     *(".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".mp4", ".aac", ".webm", ".mkv", ".mka", ".aif", ".aiff"),
-    *(".aifc", ".caf", ".w64", ".au", ".snd", ".amr", ".wma", ".3gp", ".mov"),
+    *(".aifc", ".caf", ".w64", ".au", ".snd", ".amr", ".wma", ".3gp", ".mov", ".wave", ".mp2", ".spx", ".sph", ".voc"),
 )
+STARTS = (b"fLaC", b"OggS", b"ID3", b"RF64", b"caff", b".snd", b"NIST_1A", b"Creative Voi", b"#!AMR", b"wvpk")
 
 
 def load_split(split: str, root: str | os.PathLike | None = None, sample_rate: int = SAMPLE_RATE) -> Split:
@@ -61,9 +63,10 @@ def load_split(split: str, root: str | os.PathLike | None = None, sample_rate: i
     if split == "train":
         _tell_one_class(found, labels)
     chosen = [source for source in found if source.part == split]
-    clips, _ = read_all(chosen, clips_of, sample_rate)
+    clips, bad = read_all(chosen, clips_of, sample_rate)
     if not clips:
-        raise InputError(f"None of the {len(chosen)} recordings in {root} that are for {split} can be read.")
+        first = f" The first: {bad[0][1]}" if bad else ""
+        raise InputError(f"None of the {len(chosen)} recordings in {root} that are for {split} can be read.{first}")
     return Split(tuple(clips), sample_rate, labels)
 
 
@@ -74,13 +77,14 @@ def sources(root: str | os.PathLike | None) -> Iterator[Source]:
     base = Path(root)
     if not base.is_dir():
         raise InputError(f"There is no folder {base}.")
-    table = next((base / name for name in TABLES if (base / name).is_file()), None)
-    found = _from_table(base, table) if table else _from_folders(base)
+    table, others = next((base / name for name in tables.NAMES if (base / name).is_file()), None), Counter()
+    found = tables.recordings(base, table, part_of) if table else _from_folders(base, others)
     few = list(itertools.islice(found, FEW))
     if len(few) < FEWEST:
         told = f"only {len(few)} recording{'s' if len(few) > 1 else ''}" if few else "no audio"
         where = f"{table} names" if table else f"{base} holds"
-        raise InputError(f"{where} {told}; at least {FEWEST} are needed: to learn from, to choose by, and to test on.")
+        beside = f" beside {', '.join(f'{n} {ending}' for ending, n in others.most_common(3))}" if others else ""
+        raise InputError(f"{where} {told}{beside}; at least {FEWEST} are needed: to learn from, to choose by, and to test on.")
     yield from few if len(few) == FEW else _every_part(few)
     yield from found
 
@@ -108,61 +112,38 @@ def _place(name: str) -> float:
 
 def _every_part(few: list[Source]) -> list[Source]:
     """The same recordings, so that none of the parts is empty: it gets the one whose hash lies next to it."""
-    parts = {source.name: source.part for source in few}
-    order = sorted(parts, key=_place)
+    parts = [source.part for source in few]
+    order = sorted(range(len(few)), key=lambda i: _place(few[i].name))
     for part, wanted in (("validation", order), ("test", order[1:]), ("train", order[::-1])):
-        if part not in parts.values():
-            parts[next(name for name in wanted if list(parts.values()).count(parts[name]) > 1)] = part
-    return [Source(source.path, source.name, parts[source.name], source.labels) for source in few]
+        if part not in parts:
+            parts[next(i for i in wanted if parts.count(parts[i]) > 1)] = part
+    return [replace(source, part=part) for source, part in zip(few, parts)]
 
 
-def _from_folders(base: Path) -> Iterator[Source]:
-    for folder, inside, files in os.walk(base):
-        inside[:] = sorted(name for name in inside if not name.startswith("."))
-        label = {} if Path(folder) == base else {"label": _readable(Path(folder).name)}
-        for file in sorted(files):
-            if Path(file).suffix.lower() in ENDINGS and not file.startswith("."):
-                path = Path(folder, file)
-                name = _readable(path.relative_to(base).as_posix())
-                yield Source(path, name, part_of(name), label)
+def _from_folders(base: Path, others: Counter) -> Iterator[Source]:
+    """Every recording. Counts the endings of what is no audio in `others`."""
+    for path in files_in(base):
+        if path.suffix.lower() not in ENDINGS and not _is_audio(path):
+            others[path.suffix or "without ending"] += 1
+            continue
+        label = {} if path.parent == base else {"label": _readable(path.parent.name)}
+        name = _readable(path.relative_to(base).as_posix())
+        yield Source(path, name, part_of(name), label)
+
+
+def _is_audio(path: Path) -> bool:
+    """Whether a file without a usual ending begins as audio does."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(12)
+    except OSError:
+        return False
+    return start.startswith(STARTS) or start[:4] + start[8:] in (b"RIFFWAVE", b"FORMAIFF", b"FORMAIFC")
 
 
 def _readable(name: str) -> str:
     """A name whose bytes are not UTF-8, as text."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
-
-
-def _from_table(base: Path, table: Path) -> Iterator[Source]:
-    """One row after the other; a row that makes no sense is an error, for silence would lose recordings."""
-    try:
-        with table.open(newline="", encoding="utf-8-sig") as file:
-            rows = csv.DictReader(file)
-            columns = rows.fieldnames or []
-            if not columns:
-                raise InputError(f"{table} is empty: its first line names the columns, such as file_name,label.")
-            where = next((name for name in FILE_COLUMNS if name in columns), columns[0])
-            for row in rows:
-                yield _from_row(base, table, rows.line_num, row, where)
-    except UnicodeDecodeError:
-        raise InputError(f"{table} is not text in UTF-8: save it as CSV UTF-8.") from None
-    except csv.Error as error:
-        raise InputError(f"{table} is not a table that can be read: {error}.") from None
-
-
-def _from_row(base: Path, table: Path, line: int, row: dict, where: str) -> Source:
-    name = (row.get(where) or "").strip()
-    path = Path(os.path.normpath(base / name))
-    if not name or not path.is_relative_to(base):
-        raise InputError(f"{table}, line {line}: {where} should name a file in this folder; it says {name!r}.")
-    said = (row.get("split") or "").strip().lower()
-    if said and said not in SPLIT_NAMES:
-        raise InputError(f"{table}, line {line}: the split is train, validation or test; not {said!r}.")
-    labels = {
-        kind: value.strip() for kind, value in row.items()
-        if kind not in (where, "split", None) and isinstance(value, str) and value.strip()
-    }
-    name = path.relative_to(base).as_posix()
-    return Source(path, name, SPLIT_NAMES[said] if said else part_of(name), labels)
 
 
 def _tell_one_class(found: list[Source], labels: dict) -> None:

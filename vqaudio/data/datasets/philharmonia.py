@@ -10,7 +10,7 @@ from pathlib import Path
 
 from vqaudio.data import notes
 from vqaudio.data.clips import About, Clip, Split
-from vqaudio.data.sources import Source, read_all
+from vqaudio.data.sources import Source, files_in, read_all
 from vqaudio.errors import InputError
 
 SAMPLE_RATE = notes.SAMPLE_RATE
@@ -22,14 +22,16 @@ INSTRUMENTS = (
 DYNAMICS = ("pianissimo", "piano", "mezzo-piano", "mezzo-forte", "forte", "fortissimo")
 ABOUT = About(
     name="notes of thirteen instruments, played by the Philharmonia Orchestra",
-    parts="Trained on about 84 in a hundred of the notes; weights and settings chosen on six; the numbers below are from the "
-    "ten that nothing was trained or chosen on. Which is which follows from a hash of the recording's name.",
-    heard="Means over the notes.",
+    trained="Trained on about 84 in a hundred of the notes; weights and settings chosen on six. Which is which follows from a "
+    "hash of the recording's name.",
+    tested="The test part is the ten in a hundred that nothing was trained or chosen on.",
+    heard="Means over the {clips} notes.",
     knows="It knows single notes of wind, brass and plucked instruments, A sharp 0 to E 7, at most 4 s long.",
     beyond="Chords, voices and noise come back recognisable at best",
     licence="cc-by-4.0",
     source="Notes recorded by the [Philharmonia Orchestra](https://philharmonia.co.uk/resources/sound-samples/), free for any "
     "use but not to be passed on as samples: this folder holds none. The weights are CC BY 4.0.",
+    tags=("music",),
 )
 
 
@@ -55,7 +57,8 @@ def load_split(split: str, root: str | os.PathLike | None = None, sample_rate: i
 
 def sources(root: str | os.PathLike | None = None) -> Iterator[Source]:
     """Every note with its part, in the order of their names; what is named otherwise, or of another instrument, is none."""
-    for path in sorted(recordings(root).rglob("*_*_*_*_*"), key=lambda path: path.stem):
+    notes_like = (path for path in files_in(recordings(root)) if path.name.count("_") >= 4)
+    for path in sorted(notes_like, key=lambda path: path.stem):
         instrument, pitch, _, dynamics, *_ = path.stem.split("_")
         try:
             labels = {"pitch": str(notes.midi_of(pitch)), "instrument": instrument}

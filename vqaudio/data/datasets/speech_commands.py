@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from vqaudio.data.batches import pad
-from vqaudio.data.clips import Clip, Split
+from vqaudio.data.clips import About, Clip, Split
 from vqaudio.data.datasets import fsdd
 from vqaudio.data.download import fetch_unpacked
 from vqaudio.data.sources import PARTS, Source, read_all, sound_of
@@ -36,6 +36,11 @@ MAX_FILES, MAX_BYTES = 150_000, 6 * 2**30  # v0.02 has 105,829 recordings in 3.3
 LARGEST = {".wav": 200_000, ".txt": 10_000_000, ".md": 1_000_000}  # bytes of one file, by its ending
 LARGEST_NOISE = 20_000_000
 SHARE = 10.0  # per cent, each, of validation and test
+ABOUT = About(
+    name="Speech Commands", trained="The parts are the dataset's own: nobody speaks in two of them.",
+    knows="It knows single English words, each spoken into an everyday microphone.", licence="cc-by-4.0",
+    source="[Speech Commands](https://arxiv.org/abs/1804.03209) (Warden 2018) is licensed CC BY 4.0.", tags=("speech",),
+)
 _NAME = re.compile(r"^(.+)_nohash_(\d+)\.wav$")
 _BUCKETS = 2**27 - 1  # of the dataset's rule
 

@@ -22,9 +22,9 @@ from pathlib import Path
 
 import torch
 
-from vqaudio.data.clips import About, Clip, Split
+from vqaudio.data.clips import About, Clip, Split, check_rate
 from vqaudio.data.datasets import fsdd
-from vqaudio.data.sources import Source, sound_of
+from vqaudio.data.sources import Source, files_in, sound_of
 from vqaudio.errors import InputError
 from vqaudio.progress import bar
 
@@ -38,12 +38,13 @@ VALIDATION_SHARE = 1 / 16
 ABOUT = About(
     name="recordings of more than a hundred voices (wake words, spoken commands, a speaker of VCTK, one of Russian, digits; the "
     "codec also telephone prompts in five languages)",
-    parts="Trained on fifteen in sixteen of the recordings of wake-words, spoken-commands, vctk-p239 and festvox-ru, and on "
+    trained="Trained on fifteen in sixteen of the recordings of wake-words, spoken-commands, vctk-p239 and festvox-ru, and on "
     "FSDD's takes 10 to 49; the codec, on a GPU, also on five minutes of each of asterisk's voices. Weights and settings were "
-    "chosen on the rest; the numbers below are from 300 clips of Speech Commands v0.01, which nothing was trained or chosen on: "
-    "other people, words, rooms and microphones.",
-    heard="PESQ (wide band), ESTOI and DNSMOS are means over 30 rows of ten clips; mel-L1, MR-STFT and SI-SDR over the 300 "
-    "clips; speaker similarity is the cosine of resemblyzer's embeddings, a mean over speakers.",
+    "chosen on the rest.",
+    tested="The test clips are of Speech Commands v0.01, which nothing was trained or chosen on: other people, words, rooms and "
+    "microphones.",
+    heard="PESQ (wide band), ESTOI and DNSMOS are means over {utterances} rows of ten clips; mel-L1, MR-STFT and SI-SDR over the "
+    "{clips} clips; speaker similarity is the cosine of resemblyzer's embeddings, a mean over speakers.",
     knows="It knows voices, most of them speaking English into everyday microphones.",
     beyond="Music, noise and several people at once come back recognisable at best",
     licence="cc-by-sa-4.0",
@@ -53,18 +54,21 @@ ABOUT = About(
     "Allison Smith, June Wallack and others (CC BY-SA 3.0, the Russian ones CC BY 3.0), the "
     "[Free Spoken Digit Dataset](https://github.com/Jakobovski/free-spoken-digit-dataset) (CC BY-SA 4.0); the test clips are of "
     "[Speech Commands](https://arxiv.org/abs/1804.03209) (Warden 2018, CC BY 4.0). The weights are CC BY-SA 4.0.",
+    tags=("speech",),
 )
 
 
-def load_split(split: str, root: str | os.PathLike | None = None) -> Split:
+def load_split(split: str, root: str | os.PathLike | None = None, sample_rate: int = SAMPLE_RATE) -> Split:
     """Read "train", "validation" or "test" from the folders above under `root`; those that are not there are left out.
 
     Args:
         root: the folder that holds them; None: $VQAUDIO_DATA, or the folder above it.
+        sample_rate: Hz, 16,000.
 
     Raises:
-        InputError: no such split, none of its folders, or a file that cannot be read.
+        InputError: no such split, another rate, none of its folders, or a file that cannot be read.
     """
+    check_rate("voice", SAMPLE_RATE, sample_rate)
     if split not in SPLITS:
         raise InputError(f"The voices have the splits {', '.join(SPLITS)}; not {split!r}.")
     chosen = [source for source in sources(root) if source.part == split]
@@ -88,7 +92,7 @@ def sources(root: str | os.PathLike | None = None) -> Iterator[Source]:
     """Every recording with its part; of FSDD the first digit of each row of ten stands for the row."""
     base = _base(root)
     for folder in (*FOLDERS, TEST_FOLDER):
-        for path in sorted((base / folder).rglob("*")):
+        for path in sorted(files_in(base / folder) if (base / folder).is_dir() else ()):
             if path.suffix in (".flac", ".wav"):
                 name = path.relative_to(base).with_suffix("").as_posix()
                 part = "test" if folder == TEST_FOLDER else "validation" if _held_out(name) else "train"

@@ -11,6 +11,7 @@ from pydantic import Field
 from vqaudio import sfz
 from vqaudio.pitches import key_of
 from vqaudio.ui import models, playing, pools, reading, turns, wire
+from vqaudio.ui.api.schemas import OBJECT, optional
 
 
 def sampler(
@@ -53,7 +54,8 @@ class Asked(playing.Sounding):
 def add_endpoints() -> None:
     """Name the endpoint inside the current Blocks; its components are never shown."""
     low, high = gr.Textbox("C3", visible=False, label="Low"), gr.Textbox("C5", visible=False, label="High")
-    labels, prior = gr.JSON(visible=False, label="Labels"), gr.Textbox("", visible=False, label="Prior")
+    labels = optional(gr.JSON(visible=False, label="Labels"), OBJECT)
+    prior = gr.Textbox("", visible=False, label="Prior")
     seconds = gr.Number(sfz.SECONDS, visible=False, label="Seconds")
     take = gr.Number(0, precision=0, visible=False, label="Take")
     turns.endpoint(

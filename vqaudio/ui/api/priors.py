@@ -14,6 +14,7 @@ from vqaudio.codec import Codec
 from vqaudio.codes import Codes, together
 from vqaudio.errors import InputError
 from vqaudio.ui import models, pools, reading, turns, verbs, wire
+from vqaudio.ui.api.schemas import LIST, NUMBER, OBJECT, optional
 from vqaudio.ui.clip import inpainting, sampling
 from vqaudio.ui.clip.sampling import Settings, Variation
 from vqaudio.ui.clip.selection import Mask, Rectangle, mask_of
@@ -179,11 +180,13 @@ def _described(made: Variation) -> dict:
 def add_endpoints() -> None:
     """Name the endpoints inside the current Blocks; their components are never shown."""
     sound_in = reading.only_uploads(gr.Audio(type="filepath", visible=False, label="Sound"))
-    rectangles, labels = gr.JSON(visible=False, label="Rectangles"), gr.JSON(visible=False, label="Labels")
+    rectangles = optional(gr.JSON(visible=False, label="Rectangles"), LIST)
+    labels = optional(gr.JSON(visible=False, label="Labels"), OBJECT)
     prior, local = gr.Textbox("", visible=False, label="Prior"), gr.Checkbox(False, visible=False, label="Local")
 
     def numbers(**values) -> list:
-        return [gr.Number(value, visible=False, label=name.replace("_", " ").capitalize()) for name, value in values.items()]
+        labels = {name.replace("_", " ").capitalize(): value for name, value in values.items()}
+        return [optional(gr.Number(value, visible=False, label=label), NUMBER) for label, value in labels.items()]
 
     seconds = numbers(seconds=None)
     chosen = numbers(temperature=None, top_k=None, top_p=None, steps=None, guidance=None, seed=None)

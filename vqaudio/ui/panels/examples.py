@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import gradio as gr
+from gradio import FileData
+from gradio.processing_utils import save_file_to_cache
 
 from vqaudio.ui import models
 
@@ -49,19 +51,31 @@ def all_clips() -> dict[str, Clips]:
 def view(sound: gr.Audio, picker: gr.Radio) -> None:
     """Show the examples of the picker's codec, and change them with it."""
     known, first = all_clips(), folder_of(next(iter(models.names()), None))
-    sets = {
-        name: gr.Examples(
-            [[str(path)] for path in clips.clips], sound, example_labels=list(clips.clips.values()), label=clips.credit,
-            api_name=False, visible=name == first, elem_id=f"examples-{name.strip('.') or 'usual'}",
-        )
-        for name, clips in known.items()
-    }  # fmt: skip
+    sets = {name: _buttons(name, clips, sound, visible=name == first) for name, clips in known.items()}
 
     def follow(model: str | None):
         shown = folder_of(model)
         told = [gr.update(visible=name == shown) for name in sets]
         return told if len(told) != 1 else told[0]
 
-    picker.change(
-        follow, picker, [part.dataset for part in sets.values()], api_visibility="private", show_progress="hidden", queue=False
-    )
+    picker.change(follow, picker, list(sets.values()), api_visibility="private", show_progress="hidden", queue=False)
+
+
+def _buttons(name: str, clips: Clips, sound: gr.Audio, visible: bool) -> gr.Dataset:
+    """A button for each clip, which puts a copy of it into `sound`.
+
+    gr.Examples would run ffprobe on each clip while the app starts, and lose its copies when `delete_cache` removes them.
+    """
+    labels, paths = list(clips.clips.values()), list(clips.clips)
+    buttons = gr.Dataset(
+        components=["textbox"], samples=[[label] for label in labels], sample_labels=labels, type="index", label=clips.credit,
+        visible=visible, elem_id=f"examples-{name.strip('.') or 'usual'}",
+    )  # fmt: skip
+
+    def choose(index):
+        if not (isinstance(index, int) and 0 <= index < len(paths)):
+            return gr.skip()
+        return FileData(path=save_file_to_cache(paths[index], sound.GRADIO_CACHE), orig_name=paths[index].name)
+
+    buttons.click(choose, buttons, sound, show_progress="hidden", postprocess=False, queue=False, api_visibility="private")
+    return buttons

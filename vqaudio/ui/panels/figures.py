@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from functools import cache
 from html import escape
 
-from vqaudio import plots
 from vqaudio.analysis.exploration import Exploration
 from vqaudio.codec import Codec
 from vqaudio.errors import InputError
@@ -56,7 +55,14 @@ def _page(codec: Codec) -> str:
 
 
 def _figures(known: Exploration) -> Iterator[tuple]:
-    """(name, title, caption, figure) of all that can be drawn."""
+    """(name, title, caption, SVG) of all that can be drawn."""
+    from vqaudio import plots  # Matplotlib, which nothing else in the app needs
+
+    for name, title, said, figure in _drawn(plots, known):
+        yield name, title, said, plots.picture(figure, "svg")
+
+
+def _drawn(plots, known: Exploration) -> Iterator[tuple]:
     shown = len(known.map.x)
     said = MAP.format(columns=known.columns, part=known.part, shown=shown)
     yield "map", "A map of the latents", said, plots.map_figure(known.map, known.values)
@@ -69,12 +75,12 @@ def _figures(known: Exploration) -> Iterator[tuple]:
         yield f"training-{i + 1}", title, TRAINING, plots.training_figure(curves)
 
 
-def _shown(name: str, title: str, caption: str, figure) -> str:
+def _shown(name: str, title: str, caption: str, svg: bytes) -> str:
     """A figure with its title, its caption and two links, which take what is shown: it is sent once."""
-    svg, name = f"data:image/svg+xml;base64,{b64encode(plots.picture(figure, 'svg')).decode()}", escape(name)
+    name = escape(name)
     return (
         f'<section class="vq-figure"><h3>{title}</h3><p class="vq-note">{escape(caption)}</p>'
-        f'<div><img alt="{title}: {escape(caption)}" src="{svg}"></div>'
+        f'<div><img alt="{title}: {escape(caption)}" src="data:image/svg+xml;base64,{b64encode(svg).decode()}"></div>'
         f'<p><a href="#" onclick="{TAKE_SVG}" download="{name}.svg">Save as SVG</a>'
         f'<a href="#" onclick="{TAKE_PNG}" download="{name}.png">Save as PNG</a></p></section>'
     )

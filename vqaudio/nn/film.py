@@ -1,0 +1,131 @@
+"""Layers of "FiLM: Visual Reasoning with a General Conditioning Layer" (Perez et al. 2018).
+
+A question, read by recurrent layers, scales and shifts the channels of a picture's features. Feature maps are [B, C, H, W].
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.rnn import pack_padded_sequence
+
+Pair = tuple[int, int]
+
+
+class FiLMGenerator(nn.Module):
+    """Question -> vector: token embeddings, stacked GRU layers, the last state of the upper one."""
+
+    def __init__(self, vocabulary: int, embedding: int = 64, hidden: int = 128, layers: int = 2):
+        super().__init__()
+        self.embedding = nn.Embedding(vocabulary, embedding, padding_idx=0)
+        self.gru = nn.GRU(embedding, hidden, layers, batch_first=True)
+
+    def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
+        """Tokens int [B, L], lengths [B] in 1..L -> [B, hidden]; what follows a question's length does not count."""
+        packed = pack_padded_sequence(self.embedding(tokens), lengths.cpu(), batch_first=True, enforce_sorted=False)
+        return self.gru(packed)[1][-1]
+
+
+class FiLM(nn.Module):
+    """gamma * h + beta for every channel, both linear in the question's vector (equations 1 and 2)."""
+
+    def __init__(self, conditions: int, channels: int):
+        super().__init__()
+        self.gamma = nn.Linear(conditions, channels)
+        self.beta = nn.Linear(conditions, channels)
+        nn.init.ones_(self.gamma.bias)  # section 2.1: an untrained question changes nothing much
+
+    def forward(self, h: Tensor, q: Tensor) -> Tensor:
+        """Features [B, C, H, W], question [B, conditions] -> [B, C, H, W]."""
+        return self.gamma(q)[:, :, None, None] * h + self.beta(q)[:, :, None, None]
+
+
+class Concatenation(nn.Module):
+    """What FiLM is compared with: the question's vector beside the channels of every cell, then a 1x1 convolution."""
+
+    def __init__(self, conditions: int, channels: int):
+        super().__init__()
+        self.mix = nn.Conv2d(channels + conditions, channels, 1)
+
+    def forward(self, h: Tensor, q: Tensor) -> Tensor:
+        """Features [B, C, H, W], question [B, conditions] -> [B, C, H, W]."""
+        return self.mix(torch.cat([h, q[:, :, None, None].expand(-1, -1, *h.shape[-2:])], 1))
+
+
+class AddCoordinates(nn.Module):
+    """Append two maps from -1 to 1, the row's and the column's; no parameters.
+
+    Args:
+        rows, columns: whether that coordinate is there; one that is switched off is 0 everywhere, so that shapes stay.
+    """
+
+    def __init__(self, rows: bool = True, columns: bool = True):
+        super().__init__()
+        self.rows, self.columns = rows, columns
+
+    def forward(self, h: Tensor) -> Tensor:
+        """[B, C, H, W] -> [B, C + 2, H, W]."""
+        down = torch.linspace(-1, 1, h.shape[-2], device=h.device, dtype=h.dtype) * self.rows
+        along = torch.linspace(-1, 1, h.shape[-1], device=h.device, dtype=h.dtype) * self.columns
+        maps = torch.stack(torch.meshgrid(down, along, indexing="ij"))
+        return torch.cat([h, maps.expand(len(h), -1, -1, -1)], 1)
+
+
+class ResBlock(nn.Module):
+    """1x1 convolution and ReLU; convolution, BatchNorm without affine, FiLM, ReLU; plus the first convolution's output."""
+
+    def __init__(self, inputs: int, channels: int, conditions: int, kernel: Pair = (3, 3), film: type[nn.Module] = FiLM):
+        super().__init__()
+        self.project = nn.Conv2d(inputs, channels, 1)
+        self.convolve = nn.Conv2d(channels, channels, kernel, padding="same")
+        self.norm = nn.BatchNorm2d(channels, affine=False)
+        self.film = film(conditions, channels)
+
+    def forward(self, h: Tensor, q: Tensor) -> Tensor:
+        """Features [B, inputs, H, W], question [B, conditions] -> [B, channels, H, W]."""
+        first = F.relu(self.project(h))
+        return first + F.relu(self.film(self.norm(self.convolve(first)), q))
+
+
+class SameConvolution(nn.Conv2d):
+    """A strided convolution whose output has ceil(n / stride) rows and columns; the padding is even, or one more at the end."""
+
+    def forward(self, h: Tensor) -> Tensor:
+        pads = []
+        for size, kernel, stride in zip(h.shape[:-3:-1], self.kernel_size[::-1], self.stride[::-1]):
+            total = max(0, (-(-size // stride) - 1) * stride + kernel - size)
+            pads += [total // 2, total - total // 2]
+        return super().forward(F.pad(h, pads))
+
+
+class FeatureExtractor(nn.Sequential):
+    """Picture -> features: 4x4 convolution, BatchNorm, ReLU, once for each of the strides."""
+
+    def __init__(self, inputs: int, channels: tuple[int, ...], strides: tuple[Pair, ...]):
+        widths = (inputs, *channels)
+        super().__init__(
+            *(
+                nn.Sequential(SameConvolution(i, o, 4, stride), nn.BatchNorm2d(o), nn.ReLU())
+                for i, o, stride in zip(widths, channels, strides, strict=False)
+            )
+        )
+
+
+class Classifier(nn.Module):
+    """1x1 convolution and ReLU, maximum over all cells, dense layer and ReLU, dense layer to the answers.
+
+    Args:
+        with_mean: the mean over all cells beside the maximum, which makes counting easier.
+    """
+
+    def __init__(self, inputs: int, channels: int, hidden: int, answers: int, with_mean: bool = False):
+        super().__init__()
+        self.with_mean = with_mean
+        self.project = nn.Conv2d(inputs, channels, 1)
+        self.hidden = nn.Linear(channels * (1 + with_mean), hidden)
+        self.answers = nn.Linear(hidden, answers)
+
+    def forward(self, h: Tensor) -> Tensor:
+        """[B, C, H, W] -> logits [B, answers]."""
+        cells = F.relu(self.project(h)).flatten(2)
+        pooled = torch.cat([cells.amax(-1), cells.mean(-1)], -1) if self.with_mean else cells.amax(-1)
+        return self.answers(F.relu(self.hidden(pooled)))

@@ -1,0 +1,185 @@
+"""Training a network that answers questions: one question a picture an epoch, cross-entropy over the answers."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vqaudio.questions.examples import Examples, answer_all
+from vqaudio.questions.film import QuestionModel
+from vqaudio.questions.grammar import VALUES
+from vqaudio.training.loop import Place
+
+
+@dataclass(frozen=True)
+class QuestionTraining:
+    """The batches and the losses of a network that answers questions."""
+
+    epochs: int = 100
+    batch_size: int = 64
+    """Questions a step."""
+    questions_per_picture: int = 1
+    """Drawn for every picture in every epoch; they share the extractor's features."""
+    learning_rate: float = 3e-4
+    sound_labels: float = 0.0
+    """Weight of a second loss, for sound scenes: each column of the features tells the attributes of the sound that starts in it,
+    by a linear layer that is not part of the model."""
+    program_labels: float = 0.0
+    """Weight of a third loss, for sound scenes: the columns of the last block's output tell which sounds the program's last step
+    is about, and which sound its relation starts from."""
+    shift: int = 0
+    """Of sound: pictures are shifted in time by up to this many columns."""
+    tilt: float = 0.0
+    """Of sound: a random straight line over the bands, up to this much at their ends, is added; 0.1 is 8 dB."""
+    validation_pictures: int = 250
+    """How many pictures of the validation part are looked at in each validation."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Pictures [B, H, W, C] and B * n questions, n for each picture in a row; see `Examples`."""
+
+    pictures: Tensor
+    tokens: Tensor
+    lengths: Tensor
+    answers: Tensor
+    sounds: Tensor | None = None
+    selected: Tensor | None = None
+
+    def to(self, device: torch.device) -> "Batch":
+        return Batch(*(part if part is None else part.to(device) for part in vars(self).values()))
+
+
+class QuestionObjective(nn.Module):
+    """forward returns the loss."""
+
+    def __init__(self, model: QuestionModel, settings: QuestionTraining):
+        super().__init__()
+        self.model, self.settings = model, settings
+        c, outputs = model.config, sum(len(values) for values in VALUES.values())
+        self.sounds = nn.Conv1d(c.extractor_channels[-1], 1 + outputs, 1) if settings.sound_labels else None
+        self.programs = nn.Conv1d(c.channels, 2, 1) if settings.program_labels else None
+
+    def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """(loss, its terms)."""
+        features = self.model.features(batch.pictures)
+        each = len(batch.tokens) // len(features)
+        blocks = self.model.condition(features.repeat_interleave(each, 0), batch.tokens, batch.lengths)
+        logits = self.model.classify(blocks)
+        loss = answer_loss = F.cross_entropy(logits, batch.answers)
+        terms = {"loss": answer_loss, "accuracy": (logits.argmax(-1) == batch.answers).float().mean()}
+        if batch.sounds is not None:
+            columns, picture, inside = _columns(batch.sounds, features.shape[-1], batch.pictures.shape[2])
+            if self.sounds is not None:
+                terms["sounds"] = _sound_loss(self.sounds(features.mean(-2)), batch.sounds[inside][:, 1:], picture, columns)
+                loss = loss + self.settings.sound_labels * terms["sounds"]
+            if self.programs is not None:
+                cells = self.programs(blocks.mean(-2)).unflatten(0, (-1, each))[picture, :, :, columns]
+                wanted = batch.selected.unflatten(0, (-1, each)).movedim(-1, 1)[inside]
+                terms["programs"] = F.binary_cross_entropy_with_logits(cells, wanted.float())
+                loss = loss + self.settings.program_labels * terms["programs"]
+        return loss, terms
+
+
+def _columns(sounds: Tensor, columns: int, width: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Of all sounds of a batch: the features' column where each starts, its picture's number, and bool [B, 10]: which exist."""
+    inside = sounds[..., 0] >= 0
+    return (sounds[..., 0] * columns // width)[inside], torch.nonzero(inside)[:, 0], inside
+
+
+def _sound_loss(logits: Tensor, attributes: Tensor, picture: Tensor, columns: Tensor) -> Tensor:
+    """Logits [B, 1 + outputs, columns], attributes [sounds, 5]: whether a sound starts in a column, and which one."""
+    starts = torch.zeros_like(logits[:, 0])
+    starts[picture, columns] = 1.0
+    loss = F.binary_cross_entropy_with_logits(logits[:, 0], starts)
+    parts = logits[picture, 1:, columns].split([len(values) for values in VALUES.values()], -1)
+    for part, wanted in zip(parts, attributes.T):
+        loss = loss + F.cross_entropy(part, wanted)
+    return loss
+
+
+class QuestionTask:
+    """Trains a network that answers questions; see `training.loop.Task`."""
+
+    def __init__(
+        self, model: QuestionModel, settings: QuestionTraining, train: Examples, validation: Examples, seed: int, place: Place
+    ):
+        self.model, self.settings, self.train, self.validation = model, settings, train, validation
+        self.seed, self.place = seed, place
+        self.objective = place.wrap(QuestionObjective(model, settings))
+        self.modules = {"model": model}
+        heads = {"sounds": self._plain.sounds, "programs": self._plain.programs}
+        self.modules |= {name: head for name, head in heads.items() if head is not None}
+        self.optimisers = {"model": torch.optim.Adam(self.objective.parameters())}
+        self.learning_rates = {"model": settings.learning_rate}
+
+    @property
+    def _plain(self) -> QuestionObjective:
+        return getattr(self.objective, "module", self.objective)
+
+    @property
+    def pictures_per_step(self) -> int:
+        return max(1, self.settings.batch_size // self.settings.questions_per_picture)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps, over all processes together, in which every picture occurs once; an incomplete last batch is left out."""
+        return max(1, len(self.train.of_picture) // (self.pictures_per_step * self.place.world))
+
+    def train_step(self, step: int) -> dict[str, Tensor]:
+        self.objective.train()
+        loss, terms = self.objective(self.batch(step).to(self.place.device))
+        self.optimisers["model"].zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimisers["model"].step()
+        return terms
+
+    def batch(self, step: int) -> Batch:
+        """The batch of a step; it follows from (seed, step, rank) alone."""
+        epoch, at = divmod(step, self.steps_per_epoch)
+        order = np.random.default_rng([self.seed, epoch]).permutation(len(self.train.of_picture))
+        start = (at * self.place.world + self.place.rank) * self.pictures_per_step
+        chosen = np.sort(order[start : start + self.pictures_per_step])
+        rngs = [np.random.default_rng([self.seed, epoch, int(index)]) for index in chosen]
+        asked = torch.tensor([q for index, rng in zip(chosen, rngs) for q in self._questions(index, rng)])
+        lengths = self.train.lengths[asked]
+        tokens = self.train.tokens[asked, : int(lengths.max())]
+        pictures = torch.from_numpy(self.train.pictures[chosen].astype(np.float32))
+        sounds = self.train.sounds[chosen].clone() if self.train.sounds is not None else None
+        if sounds is not None and (self.settings.shift or self.settings.tilt):
+            for picture, row, rng in zip(pictures, sounds, rngs):
+                self._augment(picture, row, rng)
+        selected = self.train.selected[asked] if self.train.selected is not None else None
+        return Batch(pictures, tokens, lengths, self.train.answers[asked], sounds, selected)
+
+    def _questions(self, index: int, rng: np.random.Generator) -> list[int]:
+        """Of one picture, drawn without repetition where there are enough."""
+        known, count = self.train.of_picture[index], self.settings.questions_per_picture
+        return [known[i] for i in rng.choice(len(known), count, replace=count > len(known))]
+
+    def _augment(self, picture: Tensor, sounds: Tensor, rng: np.random.Generator) -> None:
+        """Shift a picture [H, W, 1] in time, with its sounds' columns, and tilt its spectrum, in place."""
+        inside = sounds[:, 0] >= 0
+        first, most = int(sounds[inside, 0].min()), self.settings.shift
+        filled = int(picture.amax((0, 2)).nonzero().max()) + 1
+        shift = int(rng.integers(-min(first, most), min(picture.shape[1] - filled, most) + 1))
+        picture[:] = picture.roll(shift, 1)
+        sounds[inside, 0] += shift
+        line = torch.linspace(-1, 1, len(picture))[:, None, None] * float(rng.uniform(-1, 1)) * self.settings.tilt
+        picture[:] = torch.where(picture > 0, picture + line, 0).clamp_min(0)
+
+    def validate(self) -> dict[str, float]:
+        """Share of wrong answers, cross-entropy, and accuracy by question type."""
+        result = answer_all(self.model, self.validation, self.settings.validation_pictures)
+        return {
+            "error": 1 - result.accuracy, "loss": result.loss,
+            **{f"accuracy_{kind}": value for kind, value in result.by_type.items()},
+        }
+
+    def sounds(self) -> dict[str, tuple[Tensor, int]]:
+        return {}
+
+    def export(self, folder) -> None:
+        self.model.save_pretrained(folder)

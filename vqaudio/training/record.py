@@ -1,0 +1,48 @@
+"""What a run writes down about itself: training.json, which model cards repeat."""
+
+import json
+import os
+import platform
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from vqaudio.files import replace_file
+from vqaudio.provenance import recorded_command
+
+FILE = "training.json"
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What a run is given.
+
+    Attributes:
+        settings: of its recipe, such as {"codec": {"sample_rate": 8000}}.
+        data: see `data.facts`.
+        start_from: the model whose weights it starts from, with what that model was trained on; None for random weights.
+    """
+
+    settings: dict = field(default_factory=dict)
+    data: dict = field(default_factory=dict)
+    start_from: dict | None = None
+
+
+def describe_run(folder: Path, steps: int, facts: RunFacts, device: torch.device, processes: int, seconds: float, energy) -> None:
+    """Write training.json: how the weights came about; also for a run that is stopped early."""
+    described = {
+        "command": recorded_command(), "steps": steps, "seconds": seconds, "processes": processes,
+        "threads": torch.get_num_threads(), "device": _device_name(device), "torch": torch.__version__,
+        "finished": time.strftime("%Y-%m-%d"), "data": facts.data,
+    }
+    described |= {"start_from": facts.start_from} if facts.start_from else {}
+    described |= {"energy": energy} if energy else {}
+    replace_file(folder / FILE, lambda path: path.write_text(json.dumps(described, indent=1) + "\n"))
+
+
+def _device_name(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{device.type}, {os.cpu_count()} cores, {platform.machine()}"
