@@ -1,4 +1,4 @@
-"""How long priors take to write one second of new codes on one CPU thread.
+"""How long priors take, on one CPU thread, to write one second of new codes and to fill a gap.
 
 The masked prior with its default steps, with and without guidance; the autoregressive one with and without its cache of keys
 and values. CPU time, medians of interleaved turns; weights do not change the speed, and without trained ones random ones of the
@@ -14,18 +14,23 @@ import torch
 import tyro
 
 from benchmarks.measure import cpu_times, table, write_json
-from vqaudio.prior import Prior
+from vqaudio import hub
+from vqaudio.codes import Codes
+from vqaudio.prior import Prior, seeded
 
 
 def main(
     masked: str | None = "fsdd-8khz-masked", autoregressive: str | None = "fsdd-8khz-autoregressive",
-    lengths_s: tuple[float, ...] = (0.43, 1.0, 2.0, 4.0), repeats: int = 3, seed: int = 0, json: Path | None = None,
+    lengths_s: tuple[float, ...] = (0.43, 1.0, 2.0, 4.0), gap_s: float = 0.2, clips_s: tuple[float, ...] = (3.0, 274.0),
+    repeats: int = 3, seed: int = 0, json: Path | None = None,
 ) -> None:
-    """Print seconds of CPU time per second of audio that priors generate.
+    """Print seconds of CPU time per second of audio that priors generate, and for a gap that they fill.
 
     Args:
         masked, autoregressive: names in weights/, or folders; None for random weights of the recipe's shape.
         lengths_s: seconds of the clip that is generated, one clip at a time.
+        gap_s: seconds of the gap, all stages but the first, which every prior in weights/ fills.
+        clips_s: seconds of the clips that have the gap in their middle.
         repeats: turns of each contestant; the median counts.
         seed: of all randomness.
         json: also write the numbers to this file.
@@ -50,7 +55,30 @@ def main(
         rows.append((f"{seconds:g} s", *(f"{time:.3f}" for time in taken.values()), f"{faster:.2f} times"))
     print("CPU seconds per second of audio, one thread")
     print(table(("clip", *runs, "faster with its cache"), rows))
+    results["fill_s"] = {seconds: fills(seconds, gap_s, repeats) for seconds in clips_s}
+    print(f"\nCPU seconds for a gap of {gap_s:g} s, one thread: one variation, and four as one batch")
+    for seconds, found in results["fill_s"].items():
+        print(table((f"in {seconds:g} s", "one", "four"), [(n, f"{t['one']:.3f}", f"{t['four']:.3f}") for n, t in found.items()]))
     write_json(json, results)
+
+
+def fills(seconds: float, gap_s: float, repeats: int) -> dict[str, dict[str, float]]:
+    """For every prior in weights/ the CPU seconds of one variation and of four."""
+    found = {}
+    for name in hub.installed():
+        prior = hub.load(name)
+        if not isinstance(prior, Prior):
+            continue
+        spec, columns = prior.spec, round(seconds * prior.spec.frame_rate)
+        ids = torch.stack([torch.randint(v, (1, columns), generator=seeded(0, 1)[0]) for v in spec.vocab_of_row], 1)
+        lengths, valid = torch.tensor([columns * prior.config.hop]), torch.ones(1, columns, dtype=torch.bool)
+        codes = Codes(ids, spec, lengths, valid, torch.tensor([-20.0]) if prior.config.has_level else None)
+        gap = codes.region(seconds / 2, seconds / 2 + gap_s, range(1, len(spec.stages)))
+        runs = {
+            word: partial(prior.fill, codes, gap, generator=seeded(0, n)) for word, n in (("one", 1), ("four", 4))
+        }
+        found[name] = {word: round(time, 3) for word, time in cpu_times(runs, repeats).items()}
+    return found
 
 
 def prior_of(name: str | None, kind: str) -> Prior:

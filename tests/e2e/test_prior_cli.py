@@ -120,6 +120,35 @@ def test_a_wrong_mask_is_a_sentence(command, models, example_clips, tmp_path, ma
     assert code == 2 and said in err and not (tmp_path / "b.vqa").exists()
 
 
+def test_variations_are_those_of_the_next_seeds(command, models, example_clips, tmp_path):
+    """Each can be made again alone, and a recipe makes all of them again."""
+    gap = ["--from", "0.1", "--to", "0.2", "--stages", "2-"]
+    for verb in (["generate"], ["inpaint", example_clips[0]]):
+        options = [*models, *(gap if verb[0] == "inpaint" else ())]
+        together = [*verb, tmp_path / "a.wav", "--seed", "3", "--variations", "3", "--recipe", tmp_path / "a.json"]
+        assert command(*together, *options)[0] == 0
+        for i in range(3):
+            assert command(*verb, tmp_path / "one.wav", "--seed", str(3 + i), *options)[0] == 0
+            assert (tmp_path / "one.wav").read_bytes() == (tmp_path / f"a-{i + 1}.wav").read_bytes()
+        assert not (tmp_path / "a.wav").exists()
+        code, out, _ = command("replay", tmp_path / "a.json", "--target", tmp_path / "b.wav", *CPU)
+        assert code == 0 and "the same ids" in out and (tmp_path / "b-3.wav").exists()
+
+
+def test_variations_of_codes_are_one_file_and_keep_what_is_not_masked(command, models, example_clips, tmp_path):
+    assert command("encode", example_clips[0], tmp_path / "a.vqa", *models[:2], *CPU)[0] == 0
+    (tmp_path / "m.json").write_text(json.dumps([{"start_s": 0.1, "end_s": 0.2, "stages": "2-"}]))
+    filling = ["fill", tmp_path / "a.vqa", tmp_path / "b.vqa", "--mask", tmp_path / "m.json", "--seed", "0", *models]
+    assert command(*filling, "--variations", "4")[0] == 0
+    before, four = (vqa.read_vqa(tmp_path / name) for name in ("a.vqa", "b.vqa"))
+    mask = before.region(0.1, 0.2, range(1, len(before.spec.stages)))[0]
+    assert len(four) == 4 and all(torch.equal(ids[~mask], before.ids[0][~mask]) for ids in four.ids)
+    assert len(four.ids.unique(dim=0)) == 4
+    for wrong in ("0", "65", "x"):
+        code, _, err = command(*filling, "--variations", wrong)
+        assert code == 2 and "variations" in err.lower()
+
+
 def test_a_prior_of_another_codec_is_refused_by_name(command, prior_folder, other_folder, tmp_path):
     code, _, err = command("generate", tmp_path / "a.wav", "--model", other_folder, "--prior", prior_folder, *CPU)
     assert code == 2 and "'small'" in err and "another codec" in err

@@ -92,6 +92,58 @@ def test_the_same_seed_gives_the_same_ids_and_another_does_not(prior):
     assert torch.equal(one, same) and not torch.equal(one, other)
 
 
+@pytest.mark.parametrize("options", [{}, {"guidance": 2.0, "top_k": 3}, {"temperature": 0.7, "steps": 2}])
+def test_each_of_several_variations_is_what_it_would_be_alone(prior, options):
+    codes = some_codes(prior.spec, n=1)
+    mask = random_mask(codes)
+    four = prior.fill(codes, mask, {"digit": "1"}, generator=[seeded(seed) for seed in range(7, 11)], **options)
+    assert len(four) == 4 and torch.equal(four.lengths, codes.lengths.repeat(4))
+    for i, ids in enumerate(four.ids):
+        assert torch.equal(ids[~mask[0]], codes.ids[0][~mask[0]])
+        assert torch.equal(ids, prior.fill(codes, mask, {"digit": "1"}, generator=seeded(7 + i), **options).ids[0])
+    assert len(four.ids.unique(dim=0)) > 1
+
+
+def test_each_of_several_new_clips_is_what_it_would_be_alone(prior):
+    """Whatever the lengths of the others."""
+    labels = {"speaker": "bob"}
+    generators = [seeded(seed) for seed in range(4)]
+    blank = prior.blank(labels, generator=generators)
+    made = prior.fill(blank, blank.valid[:, None].expand(blank.ids.shape), labels, generator=generators)
+    assert len(blank.lengths.unique()) > 1
+    for seed in range(4):
+        generator = seeded(seed)
+        alone = prior.blank(labels, generator=generator)
+        assert torch.equal(alone.lengths[0], made.lengths[seed])
+        filled = prior.fill(alone, torch.ones_like(alone.ids, dtype=torch.bool), labels, generator=generator)
+        assert torch.equal(filled.ids, made.clip(seed).ids)
+
+
+def test_as_many_generators_as_clips(prior):
+    codes = some_codes(prior.spec)
+    mask = random_mask(codes)
+    for wrong in ([seeded(), seeded()], []):
+        with pytest.raises(InputError, match="one a clip: 3"):
+            prior.fill(codes, mask, generator=wrong)
+    assert len(prior.fill(codes, mask, generator=[seeded(n) for n in range(3)])) == 3
+
+
+def test_the_cost_of_a_gap_follows_the_gap_and_not_the_clip(prior, monkeypatch):
+    """Of a minute, a prior works on ten seconds at most, and what is farther away has no say."""
+    columns = round(60 * prior.spec.frame_rate)
+    codes = some_codes(prior.spec, n=1, columns=columns)
+    mask = torch.zeros_like(codes.ids, dtype=torch.bool)
+    middle = columns // 2
+    mask[:, 1:, middle : middle + 4] = True
+    far = (torch.arange(columns) - middle).abs() > 6 * prior.spec.frame_rate
+    other = replace(codes, ids=torch.where(far, (codes.ids + 1) % torch.tensor(prior.spec.vocab_of_row)[:, None], codes.ids))
+    seen, sample = [], prior._sample
+    monkeypatch.setattr(prior, "_sample", lambda gap, *rest: seen.append(gap.ids.shape[2]) or sample(gap, *rest))
+    one, two = (prior.fill(each, mask, steps=2, generator=seeded(3)).ids for each in (codes, other))
+    assert torch.equal(one[mask], two[mask]) and not torch.equal(one[mask], codes.ids[mask])
+    assert torch.equal(one[~mask], codes.ids[~mask]) and max(seen) <= 10 * prior.spec.frame_rate
+
+
 def test_sampling_neither_reads_nor_moves_the_global_random_state(prior):
     codes = some_codes(prior.spec)
     torch.manual_seed(3)

@@ -140,7 +140,7 @@ def test_a_prior_answers_as_on_the_cpu(module, shape, folder, request, sound, de
     here, there = build(module, shape, codec), build(module, shape, codec).to(device)
     codes = codec.encode(*sound).to("cpu")
     mask = codes.region(0.1, 0.2)
-    options = {"labels": {"digit": ["1", "2"]}, "guidance": 1.5, "local_labels": [(mask, {"speaker": "ann"})], "steps": 6}
+    options = {"labels": {"digit": ["1", "2"]}, "guidance": 1.5, "local_labels": [(mask, {"speaker": "ann"})], "steps": 2}
     seen = []
     filled = there.fill(codes, mask, generator=seeded(3, 2), on_step=lambda done, total, ids: seen.append(ids), **options)
     assert filled.ids.device.type == "cpu" and seen and all(ids.device.type == "cpu" for ids in seen)

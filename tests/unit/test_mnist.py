@@ -78,7 +78,7 @@ def test_where_it_is_looked_for(folder, tmp_path, monkeypatch):
     (gzip.compress(b""), "does not begin as an idx file"),
     (gzip.compress(idx((2, 28, 28), b"x" * 1568)), "2 images and 3 labels"),
     (gzip.compress(bytes(mnist.LARGEST + 2)), "more than it should"),
-])  # fmt: skip
+], ids=["no gzip", "cut", "too few pixels", "labels for images", "empty", "one image less", "too much"])  # fmt: skip
 def test_what_is_not_the_datasets_is_a_sentence(folder, data, said):
     (folder / "t10k-images-idx3-ubyte.gz").write_bytes(data)
     with pytest.raises(InputError, match=said):

@@ -91,16 +91,21 @@ def phases(owner: Tensor, frequency: Tensor, hop: int, before: tuple[Tensor, Ten
     start, last = before
     steps = 0.5 * hop * (own + torch.cat([last[..., None], own[..., :-1]], -1))
     # In double precision: a sum over minutes would otherwise lose the fraction of a turn.
-    sums = start[..., None].double() + steps.double().cumsum(-1)
-    sums = torch.remainder(sums, 2 * torch.pi).float()
+    sums = _double(start)[..., None] + _double(steps).cumsum(-1)
+    sums = torch.remainder(sums, 2 * torch.pi).float().to(own.device)
     turned = torch.pi * (torch.arange(own.shape[1], device=own.device) % 2)[:, None]
     return sums.gather(1, owner) + turned, (sums[..., -1], own[..., -1])
 
 
 def first_phases(bins: int, device=None) -> Tensor:
     """Phases [bins] to begin with: spread over the bins (Schroeder 1970), so that partials do not all peak at once."""
-    k = torch.arange(bins, device=device, dtype=torch.float64)
-    return torch.remainder(torch.pi * k * k / bins, 2 * torch.pi).float()
+    k = torch.arange(bins, dtype=torch.float64)
+    return torch.remainder(torch.pi * k * k / bins, 2 * torch.pi).float().to(device)
+
+
+def _double(x: Tensor) -> Tensor:
+    """x in double precision, which MPS does not have: there, on the CPU."""
+    return (x.cpu() if x.device.type == "mps" else x).double()
 
 
 def refined(spectrum: Tensor, window: Tensor, hop: int, inside: Tensor) -> Tensor:

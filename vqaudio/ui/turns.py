@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Iterable
 
 import gradio as gr
+from gradio.context import LocalContext
 
 from vqaudio.errors import InputError
 from vqaudio.ui import pools, wire
@@ -20,6 +21,7 @@ def for_page(functions: Iterable[Callable]) -> list[Callable]:
 
 def _server_function(f: Callable) -> Callable:
     async def in_turn(data, request: gr.Request):
+        LocalContext.request.set(request)  # where ZeroGPU finds whose share of a graphics card is used
         try:
             return await _result(pools.computing, await _session_in(request), f, data)
         except InputError as error:
