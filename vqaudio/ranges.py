@@ -147,6 +147,8 @@ def check_arguments(function, arguments: dict[str, Any]) -> None:
     """Raise InputError for the first argument that does not fit its annotation in the function's signature."""
     for name, value in arguments.items():
         hint = _hints(function).get(name, Any)
+        if is_dataclass(value):  # a group of options
+            check(value, option=True)
         named = next((part.name for part in typing.get_args(hint)[1:] if getattr(part, "name", None)), name)
         check_value(named, value, hint, option=True)
 

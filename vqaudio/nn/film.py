@@ -12,7 +12,7 @@ Pair = tuple[int, int]
 
 
 class FiLMGenerator(nn.Module):
-    """Question -> vector: token embeddings, stacked GRU layers, the last state of the upper one."""
+    """Question -> vector: token embeddings, stacked GRU layers, the last state of the top layer."""
 
     def __init__(self, vocabulary: int, embedding: int = 64, hidden: int = 128, layers: int = 2):
         super().__init__()
@@ -20,7 +20,7 @@ class FiLMGenerator(nn.Module):
         self.gru = nn.GRU(embedding, hidden, layers, batch_first=True)
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
-        """Tokens int [B, L], lengths [B] in 1..L -> [B, hidden]; what follows a question's length does not count."""
+        """Tokens int [B, L], lengths [B] in 1..L -> [B, hidden]; tokens after a question's length are ignored."""
         packed = pack_padded_sequence(self.embedding(tokens), lengths.cpu(), batch_first=True, enforce_sorted=False)
         return self.gru(packed)[1][-1]
 
@@ -32,7 +32,7 @@ class FiLM(nn.Module):
         super().__init__()
         self.gamma = nn.Linear(conditions, channels)
         self.beta = nn.Linear(conditions, channels)
-        nn.init.ones_(self.gamma.bias)  # section 2.1: an untrained question changes nothing much
+        nn.init.ones_(self.gamma.bias)  # section 2.1: an untrained question changes little
 
     def forward(self, h: Tensor, q: Tensor) -> Tensor:
         """Features [B, C, H, W], question [B, conditions] -> [B, C, H, W]."""
@@ -40,7 +40,7 @@ class FiLM(nn.Module):
 
 
 class Concatenation(nn.Module):
-    """What FiLM is compared with: the question's vector beside the channels of every cell, then a 1x1 convolution."""
+    """The baseline of FiLM: concatenate the question's vector to every cell, then a 1x1 convolution."""
 
     def __init__(self, conditions: int, channels: int):
         super().__init__()
@@ -52,10 +52,10 @@ class Concatenation(nn.Module):
 
 
 class AddCoordinates(nn.Module):
-    """Append two maps from -1 to 1, the row's and the column's; no parameters.
+    """Appends two maps from -1 to 1, the row's and the column's coordinate; no parameters.
 
     Args:
-        rows, columns: whether that coordinate is there; one that is switched off is 0 everywhere, so that shapes stay.
+        rows, columns: whether to use that coordinate; otherwise its map is 0.
     """
 
     def __init__(self, rows: bool = True, columns: bool = True):
@@ -71,7 +71,7 @@ class AddCoordinates(nn.Module):
 
 
 class ResBlock(nn.Module):
-    """1x1 convolution and ReLU; convolution, BatchNorm without affine, FiLM, ReLU; plus the first convolution's output."""
+    """1x1 convolution, ReLU; convolution, BatchNorm without affine, FiLM, ReLU; skip from the first ReLU."""
 
     def __init__(self, inputs: int, channels: int, conditions: int, kernel: Pair = (3, 3), film: type[nn.Module] = FiLM):
         super().__init__()
@@ -87,7 +87,7 @@ class ResBlock(nn.Module):
 
 
 class SameConvolution(nn.Conv2d):
-    """A strided convolution whose output has ceil(n / stride) rows and columns; the padding is even, or one more at the end."""
+    """A strided convolution with ceil(n / stride) outputs; an odd padding has its extra zero at the end."""
 
     def forward(self, h: Tensor) -> Tensor:
         pads = []
@@ -98,7 +98,7 @@ class SameConvolution(nn.Conv2d):
 
 
 class FeatureExtractor(nn.Sequential):
-    """Picture -> features: 4x4 convolution, BatchNorm, ReLU, once for each of the strides."""
+    """Picture -> features: 4x4 convolution, BatchNorm, ReLU for each of the strides."""
 
     def __init__(self, inputs: int, channels: tuple[int, ...], strides: tuple[Pair, ...]):
         widths = (inputs, *channels)
@@ -111,10 +111,11 @@ class FeatureExtractor(nn.Sequential):
 
 
 class Classifier(nn.Module):
-    """1x1 convolution and ReLU, maximum over all cells, dense layer and ReLU, dense layer to the answers.
+    """1x1 convolution, ReLU, maximum over all cells, dense layer, ReLU, dense layer to the answers.
 
     Args:
-        with_mean: the mean over all cells beside the maximum, which makes counting easier.
+        inputs, channels, hidden, answers: widths.
+        with_mean: also pool by the mean over all cells, which makes counting easier.
     """
 
     def __init__(self, inputs: int, channels: int, hidden: int, answers: int, with_mean: bool = False):
