@@ -229,8 +229,8 @@ class User:
             self.check(np.array_equal(self.decoded(variation["ids"])[outside], self.ids[outside]))
 
     def encode(self, client: Client) -> None:
-        _, told = client.predict(handle_file(str(self.path)), self.model, api_name="/encode")
-        self.check(told["ids"] == self.ids.tolist())
+        _, response = client.predict(handle_file(str(self.path)), self.model, api_name="/encode")
+        self.check(response["ids"] == self.ids.tolist())
 
     def reconstruct(self, client: Client) -> None:
         path = client.predict(handle_file(str(self.path)), "1-2", self.model, api_name="/reconstruct")

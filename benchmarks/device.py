@@ -44,7 +44,7 @@ def main(
     verbs = [verbs_on(place, codec, priors, seconds, gap_s) for place in places]
     rows, results = [], {}
     for name in verbs[0]:
-        times, answers = in_turns([verbs_there[name] for verbs_there in verbs], repeats, places)
+        times, answers = interleaved([verbs_there[name] for verbs_there in verbs], repeats, places)
         results[name] = {"cpu_s": round(times[0], 4)}
         if len(places) == 1:
             rows.append((name, f"{times[0]:.3f}"))
@@ -84,7 +84,7 @@ def example(sample_rate: int, seconds: float) -> torch.Tensor:
     return joined[:, : round(seconds * sample_rate)]
 
 
-def in_turns(contestants: list[Callable], repeats: int, places: list[torch.device]) -> tuple[list[float], list]:
+def interleaved(contestants: list[Callable], repeats: int, places: list[torch.device]) -> tuple[list[float], list]:
     """The median seconds of each contestant, after one turn that does not count, and its last answer."""
     times, answers = [[] for _ in contestants], [None] * len(contestants)
     for turn in range(repeats + 1):

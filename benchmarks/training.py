@@ -21,9 +21,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.measure import write_json
 from vqaudio.data import load_split
 from vqaudio.training.codec_task import CodecTask
-from vqaudio.training.loop import Place, seed_step
+from vqaudio.training.loop import Worker, seed_step
 from vqaudio.training.recipes import CODEC_RECIPES
-from vqaudio.training.setup import first_weights
+from vqaudio.training.setup import initial_model
 
 GPU, GPU_FLOPS, REACHED = "A100", 312e12, 0.1  # dense bfloat16
 LAUNCH_S = 10e-6
@@ -60,7 +60,7 @@ def main(
     rate = settings.codec.sample_rate
     train, validation = (load_split(settings.dataset, part, data, rate) for part in ("train", "validation"))
     torch.manual_seed(0)
-    task = CodecTask(first_weights(settings), training, train, validation, 0, Place(torch.device("cpu")))
+    task = CodecTask(initial_model(settings), training, train, validation, 0, Worker(torch.device("cpu")))
     spent, making = [], []
     for step in range(steps + 1):
         seed_step(0, step, 0)

@@ -121,11 +121,11 @@ def _occurrences(codec: Codec, split: Split) -> tuple[list[_Occurrences], Tensor
         errors.append(_errors(codec, codes, left))
         clip = torch.tensor([number[name] for name in batch.names])[:, None].expand_as(codes.valid)
         column = torch.arange(codes.columns)[None].expand_as(codes.valid)
-        place = torch.stack([clip, column], -1)[codes.valid]  # [n, 2]
+        position = torch.stack([clip, column], -1)[codes.valid]  # [n, 2]
         for j, found in enumerate(parts):
             rows = codec.spec.rows_of(j)
             ids, distances = (part[:, rows].transpose(1, 2)[codes.valid] for part in (codes.ids, left))  # [n, rows]
-            found.append((ids.flatten(), place.repeat_interleave(ids.shape[1], 0), distances.flatten()))
+            found.append((ids.flatten(), position.repeat_interleave(ids.shape[1], 0), distances.flatten()))
     return [_Occurrences(*(torch.cat(part) for part in zip(*found))) for found in parts], torch.cat(errors)
 
 

@@ -14,7 +14,7 @@ FOLDS = 4  # where the labels are on the measured clips alone
 
 
 @dataclass(frozen=True)
-class Seen:
+class LatentSplit:
     """A split as a codec sees it.
 
     Attributes:
@@ -81,7 +81,7 @@ class Knowledge:
     clips: int
 
 
-def knowledge(kind: str, seen: Seen, train: Seen, seed: int = 0) -> Knowledge:
+def knowledge(kind: str, seen: LatentSplit, train: LatentSplit, seed: int = 0) -> Knowledge:
     """Measure it of the labelled clips of `seen`; the probes learn from `train` where it has the labels."""
     random = np.random.default_rng(seed)
     named = np.array([label is not None for label in seen.labels[kind]])
@@ -101,7 +101,7 @@ def knowledge(kind: str, seen: Seen, train: Seen, seed: int = 0) -> Knowledge:
     )
 
 
-def _nmi(seen: Seen, stage: int, target: np.ndarray, named: np.ndarray) -> float:
+def _nmi(seen: LatentSplit, stage: int, target: np.ndarray, named: np.ndarray) -> float:
     """Of the indices of a stage's cells in named clips with the clips' labels."""
     metrics = _sklearn("sklearn.metrics")
     cells, rows = named[seen.clips], seen.spec.rows_of(stage)
@@ -112,12 +112,12 @@ def _nmi(seen: Seen, stage: int, target: np.ndarray, named: np.ndarray) -> float
 class _Probes:
     """Logistic regressions of one kind of label."""
 
-    def __init__(self, kind: str, seen: Seen, train: Seen, random: np.random.Generator):
-        told = train.labels.get(kind, [])
-        self.known = np.array([i for i, label in enumerate(told) if label is not None], dtype=int)
-        self.from_train = len({told[i] for i in self.known}) > 1
+    def __init__(self, kind: str, seen: LatentSplit, train: LatentSplit, random: np.random.Generator):
+        labels = train.labels.get(kind, [])
+        self.known = np.array([i for i, label in enumerate(labels) if label is not None], dtype=int)
+        self.from_train = len({labels[i] for i in self.known}) > 1
         self.known = np.sort(random.permutation(self.known)[:PROBED])
-        self.learned = np.array([told[i] for i in self.known])
+        self.learned = np.array([labels[i] for i in self.known])
         self.asked = np.array([i for i, label in enumerate(seen.labels[kind]) if label is not None])
         self.wanted = np.array([seen.labels[kind][i] for i in self.asked])
 

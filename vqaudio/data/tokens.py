@@ -1,14 +1,16 @@
-"""A whole corpus as codes: Parquet shards, a row a recording, which any reader of Parquet opens (pandas, datasets, Ray, Spark).
+"""A corpus as codes in Parquet shards, for pandas, datasets, Ray or Spark.
 
-| column | what |
+Each row is a recording:
+
+| column | content |
 | --- | --- |
 | name | the recording, relative to its folder |
-| ids | its codes, column after column: `ids[t * K + k]` is row k of column t, with K rows |
-| columns, samples | how many columns, and how many samples of audio |
-| level_db | the level that decoding gives back; null where the codec leaves it in the codes |
+| ids | its codes, column by column: `ids[t * K + k]` is row k of column t, with K rows |
+| columns, samples | number of columns, and of audio samples |
+| level_db | the level that decoding restores, dBFS; null for a codec without level normalisation |
 | (others) | the recording's labels |
 
-`dataset.json` says of which model the codes are, what the rows mean, and what is in which file.
+`dataset.json` names the codec and describes the rows and files.
 """
 
 from collections.abc import Iterator
@@ -22,30 +24,34 @@ from torch import Tensor
 
 from vqaudio.codes import Codes, CodeSpec, Stage
 from vqaudio.data.batches import pad
-from vqaudio.data.packing import Done, arrow, pack, plan, summary
+from vqaudio.data.packing import PackingTotals, arrow, pack, plan, summary
 from vqaudio.data.shards import DatasetPacker, with_files
 from vqaudio.data.sources import PARTS, UNREADABLE, Source, sound_of
 from vqaudio.errors import InputError
 
 KIND = "codes"
-READ_S = 600.0  # seconds of audio that are read before they are sorted by length and encoded
+READ_S = 600.0  # seconds of audio to read before sorting by length and encoding
 
 
 def tokenize(
     codec, name: str, out: Path, data: Path | None, dataset: str = "folder", n_stages: int | None = None,
     per_shard: int = 1000, batch_s: float = 40.0, device: str = "cpu", processes: int = 1, ray: bool = False,
-) -> Done:
-    """Encode every recording of a dataset into `out`; what was interrupted is gone on with.
+) -> PackingTotals:
+    """Encode every recording of a dataset into `out`, or continue a started folder.
 
     Args:
-        codec: the model, and `name`, by which other processes load the same.
-        data: the dataset's folder; `dataset`: the module of vqaudio.data that lists it.
-        n_stages: keep the first ones only.
-        per_shard: recordings a shard.
-        batch_s: seconds of audio, padding included, that are encoded at once; a longer recording is a batch of its own.
+        codec: the model.
+        name: the model's name or folder, by which other processes load it.
+        out: the folder of shards.
+        data: the dataset's folder.
+        dataset: the module of vqaudio.data that lists it.
+        n_stages: number of stages to keep; None for all.
+        per_shard: recordings per shard.
+        batch_s: seconds of audio, with padding, in a batch; a longer recording gets its own.
+        device, processes, ray: where to run; see `packing.pack`.
 
     Raises:
-        InputError: those of `packing.plan` and `packing.pack`; more stages than there are.
+        InputError: those of `packing.plan` and `packing.pack`; more stages than the codec has.
     """
     arrow()
     spec = codec.spec if n_stages is None else codec.spec.first(n_stages)
@@ -61,7 +67,7 @@ def tokenize(
 
 @dataclass(frozen=True)
 class CodesPacker(DatasetPacker):
-    """Encodes."""
+    """Packs the codes of recordings."""
 
     model: str
     fingerprint: str
@@ -109,7 +115,7 @@ class CodesPacker(DatasetPacker):
         yield from self._encoded(held)
 
     def _encoded(self, held: list[tuple[Source, Tensor]]) -> Iterator[tuple[dict, Source, float]]:
-        """Rows of the recordings in their order; they are encoded in batches of about equal length."""
+        """Rows in the recordings' order, encoded in batches of similar length."""
         rows: dict[int, dict] = {}
         for batch in batches_of([len(sound) for _, sound in held], self.batch_s * self.codec.sample_rate):
             codes = self.codec.encode(*pad([held[i][1] for i in batch])).first(self.n_stages)
@@ -122,8 +128,15 @@ class CodesPacker(DatasetPacker):
 
 
 def batches_of(lengths: list[int], room: float) -> list[list[int]]:
-    """Positions of recordings with these lengths in batches, the longest first; a batch with its padding is at most `room`
-    samples, or one recording."""
+    """Group recordings of these lengths into batches, longest first.
+
+    Args:
+        lengths: samples.
+        room: the most samples in a batch, with padding; a longer recording gets its own.
+
+    Returns:
+        positions of the recordings in each batch.
+    """
     batches: list[list[int]] = []
     for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
         if batches and (len(batches[-1]) + 1) * lengths[batches[-1][0]] <= room:
@@ -134,24 +147,25 @@ def batches_of(lengths: list[int], room: float) -> list[list[int]]:
 
 
 def read(root: Path, part: str | None = None, codec=None) -> Iterator[tuple[str, Codes, dict[str, str]]]:
-    """(name, codes of one clip, labels) of every recording in a folder that `tokenize` made, row group by row group.
+    """Yield (name, codes of one clip, labels) of every recording that `tokenize` wrote.
 
     Args:
+        root: the folder of shards.
         part: train, validation or test; None for all.
-        codec: if given, the codes must be of this very model.
+        codec: if given, require codes of exactly this model.
 
     Raises:
         InputError: those of `packing.summary`, or codes of another model.
     """
-    told = summary(Path(root))
-    if told.get("kind") != KIND:
-        raise InputError(f"{root} holds shards of {told.get('kind')}, and not of codes: `vqaudio tokenize` makes those.")
-    if codec is not None and codec.fingerprint != told["fingerprint"]:
-        raise InputError(f"The codes in {root} were made by the model {told['model']!r}, not by {codec.name!r}: load that one.")
-    spec = CodeSpec(tuple(Stage(*stage) for stage in told["stages"]), told["frame_rate"])
+    metadata = summary(Path(root))
+    if metadata.get("kind") != KIND:
+        raise InputError(f"{root} holds shards of {metadata.get('kind')}, and not of codes: `vqaudio tokenize` makes those.")
+    if codec is not None and codec.fingerprint != metadata["fingerprint"]:
+        raise InputError(f"The codes in {root} are from the model {metadata['model']!r}, not {codec.name!r}. Load that model.")
+    spec = CodeSpec(tuple(Stage(*stage) for stage in metadata["stages"]), metadata["frame_rate"])
     for one in PARTS if part is None else (part,):
-        for shard in told["parts"][one]:
-            yield from _read_shard(Path(root) / shard["file"], spec, told["columns"])
+        for shard in metadata["parts"][one]:
+            yield from _read_shard(Path(root) / shard["file"], spec, metadata["columns"])
 
 
 def _read_shard(path: Path, spec: CodeSpec, columns: dict[str, str]) -> Iterator[tuple[str, Codes, dict[str, str]]]:

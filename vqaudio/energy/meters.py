@@ -124,15 +124,15 @@ class Counters:
         if self._monitor is None:
             return {}
         with quiet():
-            told = self._monitor.end_window("stretch")
+            reading = self._monitor.end_window("stretch")
         found = {}
-        if told.cpu_energy:
-            found["processor"] = sum(told.cpu_energy.values())
-        if told.gpu_energy:
-            found["graphics card"] = sum(told.gpu_energy.values())
-        if told.dram_energy:
+        if reading.cpu_energy:
+            found["processor"] = sum(reading.cpu_energy.values())
+        if reading.gpu_energy:
+            found["graphics card"] = sum(reading.gpu_energy.values())
+        if reading.dram_energy:
             self.by["memory"] = f"{self.name} from RAPL"
-            found["memory"] = sum(told.dram_energy.values())
+            found["memory"] = sum(reading.dram_energy.values())
         return found
 
 
@@ -158,7 +158,7 @@ class CarbonTracker:
                 log_level="critical", allow_multiple_runs=True,  # without it, it would take over Ctrl-C
             )
         world = region == "world"
-        self.place = "the world's mean: no region was told" if world else f"the mix of {mixes[region]['country_name']}"
+        self.place = "the world's mean: no region was named" if world else f"the mix of {mixes[region]['country_name']}"
         self.grams_per_kwh = float(_data("carbon_intensity_per_source.json")["world_average"]) if world else 0.0
         self.by = {
             "processor": f"{self.name}: the process's share of the processor's time x its rated power",
@@ -172,10 +172,10 @@ class CarbonTracker:
     def stop(self) -> dict[str, float]:
         """Joules of each component that is estimated."""
         with quiet():
-            told = self._tracker.stop_task()
-        if told.energy_consumed > 0:
-            self.grams_per_kwh = 1000 * told.emissions / told.energy_consumed
-        return {"processor": JOULES_PER_KWH * told.cpu_energy, "memory": JOULES_PER_KWH * told.ram_energy}
+            reading = self._tracker.stop_task()
+        if reading.energy_consumed > 0:
+            self.grams_per_kwh = 1000 * reading.emissions / reading.energy_consumed
+        return {"processor": JOULES_PER_KWH * reading.cpu_energy, "memory": JOULES_PER_KWH * reading.ram_energy}
 
 
 def _data(name: str) -> dict:

@@ -92,11 +92,11 @@ class Energy:
         return asdict(self) | {"joules": self.joules, "above_idle": self.above_idle, "state": self.state, "co2e_g": self.grams}
 
     @classmethod
-    def from_json(cls, told: dict) -> "Energy":
+    def from_json(cls, values: dict) -> "Energy":
         """Raises InputError if it is no such record."""
         try:
-            parts = tuple(Component(**part) for part in told["components"])
-            return cls(**{name: told[name] for name in cls.__dataclass_fields__ if name in told} | {"components": parts})
+            parts = tuple(Component(**part) for part in values["components"])
+            return cls(**{name: values[name] for name in cls.__dataclass_fields__ if name in values} | {"components": parts})
         except (TypeError, KeyError) as error:
             raise InputError(f"This is no record of energy: {error}.") from None
 

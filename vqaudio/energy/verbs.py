@@ -128,24 +128,24 @@ def load() -> float | None:
 def report(found: dict) -> str:
     """The record in words: a Markdown table, and what it was measured on."""
     lines = [f"| {' | '.join(HEADER)} |", "| --- |" + " ---: |" * 4 + " --- |"]
-    for use in (Use(**told) for told in found["uses"]):
+    for use in (Use(**row) for row in found["uses"]):
         numbers = f"{use.joules:.3g} | {use.spread:.1g} | {use.above_idle:.3g} ± {use.above_idle_spread:.1g} | {use.seconds:.3g}"
         lines.append(f"| {use.what}, {use.model} | {numbers} | {use.state}, {use.repeats} times |")
-    for name, told in found["training"].items():
-        lines.append(_training_row(name, told))
+    for name, run in found["training"].items():
+        lines.append(_training_row(name, run))
     spent = Energy.from_json(found["all_stretches"])
     idle = ", ".join(f"{part.name} {part.idle_w:.2g} W" for part in spent.components if part.idle_w is not None)
-    told = [f"{part.name} {part.state}: {part.by}" for part in spent.components]
+    sources = [f"{part.name} {part.state}: {part.by}" for part in spent.components]
     return "\n".join([
-        *lines, "", *told, f"idle: {idle or 'not looked at'}", 
+        *lines, "", *sources, f"idle: {idle or 'not looked at'}", 
         f"on {spent.device}, {found['threads']} thread(s) at work, load {found['load']}: what others do makes work last longer, "
         "and with it the memory's joules; those above idle are this process's own",
         f"CO2e of these {spent.seconds:.0f} s: {spent.grams:.2g} g ({spent.carbon_by})",
     ])  # fmt: skip
 
 
-def _training_row(name: str, told: dict | None) -> str:
-    if told is None:
+def _training_row(name: str, run: dict | None) -> str:
+    if run is None:
         return f"| training {name} | not measured | | | | |"
-    energy = Energy.from_json(told)
+    energy = Energy.from_json(run)
     return f"| training {name} | {energy.joules:,.0f} | | {energy.above_idle:,.0f} | {energy.seconds:,.0f} | {energy.state} |"

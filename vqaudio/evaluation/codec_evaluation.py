@@ -131,9 +131,9 @@ def _similarity(split: Split, decoded: dict[str, Tensor]) -> float:
 @torch.no_grad()
 def judged_right(judge: Judge, split: Split, decoded: dict[str, Tensor]) -> float:
     """The share of decoded clips to which the judge gives the original's label."""
-    heard = replace(split, clips=tuple(replace(clip, audio=decoded[clip.name]) for clip in split.clips))
+    reconstructed = replace(split, clips=tuple(replace(clip, audio=decoded[clip.name]) for clip in split.clips))
     right = 0
-    for batch in in_order(heard, 50):
+    for batch in in_order(reconstructed, 50):
         right += int((judge(batch.audio, batch.lengths).argmax(-1) == batch.labels[judge.config.target]).sum())
     return right / len(split)
 

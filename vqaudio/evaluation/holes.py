@@ -22,8 +22,8 @@ def middle_hole(codes: Codes, seconds: float | None = None, bands: tuple[float, 
     hole = ((time >= start) & (time < start + width))[:, None].expand(codes.ids.shape)
     if bands is None:
         return hole
-    place = [(band + 0.5) / stage.bands for stage in codes.spec.stages for band in range(stage.bands) for _ in range(stage.steps)]
-    return hole & torch.tensor([bands[0] <= height < bands[1] for height in place])[None, :, None]
+    rows = [(band + 0.5) / stage.bands for stage in codes.spec.stages for band in range(stage.bands) for _ in range(stage.steps)]
+    return hole & torch.tensor([bands[0] <= height < bands[1] for height in rows])[None, :, None]
 
 
 def has_bands(spec: CodeSpec) -> bool:

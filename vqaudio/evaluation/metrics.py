@@ -59,8 +59,8 @@ def pitch_hz(clip: Tensor, sample_rate: int) -> float | None:
     settings = {"frame_length": round(0.128 * sample_rate), "hop_length": round(0.032 * sample_rate)}
     hz, voiced, _ = librosa.pyin(sound, fmin=26.0, fmax=2800.0, sr=sample_rate, resolution=0.2, **settings)
     loudness = librosa.feature.rms(y=sound, **settings)[0][: len(hz)]
-    heard = hz[voiced & (loudness >= 0.1 * loudness.max())]
-    return float(np.median(heard)) if len(heard) else None
+    audible = hz[voiced & (loudness >= 0.1 * loudness.max())]
+    return float(np.median(audible)) if len(audible) else None
 
 
 def cents_apart(a_hz: float | None, b_hz: float | None) -> float:

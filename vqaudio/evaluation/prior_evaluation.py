@@ -27,7 +27,7 @@ CELLS = 60_000  # of more, a pseudo-likelihood, which takes many passes, is meas
 
 
 @dataclass(frozen=True)
-class Heard:
+class LabelledSounds:
     """Clips and what they should be: sounds [n] each, wanted positions of labels by kind."""
 
     sounds: list[Tensor]
@@ -55,8 +55,8 @@ def bits_per_code(prior: Prior, clips: EncodedSplit, labels: dict[str, tuple[str
         cells: a pseudo-likelihood is measured on clips that together have about so many at the most, always the same.
     """
     totals, columns = [], []
-    for codes, told in _code_batches(prior, clips, labels, sample(clips, cells) if prior.likelihood == "pseudo" else None):
-        totals.append(-prior.log_prob(codes, told).sum(2).cpu() / math.log(2))
+    for codes, words in _code_batches(prior, clips, labels, sample(clips, cells) if prior.likelihood == "pseudo" else None):
+        totals.append(-prior.log_prob(codes, words).sum(2).cpu() / math.log(2))
         columns.append(codes.valid.sum(1).cpu())
     totals, columns = torch.cat(totals), torch.cat(columns)
     per_row, n = totals.sum(0) / columns.sum(), len(columns)
@@ -77,9 +77,9 @@ def _code_batches(prior: Prior, clips: EncodedSplit, labels, of=None) -> Iterato
     with bar("reading", len(order), " clips") as progress:
         for start in range(0, len(order), BATCH):
             chosen = order[start : start + BATCH]
-            ids, valid, told = clips.batch(chosen)
+            ids, valid, label_ids = clips.batch(chosen)
             levels = None if clips.levels_db is None else clips.levels_db[chosen]
-            words = {kind: [(*values, None)[i] for i in told[:, n]] for n, (kind, values) in enumerate(labels.items())}
+            words = {kind: [(*values, None)[i] for i in label_ids[:, n]] for n, (kind, values) in enumerate(labels.items())}
             yield Codes(ids, prior.spec, clips.lengths[chosen].long(), valid, levels), words
             progress.update(len(chosen))
 
@@ -87,7 +87,9 @@ def _code_batches(prior: Prior, clips: EncodedSplit, labels, of=None) -> Iterato
 # Generation
 
 
-def generate_evenly(codec: Codec, prior: Prior, n: int, generator: torch.Generator, **sampling) -> tuple[Heard, list[Tensor]]:
+def generate_evenly(
+    codec: Codec, prior: Prior, n: int, generator: torch.Generator, **sampling
+) -> tuple[LabelledSounds, list[Tensor]]:
     """n new clips, every combination of labels that the training clips have in turn, and their code maps [K, T].
 
     Where there are more combinations than clips, they are drawn at random.
@@ -101,24 +103,24 @@ def generate_evenly(codec: Codec, prior: Prior, n: int, generator: torch.Generat
     with bar("generating", n, " clips") as progress:
         for start in range(0, n, BATCH):
             part = wanted[start : start + BATCH]
-            told = {kind: [(*prior.labels[kind], None)[i] for i in part[:, k]] for k, kind in enumerate(kinds)}
-            blank = prior.blank(told, generator=generator)
+            words = {kind: [(*prior.labels[kind], None)[i] for i in part[:, k]] for k, kind in enumerate(kinds)}
+            blank = prior.blank(words, generator=generator)
             mask = blank.valid[:, None].expand(blank.ids.shape)
-            codes = prior.fill(blank, mask, told, generator=generator, critic=critic_for(codec, prior, told), **sampling)
+            codes = prior.fill(blank, mask, words, generator=generator, critic=critic_for(codec, prior, words), **sampling)
             sounds += _cut(codec.decode(codes), codes.lengths)
             maps += [ids[:, valid] for ids, valid in zip(codes.ids, codes.valid)]
             progress.update(len(part))
-    return Heard(sounds, {kind: wanted[:, k] for k, kind in enumerate(kinds)}), maps
+    return LabelledSounds(sounds, {kind: wanted[:, k] for k, kind in enumerate(kinds)}), maps
 
 
-def decoded(codec: Codec, split: Split) -> Heard:
+def decoded(codec: Codec, split: Split) -> LabelledSounds:
     """What the codec makes of a split's clips."""
     sounds, wanted = [], {kind: [] for kind in split.labels}
     for batch in in_order(split, BATCH):
         sounds += _cut(codec.decode(codec.encode(batch.audio, batch.lengths)), batch.lengths)
         for kind in wanted:
             wanted[kind] += batch.labels[kind].tolist()
-    return Heard(sounds, {kind: torch.tensor(values) for kind, values in wanted.items()})
+    return LabelledSounds(sounds, {kind: torch.tensor(values) for kind, values in wanted.items()})
 
 
 def _cut(sound: Tensor, lengths: Tensor) -> list[Tensor]:
@@ -196,7 +198,7 @@ def inpainting(
     sounds: dict[str, list[Tensor]] = {}
     holes, wanted = [], []
     labels = priors[0].labels
-    tells = bool((clips.labels < torch.tensor([len(values) for values in labels.values()])).any())
+    labelled = bool((clips.labels < torch.tensor([len(values) for values in labels.values()])).any())
     for codes, words in _code_batches(priors[0], clips, labels):
         mask = middle_hole(codes, hole_s, bands)
         inside = mask.any(1).repeat_interleave(codec.hop, dim=-1)
@@ -207,31 +209,31 @@ def inpainting(
         versions = {"original": original, "silence": silent, "last column": codec.decode(repeat_last(codes, mask))}
         versions["interpolation from the edges"] = codec.decode(interpolated(codec, codes, mask))
         for prior in priors:
-            for name, told in ((prior.name, None), (f"{prior.name}, told the labels", words))[: 1 + tells]:
-                versions[name] = codec.decode(prior.fill(codes, mask, told, generator=generator, **sampling))
+            for name, given in ((prior.name, None), (f"{prior.name}, given the labels", words))[: 1 + labelled]:
+                versions[name] = codec.decode(prior.fill(codes, mask, given, generator=generator, **sampling))
         for name, sound in versions.items():
             sounds.setdefault(name, []).extend(_cut(sound, codes.lengths))
     wanted = torch.cat(wanted)
     rows = []
-    for name, heard in sounds.items():
+    for name, filled in sounds.items():
         row = {"name": name}
         for judge in judges:
             asked = wanted[:, list(labels).index(judge.config.target)]
             known = asked < len(labels[judge.config.target])
-            row[judge.config.target] = float((embeddings(judge, heard)[1].argmax(-1) == asked)[known].float().mean())
-        scores = [_hole_scores(a, b, hole, codec.sample_rate) for a, b, hole in zip(sounds["original"], heard, holes)]
+            row[judge.config.target] = float((embeddings(judge, filled)[1].argmax(-1) == asked)[known].float().mean())
+        scores = [_hole_scores(a, b, hole, codec.sample_rate) for a, b, hole in zip(sounds["original"], filled, holes)]
         row["mel_l1"], row["seam"] = (sum(values) / len(values) for values in zip(*scores))
         rows.append(row)
     return rows
 
 
-def _hole_scores(original: Tensor, heard: Tensor, hole: tuple[int, int], rate: int) -> tuple[float, float]:
+def _hole_scores(original: Tensor, filled: Tensor, hole: tuple[int, int], rate: int) -> tuple[float, float]:
     first, last = hole[0], min(hole[1], len(original) - 1)
-    a, b = (_log_mel(clip, 512 * rate // 8000, rate) for clip in (original, heard))
+    a, b = (_log_mel(clip, 512 * rate // 8000, rate) for clip in (original, filled))
     hop = 128 * rate // 8000
     frames = slice(first // hop, last // hop + 1)
     mel_l1 = float((a[:, frames] - b[:, frames]).abs().mean())
-    fine, hop, jumps = _log_mel(heard, 160 * rate // 8000, rate), 40 * rate // 8000, []
+    fine, hop, jumps = _log_mel(filled, 160 * rate // 8000, rate), 40 * rate // 8000, []
     for edge in (first, last + 1):
         at = round(edge / hop)
         if 2 <= at < fine.shape[1] - 2:
