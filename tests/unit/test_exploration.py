@@ -77,7 +77,7 @@ def test_a_small_codec_is_looked_into_from_the_command_line(command, model_folde
 
 def test_without_umap_it_says_so(codec, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "umap", None)
-    with pytest.raises(ValueError, match="UMAP is not there: `pip install umap-learn`"):
+    with pytest.raises(ValueError, match="UMAP is not installed: `pip install umap-learn`"):
         exploration.flat_map(codec, seen(20))
 
 

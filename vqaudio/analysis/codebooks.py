@@ -26,7 +26,7 @@ SHARES = torch.linspace(0, 1, 101)  # at which to keep quantiles of the quantisa
 
 @dataclass(frozen=True)
 class CodebookStatistics:
-    """Codeword counts over a dataset, for codecs whose stages have equal codebook sizes.
+    """Codeword counts over a dataset, for codecs with equal codebook sizes.
 
     A stage's rows are counted together.
 
@@ -144,7 +144,11 @@ def save_statistics(statistics: CodebookStatistics, folder: Path) -> None:
 
 
 def load_statistics(folder: Path) -> CodebookStatistics | None:
-    """Read what `save_statistics` wrote; None without it. Raises InputError if damaged."""
+    """Read what `save_statistics` wrote; None without it.
+
+    Raises:
+        InputError: the files are damaged.
+    """
     if not any((folder / name).is_file() for name in ("codebooks.safetensors", "codebooks.json")):
         return None
     try:

@@ -119,14 +119,14 @@ def explore(codec: Codec, train: Split, split: Split, dataset: str, part: str, s
 
 
 def has_classes(kind: str, seen: LatentSplit) -> bool:
-    """Whether a label can be learned: two or more values, four clips per value on average."""
+    """Whether a label has two or more values, and four clips each on average."""
     labels = [label for label in seen.labels[kind] if label is not None]
     return len(set(labels)) > 1 and len(labels) >= 4 * len(set(labels))
 
 
 @torch.inference_mode()
 def look(codec: Codec, split: Split) -> LatentSplit:
-    """Encode a split's clips: latents, ids and distances of each column, and the labels."""
+    """Encode a split's clips: latents, ids, distances and labels."""
     number = {clip.name: i for i, clip in enumerate(split.clips)}
     latents, ids, left, clips = [], [], [], []
     for batch in in_order(split, 25):
@@ -141,7 +141,11 @@ def look(codec: Codec, split: Split) -> LatentSplit:
 
 
 def flat_map(codec: Codec, seen: LatentSplit, seed: int = 0) -> Map:
-    """Run UMAP on random columns and the first stage's codewords. Raises InputError without it."""
+    """Run UMAP on random columns together with the first stage's codewords.
+
+    Raises:
+        InputError: umap-learn is not installed.
+    """
     try:
         from umap import UMAP
     except ImportError:

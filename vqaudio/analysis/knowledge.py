@@ -84,7 +84,7 @@ class Knowledge:
 
 
 def knowledge(kind: str, seen: LatentSplit, train: LatentSplit, seed: int = 0) -> Knowledge:
-    """Measure a label's information in `seen`; probes train on `train` if it has the label."""
+    """Measure a label's information in `seen`; probes train on `train` if possible."""
     random = np.random.default_rng(seed)
     named = np.array([label is not None for label in seen.labels[kind]])
     target = np.array([label or "" for label in seen.labels[kind]])
@@ -124,7 +124,7 @@ class _Probes:
         self.wanted = np.array([seen.labels[kind][i] for i in self.asked])
 
     def accuracy(self, features: np.ndarray, train: np.ndarray) -> float:
-        """Accuracy on the measured clips from features [clips, n]; `train` are the training clips'."""
+        """Accuracy on the measured clips from features [clips, n]."""
         linear, pipeline = _sklearn("sklearn.linear_model"), _sklearn("sklearn.pipeline")
         scaler = _sklearn("sklearn.preprocessing").StandardScaler()
         probe = pipeline.make_pipeline(scaler, linear.LogisticRegression(C=0.1, max_iter=500))

@@ -1,4 +1,4 @@
-"""Download files with a progress bar, resume broken downloads, unpack archives safely.
+"""Download files, resume broken downloads, unpack archives safely.
 
 A file appears under its final name only once it is complete.
 """
@@ -73,7 +73,7 @@ def fetch_unpacked(
     url: str, archive: Path, checksum: str, limit: Callable[[PurePosixPath], int | None], max_files: int, max_bytes: int,
     wanted: Callable[[Path], Path | None], target: Path,
 ) -> Path:
-    """Download a tar archive, unpack it safely and keep one of its folders as `target`.
+    """Download and unpack a tar archive, and keep one of its folders as `target`.
 
     A downloaded archive is not fetched again; it is deleted in the end.
 

@@ -1,4 +1,4 @@
-"""A dataset's clips as codes, cached on disk for as long as the codec's encoder is the same."""
+"""A dataset's clips as codes, cached on disk by the encoder's fingerprint."""
 
 import hashlib
 from collections.abc import Iterator

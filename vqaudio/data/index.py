@@ -45,7 +45,7 @@ class Index:
 
     @classmethod
     def build(cls, path: Path, sources: Iterable[Source], settings: dict) -> "Index":
-        """List `sources` into `path`, atomically. Raises InputError if it cannot be written."""
+        """List `sources` into `path`, atomically. Raises InputError if it fails."""
         try:
             replace_file(path, lambda temporary: _build(temporary, sources, settings))
         except sqlite3.DatabaseError as error:

@@ -1,4 +1,4 @@
-"""Shared parts of the note datasets: pitch names, splits by hash, at most 4 s a note."""
+"""Shared by the note datasets: pitch names, splits by hash, at most 4 s."""
 
 import hashlib
 import os
@@ -30,7 +30,7 @@ def midi_of(note: str) -> int:
 
 
 def part_of(name: str) -> str:
-    """Return the part of a recording: train, validation or test, by a hash of its name."""
+    """Return the part of a recording by a hash of its name."""
     share = int.from_bytes(hashlib.sha1(name.encode()).digest()[:4], "big") / 2**32
     for part, wide in SHARES.items():
         if share < wide:

@@ -1,4 +1,4 @@
-"""Pack a dataset into shards: Parquet files of some thousand recordings each, written atomically.
+"""Pack a dataset into shards: Parquet files of some thousand recordings.
 
 A folder of shards holds `index.sqlite` (the recordings, in a fixed random order), the shards `{part}-{number}-of-{count}.parquet`
 and, once all of them are written, `dataset.json` and `skipped.csv`. A shard depends only on the index and its number, so several
@@ -47,7 +47,7 @@ class PackingTotals:
 
 @dataclass(frozen=True)
 class Packer:
-    """Base of the packers: packs one shard at a time; a subclass encodes the recordings.
+    """Packs one shard at a time; a subclass encodes the recordings.
 
     It is sent to other processes, so keep it small.
     """
@@ -73,7 +73,7 @@ class Packer:
         raise NotImplementedError
 
     def rows(self, sources: list[Source], bad: list[tuple[str, str]]) -> Iterator[tuple[dict, Source, float]]:
-        """Yield (row, its recording, seconds of audio); add (name, reason) of unreadable ones to `bad`."""
+        """Yield (row, recording, seconds); add (name, reason) of failures to `bad`."""
         raise NotImplementedError
 
     def labels(self) -> dict[str, tuple[str, ...]]:

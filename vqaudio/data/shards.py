@@ -1,4 +1,4 @@
-"""Training from shards: a dataset decoded, resampled and packed once (`vqaudio prepare`).
+"""Train from shards: a dataset decoded and resampled by `vqaudio prepare`.
 
 A row of a shard is a clip: its name, its samples as FLAC (16 bit), their number, and its labels. A chunk is a row group, the unit
 of reading. Training shuffles the chunks, and the clips within WINDOW neighbouring chunks, so that memory holds that many chunks
@@ -143,7 +143,7 @@ def load_split(split: str, root: str | os.PathLike | None = None, sample_rate: i
 
 
 class Clips(Sequence):
-    """The clips of a part, in the order of the shards; recently used chunks stay in memory.
+    """The clips of a part in shard order; recently used chunks stay in memory.
 
     Args:
         files: (path, clips in each of its chunks).
@@ -204,7 +204,7 @@ class Clips(Sequence):
 
 
 class ShardBatches(TrainingBatches):
-    """Random crops of clips from shuffled chunks; no two processes read the same chunk.
+    """Random crops of clips from shuffled chunks, disjoint between processes.
 
     An epoch has as many steps as the process with the fewest clips can fill.
     """

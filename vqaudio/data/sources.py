@@ -1,4 +1,4 @@
-"""Recordings in files: their paths, names, parts and labels, before any audio is read."""
+"""Recordings in files: paths, names, parts and labels, without audio."""
 
 import logging
 import os

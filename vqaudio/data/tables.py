@@ -21,7 +21,7 @@ SPLIT_NAMES = {
 
 
 def recordings(base: Path, table: Path, part_of) -> Iterator[Source]:
-    """Yield the table's recordings in order; reject malformed rows rather than lose data.
+    """Yield the table's recordings in order; reject malformed rows.
 
     Args:
         base: the folder that names are relative to. Absolute names inside it are accepted.

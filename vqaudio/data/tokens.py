@@ -147,7 +147,7 @@ def batches_of(lengths: list[int], room: float) -> list[list[int]]:
 
 
 def read(root: Path, part: str | None = None, codec=None) -> Iterator[tuple[str, Codes, dict[str, str]]]:
-    """Yield (name, codes of one clip, labels) of every recording that `tokenize` wrote.
+    """Yield (name, codes of one clip, labels) of every tokenised recording.
 
     Args:
         root: the folder of shards.

@@ -1,4 +1,4 @@
-"""Energy meters: hardware counters through Zeus, and CodeCarbon's model for the rest.
+"""Energy meters: counters through Zeus, CodeCarbon's model for the rest.
 
 Used through `energy.record.Meter`. Both print a lot, on import and after; none of it reaches the terminal. Nothing here uses the
 network.

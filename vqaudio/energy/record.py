@@ -131,7 +131,7 @@ def joules_in_words(joules: float) -> str:
 
 
 def of_processor_time(cpu_s: float) -> float:
-    """Estimate joules from one thread's CPU time, without memory, for an unknown processor."""
+    """Estimate joules from one thread's CPU time on an unknown processor."""
     return CORE_W * cpu_s
 
 
@@ -196,7 +196,7 @@ class Meter:
 
 
 def device_name(device: str) -> str:
-    """Name the GPU, or the processor and the number of threads that this process may use."""
+    """Name the GPU, or the processor and its number of usable threads."""
     import torch
 
     kind = torch.device(device)

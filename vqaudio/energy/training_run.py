@@ -30,7 +30,7 @@ class RunMeter:
             self._meter.__enter__()
 
     def record(self, done: int) -> dict | None:
-        """Return the energy so far and the number of metered steps; None if nothing was metered."""
+        """Return the energy so far and the number of metered steps, if any."""
         if self._meter:
             lap = self._meter.lap()
             self._total = self._total + lap if self._total else lap

@@ -1,1 +1,1 @@
-"""Experiments: a base recipe, a grid of changes and seeds, one measured run for each."""
+"""Experiments: a base recipe, a grid of changes, and seeds."""

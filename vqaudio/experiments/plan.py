@@ -11,7 +11,7 @@
     [grid]                                               # every combination of these is a setting
     "codec.decay" = [0.9, 0.99, 0.999]
     "codec.n_stages, codec.vocab" = [[32, 4], [8, 256]]  # these change together
-    "measure.beam" = [1, 8]                              # how a trained codec is measured: needs no run of its own
+    "measure.beam" = [1, 8]                              # how a trained codec is measured: needs no extra run
 """
 
 import dataclasses
@@ -168,7 +168,7 @@ class Settings:
         return recipe
 
     def is_usual_flag(self, name: str, value) -> bool:
-        """Whether this is a flag with its default value, which the command line cannot spell."""
+        """Whether this is a flag at its default, which the command line cannot spell."""
         return isinstance(value, bool) and self.known.get(name) is value
 
     def _checked(self, name: str, value):

@@ -1,4 +1,4 @@
-"""Results of an experiment: a JSON file beside its description, and statistics over seeds.
+"""Results of an experiment: a JSON file, and statistics over seeds.
 
     {"experiment": "ema-decay", "question": ..., "kind": "codec", "recipe": "fsdd-8khz-small",
      "command": "vqaudio experiment run ...", "varied": ["codec.decay"], "asked": 9,

@@ -1,4 +1,4 @@
-"""Run an experiment: skip finished runs, schedule the rest, record each as it ends."""
+"""Run an experiment: skip finished runs, schedule and record the rest."""
 
 import math
 import signal

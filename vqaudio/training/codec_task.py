@@ -65,14 +65,14 @@ class CodecTraining:
     augmentation: Augmentation = field(default_factory=Augmentation)
     workers: ranges.Workers = 0
     """Processes that prepare batches ahead, for a GPU; with 0 each batch is made when its step begins. With shards, each process
-    keeps chunks of its own."""
+    reads separate chunks."""
 
     def task(self, codec: Codec, train: Split, validation: Split, seed: int, worker: Worker) -> "CodecTask":
         return CodecTask(codec, self, train, validation, seed, worker)
 
 
 def reduced_precision(name: str, device: torch.device):
-    """Run matrix products in bfloat16 or float32 (no change), or the faster: a context.
+    """Run matrix products in reduced precision: a context.
 
     Args:
         name: "bfloat16", "float32" or "auto".
@@ -88,14 +88,14 @@ def reduced_precision(name: str, device: torch.device):
 
 
 def has_fast_bfloat16(device: torch.device) -> bool:
-    """Whether bfloat16 is faster than float32: without CPU support it is 30 times slower."""
+    """Whether bfloat16 is faster than float32 here."""
     if device.type != "cpu":
         return device.type == "cuda" and torch.cuda.is_bf16_supported()
     return any(getattr(torch.cpu, f"_is_{name}_supported", bool)() for name in ("amx_tile", "avx512_bf16"))
 
 
 class GeneratorObjective(nn.Module):
-    """The codec's loss, as a module for DDP; uses the adversary without owning its parameters."""
+    """The codec's loss, as a module for DDP; borrows the adversary."""
 
     def __init__(self, codec: Codec, settings: CodecTraining, adversary: nn.Module | None):
         super().__init__()

@@ -68,7 +68,7 @@ class Discriminators(nn.Module):
         )
 
     def forward(self, real: Tensor, fake: Tensor, lengths: Tensor) -> Tensor:
-        """Compute the discriminators' mean loss on real and (detached) decoded audio [B, 1, N]."""
+        """Return the mean loss on real and (detached) decoded audio [B, 1, N]."""
         total = real.new_zeros(())
         for part in self.parts:
             scores, _ = part(torch.cat([real, fake.detach()]))

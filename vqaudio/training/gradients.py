@@ -8,7 +8,7 @@ from vqaudio.model import Model
 
 @torch.no_grad()
 def gradient_norms(model: Model) -> dict[str, Tensor]:
-    """Map `gradient_PART` to the Euclidean norm of that part's gradients (see `Model.part_of`).
+    """Map `gradient_PART` to the norm of that part's gradients.
 
     Covers every trainable parameter: one without a gradient counts as zero, so that the names are the same at every step. The
     squares of the parts add up to the square of the total.

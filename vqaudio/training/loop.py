@@ -1,4 +1,4 @@
-"""The training loop, in one process or several under torchrun (gloo on CPUs, nccl on GPUs).
+"""The training loop, in one process or several under torchrun.
 
 The batch and every random number of a step follow from (seed, step, rank). A checkpoint therefore needs only weights, optimisers
 and the step, and a resumed run is identical to the bit.
@@ -64,7 +64,7 @@ class Task(Protocol):
         """Take one optimisation step; returns scalars with the same names at every step."""
 
     def validate(self) -> dict[str, float]:
-        """Score the validation part; the first scalar picks the best weights, lower is better."""
+        """Score the validation part; a lower first scalar picks the best weights."""
 
     def sounds(self) -> dict[str, tuple[Tensor, int]]:
         """Return examples for listening: name -> (audio [1, N], rate). May be empty."""
@@ -75,7 +75,7 @@ class Task(Protocol):
 
 @dataclass(frozen=True)
 class Worker:
-    """This process among those that train together: its device, rank, and their number."""
+    """This process among those that train together."""
 
     device: torch.device
     rank: int = 0

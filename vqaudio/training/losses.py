@@ -1,4 +1,4 @@
-"""Reconstruction losses between audio [B, 1, N] and its reconstruction, ignoring padding."""
+"""Losses between audio [B, 1, N] and its reconstruction, ignoring padding."""
 
 import torch
 import torchaudio
@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 def frame_mask(lengths: Tensor, n_frames: int, hop: int) -> Tensor:
-    """[B] samples -> [B, 1, n_frames]: 1 where the centre of an STFT frame is in the clip."""
+    """[B] samples -> [B, 1, n_frames]: 1 where a frame's centre is in the clip."""
     return (torch.arange(n_frames, device=lengths.device)[None] * hop < lengths[:, None])[:, None].float()
 
 
@@ -79,7 +79,7 @@ class WaveformLoss(nn.Module):
         self.sample_rate = sample_rate
 
     def forward(self, audio: Tensor, reconstruction: Tensor, weight: Tensor) -> Tensor:
-        """Level-normalised audio [B, 1, N] twice, a weight per clip [B] -> 0 for equal sounds."""
+        """Level-normalised audio [B, 1, N] twice, weights [B] -> loss, from 0."""
         ratio = self._low(audio - reconstruction).abs().mean(-1) / self._low(audio).abs().mean(-1).clamp_min(1e-3)
         return (ratio * weight).sum() / weight.sum().clamp_min(1)
 
@@ -122,7 +122,7 @@ class LoudnessLoss(nn.Module):
             self.register_buffer(name, value.float(), persistent=False)
 
     def forward(self, audio: Tensor, reconstruction: Tensor, lengths: Tensor) -> Tensor:
-        """Level-normalised audio [B, 1, N] twice, lengths [B] -> loss in points of PESQ, from 0."""
+        """Level-normalised audio [B, 1, N] twice, lengths [B] -> PESQ points, from 0."""
         x, y = (self._band_powers(part) for part in (audio, reconstruction))
         a, b = self._loudness(x), self._loudness(y)
         disturbance = torch.relu((a - b).abs() - 0.25 * torch.minimum(a, b))

@@ -41,7 +41,7 @@ class AutoregressiveRecipe(PriorRecipe):
 
 @dataclass(frozen=True)
 class NaiveBayesRecipe(PriorRecipe):
-    """See PriorRecipe. The number of steps covers every clip about once in each variant."""
+    """See PriorRecipe. Its steps cover every clip about once in each variant."""
 
     prior: NaiveBayesPriorConfig = field(default_factory=NaiveBayesPriorConfig)
 

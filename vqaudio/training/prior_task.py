@@ -1,4 +1,4 @@
-"""Prior training: the likelihood of the training clips' codes; also for counting priors."""
+"""Prior training: the likelihood of the training clips' codes."""
 
 import random
 from dataclasses import dataclass, replace
@@ -49,7 +49,7 @@ class PriorTraining:
 
 
 class PriorBatches:
-    """Batches of clips of similar length, each in a random variant; a pure function of the step.
+    """Batches of clips of similar length, each in a random variant.
 
     Args:
         variants: the same clips, encoded in different ways.
@@ -76,7 +76,7 @@ class PriorBatches:
         return len(self.variants[0]) // self.batch_size
 
     def batch(self, step: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return `EncodedSplit.batch` of this step, and [B, 2] the columns cut before and after."""
+        """Return `EncodedSplit.batch` of this step, and columns cut at each end [B, 2]."""
         epoch, position = divmod(step, self.per_epoch)
         if epoch != self.epoch:
             self.epoch, self.order = epoch, self._epoch_order(python_random(self.seed, epoch))
@@ -220,7 +220,7 @@ def config_for(config: PriorConfig, codec: Codec, codec_name: str, train: Split)
 
 
 def variants(codec: Codec, train: Split, settings: PriorTraining, cache: Path = CACHE) -> list[EncodedSplit]:
-    """Encode the training clips in every transposition, shift, speed and room; plain ones first."""
+    """Encode the training clips in every variant, the plain ones first."""
     pairs = [(shift, speed) for shift in settings.shifts for speed in settings.speeds]
     chosen = sorted(pairs, key=lambda pair: pair != (0, 1.0))
     splits = [transposed(train, n) for n in sorted(settings.semitones, key=abs)]

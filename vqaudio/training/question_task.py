@@ -1,4 +1,4 @@
-"""Question training: cross-entropy over answers, one question per picture and epoch."""
+"""Question training: cross-entropy over answers."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -41,7 +41,7 @@ class QuestionTraining:
 
 @dataclass(frozen=True)
 class Batch:
-    """Pictures [B, H, W, C] and B * n questions, n in a row per picture; see `Examples`."""
+    """Pictures [B, H, W, C] and B * n questions, n in a row per picture."""
 
     pictures: Tensor
     tokens: Tensor
@@ -127,7 +127,7 @@ class QuestionTask:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Steps, over all processes, in an epoch of every picture; drops an incomplete batch."""
+        """Steps in an epoch of every picture; drops an incomplete batch."""
         return max(1, len(self.train.of_picture) // (self.pictures_per_step * self.worker.world))
 
     def train_step(self, step: int) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""Recipes for `vqaudio train codec --recipe NAME` and `vqaudio train judge --recipe NAME`."""
+"""Recipes for `vqaudio train codec` and `vqaudio train judge`."""
 
 from dataclasses import dataclass, field, replace
 

@@ -112,7 +112,7 @@ def judge(args: list[str]) -> None:
 
 
 def prior(args: list[str]) -> None:
-    """Train a prior over a codec's codes, which are encoded once and cached in runs/codes."""
+    """Train a prior over a codec's codes, which are cached in runs/codes."""
     from dataclasses import replace as changed
 
     import torch

@@ -1,4 +1,4 @@
-"""Telephone prompts in five languages, as Debian packages them; extra data for `voice`.
+"""Telephone prompts in five languages from Debian, extra data for `voice`.
 
 The packages asterisk-core-sounds-{en,es,fr,it,ru}-g722 hold 2,800 prompts, 1.8 hours in all, at 16 kHz, coded in G.722 (ITU-T
 G.722, 1988: 64 kbit/s). They are by Allison Smith, June Wallack and others; CC BY-SA 3.0, the Russian ones CC BY 3.0.
@@ -67,7 +67,7 @@ def download(folder: Path | None = None, url: str = URL, checksums: dict[str, st
 
 
 def contents(package: bytes, name: str) -> bytes:
-    """Return a Debian package's tar archive: member data.tar.* of an ar archive (deb(5)).
+    """Return the tar archive data.tar.* inside a Debian package (deb(5)).
 
     Raises:
         InputError: it is damaged, or not a Debian package.

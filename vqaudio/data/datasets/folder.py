@@ -44,7 +44,7 @@ STARTS = (b"fLaC", b"OggS", b"ID3", b"RF64", b"caff", b".snd", b"NIST_1A", b"Cre
 
 
 def load_split(split: str, root: str | os.PathLike | None = None, sample_rate: int = SAMPLE_RATE) -> Split:
-    """Read "train", "validation" or "test" into memory (see `vqaudio prepare` for large sets).
+    """Read "train", "validation" or "test" into memory.
 
     Args:
         root: the folder.

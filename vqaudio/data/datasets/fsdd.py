@@ -1,4 +1,4 @@
-"""The Free Spoken Digit Dataset: six speakers, ten digits, fifty takes each, 8 kHz.
+"""The Free Spoken Digit Dataset: six speakers, ten digits, fifty takes each.
 
 Jackson et al., CC BY-SA 4.0. Files are named `{digit}_{speaker}_{take}.wav`. The official test split is takes 0 to 4; here takes
 5 to 9 are the validation part and takes 10 to 49 are for training; "development" is both.

@@ -1,4 +1,4 @@
-"""MNIST: 70,000 handwritten digits of 28 by 28 grey pixels, 10,000 of them for testing.
+"""MNIST: 70,000 handwritten digits of 28 by 28 grey pixels.
 
 LeCun, Cortes and Burges. A first check of the quantiser on data that can be seen: `notebooks/02_quantiser.ipynb`. Four gzipped
 files in the idx format; the checksums are over the unpacked data, because servers gzip it differently.
@@ -54,7 +54,7 @@ def load_images(part: str, root: str | os.PathLike | None = None) -> tuple[Tenso
 
 
 def folder(root: str | os.PathLike | None = None) -> Path:
-    """Return the folder of the dataset's files: `root`, $VQAUDIO_MNIST or the download cache."""
+    """Return the dataset's folder: `root`, $VQAUDIO_MNIST or the download cache."""
     given = root or os.environ.get("VQAUDIO_MNIST")
     base = Path(given) if given else cache_folder()
     missing = [name for name in CHECKSUMS if not (base / f"{name}.gz").is_file()]

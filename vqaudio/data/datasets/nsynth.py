@@ -96,7 +96,7 @@ def cache() -> Path:
 
 
 def download(folder: Path | None = None, part: str = "test", url: str | None = None) -> Path:
-    """Download a part (test: 0.35 GB, validation: 1 GB, train: 22 GB); return its folder.
+    """Download a part (train: 22 GB, test: 0.35 GB); return its folder.
 
     Resumes a broken download.
 

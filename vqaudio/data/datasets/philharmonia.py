@@ -57,7 +57,7 @@ def load_split(split: str, root: str | os.PathLike | None = None, sample_rate: i
 
 
 def sources(root: str | os.PathLike | None = None) -> Iterator[Source]:
-    """Yield every note with its part in order of name; skip other names and instruments."""
+    """Yield every note with its part in order of name; skip unknown names."""
     notes_like = (path for path in files_in(recordings(root)) if path.name.count("_") >= 4)
     for path in sorted(notes_like, key=lambda path: path.stem):
         instrument, pitch, _, dynamics, *_ = path.stem.split("_")

@@ -1,4 +1,4 @@
-"""Google's Speech Commands: thousands of people say 30 (v0.01) or 35 (v0.02) words.
+"""Google's Speech Commands: thousands of people say 30 or 35 words.
 
 Warden 2018, arXiv 1804.03209, CC BY 4.0. Files are `{word}/{speaker}_nohash_{n}.wav`, at most one second at 16 kHz;
 `_background_noise_/` holds minutes of noise. The official split is in validation_list.txt and testing_list.txt; without them, a
@@ -113,7 +113,7 @@ def recordings(root: str | os.PathLike | None = None) -> Path:
 
 
 def cache() -> Path:
-    """Return the download cache: speech-commands/ in $VQAUDIO_CACHE or ~/.cache/vqaudio."""
+    """Return the cache: speech-commands/ in $VQAUDIO_CACHE or ~/.cache/vqaudio."""
     return fsdd.cache_folder().with_name("speech-commands")
 
 

@@ -88,7 +88,7 @@ def load_split(split: str, root: str | os.PathLike | None = None, sample_rate: i
 
 
 def sources(root: str | os.PathLike | None = None) -> Iterator[Source]:
-    """Yield every recording with its part; a row of FSDD's digits goes by its first digit."""
+    """Yield every recording with its part; one source per row of FSDD's digits."""
     base = _base(root)
     for folder in (*FOLDERS, TEST_FOLDER):
         for path in sorted(files_in(base / folder) if (base / folder).is_dir() else ()):
