@@ -7,7 +7,7 @@ import functools
 import itertools
 import math
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import torch
@@ -16,9 +16,10 @@ from torch import Tensor
 
 from vqaudio import ranges
 from vqaudio.audio import active_level_db
-from vqaudio.data.clips import Clip, Split
+from vqaudio.data.clips import Clip, Split, crop_timed_labels
 from vqaudio.data.seeds import python_random, torch_generator
 from vqaudio.errors import InputError
+from vqaudio.timed_labels import TimedLabel
 
 
 @dataclass
@@ -30,12 +31,14 @@ class Batch:
         lengths: [B] samples.
         labels: for each kind of label, [B] of `Split.label_index`.
         names: the clips' names.
+        timed_labels: of each row, in seconds from its start.
     """
 
     audio: Tensor
     lengths: Tensor
     labels: dict[str, Tensor]
     names: list[str]
+    timed_labels: list[tuple[TimedLabel, ...]]
 
 
 def pad(clips: list[Tensor], multiple: int = 1) -> tuple[Tensor, Tensor]:
@@ -102,11 +105,14 @@ class TrainingBatches:
     def batch(self, step: int) -> Batch:
         """Return the batch of this step: audio [B, 1, crop]."""
         chosen = [self._index(step * self.batch_size + i) for i in range(self.rank, self.batch_size, self.world)]
-        crops = []
+        crops, clips = [], []
         for i, index in enumerate(chosen):
-            crops.append(self._crop(index, python_random(self.seed, step, self.rank + i * self.world)))
+            crop, start, speed = self._crop(index, python_random(self.seed, step, self.rank + i * self.world))
+            clip, rate = self._metadata(index), self.split.sample_rate
+            crops.append(crop)
+            clips.append(replace(clip, timed_labels=crop_timed_labels(clip.timed_labels, start / rate, len(crop) / rate, speed)))
         audio, lengths = pad(crops, self.crop)
-        return _with_labels(self.split, [self._metadata(i) for i in chosen], audio, lengths)
+        return _with_labels(self.split, clips, audio, lengths)
 
     def _metadata(self, index: int) -> Clip:
         """The clip's name and labels."""
@@ -120,13 +126,14 @@ class TrainingBatches:
             self._epoch, self._order = epoch, order.tolist()
         return self._order[offset]
 
-    def _crop(self, index: int, chance: random.Random) -> Tensor:
+    def _crop(self, index: int, chance: random.Random) -> tuple[Tensor, int, float]:
+        """A random crop [n], the sample where it starts, and its playback speed."""
         audio, a = self.audio[index], self.augmentation
         speed = chance.choice(a.speeds) if a else 1.0
         wanted = math.ceil(self.crop * speed)
         start = chance.randrange(max(1, len(audio) - wanted + 1))
         crop = _at_speed(audio[start : start + wanted], speed)[: self.crop]
-        return augmented(crop, a, self.split.sample_rate, chance) if a else crop
+        return augmented(crop, a, self.split.sample_rate, chance) if a else crop, start, speed
 
     def _normalised(self, audio: Tensor, level_db: float | None) -> Tensor:
         if level_db is None:
@@ -219,4 +226,4 @@ def _batch(split: Split, clips, audio: list[Tensor], multiple: int) -> Batch:
 
 def _with_labels(split: Split, clips, audio: Tensor, lengths: Tensor) -> Batch:
     labels = {kind: torch.tensor([split.label_index(clip, kind) for clip in clips]) for kind in split.labels}
-    return Batch(audio, lengths, labels, [clip.name for clip in clips])
+    return Batch(audio, lengths, labels, [clip.name for clip in clips], [clip.timed_labels for clip in clips])

@@ -1,19 +1,48 @@
 """Clips with a name and labels, and the splits of a dataset."""
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
 from vqaudio.errors import InputError
+from vqaudio.timed_labels import TimedLabel
 
 
 @dataclass(frozen=True)
 class Clip:
-    """One recording: audio [N] float32 in [-1, 1] at the dataset's rate, its name, and its labels."""
+    """One recording with its name and labels.
+
+    Attributes:
+        audio: [N] float32 in [-1, 1] at the dataset's rate.
+        name: unique in its split.
+        labels: of the whole clip, kind -> value.
+        timed_labels: of intervals of the clip, such as phones, words or notes, sorted by start.
+    """
 
     audio: Tensor
     name: str
     labels: dict[str, str] = field(default_factory=dict)
+    timed_labels: tuple[TimedLabel, ...] = ()
+
+
+def crop_timed_labels(
+    labels: Iterable[TimedLabel], start_s: float, duration_s: float, speed: float = 1.0
+) -> tuple[TimedLabel, ...]:
+    """Return the timed labels of a crop, clipped to it, in seconds from its start.
+
+    Args:
+        labels: of the whole clip.
+        start_s: where the crop starts in the clip, seconds.
+        duration_s: length of the crop as it is played, seconds.
+        speed: playback speed of the crop; 2 halves its times.
+    """
+    found = []
+    for label in labels:
+        start, end = (min(max((time - start_s) / speed, 0.0), duration_s) for time in (label.start_s, label.end_s))
+        if start < end:
+            found.append(replace(label, start_s=start, end_s=end))
+    return tuple(found)
 
 
 @dataclass(frozen=True)

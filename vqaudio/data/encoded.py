@@ -12,10 +12,11 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from vqaudio.data.batches import Augmentation, augmented, pad
-from vqaudio.data.clips import Split
+from vqaudio.data.clips import Split, crop_timed_labels
 from vqaudio.data.seeds import python_random
 from vqaudio.files import clear_stale, replace_file
 from vqaudio.progress import bar
+from vqaudio.timed_labels import TimedLabel
 
 CACHE = Path("runs") / "codes"
 
@@ -29,12 +30,14 @@ class EncodedSplit:
         labels: [n, kinds] of `Split.label_index`.
         lengths: [n] samples.
         levels_db: [n] dBFS, or None for a codec without level normalisation.
+        timed_labels: of each clip, in seconds of its codes; empty if no clip has any.
     """
 
     ids: list[Tensor]
     labels: Tensor
     lengths: Tensor
     levels_db: Tensor | None
+    timed_labels: tuple[tuple[TimedLabel, ...], ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -76,7 +79,19 @@ def encoded(
     labels = [[split.label_index(clip, kind) for kind in split.labels] for clip in split.clips]
     parts = list(ids.short().split(columns.tolist(), dim=1))
     label_ids = torch.tensor(labels).view(len(split), -1)
-    return EncodedSplit(parts, label_ids, lengths, None if codec.reference_level_db is None else levels)
+    levels = None if codec.reference_level_db is None else levels
+    return EncodedSplit(parts, label_ids, lengths, levels, _timed_labels(split, lengths, shift, speed))
+
+
+def _timed_labels(split: Split, lengths: Tensor, shift: int, speed: float) -> tuple[tuple[TimedLabel, ...], ...]:
+    """The clips' timed labels after a shift and a change of speed."""
+    if not any(clip.timed_labels for clip in split.clips):
+        return ()
+    rate = split.sample_rate
+    return tuple(
+        crop_timed_labels(clip.timed_labels, shift / rate, n / rate, speed)
+        for clip, n in zip(split.clips, lengths.tolist())
+    )
 
 
 def _fingerprint(split: Split) -> str:

@@ -25,9 +25,11 @@ from vqaudio.data.sources import PARTS, Source
 from vqaudio.errors import InputError
 from vqaudio.files import replace_file
 from vqaudio.progress import bar
+from vqaudio.timed_labels import TimedLabel, parse, to_json
 
 VERSION = 1
 KEY = b"vqaudio"
+TIMED = "timed_labels"  # column of a recording's timed labels, in JSON; null for none
 INDEX, SUMMARY, SKIPPED = "index.sqlite", "dataset.json", "skipped.csv"
 GROUP_ROWS, GROUP_BYTES = 128, 4 * 2**20  # a row group, the unit of reading, ends at whichever comes first
 
@@ -116,6 +118,23 @@ def label_columns(kinds: Iterable[str], columns: Iterable[tuple]) -> dict[str, s
     """Map each kind of label to a column name that is not taken."""
     taken = {name for name, _ in columns}
     return {kind: f"{kind}_label" if kind in taken else kind for kind in kinds}
+
+
+def pack_timed_labels(labels: tuple[TimedLabel, ...]) -> str | None:
+    """Encode timed labels for the column TIMED."""
+    return json.dumps(to_json(labels), ensure_ascii=False) if labels else None
+
+
+def unpack_timed_labels(row: dict, path: Path) -> tuple[TimedLabel, ...]:
+    """Decode a row's timed labels; none in shards from before they existed.
+
+    Raises:
+        InputError: the shard at `path` is damaged.
+    """
+    try:
+        return parse(json.loads(row.get(TIMED) or "[]"))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} is damaged: the timed labels of {row['name']} cannot be read ({error}).") from None
 
 
 def plan(out: Path, sources: Callable[[], Iterable[Source]], settings: dict) -> Index:

@@ -1,8 +1,8 @@
 """Train from shards: a dataset decoded and resampled by `vqaudio prepare`.
 
-A row of a shard is a clip: its name, its samples as FLAC (16 bit), their number, and its labels. A chunk is a row group, the unit
-of reading. Training shuffles the chunks, and the clips within WINDOW neighbouring chunks, so that memory holds that many chunks
-(about 64 MB) for any number of clips, and the batch of a step is still a function of the step.
+A row of a shard is a clip: its name, its samples as FLAC (16 bit), their number, its timed labels and its labels. A chunk is a
+row group, the unit of reading. Training shuffles the chunks, and the clips within WINDOW neighbouring chunks, so that memory
+holds that many chunks (about 64 MB) for any number of clips, and the batch of a step is still a function of the step.
 (This is for codecs and judges: training a prior holds the codes of all clips, and their samples while they are encoded.)
 """
 
@@ -23,7 +23,17 @@ from vqaudio.audio import to_int16
 from vqaudio.data import dataset_module
 from vqaudio.data.batches import TrainingBatches
 from vqaudio.data.clips import Clip, Split, check_rate
-from vqaudio.data.packing import Packer, PackingTotals, arrow, pack, plan, summary
+from vqaudio.data.packing import (
+    TIMED,
+    Packer,
+    PackingTotals,
+    arrow,
+    pack,
+    pack_timed_labels,
+    plan,
+    summary,
+    unpack_timed_labels,
+)
 from vqaudio.data.seeds import torch_generator
 from vqaudio.data.sources import PARTS, UNREADABLE, Source
 from vqaudio.errors import InputError
@@ -90,7 +100,7 @@ class AudioPacker(DatasetPacker):
 
     def columns(self) -> list[tuple]:
         pa, _ = arrow()
-        return [("name", pa.string()), ("audio", pa.binary()), ("samples", pa.int32())]
+        return [("name", pa.string()), ("audio", pa.binary()), ("samples", pa.int32()), (TIMED, pa.string())]
 
     def rows(self, sources: list[Source], bad: list[tuple[str, str]]) -> Iterator[tuple[dict, Source, float]]:
         module = with_files(self.dataset)
@@ -102,6 +112,7 @@ class AudioPacker(DatasetPacker):
                 continue
             for clip in clips:
                 row = {"name": clip.name, "audio": to_flac(clip.audio, self.sample_rate), "samples": len(clip.audio)}
+                row[TIMED] = pack_timed_labels(clip.timed_labels)
                 yield row, source, len(clip.audio) / self.sample_rate
 
 
@@ -174,9 +185,9 @@ class Clips(Sequence):
 
     def metadata(self, i: int) -> Clip:
         """Return the clip without its samples."""
-        row = self._row(i)[1]
+        path, row = self._row(i)
         labels = {kind: row[column] for kind, column in self.columns.items() if row[column] is not None}
-        return Clip(torch.zeros(0), row["name"], labels)
+        return Clip(torch.zeros(0), row["name"], labels, unpack_timed_labels(row, path))
 
     def batches(self, split: Split, *settings, **more) -> "ShardBatches":
         """See `batches.training_batches`."""

@@ -1,5 +1,6 @@
 """Recordings in files: paths, names, parts and labels, without audio."""
 
+import json
 import logging
 import os
 import sys
@@ -9,14 +10,16 @@ from pathlib import Path
 
 from torch import Tensor
 
-from vqaudio import audio
-from vqaudio.data.clips import Clip
+from vqaudio import audio, timed_labels
+from vqaudio.data.clips import Clip, crop_timed_labels
 from vqaudio.errors import InputError
 from vqaudio.progress import bar
+from vqaudio.timed_labels import TimedLabel
 
 UNREADABLE = (InputError, OSError)
 PARTS = ("train", "validation", "test")
 MOST_CLASSES = 10_000
+SIDECAR = ".labels.json"  # take1.wav -> take1.labels.json
 LISTED = 20  # skipped files that are listed by name
 _log = logging.getLogger(__name__)
 
@@ -44,6 +47,29 @@ def sound_of(path: Path, sample_rate: int) -> Tensor:
     for sentence in report.damage:
         _log.warning("%s: %s", path, sentence)
     return sound[0]
+
+
+def timed_labels_of(path: Path, duration_s: float) -> tuple[TimedLabel, ...]:
+    """Read a recording's timed labels from the file NAME.labels.json beside it; none without it.
+
+    Args:
+        path: the recording, such as take1.wav; its labels are in take1.labels.json: a list of [kind, value, start_s, end_s].
+        duration_s: length of the recording in seconds.
+
+    Raises:
+        InputError: the labels are not such a list, or end after the recording.
+    """
+    sidecar = path.with_suffix(SIDECAR)
+    try:
+        labels = timed_labels.parse(json.loads(sidecar.read_text(encoding="utf-8")), duration_s)
+        return crop_timed_labels(labels, 0.0, duration_s)
+    except FileNotFoundError:
+        return ()
+    except OSError as error:
+        raise InputError(f"{sidecar} cannot be read: {error.strerror}.") from None
+    except (ValueError, RecursionError) as error:  # an InputError too
+        reason = str(error) if isinstance(error, InputError) else "It is not JSON in UTF-8."
+        raise InputError(f"{sidecar}: {reason}") from None
 def files_in(base: Path) -> Iterator[Path]:
     """Yield every file below a folder in order of name, without hidden ones.
 

@@ -8,6 +8,7 @@ Each row is a recording:
 | ids | its codes, column by column: `ids[t * K + k]` is row k of column t, with K rows |
 | columns, samples | number of columns, and of audio samples |
 | level_db | the level that decoding restores, dBFS; null for a codec without level normalisation |
+| timed_labels | its timed labels, JSON [[kind, value, start_s, end_s], ...]; null for none |
 | (others) | the recording's labels |
 
 `dataset.json` names the codec and describes the rows and files.
@@ -24,10 +25,11 @@ from torch import Tensor
 
 from vqaudio.codes import Codes, CodeSpec, Stage
 from vqaudio.data.batches import pad
-from vqaudio.data.packing import PackingTotals, arrow, pack, plan, summary
+from vqaudio.data.packing import TIMED, PackingTotals, arrow, pack, pack_timed_labels, plan, summary, unpack_timed_labels
 from vqaudio.data.shards import DatasetPacker, with_files
-from vqaudio.data.sources import PARTS, UNREADABLE, Source, sound_of
+from vqaudio.data.sources import PARTS, UNREADABLE, Source, sound_of, timed_labels_of
 from vqaudio.errors import InputError
+from vqaudio.timed_labels import TimedLabel
 
 KIND = "codes"
 READ_S = 600.0  # seconds of audio to read before sorting by length and encoding
@@ -96,7 +98,7 @@ class CodesPacker(DatasetPacker):
     def columns(self) -> list[tuple]:
         pa, _ = arrow()
         word = pa.uint16() if max(self.spec.vocab_of_row) <= 2**16 else pa.int32()
-        counts = [("columns", pa.int32()), ("samples", pa.int64()), ("level_db", pa.float32())]
+        counts = [("columns", pa.int32()), ("samples", pa.int64()), ("level_db", pa.float32()), (TIMED, pa.string())]
         return [("name", pa.string()), ("ids", pa.list_(word)), *counts]
 
     def rows(self, sources: list[Source], bad: list[tuple[str, str]]) -> Iterator[tuple[dict, Source, float]]:
@@ -104,26 +106,28 @@ class CodesPacker(DatasetPacker):
         for source in sources:
             try:
                 sound = sound_of(source.path, self.codec.sample_rate)
+                timed = timed_labels_of(source.path, len(sound) / self.codec.sample_rate)
             except UNREADABLE as error:
                 bad.append((source.name, str(error)))
                 continue
-            held.append((source, sound))
+            held.append((source, sound, timed))
             held_s += len(sound) / self.codec.sample_rate
             if held_s >= READ_S:
                 yield from self._encoded(held)
                 held, held_s = [], 0.0
         yield from self._encoded(held)
 
-    def _encoded(self, held: list[tuple[Source, Tensor]]) -> Iterator[tuple[dict, Source, float]]:
+    def _encoded(self, held: list[tuple[Source, Tensor, tuple[TimedLabel, ...]]]) -> Iterator[tuple[dict, Source, float]]:
         """Rows in the recordings' order, encoded in batches of similar length."""
         rows: dict[int, dict] = {}
-        for batch in batches_of([len(sound) for _, sound in held], self.batch_s * self.codec.sample_rate):
+        for batch in batches_of([len(sound) for _, sound, _ in held], self.batch_s * self.codec.sample_rate):
             codes = self.codec.encode(*pad([held[i][1] for i in batch])).first(self.n_stages)
             for b, i in enumerate(batch):
                 ids = codes.ids[b][:, codes.valid[b]].T.cpu().numpy()
                 rows[i] = {"name": held[i][0].name, "ids": ids.ravel(), "columns": len(ids), "samples": len(held[i][1])}
                 rows[i]["level_db"] = None if codes.level_db is None else float(codes.level_db[b])
-        for i, (source, sound) in enumerate(held):
+        for i, (source, sound, timed) in enumerate(held):
+            rows[i][TIMED] = pack_timed_labels(timed)
             yield rows[i], source, len(sound) / self.codec.sample_rate
 
 
@@ -146,8 +150,31 @@ def batches_of(lengths: list[int], room: float) -> list[list[int]]:
     return batches
 
 
+@dataclass(frozen=True)
+class EncodedClip:
+    """A tokenised recording.
+
+    Attributes:
+        name: of the recording, relative to its folder.
+        codes: one clip.
+        labels: kind -> value.
+        timed_labels: of its intervals, sorted by start.
+    """
+
+    name: str
+    codes: Codes
+    labels: dict[str, str]
+    timed_labels: tuple[TimedLabel, ...] = ()
+
+
 def read(root: Path, part: str | None = None, codec=None) -> Iterator[tuple[str, Codes, dict[str, str]]]:
-    """Yield (name, codes of one clip, labels) of every tokenised recording.
+    """Yield (name, codes of one clip, labels) of every tokenised recording; see `read_clips`."""
+    for clip in read_clips(root, part, codec):
+        yield clip.name, clip.codes, clip.labels
+
+
+def read_clips(root: Path, part: str | None = None, codec=None) -> Iterator[EncodedClip]:
+    """Yield every recording in a folder that `tokenize` wrote.
 
     Args:
         root: the folder of shards.
@@ -168,13 +195,13 @@ def read(root: Path, part: str | None = None, codec=None) -> Iterator[tuple[str,
             yield from _read_shard(Path(root) / shard["file"], spec, metadata["columns"])
 
 
-def _read_shard(path: Path, spec: CodeSpec, columns: dict[str, str]) -> Iterator[tuple[str, Codes, dict[str, str]]]:
+def _read_shard(path: Path, spec: CodeSpec, columns: dict[str, str]) -> Iterator[EncodedClip]:
     try:
         with arrow()[1].ParquetFile(path) as file:
             for batch in file.iter_batches(256, use_threads=False):
                 for row in batch.to_pylist():
                     labels = {kind: row[column] for kind, column in columns.items() if row[column] is not None}
-                    yield row["name"], _codes(row, spec), labels
+                    yield EncodedClip(row["name"], _codes(row, spec), labels, unpack_timed_labels(row, path))
     except (OSError, ValueError) as error:
         raise InputError(f"{path} is damaged: {str(error).splitlines()[0]}") from None
 

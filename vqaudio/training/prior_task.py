@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from vqaudio import ranges
 from vqaudio.codec import Codec
 from vqaudio.codes import CodeSpec
-from vqaudio.data.clips import Split
+from vqaudio.data.clips import Split, crop_timed_labels
 from vqaudio.data.encoded import CACHE, EncodedSplit, encoded, played
 from vqaudio.data.seeds import python_random
 from vqaudio.errors import InputError
@@ -242,8 +242,10 @@ def transposed(split: Split, semitones: int) -> Split:
     for clip in split.clips:
         pitch = str(int(clip.labels["pitch"]) + semitones)
         if pitch in split.labels["pitch"]:
-            audio = played(clip.audio, 2 ** (semitones / 12))
-            clip = replace(clip, audio=audio, labels=clip.labels | {"pitch": pitch})
+            speed = round(2 ** (semitones / 12), 2)  # the precision of `played`
+            audio = played(clip.audio, speed)
+            timed = crop_timed_labels(clip.timed_labels, 0.0, len(audio) / split.sample_rate, speed)
+            clip = replace(clip, audio=audio, labels=clip.labels | {"pitch": pitch}, timed_labels=timed)
         clips.append(clip)
     return replace(split, clips=tuple(clips))
 

@@ -7,6 +7,8 @@ Labels and parts come from a table or from the folder's layout:
   This is also the layout of Hugging Face's AudioFolder.
 - without a table, the label is the name of the recording's sub-folder.
 
+Timed labels (phones, words, notes) of take1.wav are in take1.labels.json beside it: a list of [kind, value, start_s, end_s].
+
 Without a `split`, a hash of the file's name decides: a tenth each for validation and test. It does not change when files are
 added, and is the same on every machine.
 """
@@ -22,8 +24,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from vqaudio.data import tables
-from vqaudio.data.clips import About, Clip, Split
-from vqaudio.data.sources import PARTS, Source, files_in, label_lists, read_all, sound_of
+from vqaudio.data.clips import About, Clip, Split, crop_timed_labels
+from vqaudio.data.sources import PARTS, Source, files_in, label_lists, read_all, sound_of, timed_labels_of
 from vqaudio.errors import InputError
 
 SAMPLE_RATE = 16_000
@@ -92,10 +94,16 @@ def sources(root: str | os.PathLike | None) -> Iterator[Source]:
 def clips_of(source: Source, sample_rate: int) -> list[Clip]:
     """Read the recording, in equal pieces of at most PIECE_S seconds."""
     sound = sound_of(source.path, sample_rate)
+    timed = timed_labels_of(source.path, len(sound) / sample_rate)
     n = -(-len(sound) // round(PIECE_S * sample_rate))
     if n == 1:
-        return [Clip(sound, source.name, source.labels)]
-    return [Clip(part.clone(), f"{source.name}#{i}", source.labels) for i, part in enumerate(sound.tensor_split(n))]
+        return [Clip(sound, source.name, source.labels, timed)]
+    clips, start = [], 0
+    for i, part in enumerate(sound.tensor_split(n)):
+        inside = crop_timed_labels(timed, start / sample_rate, len(part) / sample_rate)
+        clips.append(Clip(part.clone(), f"{source.name}#{i}", source.labels, inside))
+        start += len(part)
+    return clips
 
 
 def part_of(name: str) -> str:
