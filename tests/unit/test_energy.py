@@ -53,7 +53,7 @@ def test_the_state_of_the_whole_is_that_of_its_parts():
 def test_a_record_comes_back_as_it_was():
     told = json.loads(json.dumps(spent(5.0).to_json()))
     assert told["joules"] == 8.0 and told["state"] == "estimated" and Energy.from_json(told) == spent(5.0)
-    with pytest.raises(InputError, match="no record of energy"):
+    with pytest.raises(InputError, match="not a record of energy"):
         Energy.from_json({"joules": 3})
 
 

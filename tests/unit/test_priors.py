@@ -24,7 +24,7 @@ from vqaudio.nn.transformer import Conditions
 from vqaudio.prior import Gap
 from vqaudio.priors.autoregressive import AutoregressivePrior, AutoregressivePriorConfig
 from vqaudio.priors.naive_bayes import NaiveBayesPrior, NaiveBayesPriorConfig, neighbours
-from vqaudio.training.loop import LoopConfig, Place, fit
+from vqaudio.training.loop import LoopConfig, Worker, fit
 from vqaudio.training.prior_task import (
     PriorBatches,
     PriorTask,
@@ -140,11 +140,11 @@ def test_a_resumed_run_is_the_same_to_the_bit(codec, tiny_dataset, tmp_path):
         torch.manual_seed(0)
         prior = AutoregressivePrior(config)
         prior.start_from(codewords(codec))
-        return PriorTask(prior, settings, clips, clips[0], 0, Place(torch.device("cpu")))
+        return PriorTask(prior, settings, clips, clips[0], 0, Worker(torch.device("cpu")))
 
     loop = LoopConfig(steps=6, log_every=2, validate_every=3, checkpoint_every=3)
     straight, resumed = task(), task()
-    result = fit(straight, loop, tmp_path / "a", Place(torch.device("cpu")))
+    result = fit(straight, loop, tmp_path / "a", Worker(torch.device("cpu")))
     assert 0 < result["bits"] < 20
 
     def stop_after_four(step, own=resumed.train_step):
@@ -154,10 +154,10 @@ def test_a_resumed_run_is_the_same_to_the_bit(codec, tiny_dataset, tmp_path):
 
     resumed.train_step = stop_after_four
     try:
-        fit(resumed, loop, tmp_path / "b", Place(torch.device("cpu")))
+        fit(resumed, loop, tmp_path / "b", Worker(torch.device("cpu")))
     except KeyboardInterrupt:
         resumed = task()
-        fit(resumed, loop, tmp_path / "b", Place(torch.device("cpu")), resume=True)
+        fit(resumed, loop, tmp_path / "b", Worker(torch.device("cpu")), resume=True)
     for a, b in zip(straight.prior.state_dict().values(), resumed.prior.state_dict().values()):
         assert torch.equal(a, b)
 
@@ -208,7 +208,7 @@ def test_a_hole_is_filled_without_labels_and_told_them(codec, tiny_dataset, tmp_
     prior.fill = lambda codes, mask, labels, **rest: told.append(labels) or fill(codes, mask, labels, **rest)
     rows = measure.inpainting(codec, [prior], data, [], torch.Generator().manual_seed(0))
     assert [row["name"] for row in rows] == [
-        "original", "silence", "last column", "interpolation from the edges", "bayes", "bayes, told the labels",
+        "original", "silence", "last column", "interpolation from the edges", "bayes", "bayes, given the labels",
     ]
     assert told[0] is None and sorted(told[1]["digit"]) == sorted(clip.labels["digit"] for clip in split.clips)
     assert rows[0]["mel_l1"] == 0 < min(row["mel_l1"] for row in rows[1:])
@@ -247,7 +247,7 @@ def test_a_clip_without_a_label_is_one_that_is_not_told(codec, tiny_dataset, tmp
     for name, small in (("masked", {"dim": 16}), ("autoregressive", {"dim": 16}), ("naive_bayes", {})):
         home = importlib.import_module(f"vqaudio.priors.{name}")
         prior = home.MODEL(config_for(home.CONFIG(**small), codec, "small", split))
-        task = PriorTask(prior, PriorTraining(batch_size=4), [data], data, 0, Place(torch.device("cpu")))
+        task = PriorTask(prior, PriorTraining(batch_size=4), [data], data, 0, Worker(torch.device("cpu")))
         scalars = [float(value.detach()) for value in task.train_step(0).values()] + list(task.validate().values())
         assert all(math.isfinite(value) for value in scalars)
         i = len(clips) - 1 - len(clips) % 2  # one that carries a digit

@@ -81,7 +81,7 @@ def test_an_interrupted_packing_goes_on_to_the_same_files(recordings, packed, tm
     monkeypatch.setattr(shards.AudioPacker, "__call__", failing)
     with pytest.raises(KeyboardInterrupt):
         shards.prepare("folder", out, recordings, RATE, per_shard=5)
-    with pytest.raises(InputError, match="are not complete: the command that began them goes on"):
+    with pytest.raises(InputError, match="are not complete: run the command that began them again"):
         shards.load_split("train", out)
     done = shards.prepare("folder", out, recordings, RATE, per_shard=5)
     assert asked.count(0) == asked.count(1) == 1 and done.recordings == 49 - 10

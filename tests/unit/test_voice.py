@@ -8,7 +8,7 @@ import soundfile
 import torch
 
 from vqaudio.data import shards
-from vqaudio.data.batches import Augmentation, MadeAhead, TrainingBatches, augmented
+from vqaudio.data.batches import Augmentation, PrefetchedBatches, TrainingBatches, augmented
 from vqaudio.data.datasets import voice
 from vqaudio.errors import InputError
 
@@ -123,7 +123,7 @@ def test_the_same_chance_gives_the_same_crop():
 def test_batches_that_others_make_ahead_are_the_same(root):
     split = voice.load_split("train", root)
     batches = TrainingBatches(split, 4, 3200, 0, Augmentation(noise=0.5), -20.0)
-    ahead = MadeAhead(batches, 2)
+    ahead = PrefetchedBatches(batches, 2)
     for step in (3, 4, 5, 0):  # also after a jump
         chance = torch.get_rng_state()
         mine, made = batches.batch(step), ahead.batch(step)
@@ -137,4 +137,4 @@ def test_what_goes_wrong_while_a_batch_is_made_ahead_is_told_in_a_sentence():
             raise InputError("A shard is damaged.")
 
     with pytest.raises(InputError, match="^A shard is damaged.$"):
-        MadeAhead(Damaged(), 1).batch(0)
+        PrefetchedBatches(Damaged(), 1).batch(0)

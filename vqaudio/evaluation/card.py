@@ -117,7 +117,7 @@ def described(data: list[dict], folder: Path) -> About:
 
 def heard(metrics: dict) -> str:
     """What the figures are means over. Records from before their clips were counted do not say how many."""
-    text = about(metrics.get("dataset")).heard if "clips" in metrics else "Means over the clips."
+    text = about(metrics.get("dataset")).score_note if "clips" in metrics else "Means over the clips."
     return text.format(clips=metrics.get("clips"), utterances=metrics.get("utterances"))
 
 
