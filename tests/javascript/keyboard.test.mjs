@@ -7,7 +7,7 @@ import { State } from "../../vqaudio/ui/keyboard/state.js";
 import { range } from "../../vqaudio/ui/shared/text.js";
 import { Wire } from "../../vqaudio/ui/shared/wire.js";
 
-const PLAYER = { name: "notes", keys: range(49).map((i) => 36 + i), labels: {}, heard: { instrument: { cello: [36, 40, 43], flute: [72, 74] } } };
+const PLAYER = { name: "notes", keys: range(49).map((i) => 36 + i), labels: {}, trained_keys: { instrument: { cello: [36, 40, 43], flute: [72, 74] } } };
 
 test("names and colours of keys", () => {
   assert.deepEqual([60, 61, 69].map(nameOf), ["C4", "C♯4", "A4"]);
@@ -24,7 +24,7 @@ test("the octaves that hold most of the keys", () => {
 test("the keys of the training clips with these labels", () => {
   assert.deepEqual(trainedKeys(PLAYER, { instrument: "flute" }), [72, 74]);
   assert.deepEqual(trainedKeys(PLAYER, {}), PLAYER.keys);
-  assert.deepEqual(trainedKeys({ ...PLAYER, heard: null }, { instrument: "flute" }), PLAYER.keys);
+  assert.deepEqual(trainedKeys({ ...PLAYER, trained_keys: null }, { instrument: "flute" }), PLAYER.keys);
 });
 
 test("the keyboard stays within the notes of MIDI", () => {

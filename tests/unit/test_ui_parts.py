@@ -15,11 +15,12 @@ from vqaudio.analysis.codebooks import CodebookStatistics
 from vqaudio.audio import load as load_audio
 from vqaudio.codes import Codes, CodeSpec, Stage
 from vqaudio.errors import InputError
-from vqaudio.ui import build, compare, playing, wire
+from vqaudio.ui import build, compare, wire
 from vqaudio.ui.clip import exports, handlers, jobs, pictures, sounds
 from vqaudio.ui.clip import store as store_module
 from vqaudio.ui.clip.store import Store
 from vqaudio.ui.clip.workbench import Workbench
+from vqaudio.ui.keyboard import notes
 from vqaudio.ui.panels import codebooks, report
 from vqaudio.vqa import read_vqa
 
@@ -83,7 +84,7 @@ def test_the_store_is_bounded_in_number_and_in_bytes():
 
 
 def test_what_is_kept_for_all_people_is_what_the_store_says():
-    kept = (handlers.store, compare.store, jobs.store, sounds.cache, playing.notes)
+    kept = (handlers.store, compare.store, jobs.store, sounds.cache, notes.cache)
     megabytes = sum(part.max_bytes for part in kept) / 2**20
     assert f"the app keeps at most {megabytes:.0f} MB for all people together" in store_module.__doc__
     assert build.LAUNCH["state_session_capacity"] == store_module.SESSIONS

@@ -6,13 +6,14 @@ import gradio as gr
 import torch
 from gradio.utils import LRUCache
 
-from vqaudio.ui import compare, facts, memory, models, playing, pools, reading, turns, verbs
+from vqaudio.ui import compare, facts, memory, models, pools, reading, turns, verbs
 from vqaudio.ui.api import notes, priors, sounds
 from vqaudio.ui.clip import cell_edits, handlers, inpainting
 from vqaudio.ui.clip.store import SESSIONS
 from vqaudio.ui.clip.workbench import Workbench
 from vqaudio.ui.codemap import CodeMap
 from vqaudio.ui.keyboard import Keyboard
+from vqaudio.ui.keyboard.handlers import note_as_clip
 from vqaudio.ui.panels import codebooks, examples, figures, report
 from vqaudio.ui.spending import Clock
 
@@ -94,7 +95,7 @@ def open_note(event: gr.EventData):
     """A note that was played: show it as a clip in Listen. Returns what `open_codes` returns, and the tab to go to."""
     with reading.plain_errors():
         with Clock() as clock:
-            value, sentences, token, model = playing.open_note(event)
+            value, sentences, token, model = note_as_clip(event)
         told = report.of_codes(sentences) + report.limits(models.limits(models.codec(model)), clock.spent.in_words())
         return value, told, token, model, gr.Tabs(selected="listen")
 

@@ -1,4 +1,4 @@
-"""The Compare view: one clip by two models, or at two rates, side by side, and a blind test of whether they can be told apart."""
+"""The Compare view: one clip at two bit rates or by two models, and a blind test."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from vqaudio.ui.shared import component_settings
 
 
 class Compare(gr.HTML):
-    """Two sides of one clip. Its value is what `Pair.describe` tells; all else happens in the page."""
+    """Two sides of one clip; its value is the result of `Pair.describe`."""
 
     def __init__(self, value: dict | None = None, **settings: Any):
         files = component_settings(Path(__file__).parent)

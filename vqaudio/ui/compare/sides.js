@@ -103,11 +103,11 @@ export class Sides {
     this.show(name);
   }
 
-  /** Which side is heard, and whether a choice is open. */
+  /** Mark the audible side, and lock the choices during a test. */
   mark() {
     const { state, panels } = this;
     for (const [name, { node, model, stages }] of Object.entries(panels)) {
-      node.dataset.heard = String(state.hearing === name);
+      node.dataset.audible = String(state.hearing === name);
       if (model) model.disabled = stages.disabled = Boolean(state.test);
     }
   }

@@ -33,7 +33,7 @@ export class State extends Announcer {
     this.change({ hearing: what, test });
   }
 
-  /** @returns {string} the sound that is heard: in a test, X is one of the sides */
+  /** @returns {string} the audible sound: in a test, X is one of the sides */
   get audible() {
     return this.hearing === "x" ? this.test.x : this.hearing;
   }

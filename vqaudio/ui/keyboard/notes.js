@@ -55,7 +55,7 @@ export class Notes {
     this.pump();
   }
 
-  /** Forget the notes that wait: nobody will play them. */
+  /** Forget the notes that wait: they will not be played. */
   drop() {
     for (const { id, resolve } of this.queue.splice(0)) {
       this.pending.delete(id);

@@ -51,11 +51,11 @@ export function nearestKey(keys, wanted) {
 
 /**
  * The keys that the training clips with these labels have; all of the prior's if that is not recorded.
- * @param {{keys: number[], heard: ?Object<string, Object<string, number[]>>}} player
+ * @param {{keys: number[], trained_keys: ?Object<string, Object<string, number[]>>}} player
  * @param {Object<string, string>} labels
  * @returns {number[]}
  */
-export function trainedKeys({ keys, heard }, labels) {
-  if (!heard) return keys;
-  return keys.filter((key) => Object.entries(labels).every(([kind, value]) => heard[kind][value].includes(key)));
+export function trainedKeys({ keys, trained_keys }, labels) {
+  if (!trained_keys) return keys;
+  return keys.filter((key) => Object.entries(labels).every(([kind, value]) => trained_keys[kind][value].includes(key)));
 }
