@@ -272,25 +272,6 @@ def test_the_report_tells_the_facts(tmp_path):
         assert words in text
 
 
-def test_the_report_tells_how_near_a_clip_is_to_what_the_model_knows():
-    errors = torch.linspace(1, 2, 101)
-    known = CodebookStatistics(None, None, None, [], "fsdd", errors, errors)
-    for error, words in (
-        (1.2, "as near to the codewords as the model's own training clips"), (1.8, "further from the codewords than most"),
-        (1.97, "at the edge of what the model knows"), (3.0, "outside of what the model knows: its sounds lie 2.0 times as far"),
-    ):
-        told = report.nearness(error, known)
-        assert words in told and f"this clip {error:.2f}" in told
-    assert "was not measured" in report.nearness(1.0, None) and report.nearness(None, known) == ""
-
-
-def test_the_error_of_a_clip_is_that_of_its_latents(bench):
-    codes, latents = bench.codec.encode_with_latents(bench.original[None, None])
-    words = sum(bench.codec.rvq.vectors_of(codes.ids[0, j], j) for j in range(4))
-    assert bench.error == pytest.approx(float((latents[0].T - words).norm(dim=1).mean()), rel=1e-5)
-    assert Workbench(bench.codec, bench.codes, "opened").error is None
-
-
 def test_the_colours_can_be_told_apart_with_any_colour_vision():
     """Lightness rises all the way along the scale, also as people without red or green cones see it (Vienot et al. 1999)."""
     source = (UI / "shared" / "colours.js").read_text()

@@ -21,11 +21,18 @@ class Compare(gr.HTML):
         return {"type": "object", "description": "A clip to compare, as the page draws it."}
 
 
-def view(sound: gr.Audio, trim: gr.Checkbox) -> None:
-    """Fill the tab that is being built."""
+def view(sound: gr.components.Component, trim: gr.components.Component, picker: gr.components.Component) -> None:
+    """Add the Compare tab.
+
+    Args:
+        sound: holds the path of the open recording.
+        trim: holds whether silence is cut from its ends.
+        picker: holds the name of the open clip's model.
+    """
     with gr.Tab("Compare") as tab:
         component = Compare(elem_id="compare")
         token = gr.State(None, time_to_live=3600, delete_callback=store.drop)
         tab.select(
-            turns.event(open_pair), [sound, trim, token], [component, token], api_visibility="private", show_progress="hidden",
+            turns.event(open_pair), [sound, trim, picker, token], [component, token], api_visibility="private",
+            show_progress="hidden",
         )

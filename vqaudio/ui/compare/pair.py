@@ -27,22 +27,22 @@ class Pair:
 
     Args:
         audio: [N] at `rate`.
-        source: the file it was read from, to recognise it.
+        source: the file that it was read from, whether silence was cut, and the model to start with.
     """
 
-    def __init__(self, audio: Tensor, rate: int, codecs: list, title: str, source: tuple):
+    def __init__(self, audio: Tensor, rate: int, codecs: list, title: str, source: tuple[str, bool, str | None]):
         self.audio, self.rate, self.title, self.source = audio, rate, title, source
         self._codecs = {codec.name: codec for codec in codecs}
         self._benches: dict[str, Workbench] = {}
         self._lock = threading.Lock()
 
     @classmethod
-    def read(cls, path: str, trim: bool) -> "Pair":
+    def read(cls, path: str, trim: bool, model: str | None = None) -> "Pair":
         """Read a sound file. Raises InputError if that fails, or no model can be loaded."""
         codecs = models.loadable()
         finest = max(codecs, key=lambda codec: codec.sample_rate)
         audio, _ = reading.sound(path, finest, trim)
-        return cls(audio[0], finest.sample_rate, codecs, Path(path).stem, (path, trim))
+        return cls(audio[0], finest.sample_rate, codecs, Path(path).stem, (path, trim, model))
 
     @property
     def n_bytes(self) -> int:
@@ -90,7 +90,8 @@ class Pair:
             for name, codec in self._codecs.items()
         ]  # fmt: skip
         return {
-            "token": token, "title": self.title, "seconds": len(self.audio) / self.rate, "top_hz": self.rate / 2, "models": known
+            "token": token, "title": self.title, "seconds": len(self.audio) / self.rate, "top_hz": self.rate / 2,
+            "models": known, "model": self.source[-1],
         }  # fmt: skip
 
     @staticmethod
@@ -98,17 +99,22 @@ class Pair:
         return sound if rate == wanted else audio_io.load((rate, sound.clamp(-1, 1).numpy()), wanted)[0][0]
 
 
-def open_pair(path: str | None, trim: bool, token: str | None):
-    """Open the clip of Listen; returns the component's value and the new token."""
+def open_pair(path: str | None, trim: bool, model: str | None, token: str | None):
+    """Open the clip that is open in the code map.
+
+    Returns:
+        the component's value, and the session's new token.
+    """
     if not path:
         store.drop(token)
         return {"empty": NOTHING_OPEN}, None
-    if token and any(kept == token and pair.source == (path, trim) for kept, pair in store.things()):
-        return gr.skip(), gr.skip()  # the same clip: a running test continues
+    source = (path, bool(trim), model)
+    if token and any(kept == token and pair.source == source for kept, pair in store.things()):
+        return gr.skip(), gr.skip()  # the same clip and model: a running test continues
     store.drop(token)
     try:
         with reading.plain_errors():
-            pair = Pair.read(path, bool(trim))
+            pair = Pair.read(*source)
             token = store.put(pair)
             return pair.describe(token), token
     except gr.Error as error:

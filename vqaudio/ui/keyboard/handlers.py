@@ -50,15 +50,15 @@ def players(request: wire.Message) -> dict:
         }
         for prior, codec in models.with_label(sfz.PITCH)
     ]  # fmt: skip
-    return {"players": found, "none": "" if found else notes.NO_PLAYER, "seconds": sfz.SECONDS}
+    return {"players": found, "none": "" if found else notes.NO_PLAYER, "seconds": sfz.SECONDS, "level_db": sfz.LEVEL_DB}
 
 
 @wire.serves(NoteRequest)
 def note(request: NoteRequest) -> dict:
-    """The sound of one note."""
+    """The sound of one note at the level of all notes, and the gain that brought it there."""
     prior, codec = notes.player(request.prior)
     made = notes.note_of(prior, codec, request.labels, request.key, request.seconds, request.take)
-    return {"sound": wire.sound(made.sound), "sample_rate": codec.sample_rate}
+    return {"sound": wire.sound(made.sound), "sample_rate": codec.sample_rate, "gain_db": made.gain_db}
 
 
 @wire.serves(SamplerRequest)

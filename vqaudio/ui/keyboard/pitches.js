@@ -11,7 +11,7 @@ const UPPER = [
 
 /** Codes of the computer's keys, from the lowest note up. */
 export const CODES = [...LOWER, ...UPPER];
-export const N_KEYS = CODES.length;
+export const [ONE_OCTAVE, TWO_OCTAVES] = [13, 25]; // keys, from a C to a C
 export const [LOWEST, HIGHEST] = [0, 120];
 
 /**
@@ -31,12 +31,13 @@ export function isBlack(key) {
 }
 
 /**
- * The C from which two octaves hold most of these keys.
+ * The C from which the keyboard shows most of these keys.
  * @param {number[]} keys
+ * @param {number} [size] of the keyboard, in keys
  * @returns {number}
  */
-export function bestOctave(keys) {
-  const inside = (c) => keys.filter((key) => key >= c && key < c + N_KEYS).length;
+export function bestOctave(keys, size = TWO_OCTAVES) {
+  const inside = (c) => keys.filter((key) => key >= c && key < c + size).length;
   return range(9).map((octave) => 12 * octave).reduce((best, c) => (inside(c) > inside(best) ? c : best), 48);
 }
 
