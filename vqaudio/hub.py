@@ -31,7 +31,7 @@ SINGLE_MODULES = ("judges", "questions.film")
 MOVED = {"evaluation.judges": "judges"}  # where config.json files from before name a module that has moved
 UPLOADED = ["*.json", "*.safetensors", "*.md"]
 MODEL_FILES = ("config.json", "model.safetensors")
-MEASURED = ("metrics.json", "energy.json", "exploration.json", "codebooks.json", "codebooks.safetensors", "README.md")
+MEASURED = ("metrics.json", "energy.json", "exploration.json", "fit.json", "codebooks.json", "codebooks.safetensors", "README.md")
 
 
 def known_modules() -> list[str]:

@@ -9,7 +9,7 @@ import pytest
 from vqaudio import hub, plots
 from vqaudio.analysis import exploration, training_curves
 from vqaudio.analysis.exploration import Distances, Exploration, Map
-from vqaudio.analysis.knowledge import LatentSplit, knowledge
+from vqaudio.analysis.knowledge import EncodedSplit, knowledge
 from vqaudio.codes import CodeSpec, Stage
 from vqaudio.ui import facts
 from vqaudio.ui.panels import figures
@@ -17,13 +17,13 @@ from vqaudio.ui.panels import figures
 SPEC = CodeSpec((Stage(1, 1, 4), Stage(1, 1, 4)), 50.0)
 
 
-def seen(n_clips: int, labelled: bool = True, seed: int = 0) -> LatentSplit:
+def seen(n_clips: int, labelled: bool = True, seed: int = 0) -> EncodedSplit:
     """Clips of ten columns; the first stage's index is the clip's label, the second's is noise, and so are the latents."""
     random = np.random.default_rng(seed)
     clips = np.repeat(np.arange(n_clips), 10)
     ids = np.stack([clips % 4, random.integers(0, 4, len(clips))], 1)
     labels = {"word": [str(i % 4) if labelled else None for i in range(n_clips)]}
-    return LatentSplit(random.normal(size=(len(clips), 3)), ids, random.random((len(clips), 2)), clips, labels, SPEC, n_clips)
+    return EncodedSplit(random.normal(size=(len(clips), 3)), ids, random.random((len(clips), 2)), clips, labels, SPEC, n_clips)
 
 
 @pytest.mark.parametrize(("labelled", "learned"), [(True, "train"), (False, "folds")])
