@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from vqaudio.analysis.knowledge import Knowledge, EncodedSplit, knowledge
+from vqaudio.analysis.knowledge import EncodedSplit, Knowledge, knowledge
 from vqaudio.analysis.training_curves import TrainingCurves
 from vqaudio.codec import Codec
 from vqaudio.data.batches import in_order
