@@ -10,9 +10,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 BANNED = re.compile(
     r"""\b(
-    told | untold | anew | mend(s|ed|ing)? | whereof | hindrance | so\ many | behind\ the | of\ its\ own
-    | found\ out | what\ was\ found | left[ _]over | who\ listens | where\ nothing\ was | what\ stands | stands\ there | what\ is\ known\ of
-    | heard\ with\ these\ labels | leaves\ the\ level\ in | of\ the\ likeliest\ only | whether\ .{1,40}\ at\ all | the\ clip\ is\ as\ it\ was
+    told | untold | anew | mend(s|ed|ing)? | whereof | hindrance | so\ many | behind\ the | of\ its\ own | found\ out
+    | what\ was\ found | left[ _]over | who\ listens | where\ nothing\ was | what\ stands | stands\ there | what\ is\ known\ of
+    | heard\ with\ these\ labels | leaves\ the\ level\ in | of\ the\ likeliest\ only | whether\ .{1,40}\ at\ all
+    | the\ clip\ is\ as\ it\ was
     | _begun_sound | _stemmed | turned_at_random | touching\.py | served\.py
     | what\ you\ gave | take\ it\ home | watch\ it\ think | in\ the\ lanes | make\ it\ a\b | to\ the\ right\ of\ the\ hole
     | spells\ .{0,10}with\ the\ sounds | brings\ the\ meters

@@ -1,4 +1,4 @@
-"""The commands that train: see `vqaudio.training.setup`."""
+"""Training commands; the code is in `vqaudio.training.setup`."""
 
 from vqaudio.training.setup import codec, judge, prior
 

@@ -158,7 +158,7 @@ class CarbonTracker:
                 log_level="critical", allow_multiple_runs=True,  # without it, it would take over Ctrl-C
             )
         world = region == "world"
-        self.place = "the world's mean: no region was told" if world else f"the mix of {mixes[region]['country_name']}"
+        self.place = "the world's mean: no region was named" if world else f"the mix of {mixes[region]['country_name']}"
         self.grams_per_kwh = float(_data("carbon_intensity_per_source.json")["world_average"]) if world else 0.0
         self.by = {
             "processor": f"{self.name}: the process's share of the processor's time x its rated power",

@@ -10,7 +10,7 @@ from vqaudio.analysis.codebooks import health, load_statistics
 from vqaudio.codec import Codec
 from vqaudio.energy.record import Energy, joules_in_words
 from vqaudio.errors import InputError
-from vqaudio.evaluation.card import described, heard
+from vqaudio.evaluation.card import describe_data, score_note
 from vqaudio.experiments.curves import read_table
 from vqaudio.provenance import runs_of, trained_on
 
@@ -116,13 +116,13 @@ def _read_codec(found: Found, name: str) -> None:
     metrics = record(found.root, f"weights/{name}/metrics.json", f"vqaudio evaluate codec --model {name} --save")
     rows = metrics("rows")
     codec = found.models[name] = hub.load(folder)
-    about = described(trained_on(runs_of(folder)), folder)
+    about = describe_data(trained_on(runs_of(folder)), folder)
     found.scores[name] = rows
     header, body = _columns(rows)
     spec = codec.spec
     found.codecs[name] = {
         "title": hub.about(folder).get("title", name), "knows": about.knows, "name": about.name,
-        "parts": f"{about.trained} {about.tested}", "heard": heard(metrics.data),
+        "parts": f"{about.trained} {about.tested}", "score_note": score_note(metrics.data),
         "stages": len(spec.stages), "vocab": spec.stages[0].vocab, "khz": f"{codec.sample_rate / 1000:g}",
         "frame_rate": f"{spec.frame_rate:g}", "bits": f"{spec.bits_per_second:,.0f}",
         "parameters": f"{sum(p.numel() for p in codec.parameters()) / 1e6:.1f}",
