@@ -153,7 +153,7 @@ def evaluate_codec(
         used = evaluation.codewords_used(one, clips, beam) if "pitch" in clips.labels else None
         for n, decoded in evaluation.decode_split(one, clips, numbers or [len(one.spec.stages)], beam).items():
             rate = one.spec.first(n).bits_per_second
-            row = evaluation.score(f"{one.name}, {n} stages", rate, clips, decoded, jury)
+            row = evaluation.score(f"{one.name}, {n} stage{'s' * (n > 1)}", rate, clips, decoded, jury)
             rows.append(replace(row, codewords_used=used and used[:n]))
     for folder in sorted(peers.iterdir()) if peers else ():
         rows.append(evaluation.score(*_peer(folder, clips), jury))
