@@ -107,7 +107,7 @@ def test_names_that_are_no_files(command, model_folder, example_clips, tmp_path)
         (("decode", clip, tmp_path / "a.wav"), "no .vqa file"),
     ]:
         assert_one_line(command(*arguments, *model), says)
-    assert_one_line(command("info", tmp_path / "no"), "no file and no model")
+    assert_one_line(command("info", tmp_path / "no"), "no file or model")
     assert_one_line(command("sing"), "no command 'sing'")
     assert_one_line(command("encode", clip, tmp_path / "a.vqa", "--model", "nobody"), "no model 'nobody'")
     assert_one_line(command("encode", clip, tmp_path / "a.vqa", *model[:2], "--device", "abacus"), "no device 'abacus'")
@@ -123,7 +123,7 @@ def test_the_output_may_not_be_the_input(command, model_folder, example_clips, t
     path.write_bytes(example_clips[0].read_bytes())
     link.symlink_to(path)
     for target in (path, link, tmp_path / "." / "a.wav"):
-        assert_one_line(command("reconstruct", path, target, "--model", model_folder), "is the input itself")
+        assert_one_line(command("reconstruct", path, target, "--model", model_folder), "is also the input")
     assert path.read_bytes() == example_clips[0].read_bytes()
 
 

@@ -228,7 +228,7 @@ def test_a_published_model_claims_nothing_that_was_not_recorded(command, at_home
     assert command("card", "--model", target)[0] == 0
     card = (target / "README.md").read_text()
     assert not [claim for claim in CLAIMS if claim in card]
-    assert "## What it reaches on the validation split" in card and "chosen on these clips" in card
+    assert "## Results on the validation split" in card and "chosen on these clips" in card
     text = (target / "metrics.json").read_text()
     record = json.loads(text)
     assert record["dataset"] == "folder" and record["split"] == "validation" and str(tmp_path) not in text

@@ -79,7 +79,7 @@ def test_fill_keeps_every_other_cell_of_a_vqa_file(command, models, codec, examp
 
 def test_score_says_bits_and_writes_every_cell(command, models, example_clips, tmp_path):
     code, out, _ = command("score", example_clips[0], "--output", tmp_path / "bits.csv", *models)
-    assert code == 0 and "bits a cell" in out and "pseudo" in out
+    assert code == 0 and "bits per cell" in out and "pseudo" in out
     rows = (tmp_path / "bits.csv").read_text().splitlines()
     assert "priors.masked" in command("info", models[3])[1]
     assert len(rows) == 4 and all(float(cell) >= 0 for row in rows for cell in row.split(","))

@@ -133,7 +133,8 @@ def test_the_card_says_what_was_not_measured(codec, model_folder):
     text = (model_folder / "README.md").read_text()
     assert text.count("Not measured.") == 2 and "Not recorded." in text
     encoder, decoder = codec.look_ahead
-    assert f"{20 * (encoder + decoder + 1)} ms of delay: ids wait for {encoder} columns, their sound for {decoder} more" in text
+    delay_ms = 20 * (encoder + decoder + 1)
+    assert f"{delay_ms} ms: look-ahead of {encoder} columns in the encoder and {decoder} in the decoder" in text
 
 
 @pytest.fixture(scope="module")

@@ -108,7 +108,7 @@ def test_a_run_is_read_in_few_rows(run):
 def test_every_figure_names_its_axes_and_is_an_svg_and_a_png(command, found, model_folder, tmp_path, what, axis):
     folder = tmp_path / "small"
     hub.save_compact(hub.load(model_folder), folder)
-    assert "Nothing was found out about" in command("plot", tmp_path / "a.svg", "--what", what, "--model", folder)[2]
+    assert "has not been analysed yet" in command("plot", tmp_path / "a.svg", "--what", what, "--model", folder)[2]
     exploration.save(found, folder)
     for form in ("svg", "png"):
         assert command("plot", tmp_path / f"a.{form}", "--what", what, "--model", folder) == (0, "", "")

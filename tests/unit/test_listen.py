@@ -74,7 +74,7 @@ class Card:
 
     def _play(self):
         for i in range(len(self.sound) // self.size):
-            while self.pipe.heard.qsize() > 5 and len(self.sound):
+            while self.pipe.recorded.qsize() > 5 and len(self.sound):
                 time.sleep(0.001)
             if len(self.sound):
                 call(self.pipe, self.sound, i)
@@ -122,7 +122,7 @@ def test_a_codec_that_stutters_gives_a_gap_and_catches_up(codec, session, speech
     for i in range(count):
         block = call(pipe, speech, i)
         if not 30 <= i < 60 or i == 59:
-            while not pipe.heard.empty():
+            while not pipe.recorded.empty():
                 session.step(pipe.listen())
         if np.abs(block).max() > 0:
             delays.append(pipe.delays_s[-1])
@@ -136,7 +136,7 @@ def test_a_codec_too_slow_loses_blocks_and_says_so(session, speech):
     sound = np.tile(speech, 5)
     for i in range(live.WAITING + 3):
         call(session.pipe, sound, i)
-    assert session.pipe.lost == 3 and "left out: 3 times" in session.summary()
+    assert session.pipe.lost == 3 and "dropouts: 3" in session.summary()
 
 
 def test_what_the_sound_card_reports_is_counted(session, speech):
@@ -178,7 +178,7 @@ def test_listen_keeps_the_ids(monkeypatch, command, codec, model_folder, speech,
     card = Card(np.tile(speech, 2))
     arguments = ("--level-db", -25, "--seconds", 0.5, "--stages", 2, "--record", tmp_path / "a.vqa", "--input-device", "0")
     code, out, err = listening(monkeypatch, card, command, model_folder, *arguments)
-    assert (code, err) == (0, "") and "0.5 s heard" in out and "delay by the codec" in out and "headphones" in out
+    assert (code, err) == (0, "") and "0.5 s processed" in out and "codec delay" in out and "headphones" in out
     codes, expected = vqa.read_vqa(tmp_path / "a.vqa", codec), torch.from_numpy(speech[: RATE // 2])[None, None]
     assert torch.equal(codes.ids, codec.encode(expected, level_db=-25).ids)
 
@@ -201,21 +201,21 @@ def test_a_sound_card_that_is_lost_keeps_what_was_heard(monkeypatch, command, co
     code, out, err = listening(
         monkeypatch, card, command, model_folder, "--level-db", -25, "--record", tmp_path / "a.vqa"
     )
-    assert (code, err) == (2, "vqaudio: The microphone or the loudspeaker was lost: plug it in, and start again.\n")
-    assert f"The ids are in {tmp_path / 'a.vqa'}" in out
+    assert (code, err) == (2, "vqaudio: The microphone or the headphones were unplugged. Plug them in and start again.\n")
+    assert f"Saved the codes to {tmp_path / 'a.vqa'}" in out
     assert int(vqa.read_vqa(tmp_path / "a.vqa", codec).lengths[0]) == len(speech)
 
 
 def test_a_muted_microphone(monkeypatch, command, model_folder):
     code, _, err = listening(monkeypatch, Card(np.zeros(11 * RATE, np.float32)), command, model_folder)
-    assert code == 2 and "Nothing was heard in 10 s: is the microphone muted?" in err and err.count("\n") == 1
+    assert code == 2 and "No sound for 10 s. Unmute the microphone" in err and err.count("\n") == 1
 
 
 @pytest.mark.parametrize("card, more, sentence", [
     (Card(channels=(0, 0)), (), "There is no microphone here"),
     (Card(channels=(0, 2)), (), "There is no microphone here"),
     (Card(channels=(1, 0)), (), "There is no loudspeaker here"),
-    (Card(rate=12_345), (), "The sound card cannot be used: Invalid sample rate"),
+    (Card(rate=12_345), (), "The sound card does not work here: Invalid sample rate"),
     (Card(), ("--input-device", "Studio"), "No input device matching 'Studio'"),
     (Card(busy=True), ("--level-db", "-20"), "Is another program using it?"),
     (Card(), ("--seconds", "0"), "--seconds is 0.0; it takes a number above 0"),
@@ -246,5 +246,5 @@ def test_the_list_of_devices(monkeypatch, command):
 
 def test_a_lost_card_is_an_input_error(session, monkeypatch):
     monkeypatch.setattr(live, "LOST_S", 0.01)
-    with pytest.raises(InputError, match="was lost"):
+    with pytest.raises(InputError, match="were unplugged"):
         session.pipe.listen()

@@ -208,7 +208,7 @@ def test_a_hole_is_filled_without_labels_and_told_them(codec, tiny_dataset, tmp_
     prior.fill = lambda codes, mask, labels, **rest: told.append(labels) or fill(codes, mask, labels, **rest)
     rows = measure.inpainting(codec, [prior], data, [], torch.Generator().manual_seed(0))
     assert [row["name"] for row in rows] == [
-        "original", "silence", "last column", "interpolation from the edges", "bayes", "bayes, given the labels",
+        "original", "silence", "last column", "interpolation from the edges", "bayes", "bayes, with labels",
     ]
     assert told[0] is None and sorted(told[1]["digit"]) == sorted(clip.labels["digit"] for clip in split.clips)
     assert rows[0]["mel_l1"] == 0 < min(row["mel_l1"] for row in rows[1:])

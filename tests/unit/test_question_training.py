@@ -198,4 +198,4 @@ def test_the_card_has_the_accuracy_by_type_and_what_a_coordinate_is_worth(pictur
     write_question_card(task.model, folder)
     card = (folder / "README.md").read_text()
     assert all(kind.replace("_", " ") in card for kind in set(task.validation.types))
-    assert "most frequent answer" in card and "coordinate of columns switched off" in card and "extractor channels 8x8" in card
+    assert "most frequent answer" in card and "column coordinate switched off" in card and "extractor channels 8x8" in card

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def copy_of_the_results(folder: Path) -> Path:
-    """A root with links to the models that were measured, and to all other results: files can be taken away."""
+    """Link all models and results into a folder, so that a test can remove some."""
     for kind in ("weights/*/*", "experiments/*", "benchmarks/results/*", "assets/examples/*"):
         for path in ROOT.glob(kind):
             place = folder / path.relative_to(ROOT)
@@ -33,7 +33,7 @@ def root(tmp_path):
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
-    """The report of the results as they are: the PDF, and its text without the line breaks."""
+    """The current report: the PDF, its page count, and its text without line breaks."""
     target = tmp_path_factory.mktemp("report") / "report.pdf"
     pages = report.build(target, ROOT)
     return target, pages, text_of(target)
@@ -68,7 +68,7 @@ def test_its_tables_are_those_of_the_files(built):
 
 
 def in_order(text: str, first: str, *numbers: str) -> None:
-    """The row that begins so stands in the text, somewhere, with these numbers in this order soon after."""
+    """Assert that a row that starts this way is followed by these numbers in order."""
     for at in (match.end() for match in re.finditer(re.escape(first), text)):
         row, place = text[at : at + 120], 0
         for number in numbers:
@@ -87,8 +87,8 @@ def test_its_energy_and_its_experiments_are_those_of_the_files(built):
             digits = results._spread(use["above_idle"], use["above_idle_spread"])
             in_order(text, use["model"], *digits.split())
     for panel in results.read(ROOT).experiments:
-        for setting, *shown in panel.told()["rows"]:
-            in_order(text, f"{setting} gives", *" ".join(shown).split())
+        for setting, *shown in panel.for_template()["rows"]:
+            in_order(text, f"{setting}:", *" ".join(shown).split())
 
 
 def test_every_model_that_is_there_is_in_it_and_no_other(built):
@@ -107,9 +107,9 @@ def test_the_text_itself_has_no_number_with_a_point():
 
 def test_the_committed_report_is_that_of_the_results(built):
     committed = ROOT / "assets" / "report.pdf"
-    assert committed.is_file(), "`vqaudio report` writes it"
+    assert committed.is_file(), "run `vqaudio report`"
     wanted, found = (re.findall(rf"[{results.MINUS}\d.,]*\d", text) for text in (built[2], text_of(committed)))
-    assert found == wanted, "the results have changed: `vqaudio report` writes assets/report.pdf anew"
+    assert found == wanted, "the results have changed: run `vqaudio report` to update assets/report.pdf"
 
 
 @pytest.mark.parametrize("name", [
@@ -150,7 +150,7 @@ def test_an_experiment_without_results_stops_the_build(root):
 def test_a_text_that_is_too_long_is_said(monkeypatch, tmp_path, root):
     monkeypatch.setattr(report, "PAGES", 0)
     monkeypatch.setattr(report, "SIZES_PT", (8.0,))
-    with pytest.raises(InputError, match="to keep to 0"):
+    with pytest.raises(InputError, match="to fit 0"):
         report.build(tmp_path / "out.pdf", root)
     assert not (tmp_path / "out.pdf").exists()
 

@@ -110,7 +110,7 @@ def test_two_processes_and_two_ranks_make_the_same_files(command, recordings, pa
                            "--processes", 2)  # fmt: skip
     assert code == 0 and "packed 48 recordings" in out and "1 could not be read" in out
     monkeypatch.setenv("WORLD_SIZE", "2")
-    for rank, said in (("0", "other processes are not done yet"), ("1", "a core")):
+    for rank, said in (("0", "waiting for other processes"), ("1", "per core")):
         monkeypatch.setenv("RANK", rank)
         arguments = ("prepare", "folder", tmp_path / "ranks", "--data", recordings, "--sample-rate", RATE, "--per-shard", 5)
         assert said in command(*arguments)[1]

@@ -180,7 +180,7 @@ def test_what_zero_gpu_does_not_run_is_named_for_it_alone(folder):
 @pytest.mark.parametrize("name", ["vqaudio", "me/", "/vq", "me/a/b", "me/a b", "../vq", "me/..", "me/-x"])
 def test_a_name_that_no_space_can_have(command, name):
     code, _, err = command("space", name, "--dry-run")
-    assert code == 2 and "is not the name of a Space: give OWNER/NAME" in err
+    assert code == 2 and "is not the name of a Space. Use OWNER/NAME" in err
 
 
 def test_a_dry_run_writes_the_folder_and_starts_the_app_from_it(command, tmp_path, project, monkeypatch):
@@ -194,7 +194,7 @@ def test_a_dry_run_writes_the_folder_and_starts_the_app_from_it(command, tmp_pat
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     code, out, err = command("space", "me/vq", "--dry-run", "--folder", tmp_path / "dry")
     assert code == 0, err
-    assert "18 files" in out and "The app answers from there" in out and "Nothing was uploaded" in out
+    assert "18 files" in out and "The app started from there in" in out and "Nothing was uploaded" in out
     assert (tmp_path / "dry.log").read_text().splitlines()[0] == f"{tmp_path / 'dry' / 'vqaudio'} None"
 
 

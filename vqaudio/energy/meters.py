@@ -166,8 +166,8 @@ class CarbonTracker:
         self.place = "the world's mean: no region was named" if world else f"the mix of {mixes[region]['country_name']}"
         self.grams_per_kwh = float(_data("carbon_intensity_per_source.json")["world_average"]) if world else 0.0
         self.by = {
-            "processor": f"{self.name}: the process's share of the processor's time x its rated power",
-            "memory": f"{self.name}: 5 W for each module that a machine with so much memory has",
+            "processor": f"{self.name}: the process's share of CPU time x the processor's rated power",
+            "memory": f"{self.name}: 5 W per memory module, as many as the memory size suggests",
         }
 
     def start(self) -> None:

@@ -239,7 +239,7 @@ def inpainting(
         versions = {"original": original, "silence": silent, "last column": codec.decode(repeat_last(codes, mask))}
         versions["interpolation from the edges"] = codec.decode(interpolated(codec, codes, mask))
         for prior in priors:
-            for name, given in ((prior.name, None), (f"{prior.name}, given the labels", words))[: 1 + labelled]:
+            for name, given in ((prior.name, None), (f"{prior.name}, with labels", words))[: 1 + labelled]:
                 versions[name] = codec.decode(prior.fill(codes, mask, given, generator=generator, **sampling))
         for name, sound in versions.items():
             sounds.setdefault(name, []).extend(_cut(sound, codes.lengths))
