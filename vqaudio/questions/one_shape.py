@@ -21,7 +21,8 @@ SHAPE_TEMPLATES = (
     "What shape is in the image?", "What shape does the image contain?", "What shape is present?", "What is the {colour} shape?",
 )  # fmt: skip
 COLOUR_TEMPLATES = (
-    "What color is the shape?", "What is the color of the shape?", "What color is the {shape}?", "What is the color of the {shape}?",
+    "What color is the shape?", "What is the color of the shape?", "What color is the {shape}?",
+    "What is the color of the {shape}?",
 )  # fmt: skip
 YES_TEMPLATES = (
     "Is there a {thing}?", "Is there a {thing} in the image?", "Does the image contain a {thing}?", "Is a {thing} present?",
@@ -30,6 +31,10 @@ NO_TEMPLATES = (
     "Is there not a {thing}?", "Is there not a {thing} in the image?", "Does the image not contain a {thing}?",
     "Is no {thing} present?",
 )  # fmt: skip
+
+
+def _question(text: str, answer: str, kind: str) -> dict:
+    return {"question": text, "answer": answer, "type": kind}
 
 
 @dataclass(frozen=True)
@@ -42,13 +47,14 @@ class Picture:
 
     def questions(self) -> list[dict]:
         """Every question that has an answer here: question, answer and type, in a fixed order."""
-        asked = [{"question": text.format(colour=self.colour), "answer": self.shape, "type": "shape"} for text in SHAPE_TEMPLATES]
-        asked += [{"question": text.format(shape=self.shape), "answer": self.colour, "type": "color"} for text in COLOUR_TEMPLATES]
+        words = {"colour": self.colour, "shape": self.shape}
+        asked = [_question(text.format(**words), self.shape, "Which shape") for text in SHAPE_TEMPLATES]
+        asked += [_question(text.format(**words), self.colour, "Which color") for text in COLOUR_TEMPLATES]
         for (templates, present), thing in product(((YES_TEMPLATES, "yes"), (NO_TEMPLATES, "no")), [*SHAPES, *COLOURS]):
             is_here = thing in (self.shape, self.colour)
             answer = present if is_here else {"yes": "no", "no": "yes"}[present]
             name = thing if thing in SHAPES else f"{thing} shape"
-            asked += [{"question": text.format(thing=name), "answer": answer, "type": "yes or no"} for text in templates]
+            asked += [_question(text.format(thing=name), answer, "Is there") for text in templates]
         return asked
 
     def answer(self, question: str) -> str | None:

@@ -27,7 +27,8 @@ RELATION = _one_of(RELATIONS)
 PLAIN = rf"the (?:(?:{_one_of([*ORDINALS, 'last'])}) )?{NOUN}"  # one sound, by what it is
 RELATED = rf"the (?:sound|tone) (?:{RELATION}) {PLAIN}"  # one sound, by the sound next to it
 PARTS = {
-    "a": f"an? (?P<a>{NOUN})", "many": f"(?P<many>{NOUN})", "others": f"(?P<others>{NOUN})", "relation": f"(?P<relation>{RELATION})",
+    "a": f"an? (?P<a>{NOUN})", "many": f"(?P<many>{NOUN})", "others": f"(?P<others>{NOUN})",
+    "relation": f"(?P<relation>{RELATION})",
     "the": f"(?P<the>{RELATED}|{PLAIN})", "other": f"(?P<other>{PLAIN})",
 }  # fmt: skip
 
@@ -94,7 +95,8 @@ def _filtered(steps: Steps, start: int, noun: str) -> int:
     """Write the filters of a noun phrase."""
     words = noun.split()
     wanted = dict(WORDS[word] for word in words if word in WORDS)
-    wanted |= {"instrument": word for word in words if word in VALUES["instrument"]}
+    if instruments := [word for word in words if word in VALUES["instrument"]]:
+        wanted["instrument"] = instruments[0]
     if note := re.search(r"with the note (\w)( sharp)?", noun):
         wanted["note"] = note[1].upper() + ("#" if note[2] else "")
     if octave := re.search(r"in octave (\d)", noun):

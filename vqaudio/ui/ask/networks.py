@@ -17,7 +17,7 @@ def _configs() -> dict[str, dict]:
 
 
 def choices(kind: str) -> dict[str, int]:
-    """The networks for a kind of scene, with the number of the codec's stages that each sees: 0 sees the sound or picture itself."""
+    """The networks for a kind of scene, and how many stages of the codec each sees; 0 is the sound or picture itself."""
     sees = ("picture",) if kind == "picture" else ("sound", "codes")
     found = {name: int(config.get("code_stages", 0)) for name, config in _configs().items() if config.get("sees") in sees}
     return dict(sorted(found.items(), key=lambda one: one[1]))

@@ -29,7 +29,7 @@ export class QuestionBox {
     this.input.value = "";
     this.input.placeholder = this.state.scene.questions[0].question;
     const buttons = [...this.groups.keys()].map((type) =>
-      el("button", { type: "button", class: "cm-small", text: type[0].toUpperCase() + type.slice(1), onclick: () => this.example(type) }));
+      el("button", { type: "button", class: "cm-small", text: type, onclick: () => this.example(type) }));
     this.page.find(".ak-types").replaceChildren(...buttons);
     this.close();
   }

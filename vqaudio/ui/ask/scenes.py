@@ -17,6 +17,13 @@ from vqaudio.ui.clip import pictures
 
 A_TYPE = 12  # questions of each type that are offered
 TOP_DB = -20.0  # of the picture: a loud sound
+TITLES = {
+    "exist": "Is there", "count": "How many", "exist_related": "Before or after", "count_related": "Before or after",
+    "query_instrument": "Which instrument", "query_note": "Which note", "query_octave": "Which note",
+    "query_loudness": "How loud",
+    "query_brightness": "How bright", "position": "Which position", "compare_counts": "More or fewer",
+    **{kind: "The same" for kind in grammar.TYPES if kind.startswith("equal_")},
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -64,7 +71,7 @@ class SoundScene:
         for kind in grammar.TYPES:
             drawn = (grammar.draw(rng, self.sounds, kind) for _ in range(4 * A_TYPE))
             kept = list(dict.fromkeys(one["question"] for one in drawn if one))[:A_TYPE]
-            found |= {question: {"question": question, "type": kind.replace("_", " ")} for question in kept}
+            found |= {question: {"question": question, "type": TITLES[kind]} for question in kept}
         return list(found.values())
 
     def truth(self, question: str) -> Truth | None:
