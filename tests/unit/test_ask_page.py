@@ -1,45 +1,27 @@
 """The tab Ask and /ask: the true answers that they know, and what they say when a question cannot be answered."""
 
 import random
-from dataclasses import replace
 
 import gradio as gr
 import numpy as np
 import pytest
 import soundfile
-import torch
 from PIL import Image
 
+from tests import asking
 from vqaudio import hub
 from vqaudio.questions import grammar, one_shape, programs, scenes
-from vqaudio.questions.film import QuestionModel
 from vqaudio.questions.parser import parse
-from vqaudio.questions.tokeniser import vocabulary
-from vqaudio.training.question_recipes import NOTES, PICTURES
 from vqaudio.ui import ask
 from vqaudio.ui.api import questions as endpoint
 from vqaudio.ui.ask import networks
-
-SMALL = {
-    "extractor_channels": (4, 4), "extractor_strides": ((4, 4), (4, 4)), "n_blocks": 1, "channels": 8, "gru": 8, "embedding": 8,
-}  # fmt: skip
 
 
 @pytest.fixture
 def installed(tmp_path, monkeypatch):
     """Untrained networks under the names of the real ones, in a folder that stands for weights/."""
-    words = [one["question"] for number in range(3) for one in ask.open_scene({"kind": "sound", "number": number})["questions"]]
-    shapes = [one["question"] for number in range(9) for one in one_shape.draw(number).questions()]
-    for name, config, asked in (("ask-notes", NOTES, words), ("ask-pictures", PICTURES, shapes)):
-        torch.manual_seed(0)
-        config = replace(config, **SMALL, vocabulary=vocabulary(asked), answers=("no", "yes", *map(str, range(11))))
-        hub.save_compact(QuestionModel(config), tmp_path / name)
+    asking.save_networks(tmp_path)
     monkeypatch.setattr(hub, "WEIGHTS", tmp_path)
-    for cache in (networks._configs, networks._loaded):
-        cache.cache_clear()
-    yield tmp_path
-    for cache in (networks._configs, networks._loaded):
-        cache.cache_clear()
 
 
 def drawn_questions(n: int):

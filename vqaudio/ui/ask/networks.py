@@ -1,6 +1,7 @@
 """The networks that answer questions: those in weights/, each loaded when it is first asked."""
 
 import functools
+from pathlib import Path
 
 from vqaudio import hub
 from vqaudio.errors import InputError
@@ -9,7 +10,6 @@ from vqaudio.json_files import read_json
 NONE = "No network that answers questions is installed. Put ask-notes into weights/."
 
 
-@functools.cache
 def _configs() -> dict[str, dict]:
     """The config.json of each network in weights/, by its name."""
     configs = {name: read_json(hub.WEIGHTS / name / "config.json") for name in hub.installed()}
@@ -28,9 +28,9 @@ def network(kind: str, stages: int = 0):
     name = next((name for name, seen in choices(kind).items() if seen == stages), None)
     if name is None:
         raise InputError(NONE)
-    return _loaded(name)
+    return _loaded(hub.WEIGHTS / name)
 
 
 @functools.cache
-def _loaded(name: str):
-    return hub.load(name)
+def _loaded(folder: Path):
+    return hub.load(folder)
