@@ -6,8 +6,8 @@ import gradio as gr
 import torch
 from gradio.utils import LRUCache
 
-from vqaudio.ui import compare, memory, models, pools, reading, turns, verbs
-from vqaudio.ui.api import notes, priors, sounds
+from vqaudio.ui import ask, compare, memory, models, pools, reading, turns, verbs
+from vqaudio.ui.api import notes, priors, questions, sounds
 from vqaudio.ui.clip import cell_edits, handlers, inpainting
 from vqaudio.ui.clip.store import SESSIONS
 from vqaudio.ui.clip.workbench import Workbench
@@ -117,6 +117,7 @@ def build() -> gr.Blocks:
             with gr.Tab("Play"):
                 keyboard = Keyboard(elem_id="keyboard")
             compare.view(sound, trim, picker)
+            ask.view()
             with gr.Tab("Codebooks") as tab:
                 books, drawn = gr.HTML(), gr.HTML()
         hidden = {"api_visibility": "private", "show_progress": "hidden"}
@@ -129,6 +130,7 @@ def build() -> gr.Blocks:
         sounds.add_endpoints()
         priors.add_endpoints()
         notes.add_endpoints()
+        questions.add_endpoints()
     demo.queue(default_concurrency_limit=None, max_size=EVENTS)
     demo._queue.pending_messages_per_session = LRUCache(EVENTS)  # of 2,000 pages Gradio would keep what they never fetched
     return demo

@@ -194,6 +194,13 @@ def score(prior, codes: Codes, labels: dict[str, str]) -> Tensor:
     return prior.log_prob(codes, labels or None)[0].cpu()
 
 
+@verb(lambda network, source, question, time: 1.0)
+def ask(network, source: Tensor, question: str, time: bool):
+    """The `Answer` to a question about audio [1, 1, N] or a picture [H, W, 3], with or without the time coordinate."""
+    switched = network.with_coordinates(network.config.row_coordinate, time and network.config.column_coordinate)
+    return switched.ask(source, question)
+
+
 @verb(lambda codec, prior, keys, labels, seconds, take: len(keys) * (1 + seconds))
 def notes(
     codec, prior, keys: list[int], labels: dict[str, str], seconds: float, take: int, on_step: OnStep | None = None
