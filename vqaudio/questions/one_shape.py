@@ -1,6 +1,6 @@
-"""Pictures of one shape and questions about them, as in easy-VQA (Zhou 2019), for people to ask about.
+"""Pictures of one shape and questions about them, as in easy-VQA (Zhou 2019).
 
-The pictures and questions that models are trained and tested on are easy-VQA's own; see `layouts`.
+They are for the app. Models are trained and tested on easy-VQA itself; see `layouts`.
 """
 
 import random
@@ -46,7 +46,7 @@ class Picture:
     pixels: np.ndarray
 
     def questions(self) -> list[dict]:
-        """Every question that has an answer here: question, answer and type, in a fixed order."""
+        """Return all questions with their answers and types, in a fixed order."""
         words = {"colour": self.colour, "shape": self.shape}
         asked = [_question(text.format(**words), self.shape, "Which shape") for text in SHAPE_TEMPLATES]
         asked += [_question(text.format(**words), self.colour, "Which color") for text in COLOUR_TEMPLATES]

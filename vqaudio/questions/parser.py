@@ -1,7 +1,6 @@
-"""Questions in words -> programs: the inverse of `grammar`, for questions that a person types.
+"""Parse typed questions into programs: the inverse of `grammar`.
 
-It reads every question that the grammar writes, and the same phrases combined in other ways. What it cannot read has no true
-answer: a network may still answer it.
+Reads every question that the grammar writes, and other combinations of its phrases.
 """
 
 import re
@@ -54,7 +53,7 @@ PATTERNS = list(_patterns())
 
 
 def parse(question: str) -> list[dict] | None:
-    """The program of a question, as `grammar` writes it, or None if it is no question of the grammar."""
+    """Return a question's program as `grammar` writes it, or None outside the grammar."""
     text = " ".join(words_of(question))
     for pattern, kind, function in PATTERNS:
         if found := pattern.fullmatch(text):

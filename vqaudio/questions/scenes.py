@@ -87,7 +87,7 @@ def load_notes(root: str | os.PathLike | None, split: str, semitones: int = 0) -
 
 @cache
 def bundled_notes() -> tuple[Note, ...]:
-    """The 24 recordings of the test split, which are in assets/ask: scenes that no model was trained on."""
+    """Load the 24 recordings of the test split that ship in assets/ask."""
     clips = sorted(clear_notes.load_split("test", BUNDLED, SAMPLE_RATE).clips, key=lambda clip: clip.name)
     return tuple(_note(clip.name, clip.labels["instrument"], int(clip.labels["pitch"]), clip.audio.numpy(), 0) for clip in clips)
 

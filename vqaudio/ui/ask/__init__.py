@@ -1,4 +1,4 @@
-"""The tab Ask: a scene of notes or a picture, a question about it, and what a network answers."""
+"""The Ask tab: a scene of notes or a picture, a question, and a network's answer."""
 
 import secrets
 from pathlib import Path
@@ -31,7 +31,10 @@ class AskRequest(wire.Message):
 
 @wire.serves(SceneRequest)
 def open_scene(request: SceneRequest) -> dict:
-    """A scene by its number, or a new one: its sound or picture, and questions that can be asked about it."""
+    """Open a scene by its number, or a new one.
+
+    Returns its sound or picture, and questions about it.
+    """
     number = secrets.randbelow(LARGEST) if request.number is None else request.number
     found = scenes.scene(request.kind, number)
     choices = networks.choices(request.kind)
@@ -43,7 +46,10 @@ def open_scene(request: SceneRequest) -> dict:
 
 @wire.serves(AskRequest)
 def answer(request: AskRequest) -> dict:
-    """What a network answers: every answer with its probability, unknown words, and the truth with its program."""
+    """Answer a question.
+
+    Returns every answer with its probability, unknown words, and the true answer with its program.
+    """
     found = scenes.scene(request.kind, request.number)
     network = networks.network(request.kind, request.stages)
     said = verbs.ask(network, found.source, request.question, request.time)

@@ -1,4 +1,4 @@
-"""The networks that answer questions: those in weights/, each loaded when it is first asked."""
+"""Networks in weights/ that answer questions, loaded on first use."""
 
 import functools
 from pathlib import Path
@@ -17,14 +17,21 @@ def _configs() -> dict[str, dict]:
 
 
 def choices(kind: str) -> dict[str, int]:
-    """The networks for a kind of scene, and how many stages of the codec each sees; 0 is the sound or picture itself."""
+    """Map the networks for a kind of scene to the number of codec stages they see.
+
+    0 is the sound or picture itself.
+    """
     sees = ("picture",) if kind == "picture" else ("sound", "codes")
     found = {name: int(config.get("code_stages", 0)) for name, config in _configs().items() if config.get("sees") in sees}
     return dict(sorted(found.items(), key=lambda one: one[1]))
 
 
 def network(kind: str, stages: int = 0):
-    """The network that sees so many of the codec's stages, or the scene itself. Raises InputError where it is not installed."""
+    """Return the network that sees this number of codec stages; 0 is the scene itself.
+
+    Raises:
+        InputError: it is not installed.
+    """
     name = next((name for name, seen in choices(kind).items() if seen == stages), None)
     if name is None:
         raise InputError(NONE)

@@ -1,4 +1,4 @@
-"""Scenes that a person asks about, each known by its number: notes in a room, or one shape in a picture."""
+"""Numbered scenes to ask about: notes in a room, or one shape in a picture."""
 
 import functools
 import random
@@ -28,29 +28,32 @@ TITLES = {
 
 @dataclass(frozen=True)
 class Truth:
-    """The true answer, and how a program finds it: (what the step does, the sounds or the value that it gives)."""
+    """The true answer and the steps of the program that finds it.
+
+    A step has a text and either the numbers of its sounds or a value.
+    """
 
     answer: str
     steps: tuple[dict, ...] = ()
 
 
 class Scene(Protocol):
-    """What the page needs of a scene."""
+    """Interface of a scene."""
 
     source: Tensor
 
     def describe(self) -> dict:
-        """What the page draws and plays."""
+        """Return what the page draws and plays."""
 
     def questions(self) -> list[dict]:
-        """Questions with a true answer: question and type."""
+        """Return questions that have a true answer, with their types."""
 
     def truth(self, question: str) -> Truth | None:
-        """The true answer, or None for a question that is not of the grammar. Raises IllPosed."""
+        """Return the true answer; None outside the grammar. Raises IllPosed."""
 
 
 class SoundScene:
-    """Five to ten notes that no network was trained on."""
+    """Five to ten notes from the test split."""
 
     def __init__(self, number: int):
         audio, sounds = scenes.scene(scenes.bundled_notes(), "test", 0, number)
