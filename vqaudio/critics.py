@@ -1,4 +1,4 @@
-"""Critics: keep the best of n samples of a prior, ranked by a classifier of the labels asked for.
+"""Critics: rank several samples of a prior by a classifier, and keep the best.
 
 This is classifier-based rejection sampling as in VQ-VAE-2 (Razavi et al. 2019): a clip that a classifier of real recordings
 does not recognise is rarely a good example of its class. The classifier is a judge (`vqaudio.judges`) in the folder `critic`
@@ -42,7 +42,9 @@ def critic_for(codec: Codec, prior: Prior, labels: Labels | None) -> Critic | No
 
 
 def critic_of(prior: Prior, device: torch.device | str = "cpu") -> Judge | None:
-    """The judge in the prior's folder, on a device; None without one, or with a single candidate.
+    """The judge in the prior's folder, on a device; None without one.
+
+    None also for a prior with a single candidate.
 
     Raises:
         InputError: the model cannot be loaded, or is no judge.

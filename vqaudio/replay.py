@@ -1,4 +1,4 @@
-"""Recipe files: the record of a generated, inpainted or blurred sound, from which it can be repeated to the same ids.
+"""Recipe files: records of generated, inpainted or blurred sounds, to repeat them.
 
 A recipe is JSON: the verb, the models with their fingerprints, labels, mask, seed and settings, and SHA-256 of the input. A mask
 is a list of rectangles, each {"start_s", "end_s", "stages", "bands"} with stages such as "2-" or [0, 3] counted from 0, or a
@@ -41,7 +41,7 @@ TYPES = {  # of a recipe's values; the mask is checked by `masks.from_json`, the
 
 
 def run(asked: dict, source: Path | None, target: Path, recipe: Path | None, device: str = "auto") -> Codes:
-    """Run a recipe: write the sound, or the .vqa file, to `target`, and the recipe file if it is given.
+    """Run a recipe: write the sound or the .vqa file, and the recipe file.
 
     Args:
         asked: the keys of a recipe: verb, codec, seed, settings, and those in `ASKED`.
@@ -179,7 +179,10 @@ def load_codec(name: str, device: str = "auto") -> Codec:
 
 
 def load_prior(name: str, codec: str) -> Prior:
-    """Load a prior by its name, or by its short name: "masked" is weights/CODEC-masked. Raises InputError."""
+    """Load a prior by its name, or by its short name.
+
+    "masked" is weights/CODEC-masked. Raises InputError.
+    """
     short = f"{Path(codec).name}-{name}"
     prior = hub.load(short if short in hub.installed() else name)
     if not isinstance(prior, Prior):
