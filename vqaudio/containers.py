@@ -109,11 +109,11 @@ class View:
         return self._at
 
 
-def _patched(data: bytes, at: int, place: int, patch: bytes) -> Iterator[bytes]:
-    """`data`, which starts at offset `at`, with the part that overlaps the patch at `place` replaced."""
-    first, last = max(place, at), min(place + len(patch), at + len(data))
+def _patched(data: bytes, at: int, start: int, patch: bytes) -> Iterator[bytes]:
+    """`data`, which starts at offset `at`, with the part that overlaps the patch at `start` replaced."""
+    first, last = max(start, at), min(start + len(patch), at + len(data))
     yield data[: first - at]
-    yield patch[first - place : last - place]
+    yield patch[first - start : last - start]
     yield data[last - at :]
 
 

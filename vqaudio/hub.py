@@ -38,10 +38,10 @@ MEASURED = ("metrics.json", "energy.json", "exploration.json", "codebooks.json",
 
 def known_modules() -> list[str]:
     """The modules that a config.json may name: the registry."""
-    found = []
+    modules = []
     for family in FAMILIES:
-        found += [f"{family}.{name}" for name in modules_of(family)]
-    return [*found, *SINGLE_MODULES]
+        modules += [f"{family}.{name}" for name in modules_of(family)]
+    return [*modules, *SINGLE_MODULES]
 
 
 def modules_of(family: str) -> list[str]:

@@ -89,9 +89,9 @@ class Meter:
         uncorrelated = power[1:].sum() / n**2 if n > 1 else 0.0
         cancels = len(self.channels) == 1 and uncorrelated > FAINT**2 and power[0] < CANCELS * uncorrelated
         channel = int(power[1:].argmax()) if cancels else None
-        place = 0 if channel is None else channel + 1
-        off = self.seconds >= SHORTEST_S and abs(mean[place]) > max(OFFSET * power[place] ** 0.5, FAINT)
-        return Mix(channel, float(mean[place]) if off else 0.0)
+        index = 0 if channel is None else channel + 1
+        off = self.seconds >= SHORTEST_S and abs(mean[index]) > max(OFFSET * power[index] ** 0.5, FAINT)
+        return Mix(channel, float(mean[index]) if off else 0.0)
 
     def remedies(self, mix: Mix) -> list[str]:
         """Sentences about the repairs by `mix` and the conversion."""

@@ -46,11 +46,11 @@ def trained_on(runs: list[dict]) -> list[dict]:
 
     {} where it was not recorded.
     """
-    found = []
+    datasets = []
     for run in runs or [{}]:
         start = run.get("start_from")
-        found += ([] if start is None else start.get("data") or [{}]) + [run.get("data") or {}]
-    return [data for i, data in enumerate(found) if data not in found[:i]]
+        datasets += ([] if start is None else start.get("data") or [{}]) + [run.get("data") or {}]
+    return [data for i, data in enumerate(datasets) if data not in datasets[:i]]
 
 
 def recorded_command(argv: list[str] | None = None) -> str:

@@ -70,13 +70,13 @@ class SoundFile:
         if self.size == 0:
             raise InputError(f"{self.name} is empty: it has no bytes.")
         try:
-            found = containers.parts(self.file, self.size)
+            parts = containers.parts(self.file, self.size)
         except containers.TooManyChunks:
             most = f"{containers.MAX_CHUNKS:,} chunks"
             raise InputError(f"{self.name} is not an audio file: it is made of more than {most}.") from None
-        if len(found) > containers.MAX_PARTS:
+        if len(parts) > containers.MAX_PARTS:
             raise InputError(f"{self.name} is more than {containers.MAX_PARTS:,} recordings in one: split it.")
-        return found
+        return parts
 
     def _count_missing(self, part: Part, read_s: float) -> None:
         if not self._read_s and self._breaks_off:
@@ -255,7 +255,7 @@ def _seconds_in_table(view: View, rate: int) -> float | None:
     """Duration in seconds from the table in an MP3's first frame; None without a table."""
     view.seek(containers.tag_size(view.read(10)))
     head = view.read(2048)
-    found = re.search(rb"(?:Xing|Info)...[\x01\x03\x05\x07\x09\x0b\x0d\x0f](....)|VBRI.{10}(....)", head, re.DOTALL)
-    if found is None:
+    match = re.search(rb"(?:Xing|Info)...[\x01\x03\x05\x07\x09\x0b\x0d\x0f](....)|VBRI.{10}(....)", head, re.DOTALL)
+    if match is None:
         return None
-    return int.from_bytes(found[1] or found[2]) * (1152 if rate >= 32_000 else 576) / rate
+    return int.from_bytes(match[1] or match[2]) * (1152 if rate >= 32_000 else 576) / rate

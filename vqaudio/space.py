@@ -111,8 +111,8 @@ def _front_matter_faults(folder: Path) -> list[str]:
 
 def locked(folder: Path, package: str) -> str | None:
     """The version of a package in a folder's lock; None if it is not there."""
-    found = re.search(rf"^{re.escape(package)}==([^\s;]+)", (folder / "requirements.txt").read_text(), re.MULTILINE)
-    return found[1] if found else None
+    match = re.search(rf"^{re.escape(package)}==([^\s;]+)", (folder / "requirements.txt").read_text(), re.MULTILINE)
+    return match[1] if match else None
 
 
 def _size_faults(folder: Path) -> list[str]:

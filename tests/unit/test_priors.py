@@ -438,7 +438,7 @@ def test_a_critic_that_cannot_be_is_refused(codec, with_critic, model_folder):
     shutil.copytree(prior.folder, other)
     shutil.rmtree(other / critics.FOLDER)
     hub.save_compact(Judge(JudgeConfig(classes=("1", "2"), sample_rate=16_000)), other / critics.FOLDER)
-    with pytest.raises(InputError, match="listens at 16,000 Hz"):
+    with pytest.raises(InputError, match="works at 16,000 Hz"):
         critics.critic_for(codec, hub.load(other), {"digit": "1"})
     with pytest.raises(ValueError, match="candidates is 0; it takes a whole number from 1 to 64"):
         AutoregressivePrior(replace(alone.config, candidates=0))
