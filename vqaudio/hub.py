@@ -153,7 +153,19 @@ def _bytes(path: Path) -> bytes | None:
 
 
 def push(name: str | os.PathLike, repo_id: str, private: bool = False) -> str:
-    """Upload a model folder to the Hugging Face Hub."""
+    """Upload a model folder to the Hugging Face Hub.
+
+    Args:
+        name: as for `load`.
+        repo_id: OWNER/NAME of the repository, which is created if it does not exist.
+        private: whether a new repository is private.
+
+    Returns:
+        Its address.
+
+    Raises:
+        InputError: no such model, not signed in (`hf auth login` or HF_TOKEN), or the Hub refuses.
+    """
     folder = folder_of(name)
     load(folder)
     with uploading(repo_id) as api:
