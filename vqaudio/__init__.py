@@ -1,10 +1,10 @@
-"""A laboratory for vector-quantised audio: audio -> `Codes` -> audio, and models of the codes.
+"""A laboratory for vector-quantised audio, and for models of its codes.
 
-    codec = vqaudio.load("fsdd-8khz")
-    codes = codec.encode(audio)             # audio [B, 1, N] float32 in [-1, 1] at codec.sample_rate
-    sound = codec.decode(codes.first(3))    # [B, 1, N], from three stages
-    prior = vqaudio.load("fsdd-8khz-masked")
-    sound, codes = vqaudio.generate(codec, prior, labels={"digit": "7", "speaker": "theo"})
+codec = vqaudio.load("fsdd-8khz")
+codes = codec.encode(audio)             # audio [B, 1, N] float32 in [-1, 1] at codec.sample_rate
+sound = codec.decode(codes.first(3))    # [B, 1, N], from three stages
+prior = vqaudio.load("fsdd-8khz-masked")
+sound, codes = vqaudio.generate(codec, prior, labels={"digit": "7", "speaker": "theo"})
 """
 
 import importlib
@@ -113,7 +113,7 @@ def inpaint(codec, prior, codes, mask, labels=None, generator=None, **settings):
 
 
 def blur(codec, codes, mask, radius: float = 2.0, strength: float = 1.0, generator=None):
-    """Redraw the selected cells of codes from their neighbours; see `vqaudio.edits.blur`.
+    """Redraw the selected cells from their neighbours; see `vqaudio.edits.blur`.
 
     Args:
         codec: from `load`.

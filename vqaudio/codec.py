@@ -22,7 +22,9 @@ from vqaudio.randomness import Generators, generators_of
 
 @dataclass(frozen=True)
 class Step:
-    """A part of encoding or decoding that depends on a bounded time; `streaming` computes it block by block.
+    """A part of encoding or decoding that depends on a bounded time.
+
+    `streaming` computes it block by block.
 
     Attributes:
         run: (x [B, ..., T * width], columns [B, 1, T], 1 where a column is real) -> [B, ..., T * any width].
@@ -83,7 +85,7 @@ class Codec(Model, tags=["audio", "residual-vector-quantization"]):
         raise NotImplementedError
 
     def synthesise(self, ids: Tensor, valid: Tensor, stages: tuple[int, ...], **conditions: Tensor) -> Tensor:
-        """Ids [B, K, T] and the stages in use -> level-normalised audio [B, 1, T * hop], or the input of `whole`.
+        """Synthesise level-normalised audio, or the input of `whole`.
 
         Args:
             conditions: `labels` int [B, kinds] for a codec with `decoder_labels`, where the number of a kind's values stands
@@ -92,7 +94,7 @@ class Codec(Model, tags=["audio", "residual-vector-quantization"]):
         raise NotImplementedError
 
     def whole(self, parts: Tensor, valid: Tensor) -> Tensor:
-        """The output of `synthesise` for a whole clip -> level-normalised audio [B, 1, T * hop].
+        """Turn the output of `synthesise` for a whole clip into audio [B, 1, T * hop].
 
         For a codec whose sound depends on everything before it: its `synthesise` returns the part that depends on a bounded
         time, [B, ..., T * any width]. valid is [B, T].
@@ -100,15 +102,15 @@ class Codec(Model, tags=["audio", "residual-vector-quantization"]):
         return parts
 
     def encoder_steps(self) -> list[Step]:
-        """Consecutive steps from level-normalised audio [B, 1, T * hop] to latents [B, D, T]."""
+        """Consecutive steps from level-normalised audio [B, 1, T * hop] to latents."""
         return [Step(lambda x, columns: self.latents(x, columns[:, 0] > 0), self.context, self.look_ahead[0], self.hop)]
 
     def decoder_steps(self, stages: tuple[int, ...]) -> list[Step]:
-        """Consecutive steps from ids [B, K, T] and the stages in use to level-normalised audio [B, 1, T * hop]."""
+        """Consecutive steps from ids [B, K, T] to level-normalised audio [B, 1, T * hop]."""
         return [Step(lambda x, columns: self.synthesise(x, columns[:, 0] > 0, stages), self.context, self.look_ahead[1])]
 
     def band_edges_hz(self, stage: int) -> tuple[float, ...]:
-        """Edges of a stage's bands in Hz: bands + 1 rising numbers, the lowest band first; stages count from 0.
+        """Edges of a stage's bands in Hz: bands + 1 rising numbers.
 
         By default the bands are equal parts of 0 Hz to half the sample rate.
         """
@@ -124,7 +126,10 @@ class Codec(Model, tags=["audio", "residual-vector-quantization"]):
 
     @torch.no_grad()
     def residual_norms(self, latents: Tensor, ids: Tensor) -> Tensor:
-        """Norm of the residual after each stage: latents [B, D, T], ids [B, K, T] -> Euclidean distances [B, K, T]."""
+        """Norm of the residual after each stage.
+
+        Latents [B, D, T], ids [B, K, T] -> Euclidean distances [B, K, T].
+        """
         norms = []
         for j in range(ids.shape[1]):
             latents = latents - self.rvq.vectors_of(ids[:, j], j).movedim(-1, 1)
@@ -136,7 +141,7 @@ class Codec(Model, tags=["audio", "residual-vector-quantization"]):
         return (len(self.spec.stages) - 1,)
 
     def quantiser_loss(self, result) -> Tensor:
-        """The quantiser's term of the training loss, from the `Quantised` of a forward pass."""
+        """The quantiser's term of the training loss, from a forward pass's `Quantised`."""
         return self.rvq.loss(result)
 
     def freeze_codebooks(self) -> None:
@@ -145,12 +150,18 @@ class Codec(Model, tags=["audio", "residual-vector-quantization"]):
 
     @property
     def delay_s(self) -> float:
-        """Delay in seconds of a live encoder and decoder: the look-ahead of both, and the column being filled."""
+        """Delay in seconds of live encoding and decoding.
+
+        The look-ahead of both, and the column being filled.
+        """
         return (sum(self.look_ahead) + 1) / self.spec.frame_rate
 
     @property
     def encoder_fingerprint(self) -> str:
-        """A hash of everything that determines the codes; training the decoder alone does not change it."""
+        """A hash of everything that determines the codes.
+
+        Training the decoder alone does not change it. Priors refer to it.
+        """
         return self.fingerprint
 
     @torch.no_grad()
@@ -181,7 +192,7 @@ class Codec(Model, tags=["audio", "residual-vector-quantization"]):
     def encode_with_latents(
         self, audio: Tensor, lengths: Tensor | None = None, beam: int = 1, level_db: Tensor | float | None = None
     ) -> tuple[Codes, Tensor]:
-        """Encode audio, and also return the latents [B, D, T] before quantisation; see `encode`."""
+        """Encode audio, and also return the latents [B, D, T]; see `encode`."""
         ranges.check_value("beam", beam, ranges.Beam)
         audio, lengths, level_db = self._measured(audio, lengths, level_db)
         ids, latents = zip(*self._encoded(audio, lengths, level_db, beam))
@@ -274,7 +285,7 @@ class Codec(Model, tags=["audio", "residual-vector-quantization"]):
         return noise
 
     def check_codes(self, codes: Codes) -> None:
-        """Raise InputError unless these codes have this codec's stages, or its first ones, and lengths that fit."""
+        """Raise InputError unless codes fit this codec: stages, lengths, level and range."""
         self.check_precision()
         self.check_spec(codes.spec)
         if codes.columns == 0 or int(codes.lengths.max()) > codes.columns * self.hop or int(codes.lengths.min()) < 1:
@@ -284,7 +295,7 @@ class Codec(Model, tags=["audio", "residual-vector-quantization"]):
         codes.check_range()
 
     def check_spec(self, spec: CodeSpec) -> None:
-        """Raise InputError unless a spec has this codec's frame rate and stages, or its first ones."""
+        """Raise InputError unless a spec has this codec's frame rate and (first) stages."""
         n = len(spec.stages)
         if n > len(self.spec.stages) or spec != self.spec.first(n):
             raise InputError(f"These codes were not made by the codec {self.name!r}: their stages or frame rate differ.")
@@ -295,7 +306,10 @@ class Codec(Model, tags=["audio", "residual-vector-quantization"]):
         return torch.arange(int(columns.max()), device=lengths.device)[None] < columns[:, None]
 
     def checked(self, audio: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Audio float32 [B, 1, N] and lengths [B] on the codec's device; raises InputError as `encode`."""
+        """Check audio for `encode`, and move it to the codec's device.
+
+        Returns float32 [B, 1, N] and lengths [B].
+        """
         self.check_precision()
         audio = float_samples(audio).to(next(self.parameters()).device)
         if audio.ndim != 3 or audio.shape[1] != 1:
@@ -308,7 +322,10 @@ class Codec(Model, tags=["audio", "residual-vector-quantization"]):
         return audio, lengths.to(audio.device)
 
     def checked_level(self, level_db: Tensor | float, batch: int) -> Tensor:
-        """Levels [B] on the codec's device; raises InputError for another shape, or outside -120 to 40 dB."""
+        """Levels [B] on the codec's device.
+
+        Raises InputError for another shape, or a level outside -120 to 40 dB.
+        """
         level_db = torch.as_tensor(level_db, dtype=torch.float32, device=next(self.parameters()).device).reshape(-1)
         if len(level_db) not in (1, batch) or not ((level_db >= LEVELS_DB[0]) & (level_db <= LEVELS_DB[1])).all():
             raise InputError(f"Give one level, or one a clip, from {LEVELS_DB[0]:g} to {LEVELS_DB[1]:g} dB re full scale.")
@@ -323,7 +340,7 @@ class Codec(Model, tags=["audio", "residual-vector-quantization"]):
         return chosen
 
     def gain(self, level_db: Tensor | None, sign: int) -> Tensor | float:
-        """The factor [B, 1, 1] that brings a clip to the reference level (sign -1) or back (sign 1)."""
+        """The gain [B, 1, 1] to the reference level (sign -1) or back (sign 1)."""
         if level_db is None or self.reference_level_db is None:
             return 1.0
         level_db = level_db.to(next(self.parameters()).device)

@@ -1,4 +1,4 @@
-"""`Codes`: the indices of a batch of clips, one integer matrix `[B, K, T]`, whatever the codec.
+"""`Codes`: the indices of a batch of clips, one integer matrix `[B, K, T]`.
 
 A column is one equal slice of time. The rows of a column are grouped by stage; a stage is one quantiser's output and has
 `bands * steps` rows: row `band * steps + step` of a stage holds sub-column `step` of that frequency band.
@@ -73,7 +73,7 @@ class CodeSpec:
 
     @cached_property
     def offsets(self) -> tuple[int, ...]:
-        """First row of each stage, then the number of rows: stage j is rows offsets[j]:offsets[j + 1]."""
+        """First row of each stage, then K: stage j is rows offsets[j]:offsets[j + 1]."""
         offsets = [0]
         for stage in self.stages:
             offsets.append(offsets[-1] + stage.rows)
@@ -104,13 +104,16 @@ class CodeSpec:
         return slice(self.offsets[stage], self.offsets[stage + 1])
 
     def picture(self, matrix: Tensor, stage: int) -> Tensor:
-        """A stage's rows of a matrix [B, K, T] (ids, or a mask) as a picture [B, bands, T * steps], time to the right."""
+        """A stage's rows of a matrix [B, K, T] as a picture, time to the right.
+
+        The matrix is ids or a mask; the picture is [B, bands, T * steps].
+        """
         s, (batch, _, columns) = self.stages[stage], matrix.shape
         grid = matrix[:, self.rows_of(stage)].reshape(batch, s.bands, s.steps, columns)
         return grid.transpose(2, 3).reshape(batch, s.bands, columns * s.steps)
 
     def rows_from(self, picture: Tensor, stage: int) -> Tensor:
-        """The inverse of `picture`: [B, bands, T * steps] -> the stage's rows [B, bands * steps, T]."""
+        """The inverse of `picture`: [B, bands, T * steps] -> [B, bands * steps, T]."""
         s, (batch, bands, width) = self.stages[stage], picture.shape
         return picture.reshape(batch, bands, width // s.steps, s.steps).transpose(2, 3).reshape(batch, s.rows, -1)
 
@@ -181,7 +184,7 @@ class Codes:
             )
 
     def stage(self, j: int) -> Tensor:
-        """The picture of stage j, counted from 0: [B, bands, T * steps], time to the right."""
+        """The picture of stage j, counted from 0: [B, bands, T * steps]."""
         return self.spec.picture(self.ids, j)
 
     def first(self, n: int) -> "Codes":
@@ -204,7 +207,7 @@ class Codes:
         return replace(self, **parts)
 
     def repeated(self, n: int, ids: Tensor) -> "Codes":
-        """n clips in a row for each of these, with its length, level and labels, and new ids [B * n, K, T]."""
+        """Repeat each clip n times in a row, with new ids [B * n, K, T]."""
         parts = self.lengths, self.valid, self.level_db
         lengths, valid, level = (part if part is None else part.repeat_interleave(n, 0) for part in parts)
         labels = self.timed_labels and tuple(labels for labels in self.timed_labels for _ in range(n))
@@ -250,13 +253,16 @@ class Codes:
 
 
 def check_density(rows: int, frame_rate: float) -> None:
-    """Raise InputError if `rows` per column at `frame_rate` columns per second are too many codes a second."""
+    """Raise InputError if there are more than 200,000 codes a second."""
     if rows * frame_rate > MOST_CODES_A_SECOND:
         raise InputError(f"There are at most {MOST_CODES_A_SECOND} codes a second; {rows} rows at {frame_rate:g} Hz are more.")
 
 
 def together(clips: list[Codes]) -> Codes:
-    """Clips of one spec as one batch, padded to the longest; levels and labels are kept if all clips have them."""
+    """Join clips of one spec into a batch, padded to the longest.
+
+    Levels and labels are kept if all clips have them.
+    """
     columns = max(codes.columns for codes in clips)
     wide = [F.pad(codes.ids, (0, columns - codes.columns)) for codes in clips]
     valid = [F.pad(codes.valid, (0, columns - codes.columns)) for codes in clips]

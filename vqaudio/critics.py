@@ -1,4 +1,4 @@
-"""Critics: keep the best of n samples of a prior, ranked by a classifier of the labels asked for.
+"""Critics: rank several samples of a prior by a classifier, and keep the best.
 
 This is classifier-based rejection sampling as in VQ-VAE-2 (Razavi et al. 2019): a clip that a classifier of real recordings
 does not recognise is rarely a good example of its class. The classifier is a judge (`vqaudio.judges`) in the folder `critic`
@@ -35,14 +35,16 @@ def critic_for(codec: Codec, prior: Prior, labels: Labels | None) -> Critic | No
     if judge is None:
         return None
     if judge.config.sample_rate != codec.sample_rate:
-        raise InputError(f"The critic of {prior.name} listens at {judge.config.sample_rate:,} Hz, not {codec.sample_rate:,}.")
+        raise InputError(f"The critic of {prior.name} works at {judge.config.sample_rate:,} Hz, not {codec.sample_rate:,}.")
     wanted = (labels or {}).get(judge.config.target)
     values = [wanted] if wanted is None or isinstance(wanted, str) else wanted
     return functools.partial(_log_probs, codec, judge, wanted) if set(values) & set(judge.config.classes) else None
 
 
 def critic_of(prior: Prior, device: torch.device | str = "cpu") -> Judge | None:
-    """The judge in the prior's folder, on a device; None without one, or with a single candidate.
+    """The judge in the prior's folder, on a device; None without one.
+
+    None also for a prior with a single candidate.
 
     Raises:
         InputError: the model cannot be loaded, or is no judge.

@@ -1,4 +1,4 @@
-"""Edits of selected cells without a prior: erase them, randomise them, or blur them.
+"""Edits of selected cells without a prior: erase, randomise, blur.
 
 A mask is bool [B, K, T]; all cells where it is False, and padding, stay as they are.
 """

@@ -1,4 +1,7 @@
-"""Conditioning labels, such as {"digit": "7", "speaker": "theo"}: for each kind of label one value, or one value a clip."""
+"""Conditioning labels, such as {"digit": "7", "speaker": "theo"}.
+
+For each kind of label one value, or one value a clip.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -41,7 +44,7 @@ def label_ids(known: Mapping[str, Sequence[str]], labels: Labels | None, n: int)
 
 
 def clips_in(labels: Labels | None) -> int:
-    """Number of clips that labels describe: the length of their longest list, at least 1."""
+    """Number of clips that labels describe: their longest list, at least 1."""
     return max([1, *(len(value) for value in (labels or {}).values() if not isinstance(value, str | None))])
 
 

@@ -1,4 +1,7 @@
-"""Masks over codes, bool [B, K, T], True = write this cell: building them from rectangles or a matrix, and checking them."""
+"""Masks over codes, bool [B, K, T], True = write this cell.
+
+Build them from rectangles or a matrix, check them, and parse stages and bands.
+"""
 
 import re
 from collections.abc import Iterable
@@ -26,7 +29,7 @@ def cells(codes: Codes, mask: Tensor) -> Tensor:
 
 
 def check_selected(codes: Codes, mask: Tensor, verb: str) -> None:
-    """Raise InputError, with what was to be done, if a mask of the codes' shape selects no cell."""
+    """Raise InputError if a mask selects no cell; `verb` is the action in vain."""
     if not cells(codes, mask).any():
         raise InputError(f"No cell is selected: there is nothing to {verb}.")
 
@@ -37,7 +40,10 @@ def covers(mask: Tensor, codes: Codes) -> bool:
 
 
 def span_of(mask: Tensor) -> slice:
-    """The columns from the first to the last with a selected cell of [B, K, T]; there must be one."""
+    """The columns from the first to the last selected one of [B, K, T].
+
+    At least one cell must be selected.
+    """
     columns = mask.flatten(0, 1).any(0).nonzero()[:, 0]
     return slice(int(columns[0]), int(columns[-1]) + 1)
 
@@ -91,7 +97,7 @@ def from_rectangles(rectangles: Iterable[dict], codes: Codes) -> Tensor:
 
 
 def local_labels(value, codes: Codes) -> list[tuple[Tensor, dict]]:
-    """The rectangles of a mask (see `from_json`) that have labels of their own, as `Prior.fill` takes them."""
+    """The rectangles of a mask with labels of their own, for `Prior.fill`."""
     labelled = [(part, part["labels"]) for part in value if isinstance(part, dict) and part.get("labels")]
     for _, labels in labelled:
         if not isinstance(labels, dict) or not all(isinstance(value, str | None) for value in labels.values()):
@@ -128,7 +134,9 @@ def parse_stages(text: str | None, n: int, alone: str = "count") -> tuple[int, .
 
 
 def parse_bands(text: str | None, n: int = MAX_BANDS) -> tuple[int, ...] | None:
-    """Parse bands as people write them, the lowest being 1: "1-3,5" -> (0, 1, 2, 4); None for all.
+    """Parse bands as people write them: "1-3,5" -> (0, 1, 2, 4).
+
+    The lowest band is 1; None is all.
 
     Raises:
         InputError: another form, or a band outside 1 to n.

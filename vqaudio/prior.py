@@ -1,4 +1,4 @@
-"""The contract of priors: `fill` the cells of `Codes` where a mask is True, and score how likely each cell is.
+"""The contract of priors: `fill` masked cells of `Codes`, and score codes.
 
 Generating from nothing is a mask that is all True; continuing is a mask over the end; inpainting is a mask with a gap. This
 module checks requests for all priors; a prior implements `_sample` and `_log_prob`.
@@ -38,7 +38,10 @@ Critic = Callable[[Codes], Tensor]
 
 @dataclass(frozen=True)
 class PriorConfig:
-    """The fields of every prior's configuration: its codec and its defaults, filled in by `vqaudio train prior`."""
+    """The fields of every prior's configuration.
+
+    `vqaudio train prior` fills in the codec and the defaults.
+    """
 
     module: ranges.Name = ""
     """Module of the model's class; written to config.json."""
@@ -152,7 +155,7 @@ class Prior(Model, tags=["audio", "codes", "inpainting"]):
         local_labels: LocalLabels = (), generator: Generators | None = None, on_step: OnStep | None = None,
         critic: Critic | None = None, **settings,
     ) -> Codes:
-        """Write the cells where the mask is True; all others, and padding, stay as they are.
+        """Write the cells where the mask is True; all others stay as they are.
 
         In a long clip the prior sees the part around these cells, so the cost follows the gap and not the clip.
 
@@ -213,14 +216,17 @@ class Prior(Model, tags=["audio", "codes", "inpainting"]):
         return whole(report.chosen(drawn, critic(codes.repeated(n, whole(drawn)))))
 
     def window(self, mask: Tensor, valid: Tensor, frame: slice) -> slice:
-        """The columns of a frame that a fill reads: those with cells to write, and those that influence them."""
+        """The columns of a frame that a fill reads.
+
+        Those with cells to write, and those that influence them.
+        """
         span, reach = span_of(mask), self.reach(mask, valid)
         if reach is None:
             return frame
         return slice(max(frame.start, span.start - reach[0]), min(frame.stop, span.stop + reach[1]))
 
     def reach(self, mask: Tensor, valid: Tensor) -> tuple[int, int] | None:
-        """Number of columns before and after the cells to write that influence them; None for all."""
+        """Columns before and after the cells to write that influence them; None for all."""
         return None
 
     def default_sampling(self, generating: bool = True) -> Sampling:
@@ -234,12 +240,15 @@ class Prior(Model, tags=["audio", "codes", "inpainting"]):
         return Sampling(temperature, None, c.top_p, c.steps, c.guidance)
 
     def sampling(self, generating: bool, asked: Sampling) -> Sampling:
-        """The settings asked for, with the prior's own in place of None. Raises InputError: out of range."""
+        """The settings asked for, with the prior's own in place of None.
+
+        Raises InputError if one is out of range.
+        """
         return asked.over(self.default_sampling(generating))
 
     @torch.no_grad()
     def log_prob(self, codes: Codes, labels: Labels | None = None, local_labels: LocalLabels = ()) -> Tensor:
-        """The natural log of each cell's probability; `likelihood` says what it is conditioned on.
+        """The natural log of each cell's probability; see `likelihood`.
 
         Args:
             codes: [B, K, T] of the prior's codec.
@@ -264,7 +273,9 @@ class Prior(Model, tags=["audio", "codes", "inpainting"]):
             raise InputError(f"The prior {self.name!r} cannot score codes: it has no likelihood. Choose another prior.")
 
     def blank(self, labels: Labels | None = None, seconds: float | None = None, generator: Generators | None = None) -> Codes:
-        """Codes of zeros to generate into, with the length and level of a random training clip with these labels.
+        """Codes of zeros to generate into.
+
+        They have the length and level of a random training clip with these labels.
 
         Args:
             labels: as for `fill`; a list of values gives as many clips.
@@ -291,7 +302,7 @@ class Prior(Model, tags=["audio", "codes", "inpainting"]):
         return Codes(ids, self.spec, lengths, valid, levels)
 
     def check_codes(self, codes: Codes) -> None:
-        """Raise InputError unless these codes have the stages and frame rate of this prior's codec."""
+        """Raise InputError unless codes have the spec of this prior's codec."""
         self.check_precision()
         check_weights(self, self.name)
         if codes.spec != self.spec:
@@ -310,11 +321,17 @@ class Prior(Model, tags=["audio", "codes", "inpainting"]):
             )
 
     def label_ids(self, labels: Labels | None, n: int) -> Tensor:
-        """Positions of labels in their lists of values, int64 [n, kinds]; see `vqaudio.labels.label_ids`."""
+        """Positions of labels in their lists of values, int64 [n, kinds].
+
+        See `vqaudio.labels.label_ids`.
+        """
         return label_ids(self.labels, labels, n)
 
     def cell_label_ids(self, codes: Codes, labels: Labels | None, local_labels: LocalLabels = ()) -> Tensor:
-        """As `label_ids`, [B, kinds]; with local labels, of each cell: [B, kinds, K, T]. See `fill`."""
+        """Label ids [B, kinds]; with local labels, of each cell: [B, kinds, K, T].
+
+        See `fill`.
+        """
         ids = self.label_ids(labels, len(codes))
         if not local_labels:
             return ids
@@ -328,14 +345,20 @@ class Prior(Model, tags=["audio", "codes", "inpainting"]):
         return ids
 
     def remember(self, lengths: Tensor, labels: Tensor, level_db: Tensor | None) -> None:
-        """Store the training clips' lengths [n] in samples, labels [n, kinds] and levels [n] in dB, for `blank`."""
+        """Store the training clips' lengths, labels and levels, for `blank`.
+
+        lengths [n] in samples, labels [n, kinds], level_db [n].
+        """
         self.example_lengths.copy_(lengths)
         self.example_labels.copy_(labels)
         if level_db is not None:
             self.example_levels_db.copy_(level_db)
 
     def start_from(self, codewords: list[Tensor]) -> None:
-        """Initialise the prior from the codec's codewords, [V, D] of each row, if it has a use for them."""
+        """Initialise the prior from the codec's codewords, if it has a use for them.
+
+        They are [V, D] of each row.
+        """
 
     def _example_like(self, label_ids: Tensor, generator: torch.Generator) -> int:
         """The number of a random training clip with these labels; of any clip if none has them."""
@@ -371,7 +394,9 @@ FRAME_S, MARGIN_S = 10.0, 2.0  # seconds of a long clip that a fill reads: in al
 
 @dataclass(frozen=True)
 class Gap:
-    """Cells to write, and the window of the clips that the prior sees, on the prior's device.
+    """Cells to write, and the window of the clips that the prior sees.
+
+    All tensors are on the prior's device.
 
     Attributes:
         ids: int64 [B, K, T] of the window.
@@ -406,7 +431,10 @@ class Gap:
 
 
 def context_window(span: slice, columns: int, frame_rate: float) -> slice:
-    """The part of a clip that a fill of these columns reads: FRAME_S seconds, or more if the span needs it."""
+    """The part of a clip that a fill of these columns reads.
+
+    FRAME_S seconds, or more if the span needs it.
+    """
     width = span.stop - span.start
     most = math.ceil(max(FRAME_S, width / frame_rate + 2 * MARGIN_S) * frame_rate)
     start = max(0, min(span.start - (most - width) // 2, columns - most))
@@ -421,7 +449,10 @@ def repeated(x, n: int):
 
 
 class BestOf:
-    """Reports the steps of n candidates a clip: the first one of each while they are sampled, then the chosen one."""
+    """Reports the steps of n candidates a clip.
+
+    The first candidate while they are sampled, then the chosen one.
+    """
 
     def __init__(self, n: int, report: OnStep):
         self.n, self.report, self.total = n, report, 0
@@ -432,7 +463,10 @@ class BestOf:
             self.report(done, total, ids[:: self.n])
 
     def chosen(self, ids: Tensor, scores: Tensor) -> Tensor:
-        """The candidate of each clip, of ids [B * n, K, T], with the highest of the scores [B * n]."""
+        """The candidate of each clip with the highest score.
+
+        ids [B * n, K, T], scores [B * n].
+        """
         best = scores.view(-1, self.n).argmax(1).to(ids.device)
         best_ids = ids[best + self.n * torch.arange(len(best), device=ids.device)]
         self.report(self.total, self.total, best_ids)
@@ -442,7 +476,9 @@ class BestOf:
 def draw(
     logits: Tensor, sampling: Sampling, generator: torch.Generator | None = None, noise: Tensor | None = None
 ) -> Tensor:
-    """Sample ids [...] from logits [..., V]: temperature, then top-k, then top-p, then the Gumbel-max trick.
+    """Sample ids [...] from logits [..., V].
+
+    Temperature, then top-k, then top-p, then the Gumbel-max trick.
 
     Args:
         logits: [..., V].
@@ -466,7 +502,9 @@ def draw(
 
 
 class Guidance:
-    """Classifier-free guidance (Ho and Salimans 2022, equation 6): u + weight * (c - u), c with the labels and u without.
+    """Classifier-free guidance (Ho and Salimans 2022, equation 6).
+
+    u + weight * (c - u), c with the labels and u without.
 
     The two passes of a model are one pass of twice the batch; a pass that does not matter is left out.
 

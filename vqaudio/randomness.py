@@ -1,4 +1,7 @@
-"""Random generators: one for a batch, or one a clip, so that each clip comes out as it would alone."""
+"""Random generators: one for a batch, or one a clip.
+
+With one a clip, each clip comes out as it would alone.
+"""
 
 from collections.abc import Sequence
 
@@ -34,5 +37,8 @@ def generators_of(generator: Generators | None, clips: int) -> list[torch.Genera
 
 
 def seeded(first: int, n: int) -> list[torch.Generator]:
-    """Generators for n variations, with the seeds first, first + 1, ..., so that each can be repeated alone."""
+    """Generators for n variations, with the seeds first, first + 1, ...
+
+    Each variation can be repeated alone.
+    """
     return [torch.Generator().manual_seed(seed) for seed in range(first, first + n)]

@@ -1,4 +1,6 @@
-"""Notes of a prior with the label `pitch`, one a key, and a sampler instrument of them: a ZIP of WAV files and an SFZ file.
+"""Notes of a prior, one a key, and a sampler instrument made of them.
+
+The instrument is a ZIP of WAV files and an SFZ file; the prior has the label `pitch`.
 
 SFZ is a text format that most software samplers open (sfizz, Sforzando, TX16Wx, LinuxSampler): sfzformat.com. Only opcodes of
 its first version are used.
@@ -55,7 +57,7 @@ class Note:
 
 
 def keys_of(prior) -> dict[int, str]:
-    """The keys that a prior knows, lowest first, each with its value of the label `pitch`."""
+    """The keys that a prior knows, lowest first, with their values of `pitch`."""
     keys = {}
     for value in prior.labels.get(PITCH, ()):
         try:
@@ -66,7 +68,10 @@ def keys_of(prior) -> dict[int, str]:
 
 
 def label_of(prior, key: int) -> str:
-    """A prior's name for a key. Raises InputError, with the known notes, if it does not know it."""
+    """A prior's name for a key.
+
+    Raises InputError, with the known notes, if it does not know the key.
+    """
     known = keys_of(prior)
     if not known:
         raise InputError(f"The prior {prior.name!r} does not know notes: it has no label 'pitch'.")
@@ -118,12 +123,15 @@ def onset(sound: Tensor, sample_rate: int) -> Tensor:
 
 
 def level(sound: Tensor, sample_rate: int) -> Tensor:
-    """Bring a sound [N] to LEVEL_DB, or to a peak of PEAK if that is softer; silence stays silent."""
+    """Bring a sound [N] to LEVEL_DB, limited to a peak of PEAK.
+
+    Silence stays silent.
+    """
     return sound * level_gain(sound, sample_rate)
 
 
 def level_gain(sound: Tensor, sample_rate: int) -> float:
-    """The factor that `level` applies to sound [N]; 1 for silence."""
+    """Return the factor that `level` applies to sound [N]; 1 for silence."""
     peak = float(sound.abs().max())
     if peak < 1e-4:
         return 1.0
@@ -132,7 +140,9 @@ def level_gain(sound: Tensor, sample_rate: int) -> float:
 
 
 def notes(codec, prior, low: int, high: int, labels: dict[str, str] | None = None, **settings) -> Iterator[Note]:
-    """Generate the notes from one key to another, ends included, except those that the prior does not know.
+    """Generate the notes from one key to another, ends included.
+
+    Keys that the prior does not know are left out.
 
     Args:
         codec, prior, labels, settings: as for `note`.
@@ -182,7 +192,10 @@ def text_of(made: list[Note], comment: str) -> str:
 
 
 def file_of(key: int) -> str:
-    """Path of a key's WAV in the folder; a sharp is "s", because # has another meaning in SFZ."""
+    """Path of a key's WAV in the folder.
+
+    A sharp is "s", because # has another meaning in SFZ.
+    """
     return f"samples/{key:03d}-{name_of(key).replace('#', 's')}.wav"
 
 
@@ -196,7 +209,10 @@ def wav_of(sound: Tensor, sample_rate: int) -> bytes:
 
 
 def title(labels: dict[str, str], prior_name: str) -> str:
-    """Name an instrument after its labels, such as "flute-forte"; without labels after the prior."""
+    """Name an instrument after its labels, or else after the prior.
+
+    {"instrument": "flute", "dynamics": "forte"} -> "flute-forte".
+    """
     return "-".join(labels.values()) or prior_name
 
 

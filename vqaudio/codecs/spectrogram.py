@@ -1,4 +1,4 @@
-"""The spectrogram codec: a picture of magnitudes -> a coarse and a fine map of codes -> the picture -> the sound.
+"""The spectrogram codec: magnitudes in a coarse and a fine map of codes.
 
 A VQ-VAE-2 (Razavi et al. 2019, "Generating Diverse High-Fidelity Images with VQ-VAE-2") as used by NOTONO (Bazin et al. 2020,
 "Spectrogram Inpainting for Interactive Generation of Instrument Sounds"): the top map has few bands and long steps, the bottom
@@ -167,7 +167,10 @@ class SpectrogramCodec(Codec):
     # --- the contract ----------------------------------------------------------------------------------------------
 
     def latents(self, audio: Tensor, valid: Tensor) -> Tensor:
-        """[B, D, T]: the top map's vectors, then the bottom map's before subtracting their prediction, in rows."""
+        """[B, D, T]: the vectors of the top map, then of the bottom map, in rows.
+
+        Those of the bottom map are before their prediction is subtracted.
+        """
         return run_steps(self.encoder_steps(), audio, valid)
 
     def quantise(self, latents: Tensor, beam: int) -> Tensor:
@@ -177,7 +180,7 @@ class SpectrogramCodec(Codec):
         return self._packed(top_ids, self.quantisers[1].encode(bottom, beam=beam))
 
     def synthesise(self, ids: Tensor, valid: Tensor, stages: tuple[int, ...]) -> Tensor:
-        """Ids [B, K, T] -> the picture [B, rows, T * frames_per_column], the input of `whole`."""
+        """Decode ids [B, K, T] to the picture, the input of `whole`."""
         return run_steps(self._picture_steps(stages), ids, valid)
 
     def whole(self, parts: Tensor, valid: Tensor) -> Tensor:
@@ -258,7 +261,7 @@ class SpectrogramCodec(Codec):
     # --- training --------------------------------------------------------------------------------------------------
 
     def forward(self, audio: Tensor, valid: Tensor, n_stages: Tensor | None = None) -> tuple[Tensor, Tensor, Quantised]:
-        """One training pass: the picture of the audio, the decoded picture, and the quantisers' output.
+        """One training pass: both pictures and the quantisers' output.
 
         Args:
             audio: level-normalised, [B, 1, T * hop].
@@ -280,7 +283,7 @@ class SpectrogramCodec(Codec):
 
     @torch.no_grad()
     def start_from(self, audio: Tensor) -> None:
-        """Initialise the linear paths by principal components, and the codebooks by k-means.
+        """Initialise the linear paths by principal components, and run k-means.
 
         Without the network, the two levels then reconstruct the picture's largest components. With random initialisation,
         hundreds of steps are spent on this.
@@ -308,7 +311,10 @@ class SpectrogramCodec(Codec):
         return not bool(self.linear_picture.weight.any())
 
     def picture(self, audio: Tensor) -> Tensor:
-        """Audio [B, 1, T * hop] -> log10 magnitudes [B, rows, T * frames_per_column], at least log10(floor)."""
+        """Audio [B, 1, T * hop] -> log10 magnitudes, at least log10(floor).
+
+        [B, rows, T * frames_per_column].
+        """
         spectrum = spectra.analysis(audio[:, 0], self.window, self.hop // self.config.frames_per_column)
         return self.pool @ spectrum.abs().clamp_min(self.config.floor).log10()
 

@@ -1,4 +1,4 @@
-"""The waveform codec: STFT frames -> ConvNeXt encoder -> residual VQ -> ConvNeXt decoder -> inverse STFT.
+"""The waveform codec: STFT -> ConvNeXt -> residual VQ -> ConvNeXt -> inverse STFT.
 
 The decoder's head is that of Vocos (Siuzdak 2023, "Vocos: Closing the gap between time-domain and Fourier-based neural
 vocoders", section 3.3): a log-magnitude and a phase a bin. All layers are convolutions over a bounded time, so that a long
@@ -103,7 +103,10 @@ class WaveformConfig:
 
 
 class WaveformCodec(Codec):
-    """The waveform codec; see the module. A column is `hop` samples and `frames_per_column` STFT frames."""
+    """The waveform codec; see the module.
+
+    A column is `hop` samples and `frames_per_column` STFT frames.
+    """
 
     def __init__(self, config: WaveformConfig):
         super().__init__(config)
@@ -148,7 +151,7 @@ class WaveformCodec(Codec):
             self.head[1].bias[:bins] = -2
 
     def forward(self, audio: Tensor, valid: Tensor, n_stages: Tensor | None = None) -> tuple[Tensor, Quantised]:
-        """One training pass: the reconstruction [B, 1, T * hop] and the quantiser's output.
+        """One training pass: the reconstruction and the quantiser's output.
 
         Args:
             audio: level-normalised, [B, 1, T * hop].
@@ -288,7 +291,9 @@ def _stage_dims(c: WaveformConfig) -> tuple[int, ...]:
 
 
 def wave_path(latent_dim: int, wave_dims: int, hop: int) -> tuple[nn.Conv1d, nn.ConvTranspose1d]:
-    """Linear maps from a wave [B, 1, T * hop + hop] to latents [B, latent_dim, T], and back.
+    """Linear maps from a wave to latents [B, latent_dim, T], and back.
+
+    The wave is [B, 1, T * hop + hop].
 
     The first `wave_dims` latents are initialised as the lowest coefficients of an MDCT with a sine window (Princen and Bradley
     1986): without quantiser and network, the two reconstruct everything below wave_dims / (2 * hop) of the sample rate. All

@@ -1,4 +1,4 @@
-"""Layers for columns with many rows: embed a column from its cells, and condition each cell on the cells near it.
+"""Layers for columns with many rows: each cell depends on the cells near it.
 
 When a column has dozens of rows (the bands of two maps, each with its stages), attention between all cells would cost a hundred
 times as much as attention between columns, and one sum of all coarser rows would lose which band is which. So a transformer over
@@ -49,7 +49,10 @@ def levels_of(spec: CodeSpec) -> list[slice]:
 
 
 class CellEmbedding(nn.Module):
-    """Embeds a column: its cells' vectors, concatenated and projected. The rows of a stage share a table."""
+    """Embeds a column from its concatenated cells.
+
+    The rows of a stage share a table.
+    """
 
     def __init__(self, spec: CodeSpec, dim: int, cell_dim: int):
         super().__init__()
@@ -81,20 +84,23 @@ class CellEmbedding(nn.Module):
         return self.table((ids + self.starts[:, None]).transpose(1, 2))
 
     def tables(self) -> list[tuple[Tensor, Tensor]]:
-        """Each row's part of the table, [V + 1, cell_dim], and its weights in finer rows: the argument of `row`."""
+        """Each row's part of the table and its weights in finer rows, for `row`.
+
+        [V + 1, cell_dim] and [K, cell_dim].
+        """
         tables = [self.table.weight[start : start + n + 1] for start, n in zip(self.starts.tolist(), self.masks.tolist())]
         return list(zip(tables, (self.within * self.is_coarser).unbind(1)))
 
     def row(self, table: tuple[Tensor, Tensor], ids: Tensor) -> Tensor:
-        """The contribution of one row's ids [...] to each row of the column, [..., K, cell_dim]."""
+        """The contribution of one row's ids [...] to each row: [..., K, cell_dim]."""
         return F.embedding(ids, table[0])[..., None, :] * table[1]
 
     def coarser(self, rows: Tensor) -> Tensor:
-        """The contribution of each row's coarser rows: [B, T, K, cell_dim] -> the same shape."""
+        """The contribution of each row's coarser rows, [B, T, K, cell_dim]."""
         return mixed(rows, self.within * self.is_coarser)
 
     def joined(self, rows: Tensor, level: slice = slice(None)) -> Tensor:
-        """Project a level's cells of [B, T, K, cell_dim] to the column's vector [B, T, dim]."""
+        """Project a level's cells of [B, T, K, cell_dim] to columns [B, T, dim]."""
         weight = self.join.weight.view(self.join.out_features, rows.shape[2], -1)[:, level]
         return F.linear(rows[:, :, level].flatten(2), weight.flatten(1), self.join.bias)
 
@@ -104,7 +110,7 @@ class CellEmbedding(nn.Module):
 
 
 class CellRows(nn.Module):
-    """The distribution of each row of a column, given the context, the cell's labels and the cells near it."""
+    """The distribution of each row, given the context, labels and cells near it."""
 
     def __init__(
         self, spec: CodeSpec, dim: int, cell_dim: int, dropout: float, n_values: tuple[int, ...], steps: tuple[int, ...]
@@ -127,19 +133,25 @@ class CellRows(nn.Module):
 
     @torch.no_grad()
     def start_from(self, codewords: list[Tensor]) -> None:
-        """Start from logits that are inner products with the projected codewords [V, D] of each row."""
+        """Start from logits that are inner products with the projected codewords.
+
+        The codewords are [V, D] of each row.
+        """
         projection = random_projection(self.cell_dim, codewords[0].shape[1])
         for head, words in zip(self.heads, standardised([codewords[rows.start] for rows in self.stages])):
             size = words.square().mean().sqrt() + 1e-9
             head[:, : len(words)] = 0.5 * projection @ (words / size).T / math.sqrt(words.shape[1])
 
     def near(self, rows: Tensor, valid: Tensor) -> list[Tensor]:
-        """Vectors [B, T, K, cell_dim] of the neighbouring columns, one tensor an offset; 0 beyond the ends."""
+        """Vectors [B, T, K, cell_dim] of neighbouring columns, one tensor an offset.
+
+        They are 0 beyond the ends.
+        """
         rows = rows * valid[:, :, None, None]
         return [F.pad(rows[:, max(0, n) : rows.shape[1] + min(0, n)], (0, 0, 0, 0, max(0, -n), max(0, n))) for n in self.steps]
 
     def seen(self, contexts: list[tuple[slice, Tensor]], beside: list[Tensor], labels: Tensor) -> Tensor:
-        """The input of every cell besides the coarser cells of its column: [B, T, K, cell_dim].
+        """The input of every cell besides coarser cells: [B, T, K, cell_dim].
 
         Args:
             contexts: for some levels (their rows) the column's context [B, T, dim]; the cells of other levels get none.
@@ -167,21 +179,24 @@ class CellRows(nn.Module):
         return [CellPart(*part) for part in zip(range(len(heads)), self.place(), heads, biases)]
 
     def one(self, part: "CellPart", seen: Tensor, coarser: Tensor) -> Tensor:
-        """One row's logits [..., V], from `each`, `read` and the coarser rows' contribution [..., K, cell_dim]."""
+        """One row's logits [..., V].
+
+        From `each`, `read` and the coarser rows' contribution [..., K, cell_dim].
+        """
         x = self._inner(seen[..., part.row, :] + coarser[..., part.row, :] + part.place)
         return (x @ part.head + part.bias).float()
 
     def losses(self, seen: Tensor, coarser: Tensor, ids: Tensor, cells: Tensor) -> Tensor:
-        """Negative log-probabilities [B, K, T] of the ids in these cells, in nats; 0 elsewhere. See `Rows.losses`."""
+        """Negative log-probabilities [B, K, T] in nats; see `Rows.losses`."""
         x = seen + coarser + self.place()
         ids, chosen = ids.transpose(1, 2), cells.transpose(1, 2)
-        found = torch.zeros(ids.shape, device=ids.device)
+        losses = torch.zeros(ids.shape, device=ids.device)
         for j, rows in enumerate(self.stages):
             here = chosen[:, :, rows]
             row = torch.arange(here.shape[2], device=ids.device).expand(here.shape)[here]
             logits = self._inner(x[:, :, rows][here]) @ self.heads[j] + self.biases[j][row]
-            found[:, :, rows][here] = F.cross_entropy(logits.float(), ids[:, :, rows][here], reduction="none")
-        return found.transpose(1, 2)
+            losses[:, :, rows][here] = F.cross_entropy(logits.float(), ids[:, :, rows][here], reduction="none")
+        return losses.transpose(1, 2)
 
     def _inner(self, x: Tensor) -> Tensor:
         """[..., cell_dim] -> the vectors from which the logits are computed."""
@@ -198,7 +213,10 @@ class CellPart(NamedTuple):
 
 
 class RowPositions(nn.Module):
-    """A row's position in its column: the sum of vectors for stage, band and step. forward() -> [K, width]."""
+    """Embeds the position of each row: the sum of vectors for stage, band and step.
+
+    forward() -> [K, width].
+    """
 
     def __init__(self, spec: CodeSpec, width: int):
         super().__init__()
@@ -213,7 +231,10 @@ class RowPositions(nn.Module):
 
 
 def mixed(vectors: Tensor, weights: Tensor) -> Tensor:
-    """Weighted sums over rows, [B, T, K, d], of vectors [B, T, K, d]; weights [K, K, d]: to, from, channel."""
+    """Weighted sums over rows, [B, T, K, d].
+
+    Vectors [B, T, K, d], weights [K, K, d]: to, from, channel.
+    """
     batch, columns, rows, d = vectors.shape
     x = vectors.permute(3, 0, 1, 2).reshape(d, batch * columns, rows)
     return torch.bmm(x, weights.permute(2, 1, 0)).view(d, batch, columns, rows).permute(1, 2, 3, 0)

@@ -1,4 +1,7 @@
-"""ConvNeXt blocks. They keep padding at zero, so that a clip gives the same result in any batch."""
+"""ConvNeXt blocks.
+
+They keep padding at zero, so that a clip gives the same result in any batch.
+"""
 
 import torch
 from torch import Tensor, nn

@@ -1,4 +1,6 @@
-"""Layers of "FiLM: Visual Reasoning with a General Conditioning Layer" (Perez et al. 2018).
+"""Layers of FiLM.
+
+Perez et al. 2018, "FiLM: Visual Reasoning with a General Conditioning Layer".
 
 A question, read by recurrent layers, scales and shifts the channels of a picture's features. Feature maps are [B, C, H, W].
 """
@@ -12,7 +14,7 @@ Pair = tuple[int, int]
 
 
 class FiLMGenerator(nn.Module):
-    """Question -> vector: token embeddings, stacked GRU layers, the last state of the top layer."""
+    """Question -> vector: embeddings, stacked GRU layers, the top layer's last state."""
 
     def __init__(self, vocabulary: int, embedding: int = 64, hidden: int = 128, layers: int = 2):
         super().__init__()
@@ -20,13 +22,16 @@ class FiLMGenerator(nn.Module):
         self.gru = nn.GRU(embedding, hidden, layers, batch_first=True)
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
-        """Tokens int [B, L], lengths [B] in 1..L -> [B, hidden]; tokens after a question's length are ignored."""
+        """Encode tokens int [B, L] with lengths [B] in 1..L as [B, hidden].
+
+        Tokens after a question's length are ignored.
+        """
         packed = pack_padded_sequence(self.embedding(tokens), lengths.cpu(), batch_first=True, enforce_sorted=False)
         return self.gru(packed)[1][-1]
 
 
 class FiLM(nn.Module):
-    """gamma * h + beta for every channel, both linear in the question's vector (equations 1 and 2)."""
+    """gamma * h + beta a channel, both linear in the question (equations 1 and 2)."""
 
     def __init__(self, conditions: int, channels: int):
         super().__init__()
@@ -40,7 +45,7 @@ class FiLM(nn.Module):
 
 
 class Concatenation(nn.Module):
-    """The baseline of FiLM: concatenate the question's vector to every cell, then a 1x1 convolution."""
+    """The baseline of FiLM: concatenate the question to every cell, then convolve."""
 
     def __init__(self, conditions: int, channels: int):
         super().__init__()
@@ -52,7 +57,7 @@ class Concatenation(nn.Module):
 
 
 class AddCoordinates(nn.Module):
-    """Appends two maps from -1 to 1, the row's and the column's coordinate; no parameters.
+    """Appends the row's and the column's coordinate as two maps from -1 to 1.
 
     Args:
         rows, columns: whether to use that coordinate; otherwise its map is 0.
@@ -71,7 +76,10 @@ class AddCoordinates(nn.Module):
 
 
 class ResBlock(nn.Module):
-    """1x1 convolution, ReLU; convolution, BatchNorm without affine, FiLM, ReLU; skip from the first ReLU."""
+    """The residual block of FiLM.
+
+    1x1 convolution, ReLU; convolution, BatchNorm without affine, FiLM, ReLU; skip from the first ReLU.
+    """
 
     def __init__(self, inputs: int, channels: int, conditions: int, kernel: Pair = (3, 3), film: type[nn.Module] = FiLM):
         super().__init__()
@@ -87,7 +95,10 @@ class ResBlock(nn.Module):
 
 
 class SameConvolution(nn.Conv2d):
-    """A strided convolution with ceil(n / stride) outputs; an odd padding has its extra zero at the end."""
+    """A strided convolution with ceil(n / stride) outputs.
+
+    An odd padding has its extra zero at the end.
+    """
 
     def forward(self, h: Tensor) -> Tensor:
         pads = []
@@ -111,7 +122,7 @@ class FeatureExtractor(nn.Sequential):
 
 
 class Classifier(nn.Module):
-    """1x1 convolution, ReLU, maximum over all cells, dense layer, ReLU, dense layer to the answers.
+    """1x1 convolution, ReLU, maximum over all cells, and two dense layers.
 
     Args:
         inputs, channels, hidden, answers: widths.

@@ -1,4 +1,7 @@
-"""Conversions between grids [B, C, bands, T * steps] or [B, bands, T * steps, C] and columns [B, rows, T]."""
+"""Conversions between grids of cells and columns [B, rows, T].
+
+Grids are [B, C, bands, T * steps] or [B, bands, T * steps, C].
+"""
 
 import torch
 from torch import Tensor
@@ -25,7 +28,10 @@ def to_rows(grid: Tensor, steps: int) -> Tensor:
 
 
 def merge(x: Tensor, ratio: tuple[int, int]) -> Tensor:
-    """[B, bands, n, C] -> [B, bands / r, n / s, r * s * C], ratio (r, s): join the cells of a larger cell."""
+    """Join cells into larger ones, by a ratio (r, s) of bands and steps.
+
+    [B, bands, n, C] -> [B, bands / r, n / s, r * s * C].
+    """
     batch, bands, n, channels = x.shape
     x = x.reshape(batch, bands // ratio[0], ratio[0], n // ratio[1], ratio[1], channels)
     return x.transpose(2, 3).flatten(3)

@@ -26,7 +26,7 @@ class _Inputs:
 
 
 class IncrementalTransformer:
-    """Recomputes a transformer's outputs in a span of columns when only that span changes.
+    """Recomputes a transformer's outputs when only a span of columns changes.
 
     In every layer a change spreads by `reach` columns, and a column depends on columns within `reach` only. So the first pass
     computes everything that the span can see, and later passes only what the span has reached and can still see. The outputs

@@ -1,4 +1,7 @@
-"""Gumbel noise for sampling: drawn on the CPU, so that a seed gives the same numbers on every device."""
+"""Gumbel noise for sampling.
+
+It is drawn on the CPU, so that a seed gives the same numbers on every device.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -32,7 +35,10 @@ class Noise:
 
     @classmethod
     def of(cls, generators: Sequence[torch.Generator], lengths: Sequence[int], columns: int, device, skip: int = 0) -> "Noise":
-        """Noise for clips of these lengths in columns, padded to `columns`, from one generator or one a clip."""
+        """Noise for clips of these lengths in columns, padded to `columns`.
+
+        One generator for all clips, or one a clip.
+        """
         if len(generators) == 1:
             return cls([Share(generators[0], len(lengths), columns)], device, skip)
         return cls([Share(g, 1, length) for g, length in zip(generators, lengths, strict=True)], device, skip)
@@ -54,7 +60,7 @@ class Noise:
         return self._for_columns(lambda share: (share.rows, rows, share.columns), columns, 2)
 
     def for_column(self, rows: int, vocab: int, drawn: Sequence[bool]) -> Tensor:
-        """[rows, B, vocab] for the ids of one column; 0 for the parts whose `drawn` is False."""
+        """[rows, B, vocab] for the ids of one column; 0 where `drawn` is False."""
         shapes = [(share, (rows, share.rows, vocab)) for share in self.shares]
         parts = [gumbel(shape, share.generator) if draws else torch.zeros(shape) for (share, shape), draws in zip(shapes, drawn)]
         return torch.cat(parts, 1).to(self.device)

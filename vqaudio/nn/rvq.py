@@ -1,4 +1,4 @@
-"""The residual vector quantiser, the only quantiser here. Plain VQ is one stage of it.
+"""The residual vector quantiser, the only one here; plain VQ is one stage.
 
 Codebooks follow an exponential moving average (van den Oord et al. 2017, "Neural Discrete Representation Learning",
 appendix A.1) or, as a setting, the gradient of the original objective (the same paper, equation 3). Residual stages,
@@ -66,7 +66,7 @@ class Codebook(nn.Module):
             self.register_buffer("sums", codewords.clone())
 
     def table(self) -> Tensor:
-        """The codewords used for comparison and look-up, [V, D]: L2-normalised if `normalise` is set."""
+        """The codewords [V, D] for comparison and look-up, normalised if set."""
         return F.normalize(self.codewords, dim=-1) if self.normalise else self.codewords
 
     @torch.no_grad()
@@ -95,7 +95,10 @@ class Codebook(nn.Module):
 
     @torch.no_grad()
     def place(self, which: Tensor, vectors: Tensor, mass: Tensor | float) -> None:
-        """Move the codewords where bool `which` [V] is True to `vectors` [V, D], and set their mass."""
+        """Move the codewords where bool `which` [V] is True, and set their mass.
+
+        To `vectors` [V, D].
+        """
         vectors = F.normalize(vectors, dim=-1) if self.normalise else vectors
         mass = torch.as_tensor(mass, dtype=self.codewords.dtype, device=vectors.device).expand(len(vectors))
         self.codewords.data.copy_(torch.where(which[:, None], vectors, self.codewords.data))
@@ -105,7 +108,10 @@ class Codebook(nn.Module):
 
 
 def in_own_precision(method):
-    """Run a method outside autocast in the codewords' dtype: lower precision picks other codewords."""
+    """Run a method outside autocast in the codewords' dtype.
+
+    Lower precision picks other codewords.
+    """
 
     @functools.wraps(method)
     def run(self, x: Tensor, *args, **kwargs):
@@ -116,7 +122,9 @@ def in_own_precision(method):
 
 
 class ResidualVQ(nn.Module):
-    """Quantises vectors by a sum of codewords, one a stage; each stage codes the residual of the earlier ones.
+    """Quantises vectors by a sum of codewords, one a stage.
+
+    Each stage codes the residual of the earlier ones.
 
     SoundStream (Zeghidour et al. 2021, section III-C); codebooks by van den Oord et al. 2017, appendix A.1.
 
@@ -321,7 +329,7 @@ class ResidualVQ(nn.Module):
         )
 
     def loss(self, result: Quantised) -> Tensor:
-        """The quantiser's term of a training loss: codebook loss + beta * commitment loss (equation 3)."""
+        """The quantiser's training loss: codebook + beta * commitment (equation 3)."""
         return result.codebook_loss + self.beta * result.commitment_loss
 
     def _active(self, vectors: Tensor, valid: Tensor | None, n_stages: Tensor | None, batch: int) -> Tensor:
@@ -378,7 +386,10 @@ class ResidualVQ(nn.Module):
 
 
 def squared_distances(vectors: Tensor, table: Tensor, whole: bool = False) -> Tensor:
-    """Squared distances [n, V] of [n, D], [V, D]; less |vector|^2, which does not change the order, unless `whole`."""
+    """Squared distances [n, V] of vectors [n, D] to a table [V, D].
+
+    Less |vector|^2, which does not change the order, unless `whole`.
+    """
     squares = table.square().sum(-1, keepdim=True)
     if not whole:
         return torch.addmm(squares.T, vectors, table.T, alpha=-2)
@@ -388,7 +399,10 @@ def squared_distances(vectors: Tensor, table: Tensor, whole: bool = False) -> Te
 
 @torch.no_grad()
 def nearest(vectors: Tensor, table: Tensor) -> Tensor:
-    """Index [n] of the codeword of `table` [V, D] nearest to each vector [n, D]; the first in a tie."""
+    """Index [n] of the codeword of `table` [V, D] nearest to each vector [n, D].
+
+    The first in a tie.
+    """
     if vectors.device.type != "cpu":
         return squared_distances(vectors, table).argmin(-1)
     # In parts whose distances fit into the cache, and in the same memory: the distances of all vectors at once would be
@@ -419,7 +433,10 @@ def _first_minimum(distances: Tensor) -> Tensor:
 
 
 def kmeans(vectors: Tensor, n_clusters: int, n_steps: int, normalise: bool = False) -> tuple[Tensor, Tensor]:
-    """Lloyd's algorithm from random vectors [n, D]: centres [n_clusters, D] and their numbers of vectors."""
+    """Lloyd's algorithm from random vectors [n, D].
+
+    Returns centres [n_clusters, D] and the number of vectors of each.
+    """
     order = torch.randperm(len(vectors), device=vectors.device)
     repeats = math.ceil(n_clusters / len(vectors))
     centres = vectors[order.repeat(repeats)[:n_clusters]].clone()

@@ -1,4 +1,4 @@
-"""STFT and inverse STFT, pictures of magnitudes, and phases for pictures without any.
+"""STFT and inverse STFT, and phases for pictures of magnitudes.
 
 A frame is `n_fft` samples under a periodic Hann window, `hop` apart; frame t is centred on sample (t + 1/2) * hop. A partial
 of frequency w (radians a sample) at a frame's centre with phase p gives, in the bins k of the window's main lobe, the phase
@@ -16,19 +16,28 @@ FLAT = 0.05  # curvature of a log magnitude (per bin squared) below which a peak
 
 
 def margins(n_fft: int, hop: int) -> tuple[int, int]:
-    """Samples by which windows extend before the first hop and after the last; an odd one is after."""
+    """Samples by which windows extend before the first hop and after the last.
+
+    If their sum is odd, there is one more after it.
+    """
     before = (n_fft - hop) // 2
     return before, n_fft - hop - before
 
 
 def analysis(audio: Tensor, window: Tensor, hop: int) -> Tensor:
-    """Audio [B, N], N a multiple of hop -> complex STFT [B, n_fft / 2 + 1, N / hop], zero-padded."""
+    """STFT: audio [B, N] -> complex [B, n_fft / 2 + 1, N / hop], zero-padded.
+
+    N is a multiple of hop.
+    """
     padded = F.pad(audio, margins(len(window), hop))
     return torch.stft(padded, len(window), hop, window=window, center=False, return_complex=True)
 
 
 def synthesis(spectrum: Tensor, window: Tensor, hop: int, inside: Tensor) -> Tensor:
-    """Inverse STFT: complex [B, bins, T] -> audio [B, T * hop]; silent where inside [B, 1, T] is 0, in padding."""
+    """Inverse STFT: complex [B, bins, T] -> audio [B, T * hop].
+
+    It is silent where inside [B, 1, T] is 0, in padding.
+    """
     return overlap_add(spectrum, window, hop, inside) * inside[:, 0].repeat_interleave(hop, -1)
 
 
@@ -61,7 +70,9 @@ def frequencies(spectrum: Tensor, hop: int) -> Tensor:
 
 
 def peaks(log_magnitude: Tensor) -> tuple[Tensor, Tensor]:
-    """Assign each bin of pictures [B, bins, T] (natural log) to a peak, and estimate its frequency.
+    """Assign each bin of log pictures [B, bins, T] to a peak, with its frequency.
+
+    The pictures are natural logarithms.
 
     Returns:
         owner: int [B, bins, T], the bin of the nearest local maximum.
@@ -82,7 +93,9 @@ def peaks(log_magnitude: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def phases(owner: Tensor, frequency: Tensor, hop: int, before: tuple[Tensor, Tensor] | None = None):
-    """The phase of each bin: its peak's frequency summed over time, and alternating by pi from bin to bin.
+    """The phase of each bin: its peak's frequency summed over time.
+
+    It alternates by pi from bin to bin.
 
     Args:
         owner, frequency: from `peaks`, [B, bins, T].
@@ -105,7 +118,7 @@ def phases(owner: Tensor, frequency: Tensor, hop: int, before: tuple[Tensor, Ten
 
 
 def first_phases(bins: int, device=None) -> Tensor:
-    """Initial phases [bins] (Schroeder 1970), spread so that partials do not all peak at once."""
+    """Initial phases [bins] (Schroeder 1970), for a low crest factor."""
     k = torch.arange(bins, dtype=torch.float64)
     return torch.remainder(torch.pi * k * k / bins, 2 * torch.pi).float().to(device)
 
@@ -116,13 +129,18 @@ def _double(x: Tensor) -> Tensor:
 
 
 def refined(spectrum: Tensor, window: Tensor, hop: int, inside: Tensor) -> Tensor:
-    """One iteration of Griffin and Lim 1984: keep the magnitudes, take the phase of the resynthesised sound."""
+    """One iteration of Griffin and Lim 1984.
+
+    Keep the magnitudes, take the phase of the resynthesised sound.
+    """
     resynthesised = analysis(synthesis(spectrum, window, hop, inside), window, hop)
     return resynthesised * (spectrum.abs() / resynthesised.abs().clamp_min(QUIET))
 
 
 class MelAxis:
-    """The frequency axis of a picture: rows evenly spaced on HTK's mel scale, from 0 Hz to half the sample rate.
+    """The frequency axis of a picture: rows evenly spaced on HTK's mel scale.
+
+    They go from 0 Hz to half the sample rate.
 
     A row is a triangular average of log magnitudes, at least one bin wide on either side; the inverse interpolates between rows.
     Nothing is lost where rows are closer together than bins.
@@ -145,7 +163,10 @@ class MelAxis:
 
 
 def band_edges_hz(bands: int, sample_rate: int) -> tuple[float, ...]:
-    """Edges of equal parts of the mel axis: bands + 1 frequencies in Hz, from 0 to half the sample rate."""
+    """Edges of equal parts of the mel axis: bands + 1 frequencies in Hz.
+
+    From 0 to half the sample rate.
+    """
     top = _mel(torch.tensor(sample_rate / 2, dtype=torch.float64))
     return tuple(_hz(torch.linspace(0, float(top), bands + 1, dtype=torch.float64)).tolist())
 

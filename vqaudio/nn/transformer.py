@@ -1,4 +1,4 @@
-"""Layers over columns of codes [B, K, T]: embedding, positions, attention, and the rows of a column."""
+"""Layers over columns of codes [B, K, T]: embedding, attention, row outputs."""
 
 import math
 from functools import partial
@@ -12,12 +12,15 @@ from vqaudio.codes import CodeSpec
 
 
 def expand_ids(ids: Tensor, labels: Tensor) -> Tensor:
-    """One label id for each kind, [kinds], in the shape of labels [B, kinds] or [B, kinds, K, T]."""
+    """Expand one label id a kind, [kinds], to the shape of labels.
+
+    Labels are [B, kinds] or [B, kinds, K, T].
+    """
     return ids.view(-1, *[1] * (labels.ndim - 2)).expand_as(labels)
 
 
 class ColumnEmbedding(nn.Module):
-    """Embeds a column: the sum over its rows of a vector for each row's id, or for MASK."""
+    """Embeds a column: the sum over its rows of a vector for the id, or for MASK."""
 
     nothing = 0.0  # the coarser rows' contribution to the coarsest row
 
@@ -34,7 +37,10 @@ class ColumnEmbedding(nn.Module):
 
     @torch.no_grad()
     def start_from(self, codewords: list[Tensor]) -> None:
-        """Start from the codec's codewords [V, D] of each row, so that ids that sound alike are close together."""
+        """Start from the codec's codewords [V, D] of each row.
+
+        Then ids that sound alike are close together.
+        """
         projection = random_projection(codewords[0].shape[1], self.table.embedding_dim)
         for start, words in zip(self.starts.tolist(), standardised(codewords)):
             self.table.weight[start : start + len(words)] = words @ projection
@@ -63,19 +69,25 @@ class ColumnEmbedding(nn.Module):
 
 
 def random_projection(before: int, after: int) -> Tensor:
-    """A random projection [before, after], which roughly keeps distances; the identity if both are equal."""
+    """A random projection [before, after]; the identity if both are equal.
+
+    It roughly keeps distances.
+    """
     return torch.eye(before) if before == after else torch.randn(before, after) / math.sqrt(before)
 
 
 def standardised(codewords: list[Tensor]) -> list[Tensor]:
-    """Centre and scale the codewords [V, D] of each row; fine rows stay smaller, by the square root of their size."""
+    """Centre and scale the codewords [V, D] of each row.
+
+    Fine rows stay smaller, by the square root of their size.
+    """
     centred = [words - words.mean(0) for words in codewords]
     sizes = [float(words.square().mean().sqrt()) + 1e-9 for words in centred]
     return [words / math.sqrt(size * max(sizes)) for words, size in zip(centred, sizes)]
 
 
 class Conditions(nn.Module):
-    """The conditions of every column besides its ids: the labels, and the distances from the clip's ends."""
+    """Embeds the conditions of every column: labels, and distances from the ends."""
 
     def __init__(self, n_values: tuple[int, ...], dim: int):
         super().__init__()
@@ -85,7 +97,9 @@ class Conditions(nn.Module):
             nn.init.normal_(embedding.weight, std=0.5)
 
     def forward(self, labels: Tensor, valid: Tensor, cut: Tensor | None = None) -> Tensor:
-        """Embed the conditions: [B, T, dim]. A column whose cells have different labels gets their mean.
+        """Embed the conditions: [B, T, dim].
+
+        A column whose cells have different labels gets their mean.
 
         Args:
             labels: [B, kinds], or [B, kinds, K, T] of each cell.
@@ -118,7 +132,10 @@ def label_vectors(tables: nn.ModuleList, labels: Tensor, each_cell: bool = False
 
 
 def shares(labels: Tensor, n: int) -> Tensor:
-    """Labels [B, K, T] in range(n) -> the share of a column's cells with each, [B, T, n]."""
+    """The share of a column's cells with each label, [B, T, n].
+
+    Labels are [B, K, T] in range(n).
+    """
     ones = torch.full((), 1 / labels.shape[1], device=labels.device).expand(labels.mT.shape)
     return torch.zeros(labels.shape[0], labels.shape[2], n, device=labels.device).scatter_add_(2, labels.mT, ones)
 
@@ -140,7 +157,10 @@ FAR = 150  # columns; larger distances from an end are clamped to it
 
 
 def sinusoidal(position: Tensor) -> Tensor:
-    """Sinusoidal embedding [..., 2 * PERIODS] of positions [...] (Vaswani et al. 2017, section 3.5)."""
+    """Sinusoidal embedding [..., 2 * PERIODS] of positions [...].
+
+    Vaswani et al. 2017, section 3.5.
+    """
     rates = torch.exp(-math.log(200.0) * torch.arange(PERIODS, device=position.device) / (PERIODS - 1))
     angle = position[..., None] * rates
     return torch.cat([angle.sin(), angle.cos()], dim=-1)
@@ -155,13 +175,18 @@ def rotary_angles(n: int, d: int, device: torch.device) -> tuple[Tensor, Tensor]
 
 
 def rotated(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotary position embedding of [..., T, d] (Su et al. 2021, equation 34), with cos, sin of `rotary_angles`."""
+    """Rotary position embedding of [..., T, d] (Su et al. 2021, equation 34).
+
+    cos and sin are from `rotary_angles`.
+    """
     swapped = x.unflatten(-1, (2, -1)).flip(-2).flatten(-2)
     return x * cos.to(x.dtype) + swapped * sin.to(x.dtype)
 
 
 class KVCache:
-    """Every layer's keys and values of the columns so far, in memory that doubles when it is full.
+    """Every layer's keys and values of the columns so far.
+
+    The memory doubles when it is full.
 
     Args:
         reach: columns before its own that a column attends to; None for all.
@@ -176,7 +201,10 @@ class KVCache:
         return self.columns if self.reach is None else min(self.columns, self.reach)
 
     def add(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Append new columns [B, heads, n, d]; returns the `seen` columns before them and them. See `count`."""
+        """Append new columns [B, heads, n, d], and return them after the `seen` ones.
+
+        Call `count` after all layers.
+        """
         return tuple(self._kept((layer, i), new) for i, new in enumerate((keys, values)))
 
     def _kept(self, name: tuple[int, int], new: Tensor) -> Tensor:
@@ -242,7 +270,7 @@ class Layer(nn.Module):
         return rotated(k, cos, sin), v
 
     def attended(self, x: Tensor, q: Tensor, k: Tensor, v: Tensor, allowed: Tensor | None) -> Tensor:
-        """The output for columns x [B, n, dim], from their queries and the keys and values that they attend to."""
+        """The output for columns x [B, n, dim], from queries, keys and values."""
         y = F.scaled_dot_product_attention(q, k, v, attn_mask=allowed)
         x = x + self.dropout(self.from_heads(y.transpose(1, 2).flatten(2)))
         return x + self.dropout(self.narrow(F.gelu(self.widen(self.norms[1](x)))))
@@ -253,7 +281,10 @@ class Layer(nn.Module):
 
 
 class Transformer(nn.Module):
-    """A stack of layers. A `cache` holds the columns before these; these are added to it."""
+    """A stack of layers.
+
+    A `cache` holds the columns before these; these are added to it.
+    """
 
     def __init__(self, dim: int, layers: int, heads: int, expansion: int, dropout: float):
         super().__init__()
@@ -270,13 +301,19 @@ class Transformer(nn.Module):
 
 
 def distinct(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Indices [n] of the rows of x [B, ...] that differ from the row before, and each row's index among them, [B]."""
+    """Indices [n] of the rows of x [B, ...] that differ from the row before.
+
+    Also returns each row's index among them, [B].
+    """
     new = torch.cat([torch.ones(1, dtype=torch.bool, device=x.device), (x[1:] != x[:-1]).flatten(1).any(1)])
     return new.nonzero()[:, 0], new.cumsum(0) - 1
 
 
 def causal(seen: int, new: int, reach: int | None, device: torch.device) -> Tensor | None:
-    """Causal attention mask, bool [new, seen + new]: each column sees itself and `reach` columns before it; None for all."""
+    """Causal attention mask, bool [new, seen + new].
+
+    Each column sees itself and `reach` columns before it; None for all.
+    """
     if new == 1 and (reach is None or seen <= reach):
         return None
     allowed = torch.ones(new, seen + new, dtype=torch.bool, device=device).tril(seen)
@@ -284,7 +321,9 @@ def causal(seen: int, new: int, reach: int | None, device: torch.device) -> Tens
 
 
 def window_mask(valid: Tensor, reach: int | None) -> Tensor:
-    """Attention mask, bool [B, 1, T or 1, T]: each column sees `reach` columns of its clip on either side.
+    """Attention mask over `reach` columns of the clip on either side.
+
+    bool [B, 1, T or 1, T].
 
     Padding sees itself, because attention to nothing is NaN.
 
@@ -313,7 +352,7 @@ class RowPart(NamedTuple):
 
 
 class Rows(nn.Module):
-    """The distribution of each row of a column, given the column's context and its coarser rows.
+    """The distribution of each row, given the context and its coarser rows.
 
     A residual quantiser sums its stages' vectors, so the sum of the coarser rows is the input of a perceptron.
     """
@@ -334,7 +373,10 @@ class Rows(nn.Module):
 
     @torch.no_grad()
     def start_from(self, codewords: list[Tensor]) -> None:
-        """Start from logits that are inner products with the projected codewords [V, D] of each row."""
+        """Start from logits that are inner products with the projected codewords.
+
+        The codewords are [V, D] of each row.
+        """
         projection = random_projection(self.heads.shape[1], codewords[0].shape[1])
         for head, words in zip(self.heads, standardised(codewords)):
             size = words.square().mean().sqrt() + 1e-9
@@ -345,11 +387,11 @@ class Rows(nn.Module):
         return []
 
     def seen(self, contexts: list[tuple[slice, Tensor]], beside: list[Tensor], labels: Tensor) -> Tensor:
-        """The input of every row besides its coarser rows: the column's context [..., dim]."""
+        """The input of every row besides its coarser rows: the context [..., dim]."""
         return contexts[0][1]
 
     def read(self, context: Tensor) -> tuple[Tensor, Tensor]:
-        """The parts of a context [..., dim] that all rows of a column share, computed once."""
+        """The parts of a context [..., dim] that all rows share, computed once."""
         return context, F.linear(context, self.widen.weight[:, context.shape[-1] :], self.widen.bias)
 
     def each(self) -> list[RowPart]:
@@ -374,7 +416,9 @@ class Rows(nn.Module):
         return logits if row.outside is None else logits.masked_fill(row.outside, -torch.inf)
 
     def losses(self, context: Tensor, coarser: Tensor, ids: Tensor, cells: Tensor) -> Tensor:
-        """Negative log-probabilities [B, K, T] of the ids in these cells, in nats; 0 elsewhere.
+        """Negative log-probabilities [B, K, T] of the ids in these cells, in nats.
+
+        They are 0 in other cells.
 
         Args:
             context: [B, T, dim].
@@ -384,12 +428,12 @@ class Rows(nn.Module):
         """
         parts = self.each()
         x = self._inner(self.read(context[:, :, None]), coarser, self.place, parts[0].widen)
-        found = torch.zeros(ids.shape, device=ids.device)
+        losses = torch.zeros(ids.shape, device=ids.device)
         for row, vocab in enumerate(self.vocabs):  # one at a time: all logits at once would fill the memory
             here = cells[:, row]
             logits = self._logits(parts[row], x[:, :, row][here])[:, :vocab]
-            found[:, row][here] = F.cross_entropy(logits.float(), ids[:, row][here], reduction="none")
-        return found
+            losses[:, row][here] = F.cross_entropy(logits.float(), ids[:, row][here], reduction="none")
+        return losses
 
     def _inner(self, context: tuple[Tensor, Tensor], coarser: Tensor, place: Tensor, widen: Tensor) -> Tensor:
         """The vectors [..., dim] from which the logits are computed."""
@@ -403,6 +447,9 @@ class Rows(nn.Module):
 
 
 def weighted_mean(losses: Tensor, counted: Tensor, row_weight: Tensor | None) -> Tensor:
-    """Mean of losses [B, K, T] over the counted cells (bool [B, K, T]), weighted by row ([K], or None)."""
+    """Mean of losses [B, K, T] over the counted cells, weighted by row.
+
+    counted is bool [B, K, T], row_weight [K] or None.
+    """
     weights = counted if row_weight is None else counted * row_weight[:, None]
     return (losses * weights).sum() / weights.sum()

@@ -1,4 +1,6 @@
-"""The autoregressive prior: columns from left to right, the rows of a column from coarse to fine. Its likelihood is exact.
+"""The autoregressive prior, with an exact likelihood.
+
+It writes columns from left to right, and the rows of a column from coarse to fine.
 
 If a codec has levels (maps with other bands or steps), the coarsest map is written first, from left to right, then each finer
 one given all coarser ones, as in VQ-VAE-2 (Razavi et al. 2019).
@@ -67,7 +69,10 @@ class CausalTransformer(nn.Module):
 
 
 class CausalLSTM(nn.Module):
-    """An LSTM over columns with the interface of `CausalTransformer`; the state is the LSTM's own."""
+    """An LSTM over columns with the interface of `CausalTransformer`.
+
+    The state is the LSTM's own.
+    """
 
     def __init__(self, c: AutoregressivePriorConfig):
         super().__init__()
@@ -90,7 +95,10 @@ LOOK = 4  # columns of the coarser levels that a level sees on either side
 
 
 class FinerLevel(nn.Module):
-    """A finer level: its model over columns, and forward(columns), its view of the coarser levels."""
+    """A finer level: its model over columns, and its view of the coarser levels.
+
+    forward(columns) is that view.
+    """
 
     def __init__(self, c: AutoregressivePriorConfig):
         super().__init__()
@@ -105,7 +113,10 @@ TEMPORAL = {"transformer": CausalTransformer, "lstm": CausalLSTM}
 
 
 class AutoregressivePrior(Prior):
-    """The autoregressive prior; see the module. It ignores `steps`: there is one step a column."""
+    """The autoregressive prior; see the module.
+
+    It ignores `steps`: there is one step a column.
+    """
 
     summary = "An autoregressive prior: a causal model over code columns with a small model over the rows of a column."
     likelihood, sees_right = "exact", False
@@ -128,7 +139,7 @@ class AutoregressivePrior(Prior):
     def losses(
         self, ids: Tensor, valid: Tensor, labels: Tensor, cut: Tensor | None = None, cells: Tensor | None = None
     ) -> Tensor:
-        """-log p [B, K, T] of each cell given those before it in the module's order, in nats; 0 in padding.
+        """-log p [B, K, T] of each cell given those before it, in nats; 0 in padding.
 
         Args:
             ids, valid, labels, cut: as for `Prior.loss`.
@@ -151,7 +162,10 @@ class AutoregressivePrior(Prior):
         return self.finer[level - 1].temporal if level else self.temporal
 
     def given(self, level: int, embedded: Tensor, valid: Tensor, conditions: Tensor) -> Tensor:
-        """The conditions of a level's columns, [B, T, dim]: labels and position, and the coarser levels."""
+        """The conditions of a level's columns, [B, T, dim].
+
+        Labels and position, and the coarser levels.
+        """
         if not level:
             return conditions
         coarser = self.embedding.joined(embedded, slice(0, self.levels[level].start))
@@ -213,7 +227,10 @@ class AutoregressivePrior(Prior):
 
 
 def read_on(temporal: nn.Module, x: Tensor, start: int) -> Tensor:
-    """The outputs of a temporal model for columns x [B, T, dim] from `start` on; shared prefixes are read once."""
+    """The outputs of a temporal model for columns x [B, T, dim] from `start` on.
+
+    Shared prefixes are read once.
+    """
     state = temporal.empty() if start else None
     if start:
         state = read_beginning(temporal, x[:, :start], state)[1]
@@ -221,7 +238,10 @@ def read_on(temporal: nn.Module, x: Tensor, start: int) -> Tensor:
 
 
 def read_beginning(temporal: nn.Module, x: Tensor, state):
-    """As temporal(x, state), x [B, T, dim]; equal consecutive rows, such as candidates of one clip, are read once."""
+    """As temporal(x, state), reading equal consecutive rows of x [B, T, dim] once.
+
+    Candidates of one clip are equal at first.
+    """
     unlike, rows = distinct(x)
     if len(unlike) == len(x):
         return temporal(x, state)
@@ -239,7 +259,10 @@ class _Reader:
         self.given = prior.given(n, guidance.repeated(prior.embedding.rows(ids)) if n else None, valid, conditions)
 
     def context(self, ids: Tensor, t: int) -> Tensor:
-        """The context of column t from the columns before it and the coarser levels: [times * B, ...]."""
+        """The context of column t from columns before it and coarser levels.
+
+        [times * B, ...].
+        """
         prior, n = self.prior, len(ids)
         if not prior.use_cache:
             self.read, self.state = 0, None
@@ -269,7 +292,9 @@ class _Column:
         self.rows, self.tables = prior.rows.each(), prior.embedding.tables()
 
     def draw(self, context: Tensor, known: Tensor, hole: Tensor, noise: Tensor | None, level: slice) -> Tensor:
-        """The ids [B, K] of a column, with new ones in the level's part of the gap (bool [B, K]).
+        """The ids [B, K] of a column, with new ones in the level's part of the gap.
+
+        hole is bool [B, K].
 
         Args:
             noise: [K, B, V]; None at temperature 0.

@@ -1,4 +1,6 @@
-"""The masked prior: a bidirectional transformer over columns, trained to predict masked cells, sampled by iterative unmasking.
+"""The masked prior: a bidirectional transformer, sampled by iterative unmasking.
+
+It is trained to predict masked cells.
 
 As in MaskGIT (Chang et al. 2022) and, for residual codes, VampNet (Garcia et al. 2023), stages are drawn coarse first, and
 within a stage the most confident cells first. Unlike there, a small perceptron also gives each cell the coarser rows of its own
@@ -56,7 +58,10 @@ class MaskedPrior(Prior):
         self.register_buffer("unconditional", torch.tensor(n_values, dtype=torch.long), persistent=False)
 
     def context(self, ids: Tensor, hidden: Tensor, valid: Tensor, labels: Tensor, cut: Tensor | None = None) -> Tensor:
-        """The input of the rows: from ids [B, K, T] with hidden cells [B, K, T] masked, valid [B, T] and labels."""
+        """The input of the rows, with the hidden cells masked.
+
+        ids, hidden [B, K, T], valid [B, T].
+        """
         shown = self.embedding.rows(ids, hidden)
         x = self.embedding.joined(shown) + self.conditions(labels, valid, cut)
         y = self.transformer(x, window_mask(valid, self.config.attention_columns))
@@ -180,12 +185,15 @@ class _Writer:
         self.rows, self.tables = prior.rows.each(), prior.embedding.tables()
 
     def draw(self, ids: Tensor, hidden: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """One pass: new ids for the hidden cells of these rows, and their log-probabilities, [B, K, span]."""
+        """One pass: new ids for the hidden cells of these rows.
+
+        Also returns their log-probabilities; both are [B, K, span].
+        """
         prior, read = self.prior, self.prior.rows.read(self._context(ids, hidden))
         new, hidden, coarser = ids[..., self.span].clone(), hidden[..., self.span], prior.embedding.nothing
         sure, last = torch.zeros(new.shape, device=new.device), int(rows.nonzero()[-1])
-        for row, (part, table, asked) in enumerate(zip(self.rows, self.tables, rows.tolist())):
-            if asked:
+        for row, (part, table, is_drawn) in enumerate(zip(self.rows, self.tables, rows.tolist())):
+            if is_drawn:
                 logits = self.guidance(prior.rows.one(part, read, coarser))
                 noise = self.noise.for_ids(self.span, logits.shape[-1]) if self.sampling.temperature else None
                 new[:, row] = torch.where(hidden[:, row], draw(logits, self.sampling, noise=noise), new[:, row])

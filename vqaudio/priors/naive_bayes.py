@@ -1,4 +1,6 @@
-"""The naive Bayes prior: p(cell) times p(neighbour | cell) over the neighbours in time, bands and stages, and the labels.
+"""The naive Bayes prior: p(cell) times p(neighbour | cell) over its neighbours.
+
+Neighbours are cells nearby in time, bands and stages, and the labels.
 
 It counts, without gradients: each pair of neighbouring rows has a table of how often two ids are neighbours; if a column has many
 rows, all bands of a stage share one. The neighbours are assumed to be independent given the cell, which they are not: this is the
@@ -33,7 +35,9 @@ class NaiveBayesPriorConfig(PriorConfig):
 
 
 class NaiveBayesPrior(Prior):
-    """The naive Bayes prior; see the module. Steps are Gibbs sweeps; guidance weights the labels' factors.
+    """The naive Bayes prior; see the module.
+
+    Steps are Gibbs sweeps; guidance weights the labels' factors.
 
     `pairs` are (row a, row b, dt): row b, dt columns later, and row a are neighbours; `table_of_pair` is the table of each.
     """
@@ -56,7 +60,10 @@ class NaiveBayesPrior(Prior):
 
     @torch.no_grad()
     def count(self, ids: Tensor, valid: Tensor, labels: Tensor) -> None:
-        """Add clips to the counts: ids [B, K, T], valid [B, T], labels [B, kinds]; open labels are not counted."""
+        """Add clips to the counts; open labels are not counted.
+
+        ids [B, K, T], valid [B, T], labels [B, kinds].
+        """
         self._tables = None
         vocab, columns = self.row_counts.shape[1], ids.shape[2]
         for row in range(self.spec.rows):
@@ -104,7 +111,7 @@ class NaiveBayesPrior(Prior):
         return self._tables
 
     def cell_logits(self, ids: Tensor, known: Tensor, labels: Tensor, row: int, weight: float = 1.0) -> Tensor:
-        """Unnormalised log p of each id of a row given its known neighbours and labels: [B, T, V].
+        """Unnormalised log p of a row's ids, given known neighbours and labels: [B, T, V].
 
         Args:
             ids: [B, K, T].
@@ -163,7 +170,10 @@ def _add(counts: Tensor, new: Tensor) -> None:
 
 
 def neighbours(spec: CodeSpec, reach: int) -> list[tuple[int, int, int]]:
-    """Pairs (row a, row b, dt): the next sub-columns, the next band, and the same cell in the next finer stage."""
+    """Pairs of neighbouring rows (row a, row b, dt).
+
+    The next sub-columns, the next band, and the same cell in the next finer stage.
+    """
     pairs = []
     for j, stage in enumerate(spec.stages):
         for band in range(stage.bands):
@@ -182,7 +192,10 @@ def neighbours(spec: CodeSpec, reach: int) -> list[tuple[int, int, int]]:
 
 
 def kinds_of_neighbours(spec: CodeSpec, reach: int) -> list[tuple[int, int, int]]:
-    """For each of `neighbours`: the stages of its rows, and by how many sub-columns the second is later."""
+    """The kind of each of `neighbours`.
+
+    The stages of its rows, and by how many sub-columns the second is later; 0 in another band or stage.
+    """
     kinds = []
     for a, b, dt in neighbours(spec, reach):
         j, other = spec.stage_of_row[a], spec.stage_of_row[b]
