@@ -21,14 +21,17 @@ class LatentSplit:
     """A split's latents, codes and labels.
 
     Attributes:
-        latents [n, D], ids [n, K], left [n, K], clips [n]: vector, indices, residual norms and clip number of every column.
+        latents, ids: vector [n, D] and indices [n, K] of every column.
+        residual_norms: [n, K], distance of every residual from its codeword.
+        clips: [n], clip number of every column.
         labels: kind -> label of each clip, or None.
+        spec: of the codes.
         n_clips: number of clips.
     """
 
     latents: np.ndarray
     ids: np.ndarray
-    left: np.ndarray
+    residual_norms: np.ndarray
     clips: np.ndarray
     labels: dict[str, list[str | None]]
     spec: CodeSpec
