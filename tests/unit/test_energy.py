@@ -51,8 +51,8 @@ def test_the_state_of_the_whole_is_that_of_its_parts():
 
 
 def test_a_record_comes_back_as_it_was():
-    told = json.loads(json.dumps(spent(5.0).to_json()))
-    assert told["joules"] == 8.0 and told["state"] == "estimated" and Energy.from_json(told) == spent(5.0)
+    saved = json.loads(json.dumps(spent(5.0).to_json()))
+    assert saved["joules"] == 8.0 and saved["state"] == "estimated" and Energy.from_json(saved) == spent(5.0)
     with pytest.raises(InputError, match="not a record of energy"):
         Energy.from_json({"joules": 3})
 
@@ -159,7 +159,7 @@ def test_without_the_meters_a_sentence_says_what_to_do(monkeypatch, command, tin
 
 def test_an_unknown_region_is_refused(command):
     code, _, err = command("energy", "--region", "Atlantis")
-    assert code == 2 and "three letters" in err and err.count("\n") == 1
+    assert code == 2 and "three-letter code" in err and err.count("\n") == 1
 
 
 def test_a_training_run_with_the_option_is_recorded(monkeypatch, command, tiny_dataset, tmp_path):
@@ -179,12 +179,12 @@ def test_a_run_that_was_interrupted_is_metered_over_both_parts(monkeypatch, tmp_
     path = tmp_path / "training.json"
     first = RunMeter(path, 0, "cpu", None)
     busy(0.1)
-    told = first.record(10)
-    path.write_text(json.dumps({"energy": told}))
+    recorded = first.record(10)
+    path.write_text(json.dumps({"energy": recorded}))
     second = RunMeter(path, 10, "cpu", None)
     busy(0.1)
     both = second.record(25)
-    assert told["steps"] == 10 and both["steps"] == 25 and both["joules"] > told["joules"]
+    assert recorded["steps"] == 10 and both["steps"] == 25 and both["joules"] > recorded["joules"]
     assert RunMeter(path, 10, None, None).record(25)["steps"] == 10  # gone on with unmetered: the record stays one of 10 steps
     assert RunMeter(path, 0, None, None).record(5) is None  # a new run in an old folder
 

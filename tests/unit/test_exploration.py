@@ -126,7 +126,7 @@ def test_a_training_run_is_drawn_with_what_it_recorded(command, run):
     code, _, err = command("plot", run / "b.png", "--what", "training", "--run", run / "nowhere")
     assert code == 2 and "There is no training run" in err
     (run / "metrics.csv").write_text("a,b\n1,2\n")
-    assert "is no run's metrics.csv" in command("plot", run / "b.png", "--what", "training", "--run", run)[2]
+    assert "is not the metrics.csv of a run" in command("plot", run / "b.png", "--what", "training", "--run", run)[2]
 
 
 def test_the_app_shows_what_was_found_out_about_these_very_weights(found, run, model_folder, tmp_path, monkeypatch):

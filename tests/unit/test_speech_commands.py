@@ -112,7 +112,7 @@ def test_missing_data_and_unreadable_clips_are_told(layout, tmp_path, monkeypatc
         sc.load_split("dev", layout)
     (layout / "yes" / "0a7c2a8d_nohash_0.wav").write_text("no sound")
     assert names(layout.parent, "train") == {"no/0a7c2a8d_nohash_0.wav"}
-    assert "skipped 1 of 2 recordings" in (told := capsys.readouterr().err) and "0a7c2a8d_nohash_0.wav" in told
+    assert "skipped 1 of 2 recordings" in (warned := capsys.readouterr().err) and "0a7c2a8d_nohash_0.wav" in warned
 
 
 # The download.

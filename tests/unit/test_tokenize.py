@@ -19,9 +19,9 @@ from vqaudio.errors import InputError  # noqa: E402
 def corpus(example_clips, tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("corpus")
     for i in range(14):
-        place = root / ("ж" if i % 2 else "b")
-        place.mkdir(exist_ok=True)
-        shutil.copy(example_clips[i % len(example_clips)], place / f"{i}.wav")
+        target = root / ("ж" if i % 2 else "b")
+        target.mkdir(exist_ok=True)
+        shutil.copy(example_clips[i % len(example_clips)], target / f"{i}.wav")
     (root / "broken.mp3").write_bytes(b"no sound")
     return root
 

@@ -37,9 +37,9 @@ def test_a_loss_is_least_for_equal_sounds_and_grows_with_noise(loss, tone):
 
 @pytest.mark.parametrize("loss", [lambda *a: sum(SpectralLoss(8000)(*a).values()), LoudnessLoss(8000, -20.0)])
 def test_padding_changes_no_loss(loss, tone):
-    heard = noisy(tone, 0.05)
-    longer = [torch.nn.functional.pad(clip, (0, 4000)) for clip in (tone, heard)]
-    alone = loss(tone, heard, torch.tensor([4000]))
+    decoded = noisy(tone, 0.05)
+    longer = [torch.nn.functional.pad(clip, (0, 4000)) for clip in (tone, decoded)]
+    alone = loss(tone, decoded, torch.tensor([4000]))
     padded = loss(*longer, torch.tensor([4000]))
     torch.testing.assert_close(alone, padded, rtol=2e-2, atol=1e-3)
 

@@ -51,9 +51,9 @@ def test_long_recordings_are_cut_and_nothing_of_them_is_lost(root):
 
 def test_only_wake_words_have_a_label(root):
     split = voice.load_split("train", root)
-    told = {clip.name.split("/")[0]: split.label_index(clip, "word") for clip in split.clips}
-    assert told["spoken-commands"] == told["vctk-p239"] == len(voice.WORDS)
-    assert told["wake-words"] < len(voice.WORDS)
+    indices = {clip.name.split("/")[0]: split.label_index(clip, "word") for clip in split.clips}
+    assert indices["spoken-commands"] == indices["vctk-p239"] == len(voice.WORDS)
+    assert indices["wake-words"] < len(voice.WORDS)
 
 
 def test_the_voices_can_be_packed_into_shards(root, tmp_path):
@@ -109,9 +109,9 @@ def test_a_band_keeps_speech_and_takes_rumble(seed):
 def test_a_room_rings_on_after_the_sound():
     click = torch.zeros(16_000)
     click[100] = 1.0
-    heard = changed(click, reverberation=1.0)
-    assert heard[100] == pytest.approx(1.0) and heard[:99].abs().max() < 1e-6
-    assert heard[101:1000].abs().max() > 1e-3
+    reverberant = changed(click, reverberation=1.0)
+    assert reverberant[100] == pytest.approx(1.0) and reverberant[:99].abs().max() < 1e-6
+    assert reverberant[101:1000].abs().max() > 1e-3
 
 
 def test_the_same_chance_gives_the_same_crop():

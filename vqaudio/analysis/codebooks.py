@@ -73,8 +73,8 @@ def quantisation_errors(codec: Codec, codes: Codes, latents: Tensor) -> Tensor:
     return _errors(codec, codes, codec.residual_norms(latents, codes.ids))
 
 
-def _errors(codec: Codec, codes: Codes, left: Tensor) -> Tensor:
-    last = torch.cat([left[:, codec.spec.rows_of(j)] for j in codec.final_stages()], 1)
+def _errors(codec: Codec, codes: Codes, residual_norms: Tensor) -> Tensor:
+    last = torch.cat([residual_norms[:, codec.spec.rows_of(j)] for j in codec.final_stages()], 1)
     return (last.norm(dim=1) * codes.valid).sum(-1) / codes.valid.sum(-1)
 
 
@@ -118,14 +118,14 @@ def _occurrences(codec: Codec, split: Split) -> tuple[list[_Occurrences], Tensor
     parts, errors = [[] for _ in codec.spec.stages], []
     for batch in tqdm(list(in_order(split, 25)), desc="counting", unit="batch"):
         codes, latents = codec.encode_with_latents(batch.audio, batch.lengths)
-        left = codec.residual_norms(latents, codes.ids)
-        errors.append(_errors(codec, codes, left))
+        residual_norms = codec.residual_norms(latents, codes.ids)
+        errors.append(_errors(codec, codes, residual_norms))
         clip = torch.tensor([number[name] for name in batch.names])[:, None].expand_as(codes.valid)
         column = torch.arange(codes.columns)[None].expand_as(codes.valid)
         position = torch.stack([clip, column], -1)[codes.valid]  # [n, 2]
         for j, found in enumerate(parts):
             rows = codec.spec.rows_of(j)
-            ids, distances = (part[:, rows].transpose(1, 2)[codes.valid] for part in (codes.ids, left))  # [n, rows]
+            ids, distances = (part[:, rows].transpose(1, 2)[codes.valid] for part in (codes.ids, residual_norms))  # [n, rows]
             found.append((ids.flatten(), position.repeat_interleave(ids.shape[1], 0), distances.flatten()))
     return [_Occurrences(*(torch.cat(part) for part in zip(*found))) for found in parts], torch.cat(errors)
 

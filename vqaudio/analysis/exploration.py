@@ -128,16 +128,16 @@ def has_classes(kind: str, seen: EncodedSplit) -> bool:
 def look(codec: Codec, split: Split) -> EncodedSplit:
     """Encode a split's clips: latents, ids, distances and labels."""
     number = {clip.name: i for i, clip in enumerate(split.clips)}
-    latents, ids, left, clips = [], [], [], []
+    latents, ids, residual_norms, clips = [], [], [], []
     for batch in in_order(split, 25):
         codes, vectors = codec.encode_with_latents(batch.audio, batch.lengths)
         distances = codec.residual_norms(vectors, codes.ids)
         clips.append(torch.tensor([number[name] for name in batch.names])[:, None].expand_as(codes.valid)[codes.valid])
-        for found, rows in ((latents, vectors), (ids, codes.ids), (left, distances)):
+        for found, rows in ((latents, vectors), (ids, codes.ids), (residual_norms, distances)):
             found.append(rows.transpose(1, 2)[codes.valid])
     labels = {kind: [clip.labels.get(kind) for clip in split.clips] for kind in split.labels}
-    latents, ids, left, clips = (torch.cat(part).cpu().numpy() for part in (latents, ids, left, clips))
-    return EncodedSplit(latents, ids, left, clips, labels, codec.spec, len(split))
+    latents, ids, residual_norms, clips = (torch.cat(part).cpu().numpy() for part in (latents, ids, residual_norms, clips))
+    return EncodedSplit(latents, ids, residual_norms, clips, labels, codec.spec, len(split))
 
 
 def flat_map(codec: Codec, seen: EncodedSplit, seed: int = 0) -> Map:

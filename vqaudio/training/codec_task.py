@@ -20,14 +20,33 @@ from vqaudio.training.losses import LoudnessLoss, SpectralLoss, WaveformLoss
 
 
 @dataclass(frozen=True)
-class CodecTraining:
-    """Batches and loss weights of codec training."""
+class CodecTrainingBase:
+    """Batches and settings that all codec training shares."""
 
     batch_size: ranges.BatchSize = 64
     """Crops per step, over all processes."""
     crop_s: ranges.CropSeconds = 0.64
     """Seconds of a crop."""
     learning_rate: ranges.LearningRate = 5e-4
+    quantiser: ranges.Weight = 1.0
+    """Weight of the quantiser's own loss."""
+    precision: ranges.Precision = "auto"
+    """Precision of matrix products in training: bfloat16, float32, or auto for the faster one here. The quantiser, STFTs and
+    losses use float32."""
+    decoder_only: bool = False
+    """Freeze the encoder and the codebooks: the codes, and any prior over them, stay valid."""
+    prefix_share: ranges.Share = 0.5
+    """Share of clips in a batch that use a random prefix of the stages: quantiser dropout."""
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    workers: ranges.Workers = 0
+    """Processes that prepare batches ahead, for a GPU; with 0 each batch is made when its step begins. With shards, each process
+    reads separate chunks."""
+
+
+@dataclass(frozen=True)
+class CodecTraining(CodecTrainingBase):
+    """Batches and loss weights of waveform codec training."""
+
     discriminator_learning_rate: ranges.LearningRate = 2e-4
     mel: ranges.Weight = 15.0
     """Weight of the log-mel loss."""
@@ -41,8 +60,6 @@ class CodecTraining:
     """Weight of the waveform loss: full for a clip decoded from all stages, zero for one decoded from a quarter of them."""
     loudness: ranges.Weight = 1.0
     """Weight of the loudness loss, in points of PESQ."""
-    quantiser: ranges.Weight = 1.0
-    """Weight of the quantiser's own loss."""
     adversarial: ranges.Weight = 1.0
     feature_matching: ranges.Weight = 2.0
     adversary_from: ranges.Steps | None = 1000
@@ -50,22 +67,11 @@ class CodecTraining:
     discriminator_channels: Annotated[int, ranges.Range(1, 1024)] = 32
     discriminator_windows: Annotated[tuple[Annotated[int, ranges.Range(16, 16_384)], ...], ranges.Items(0, 16)] = (128, 256, 512)
     """STFT windows of the spectral discriminators, in samples; none leaves those on the wave's periods, a tenth of the time."""
-    precision: ranges.Precision = "auto"
-    """Precision of matrix products in training: bfloat16, float32, or auto for the faster one here. The quantiser, STFTs and
-    losses use float32."""
-    decoder_only: bool = False
-    """Freeze the encoder and the codebooks: the codes, and any prior over them, stay valid."""
-    prefix_share: ranges.Share = 0.5
-    """Share of clips in a batch that use a random prefix of the stages: quantiser dropout."""
     unquantised_share: ranges.Share = 0.0
     """Share of clips in a batch that skip quantisation (Défossez et al. 2024, "Moshi", section 3.3.2). Without it the encoder
     uses only a few dimensions, because those below the quantisation noise get no gradient."""
     unquantised_steps: ranges.Steps = 0
     """Number of first steps in which no clip is quantised."""
-    augmentation: Augmentation = field(default_factory=Augmentation)
-    workers: ranges.Workers = 0
-    """Processes that prepare batches ahead, for a GPU; with 0 each batch is made when its step begins. With shards, each process
-    reads separate chunks."""
 
     def task(self, codec: Codec, train: Split, validation: Split, seed: int, worker: Worker) -> "CodecTask":
         return CodecTask(codec, self, train, validation, seed, worker)

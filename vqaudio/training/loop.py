@@ -4,12 +4,8 @@ The batch and every random number of a step follow from (seed, step, rank). A ch
 and the step, and a resumed run is identical to the bit.
 """
 
-import csv
 import math
 import os
-import signal
-import threading
-import time
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,9 +21,11 @@ from vqaudio import audio, devices, ranges
 from vqaudio.data.seeds import torch_seed
 from vqaudio.energy.training_run import RunMeter
 from vqaudio.errors import InputError
-from vqaudio.files import clear_stale, replace_file, replace_folder
+from vqaudio.files import clear_stale, replace_folder
 from vqaudio.training import checkpoints, record
+from vqaudio.training.metrics_log import MetricsLog
 from vqaudio.training.record import RunFacts
+from vqaudio.training.stop_request import StopRequest
 
 
 @dataclass(frozen=True)
@@ -153,7 +151,7 @@ def fit(
         return {}
     folder.mkdir(parents=True, exist_ok=True)
     observer = _Observer(task, config, folder, start, best, worker, facts) if worker.rank == 0 else None
-    with _StopRequest() as stop, closing(observer.bar) if observer else nullcontext():
+    with StopRequest() as stop, closing(observer.bar) if observer else nullcontext():
         for step in range(start, config.steps):
             scalars = _train_step(task, config, step, worker.rank)
             _check_finite(scalars, task, step + 1, folder, worker)
@@ -206,7 +204,7 @@ class _Observer:
         clear_stale(folder)
         self.meter = RunMeter(folder / record.FILE, start, str(worker.device) if config.energy else None, config.region)
         self.task, self.config, self.folder, self.best, self.worker, self.facts = task, config, folder, best, worker, facts
-        self.log = _Log(folder, start, config.tensorboard)
+        self.log = MetricsLog(folder, start, config.tensorboard)
         self.bar = tqdm(total=config.steps, initial=start, unit="step", mininterval=2, smoothing=0.05)
         self.validation: dict[str, float] = {}
         self._sums: dict[str, Tensor] = {}
@@ -264,68 +262,3 @@ class _Observer:
 def seed_step(seed: int, step: int, rank: int) -> None:
     """Seed all random numbers of this step from seed, step and rank."""
     torch.manual_seed(torch_seed(seed, step, rank))
-
-
-class _StopRequest:
-    """Defer the first Ctrl-C or SIGTERM to the end of the step; a second one ends the process."""
-
-    def __init__(self):
-        self.asked, self._before = False, {}
-
-    def __enter__(self) -> "_StopRequest":
-        if threading.current_thread() is threading.main_thread():  # only the main thread may set handlers
-            self._before = {number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)}
-        return self
-
-    def __exit__(self, *_) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
-
-    def _ask(self, number, frame):
-        self.asked = True
-        signal.signal(number, signal.SIG_DFL)
-
-
-class _Log:
-    """metrics.csv, and TensorBoard if asked. Resuming drops the rows after the checkpoint."""
-
-    def __init__(self, folder: Path, start: int, tensorboard: bool):
-        self.path, self.began = folder / "metrics.csv", time.monotonic()
-        self.rows = []
-        if self.path.exists() and start:
-            with self.path.open(newline="") as file:
-                self.rows = [row for row in csv.DictReader(file) if int(row["step"]) <= start]
-        self.spent_before_s = float(self.rows[-1]["seconds"]) if self.rows else 0.0
-        self.board = None
-        if tensorboard:
-            try:
-                from torch.utils.tensorboard import SummaryWriter
-            except ImportError:
-                raise InputError("TensorBoard is not installed: `pip install tensorboard`, or drop --loop.tensorboard.") from None
-            self.board = SummaryWriter(folder / "tensorboard", purge_step=start)
-
-    @property
-    def spent_s(self) -> float:
-        """Seconds of training so far, including those before a resumption."""
-        return self.spent_before_s + time.monotonic() - self.began
-
-    def write_sound(self, name: str, sound: Tensor, step: int, rate: int) -> None:
-        if self.board:
-            self.board.add_audio(name, sound, step, rate)
-
-    def write(self, step: int, training: dict, validation: dict) -> None:
-        row = {"step": step, "seconds": round(self.spent_s, 1)}
-        row |= {f"train_{name}": f"{value:.6g}" for name, value in training.items()}
-        row |= {f"validation_{name}": f"{value:.6g}" for name, value in validation.items()}
-        self.rows.append(row)
-        columns = list(dict.fromkeys(name for one in self.rows for name in one))
-        replace_file(self.path, lambda path: self._write_rows(path, columns))
-        if self.board:
-            for name, value in row.items():
-                self.board.add_scalar(name, float(value), step)
-
-    def _write_rows(self, path: Path, columns: list[str]) -> None:
-        with path.open("w", newline="") as file:
-            writer = csv.DictWriter(file, columns, restval="")
-            writer.writeheader()
-            writer.writerows(self.rows)

@@ -9,36 +9,29 @@ from vqaudio import ranges
 from vqaudio.codecs.spectrogram import SpectrogramCodec
 from vqaudio.data.batches import Augmentation
 from vqaudio.data.clips import Split
-from vqaudio.training.codec_task import CodecTask, reduced_precision
+from vqaudio.training.codec_task import CodecTask, CodecTrainingBase, reduced_precision
 from vqaudio.training.loop import Worker
 
 STARTING_BATCHES = 40  # for the principal components that a new codec starts from
 
 
 @dataclass(frozen=True)
-class PictureTraining:
-    """Batches and loss weights of spectrogram codec training."""
+class PictureTraining(CodecTrainingBase):
+    """Batches and loss weights of spectrogram codec training.
+
+    The picture's loss, in powers of ten, has weight 1.
+    """
 
     batch_size: ranges.BatchSize = 10
-    """Crops per step, over all processes."""
     crop_s: ranges.CropSeconds = 1.024
-    """Seconds of a crop."""
     learning_rate: ranges.LearningRate = 1.2e-3
-    quantiser: ranges.Weight = 1.0
-    """Weight of the quantisers' loss, relative to the picture's loss in powers of ten."""
-    slope: ranges.Weight = 0.5
-    """Weight of the picture's slope from row to row: it locates peaks whatever their height."""
     prefix_share: ranges.Share = 0.25
-    """Share of clips in a batch that use a random prefix of the stages: quantiser dropout."""
     precision: ranges.Precision = "float32"
-    """Precision of matrix products in training: see CodecTraining."""
-    decoder_only: bool = False
-    """Freeze the encoder and the codebooks: the codes, and any prior over them, stay valid."""
     augmentation: Augmentation = field(
         default_factory=lambda: Augmentation(speeds=(0.89, 0.94, 0.97, 1.0, 1.0, 1.03, 1.06, 1.12), gain_db=2.0)
     )
-    workers: ranges.Workers = 0
-    """Processes that prepare batches ahead; see CodecTraining."""
+    slope: ranges.Weight = 0.5
+    """Weight of the picture's slope from row to row: it locates peaks whatever their height."""
 
     def task(self, codec: SpectrogramCodec, train: Split, validation: Split, seed: int, worker: Worker) -> "PictureTask":
         return PictureTask(codec, self, train, validation, seed, worker)

@@ -20,24 +20,20 @@ class CodecRecipe:
     dataset: ranges.Name = "fsdd"
     """The module of vqaudio.data that reads it."""
     start_from: ranges.PathText | None = None
-    """A model of the same shape (a name in weights/ or a folder) to take the first weights from. If its stages differ, the
-    codebooks are reinitialised."""
+    """A model of the same shape (a name in weights/ or a folder) to take the first weights from. If a waveform codec's stages
+    differ, its codebooks are reinitialised."""
     codec: WaveformConfig = field(default_factory=WaveformConfig)
     training: CodecTraining = field(default_factory=CodecTraining)
     loop: LoopConfig = field(default_factory=LoopConfig)
 
 
 @dataclass(frozen=True)
-class PictureRecipe:
+class PictureRecipe(CodecRecipe):
     """A spectrogram codec, its data and its training."""
 
     dataset: ranges.Name = "philharmonia"
-    """The module of vqaudio.data that reads it."""
-    start_from: ranges.PathText | None = None
-    """A model of the same shape (a name in weights/ or a folder) to take the first weights from."""
     codec: SpectrogramConfig = field(default_factory=SpectrogramConfig)
     training: PictureTraining = field(default_factory=PictureTraining)
-    loop: LoopConfig = field(default_factory=LoopConfig)
 
 
 @dataclass(frozen=True)
