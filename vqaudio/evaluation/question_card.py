@@ -70,7 +70,8 @@ def write_question_card(model: QuestionModel, folder: Path) -> None:
     c, name = model.config, folder.resolve().name
     licence = hub.about(folder).get("licence") or ("cc-by-4.0" if name in SUBJECTS else "unknown")
     text = CARD.format(
-        **SUBJECTS.get(name, UNNAMED), licence=licence, name=name, tag="image" if c.sees == "picture" else "audio", input=_input(c),
+        **SUBJECTS.get(name, UNNAMED), licence=licence, name=name, tag="image" if c.sees == "picture" else "audio",
+        input=_input(c),
         words=len(c.vocabulary) - 2, answers=len(c.answers), parameters=sum(p.numel() for p in model.parameters()) / 1e6,
         megabytes=(folder / "model.safetensors").stat().st_size / 1e6, differences=_differences(c) or "nothing",
         training=training_in_words(runs_of(folder)),
