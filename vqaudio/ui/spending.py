@@ -22,8 +22,8 @@ class Cost:
     cpu_s: float
 
     def to_json(self, verb: str) -> dict:
-        """For the page."""
-        return {"verb": verb, "s": self.seconds, "joules": of_processor_time(self.cpu_s), "by": model()}
+        """For the page: `s` on the clock, `cpu_s` of one core, and the joules that these take."""
+        return {"verb": verb, "s": self.seconds, "cpu_s": self.cpu_s, "joules": of_processor_time(self.cpu_s), "by": model()}
 
     def in_words(self) -> str:
         """The end of a sentence: "0.31 s and about 1.1 J (estimated: ...)"."""

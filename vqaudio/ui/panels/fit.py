@@ -16,9 +16,9 @@ FITS = "This clip comes back about as faithfully as the model's own test clips."
 SILENT = "The clip is silent, so there is no verdict on how well the model fits it."
 NOT_MEASURED = "How well this model fits a clip was not measured: `vqaudio fit` does that."
 MEASURES = (
-    ("level_change_db", "Level", lambda value: f"{value:+.1f} dB"),
+    ("level_change_db", "Level", lambda value: f"{value:+.1f} dB".replace("-", "\u2212")),
     ("mel_distance", "Mel distance", lambda value: f"{value:.3f}"),
-    ("si_sdr_db", "SI-SDR", lambda value: f"{value:.1f} dB"),
+    ("si_sdr_db", "SI-SDR", lambda value: f"{value:.1f} dB".replace("-", "\u2212")),
 )
 
 
