@@ -41,6 +41,7 @@ def built(tmp_path_factory):
 
 def text_of(path: Path) -> str:
     text = " ".join(" ".join(page.extract_text() for page in pypdf.PdfReader(path).pages).split())
+    text = text.replace("\N{SOFT HYPHEN}", "-")  # the PDF's one hyphen glyph, if its first use divides a word
     return re.sub(r"(?<=\w)- (?=\w)", "-", text)  # a model's name may be broken at its hyphen
 
 
