@@ -224,10 +224,10 @@ def test_two_processes_train_one_prior(environment, model_folder, tiny_dataset, 
         from vqaudio.cli import main
         from vqaudio.training import loop
         fit = loop.fit
-        def keeping_fit(task, config, folder, place, resume=False, *facts):
-            torch.save(task.modules["prior"].state_dict(), folder.parent / f"before{place.rank}.pt")
-            result = fit(task, config, folder, place, resume, *facts)
-            torch.save((place.world, task.modules["prior"].state_dict()), folder / f"rank{place.rank}.pt")
+        def keeping_fit(task, config, folder, worker, resume=False, *facts):
+            torch.save(task.modules["prior"].state_dict(), folder.parent / f"before{worker.rank}.pt")
+            result = fit(task, config, folder, worker, resume, *facts)
+            torch.save((worker.world, task.modules["prior"].state_dict()), folder / f"rank{worker.rank}.pt")
             return result
         loop.fit = keeping_fit
         sys.exit(main(sys.argv[1:]))

@@ -158,8 +158,8 @@ def test_wide_band_figures_are_those_of_the_peers_table(speech_commands):
     mel = [metrics.mel_l1(a, b, 16_000) for a, b in pairs]
     assert sum(mel) / len(mel) == pytest.approx(0.413, abs=0.005)
     rows = speech_commands.utterances
-    heard = [[metrics.joined([pairs[i][side] for i in row], 16_000) for side in (0, 1)] for row in rows[:6]]
-    estoi = [metrics.estoi(*sides, 16_000) for sides in heard]
+    joined = [[metrics.joined([pairs[i][side] for i in row], 16_000) for side in (0, 1)] for row in rows[:6]]
+    estoi = [metrics.estoi(*sides, 16_000) for sides in joined]
     assert sum(estoi) / len(estoi) == pytest.approx(0.987, abs=0.006)
 
 

@@ -9,7 +9,7 @@ import pytest
 from vqaudio import hub, plots
 from vqaudio.analysis import exploration, training_curves
 from vqaudio.analysis.exploration import Distances, Exploration, Map
-from vqaudio.analysis.knowledge import Seen, knowledge
+from vqaudio.analysis.knowledge import LatentSplit, knowledge
 from vqaudio.codes import CodeSpec, Stage
 from vqaudio.ui import facts
 from vqaudio.ui.panels import figures
@@ -17,13 +17,13 @@ from vqaudio.ui.panels import figures
 SPEC = CodeSpec((Stage(1, 1, 4), Stage(1, 1, 4)), 50.0)
 
 
-def seen(n_clips: int, labelled: bool = True, seed: int = 0) -> Seen:
+def seen(n_clips: int, labelled: bool = True, seed: int = 0) -> LatentSplit:
     """Clips of ten columns; the first stage's index is the clip's label, the second's is noise, and so are the latents."""
     random = np.random.default_rng(seed)
     clips = np.repeat(np.arange(n_clips), 10)
     ids = np.stack([clips % 4, random.integers(0, 4, len(clips))], 1)
     labels = {"word": [str(i % 4) if labelled else None for i in range(n_clips)]}
-    return Seen(random.normal(size=(len(clips), 3)), ids, random.random((len(clips), 2)), clips, labels, SPEC, n_clips)
+    return LatentSplit(random.normal(size=(len(clips), 3)), ids, random.random((len(clips), 2)), clips, labels, SPEC, n_clips)
 
 
 @pytest.mark.parametrize(("labelled", "learned"), [(True, "train"), (False, "folds")])
@@ -39,7 +39,7 @@ def test_clips_without_a_label_are_left_out():
     some = seen(80)
     some.labels["word"][:40] = [None] * 40
     assert knowledge("word", some, seen(80)).clips == 40
-    assert exploration.told_apart("word", some) and not exploration.told_apart("word", seen(12)), "four clips a value"
+    assert exploration.has_classes("word", some) and not exploration.has_classes("word", seen(12)), "four clips a value"
     assert some.position("word", 0) == 4 and some.position("word", 41) == 1
 
 
@@ -77,7 +77,7 @@ def test_a_small_codec_is_looked_into_from_the_command_line(command, model_folde
 
 def test_without_umap_it_says_so(codec, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "umap", None)
-    with pytest.raises(ValueError, match="UMAP is not there: `pip install umap-learn`"):
+    with pytest.raises(ValueError, match="UMAP is not installed: `pip install umap-learn`"):
         exploration.flat_map(codec, seen(20))
 
 

@@ -99,6 +99,17 @@ def test_a_whole_file_is_read_without_a_word(kind):
     assert damage_of(data) == ""
 
 
+@pytest.mark.parametrize("subtype,rate", [("VORBIS", RATE), ("VORBIS", 44_100), ("OPUS", 48_000)])
+def test_an_ogg_file_has_exactly_the_samples_of_its_last_granule(subtype, rate):
+    files = []
+    for n in (1000, 3437, 12_345, 30_001):
+        file = io.BytesIO()
+        soundfile.write(file, tone(n / rate, rate), rate, format="OGG", subtype=subtype)
+        files.append(file.getvalue())
+        assert audio.load(files[-1], rate)[0].shape == (1, n)
+    assert audio.load(files[1] + files[2], rate)[0].shape == (1, 3437 + 12_345), "chained streams end with theirs"
+
+
 @pytest.mark.parametrize("size", [0, 1000, 2**31 - 1, 0x7FFFF000, 2**32 - 1])
 @pytest.mark.parametrize("before", [b"", b"JUNK" + struct.pack("<I", 4044) + bytes(4044)])
 def test_a_wav_whose_sizes_were_never_written_is_read_to_its_end(size, before):

@@ -1,4 +1,7 @@
-"""What codes know of the clips' labels: mutual information cell by cell, a linear probe clip by clip. Needs scikit-learn."""
+"""Information about labels in the codes: mutual information and linear probes.
+
+Needs scikit-learn.
+"""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,24 +12,26 @@ import numpy as np
 from vqaudio.codes import CodeSpec
 from vqaudio.errors import InputError
 
-PROBED = 3000  # clips that a probe learns from, at the most
-FOLDS = 4  # where the labels are on the measured clips alone
+PROBED = 3000  # the most clips for training a probe
+FOLDS = 4  # of cross-validation, if only the measured clips have labels
 
 
 @dataclass(frozen=True)
-class Seen:
-    """A split as a codec sees it.
+class LatentSplit:
+    """A split's latents, codes and labels.
 
     Attributes:
-        latents [n, D], ids [n, K], left [n, K], clips [n]: of every column its vector, its indices, how far its codewords leave
-            it behind, and the number of its clip.
-        labels: kind -> of every clip its label, or None.
-        n_clips: how many clips there are.
+        latents, ids: vector [n, D] and indices [n, K] of every column.
+        residual_norms: [n, K], distance of every residual from its codeword.
+        clips: [n], clip number of every column.
+        labels: kind -> label of each clip, or None.
+        spec: of the codes.
+        n_clips: number of clips.
     """
 
     latents: np.ndarray
     ids: np.ndarray
-    left: np.ndarray
+    residual_norms: np.ndarray
     clips: np.ndarray
     labels: dict[str, list[str | None]]
     spec: CodeSpec
@@ -34,23 +39,23 @@ class Seen:
 
     @cached_property
     def values(self) -> dict[str, list[str]]:
-        """The labels that occur, in order."""
+        """The labels that occur, sorted."""
         return {kind: sorted({label for label in labels if label is not None}) for kind, labels in self.labels.items()}
 
     def position(self, kind: str, clip: int) -> int:
-        """Of a clip's label among those that occur; their number for none."""
+        """Return the index of a clip's label among `values`; their number if it has none."""
         label = self.labels[kind][clip]
         return len(self.values[kind]) if label is None else self.values[kind].index(label)
 
     def bags(self, stage: int) -> np.ndarray:
-        """[clips, V]: the square root of the share of each of a stage's codewords among the clip's cells."""
+        """Square roots of the shares of a stage's codewords in each clip: [clips, V]."""
         rows, vocab = self.spec.rows_of(stage), self.spec.stages[stage].vocab
         bags = np.zeros((self.n_clips, vocab))
         np.add.at(bags, (self.clips[:, None], self.ids[:, rows]), 1.0)
         return np.sqrt(bags / np.maximum(1, bags.sum(1, keepdims=True)))
 
     def means(self) -> np.ndarray:
-        """[clips, D]: the mean latent vector of each clip."""
+        """Mean latent vector of each clip: [clips, D]."""
         sums = np.zeros((self.n_clips, self.latents.shape[1]))
         np.add.at(sums, self.clips, self.latents)
         return sums / np.maximum(1, np.bincount(self.clips, minlength=len(sums)))[:, None]
@@ -58,17 +63,17 @@ class Seen:
 
 @dataclass(frozen=True)
 class Knowledge:
-    """What is known of one kind of label.
+    """Information about one kind of label.
 
     Attributes:
         nmi: for each stage, the normalised mutual information (0 to 1; arithmetic mean of the entropies) of a cell's index and
             its clip's label.
-        nmi_by_chance: the same with the labels dealt out to the clips at random: what so many words give from so few cells.
-        probe: for each stage, the accuracy of a logistic regression that is given how often each codeword occurs in the clip.
-        probe_of_all: of one that is given this of all stages; probe_of_latents: of one that is given the clip's mean latents.
-        largest: the share of the most frequent label: what always saying it would reach.
-        learned_from: "train", or "folds" where the probes learned from other clips of the measured part.
-        clips: measured.
+        nmi_by_chance: the same with labels assigned to clips at random: the bias of that many codewords in that few cells.
+        probe: for each stage, the accuracy of a logistic regression on the codewords' frequencies in a clip.
+        probe_of_all: on those of all stages; probe_of_latents: on the clip's mean latents.
+        largest: share of the most frequent label: the accuracy of a constant answer.
+        learned_from: "train", or "folds" if the probes were cross-validated on the measured part.
+        clips: number of measured clips.
     """
 
     nmi: list[float]
@@ -81,8 +86,8 @@ class Knowledge:
     clips: int
 
 
-def knowledge(kind: str, seen: Seen, train: Seen, seed: int = 0) -> Knowledge:
-    """Measure it of the labelled clips of `seen`; the probes learn from `train` where it has the labels."""
+def knowledge(kind: str, seen: LatentSplit, train: LatentSplit, seed: int = 0) -> Knowledge:
+    """Measure a label's information in `seen`; probes train on `train` if possible."""
     random = np.random.default_rng(seed)
     named = np.array([label is not None for label in seen.labels[kind]])
     target = np.array([label or "" for label in seen.labels[kind]])
@@ -101,8 +106,8 @@ def knowledge(kind: str, seen: Seen, train: Seen, seed: int = 0) -> Knowledge:
     )
 
 
-def _nmi(seen: Seen, stage: int, target: np.ndarray, named: np.ndarray) -> float:
-    """Of the indices of a stage's cells in named clips with the clips' labels."""
+def _nmi(seen: LatentSplit, stage: int, target: np.ndarray, named: np.ndarray) -> float:
+    """Normalised mutual information of a stage's indices and the labels of the named clips."""
     metrics = _sklearn("sklearn.metrics")
     cells, rows = named[seen.clips], seen.spec.rows_of(stage)
     ids = seen.ids[cells][:, rows]
@@ -110,19 +115,19 @@ def _nmi(seen: Seen, stage: int, target: np.ndarray, named: np.ndarray) -> float
 
 
 class _Probes:
-    """Logistic regressions of one kind of label."""
+    """Logistic regressions for one kind of label."""
 
-    def __init__(self, kind: str, seen: Seen, train: Seen, random: np.random.Generator):
-        told = train.labels.get(kind, [])
-        self.known = np.array([i for i, label in enumerate(told) if label is not None], dtype=int)
-        self.from_train = len({told[i] for i in self.known}) > 1
+    def __init__(self, kind: str, seen: LatentSplit, train: LatentSplit, random: np.random.Generator):
+        labels = train.labels.get(kind, [])
+        self.known = np.array([i for i, label in enumerate(labels) if label is not None], dtype=int)
+        self.from_train = len({labels[i] for i in self.known}) > 1
         self.known = np.sort(random.permutation(self.known)[:PROBED])
-        self.learned = np.array([told[i] for i in self.known])
+        self.learned = np.array([labels[i] for i in self.known])
         self.asked = np.array([i for i, label in enumerate(seen.labels[kind]) if label is not None])
         self.wanted = np.array([seen.labels[kind][i] for i in self.asked])
 
     def accuracy(self, features: np.ndarray, train: np.ndarray) -> float:
-        """Of the measured clips, from their features [clips, n]; `train` are those of the training clips."""
+        """Accuracy on the measured clips from features [clips, n]."""
         linear, pipeline = _sklearn("sklearn.linear_model"), _sklearn("sklearn.pipeline")
         scaler = _sklearn("sklearn.preprocessing").StandardScaler()
         probe = pipeline.make_pipeline(scaler, linear.LogisticRegression(C=0.1, max_iter=500))
@@ -143,7 +148,7 @@ def _sklearn(name: str):
     try:
         return importlib.import_module(name)
     except ImportError:
-        raise InputError("scikit-learn is not there: `pip install scikit-learn`.") from None
+        raise InputError("scikit-learn is not installed: `pip install scikit-learn`.") from None
 
 
 def _round(value: float) -> float:

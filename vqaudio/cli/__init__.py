@@ -25,10 +25,10 @@ from vqaudio.cli import (
     sampler,
     sound,
     space,
-    train,
 )  # fmt: skip
 from vqaudio.errors import InputError
 from vqaudio.ranges import check_arguments, printable
+from vqaudio.training import setup
 
 COMMANDS: dict[str, Callable] = {
     "reconstruct": sound.reconstruct,
@@ -66,9 +66,9 @@ COMMANDS: dict[str, Callable] = {
 }
 # These parse their own arguments, because the recipe sets their defaults.
 RECIPE_COMMANDS: dict[str, Callable[[list[str]], None]] = {
-    "train codec": train.codec,
-    "train judge": train.judge,
-    "train prior": train.prior,
+    "train codec": setup.codec,
+    "train judge": setup.judge,
+    "train prior": setup.prior,
     "train questions": questions.train,
 }
 

@@ -103,20 +103,20 @@ def train(args: list[str]) -> None:
     from vqaudio.questions.inputs import inputs_of
     from vqaudio.questions.layouts import read
     from vqaudio.questions.tokeniser import vocabulary
-    from vqaudio.training.loop import Place, fit
+    from vqaudio.training.loop import Worker, fit
     from vqaudio.training.question_recipes import QUESTION_RECIPES
     from vqaudio.training.question_task import QuestionTask
-    from vqaudio.training.setup import beginning, parse, report
+    from vqaudio.training.setup import checked_facts, parse, report
 
     run = parse(args, QUESTION_RECIPES, "ask-notes", "vqaudio train questions")
     settings = run.settings
     if run.data is None:
         raise InputError("Name the folder of scenes and questions with --data.")
-    facts = beginning(run)
+    facts = checked_facts(run)
     folders = [read(settings.layout, run.data, split) for split in ("train", "validation")]
     sizes = {split: {"questions": len(folder.questions)} for split, folder in zip(("train", "validation"), folders)}
     facts = replace(facts, data={"dataset": settings.layout, "licence": "unknown", "splits": sizes})
-    place = Place.join(settings.loop.device)
+    worker = Worker.join(settings.loop.device)
     torch.manual_seed(settings.loop.seed)
     words, answers = vocabulary(question.text for question in folders[0].questions), answers_of(folders[0])
     config = config_for(settings.model) if settings.model.sees == "codes" else settings.model
@@ -124,12 +124,12 @@ def train(args: list[str]) -> None:
     if settings.start_from:
         _start_from(model, settings.start_from)
     train, validation = (examples(folder, inputs_of(folder, model.config), model) for folder in folders)
-    task = QuestionTask(model, settings.training, train, validation, settings.loop.seed, place)
+    task = QuestionTask(model, settings.training, train, validation, settings.loop.seed, worker)
     epoch = task.steps_per_epoch
     loop = replace(
         settings.loop, steps=epoch * settings.training.epochs, log_every=epoch, validate_every=epoch, checkpoint_every=epoch
     )
-    report(fit(task, loop, run.folder, place, run.resume, facts), run, place)
+    report(fit(task, loop, run.folder, worker, run.resume, facts), run, worker)
 
 
 def _start_from(model, name: str) -> None:

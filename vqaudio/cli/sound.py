@@ -32,7 +32,7 @@ def reconstruct(
 ) -> None:
     """Encode and decode audio, to hear what the codec keeps."""
     from vqaudio import audio
-    from vqaudio.codes import parse_stages
+    from vqaudio.masks import parse_stages
 
     _check_pair(source, target)
     audio.check_target(target)
@@ -64,8 +64,8 @@ def decode(
     A file with several clips gives OUT-1, OUT-2, and so on.
     """
     from vqaudio import audio
-    from vqaudio.codes import parse_stages
     from vqaudio.files import numbered
+    from vqaudio.masks import parse_stages
     from vqaudio.vqa import read_vqa
 
     _check_pair(source, target)

@@ -129,7 +129,7 @@ def score_note(metrics: dict) -> str:
 
     Old records lack the number of clips.
     """
-    text = about(metrics.get("dataset")).heard if "clips" in metrics else "Means over the clips."
+    text = about(metrics.get("dataset")).score_note if "clips" in metrics else "Means over the clips."
     return text.format(clips=metrics.get("clips"), utterances=metrics.get("utterances"))
 
 
