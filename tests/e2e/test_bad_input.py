@@ -1,4 +1,4 @@
-"""What bad input gets, on the command line and in Python: it works, or one clear sentence (exit code 2, nothing written)."""
+"""Bad input works or gives one clear sentence (exit code 2, nothing written)."""
 
 import io
 
@@ -80,7 +80,7 @@ def test_audio_that_works(what, command, codec, model_folder, tmp_path):
     assert command("info", tmp_path / "in.wav")[0] == 0
 
 
-def test_what_is_wrong_with_a_recording_goes_to_stderr(shell, model_folder, tmp_path):
+def test_problems_with_a_recording_go_to_stderr(shell, model_folder, tmp_path):
     (tmp_path / "cut.wav").write_bytes(wav(0.1 * NOISE + 0.5)[:8044])
     done = shell("reconstruct", tmp_path / "cut.wav", tmp_path / "out.wav", "--model", model_folder)
     assert (done.returncode, done.stdout) == (0, "")
@@ -89,7 +89,7 @@ def test_what_is_wrong_with_a_recording_goes_to_stderr(shell, model_folder, tmp_
     assert said[1].endswith("cut.wav: It had a DC offset of 50 % of full scale, which was removed.") and len(said) == 2
 
 
-def test_names_that_are_no_files(command, model_folder, example_clips, tmp_path):
+def test_names_of_missing_files(command, model_folder, example_clips, tmp_path):
     model, clip = ("--model", model_folder, "--device", "cpu"), example_clips[0]
     (tmp_path / "folder.wav").mkdir()
     for arguments, says in [
@@ -159,7 +159,7 @@ def test_models_that_are_refused(command, model_folder, example_clips, tmp_path)
     assert not (tmp_path / "a.vqa").exists()
 
 
-def test_bad_input_in_a_process_of_its_own(shell, model_folder, tmp_path):
+def test_bad_input_in_a_subprocess(shell, model_folder, tmp_path):
     (tmp_path / "in.wav").write_text("no sound")
     done = shell("encode", tmp_path / "in.wav", tmp_path / "a.vqa", "--model", model_folder)
     assert_one_line((done.returncode, done.stdout, done.stderr), "not an audio file")

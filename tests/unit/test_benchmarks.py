@@ -1,4 +1,4 @@
-"""The benchmarks run, at sizes that measure nothing, and write what they promise."""
+"""The benchmarks run at tiny sizes and write their results."""
 
 import json
 

@@ -195,9 +195,9 @@ def test_a_card_says_not_measured_where_it_was_not():
         "finished": "2026-01-01",
     }
     assert "energy not measured" in training_in_words([run])
-    told = training_in_words([run | {"energy": spent(5.0).to_json() | {"steps": 20}}])
-    assert "8 J, of which 4 J above idle (processor estimated by a model; memory estimated by another)" in told
-    assert "for only 20 of its steps and the first process" in told
+    text = training_in_words([run | {"energy": spent(5.0).to_json() | {"steps": 20}}])
+    assert "8 J, of which 4 J above idle (processor estimated by a model; memory estimated by another)" in text
+    assert "for only 20 of its steps and the first process" in text
 
 
 def test_the_command_reports_with_repeats_and_spread_and_keeps_it(monkeypatch, command, model_folder):

@@ -65,11 +65,11 @@ def test_paths_of_machines_are_recognised(path):
     assert MACHINE.search(b'"--data ' + path + b'"') and not MACHINE.search(b"https://x.org" + path.replace(b"C:\\\\", b"/"))
 
 
-# What cards say.
+# Model cards.
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_a_shipped_card_is_the_one_that_its_records_give(name, tmp_path):
+def test_a_shipped_card_matches_its_records(name, tmp_path):
     folder = tmp_path / name
     shutil.copytree(hub.WEIGHTS / name, folder)
     model = hub.load(folder)
@@ -110,7 +110,7 @@ OWN = {"dataset": "folder", "licence": "unknown", "splits": {"train": {"clips": 
         ([run(data={"dataset": "no such dataset"})], "unknown", ["data that was not recorded"], []),
     ],
 )
-def test_a_card_repeats_what_was_recorded_and_nothing_else(codec, model_folder, tmp_path, runs, licence, said, unsaid):
+def test_a_card_says_what_was_recorded_and_nothing_else(codec, model_folder, tmp_path, runs, licence, said, unsaid):
     shutil.copytree(model_folder, tmp_path / "mine")
     (tmp_path / "mine" / "training.json").write_text(json.dumps(runs))
     write_codec_card(codec, tmp_path / "mine")
@@ -133,7 +133,7 @@ COUNTS = {"clips": 12, "utterances": 3}
         ({}, "", "Means over the clips. Which split the clips are from was not recorded."),
     ],
 )
-def test_figures_stand_under_the_part_that_they_are_from(codec, model_folder, tmp_path, monkeypatch, metrics, heading, said):
+def test_figures_are_under_the_split_they_come_from(codec, model_folder, tmp_path, monkeypatch, metrics, heading, said):
     monkeypatch.setattr(card, "table", lambda rows: "| table |")
     shutil.copytree(model_folder, tmp_path / "mine")
     (tmp_path / "mine" / "training.json").write_text(json.dumps([run(data=FSDD)]))

@@ -37,7 +37,7 @@ def evaluate(
         hole_s: length in seconds of the gap in the middle of each clip; None for 30 % of the clip.
         beside: other priors that fill the same gaps.
         of: size of a random sample of the clips; None for all.
-        settings: sampling settings; None keeps the prior's own.
+        sampling: settings; None keeps the prior's own.
 
     Returns:
         The record for metrics.json.
