@@ -58,9 +58,9 @@ def codebooks(
     model: Model = "fsdd-8khz", data: Data = None,
     dataset: Annotated[str, tyro.conf.arg(help="The module of vqaudio.data that reads what the model was trained on.")] = "fsdd",
 ) -> None:
-    """Count every codeword over the training and the test clips; kept beside the weights for the app and the card.
+    """Count every codeword over the training and the test clips, for the app and the card.
 
-    Also kept: how far the clips are from the codewords, so that the app can say how near a person's clip is to them.
+    The counts are kept beside the weights, with the quantisation errors of the clips.
     """
     from vqaudio import hub
     from vqaudio.analysis.codebooks import health, measure, save_statistics
@@ -81,7 +81,7 @@ def fit(
     model: Model = "fsdd-8khz", data: Data = None,
     dataset: Annotated[str, tyro.conf.arg(help="The module of vqaudio.data that reads what the model was trained on.")] = "fsdd",
 ) -> None:
-    """Measure how well a codec reconstructs its own test clips; the app compares a person's clip with them.
+    """Measure how well a codec reconstructs its test clips; the app judges clips by it.
 
     The reference (fit.json) is kept beside the weights: percentiles of the change of level, the mel distance and the SI-SDR over
     the test clips, and of how fast the spectrum changes over the training clips.
