@@ -14,6 +14,7 @@ import soundfile
 from browsing import EAR, browser, shows  # noqa: F401
 from test_models import app, prior, voice  # noqa: F401
 
+STUDIO = re.compile("^(Listen|Studio)$")
 ARTIFACTS = Path(os.environ.get("VQAUDIO_ARTIFACTS", Path(__file__).resolve().parents[2] / "artifacts"))
 # Every change of a gain, in order: which voice is audible, and how quickly it changes.
 GAINS = """
@@ -100,7 +101,7 @@ def test_it_opens_with_one_model_at_three_stages_and_at_all(pages, example_clips
     a, b = side(page, "a"), side(page, "b")
     assert a.locator("select").input_value() == b.locator("select").input_value() == "wide"
     assert "3 of 12 stages · 1,500 bit/s" in a.inner_text() and "12 of 12 stages · 6,000 bit/s" in b.inner_text()
-    page.get_by_role("tab", name="Listen").click()
+    page.get_by_role("tab", name=STUDIO).click()
     page.locator("#model label", has_text="small").click()
     page.get_by_role("tab", name="Compare").click()
     page.wait_for_function("document.querySelector('[data-side=b] select').value === 'small'")
@@ -137,6 +138,7 @@ def test_all_sounds_start_at_the_same_instant_at_their_own_rates(pages, example_
 @pytest.mark.parametrize("width", [1440, 390])
 def test_the_spectrograms_share_one_time_axis(pages, example_clips, width):
     page = pages(example_clips[0], width)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
     boxes = page.eval_on_selector_all(".cp-track", "all => all.map(n => n.getBoundingClientRect()).map(b => [b.left, b.right])")
     axis = page.eval_on_selector(".cp-axis", "n => { const b = n.getBoundingClientRect(); return [b.left, b.right]; }")
     assert len(boxes) == 5 and all(abs(box[i] - axis[i]) <= 1 for box in boxes for i in (0, 1)), (boxes, axis)
@@ -148,7 +150,7 @@ def test_compare_and_the_code_map_never_play_at_once(pages, example_clips):
     page.locator(".cp-loop").check()
     page.locator(".cp-play").click()
     page.wait_for_selector("#compare .cm-playing")
-    page.get_by_role("tab", name="Listen").click()
+    page.get_by_role("tab", name=STUDIO).click()
     page.locator("#codemap .cm-play").first.click()
     page.wait_for_selector("#codemap .cm-playing")
     page.wait_for_selector("#compare .cp:not(.cm-playing)", state="attached")
@@ -205,7 +207,7 @@ def test_the_blind_test_and_its_score_sheet(pages, example_clips, tmp_path):
     told = page.locator(".cp-verdict").inner_text()
     assert told.startswith(f"{right} of 6 right.") and float(re.search(r"p = ([\d.]+)\)", told)[1]) == pytest.approx(p, abs=6e-4)
     assert page.locator(".cp-sheet tbody tr").count() == 6
-    page.get_by_role("tab", name="Listen").click()
+    page.get_by_role("tab", name=STUDIO).click()
     page.get_by_role("tab", name="Compare").click()
     ready(page)
 

@@ -63,8 +63,7 @@ def codebooks(
 ) -> None:
     """Count how often each codeword occurs in the training and test clips.
 
-    Saved with the weights for the app and the model card, together with the quantisation error of the clips, which lets the app
-    compare a user's clip with them.
+    Saved with the weights for the app and the model card, together with the quantisation errors of the clips.
     """
     from vqaudio import hub
     from vqaudio.analysis.codebooks import health, measure, save_statistics
@@ -85,7 +84,7 @@ def fit(
     model: Model = "fsdd-8khz", data: Data = None,
     dataset: Annotated[str, tyro.conf.arg(help="The module of vqaudio.data that reads what the model was trained on.")] = "fsdd",
 ) -> None:
-    """Measure how well a codec reconstructs its own test clips; the app compares a person's clip with them.
+    """Measure how well a codec reconstructs its test clips; the app judges clips by it.
 
     The reference (fit.json) is kept beside the weights: percentiles of the change of level, the mel distance and the SI-SDR over
     the test clips, and of how fast the spectrum changes over the training clips.

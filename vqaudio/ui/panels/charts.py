@@ -45,7 +45,7 @@ class Frame:
         below: under the x axis.
     """
 
-    LEFT, RIGHT, TOP, BOTTOM = 38, 8, 22, 32
+    LEFT, RIGHT, TOP, BOTTOM = 48, 8, 22, 32
 
     def __init__(self, width: int, height: int, top: float, unit: str, title: str, below: str):
         self.width, self.height, self.top = width, height, top or 1.0
@@ -80,7 +80,7 @@ class Frame:
 
 
 def bars(frame: Frame, values: Sequence[float], baseline: Sequence[float] = (), lines: dict[str, float] | None = None) -> str:
-    """A bar for each stage, an outline where chance would put it, and named horizontal lines.
+    """A bar for each stage, outlines of a baseline, and named horizontal lines.
 
     Args:
         values: one a stage.
@@ -118,12 +118,12 @@ Point = tuple[float, float]
 
 
 def scatter(groups: dict[str, list[Point]], crosses: list[Point], width: int, height: int, hot: str) -> str:
-    """Points in named groups, of which one stands out, over crosses.
+    """Points in named groups, one of them highlighted, over crosses.
 
     Args:
         groups: name -> points; the axes have no unit.
         crosses: points of another kind.
-        hot: the group that stands out.
+        hot: the highlighted group.
     """
     every = [point for points in groups.values() for point in points] + crosses
     (left, right), (low, high) = [(min(values), max(values)) for values in zip(*every)]
@@ -142,7 +142,7 @@ def scatter(groups: dict[str, list[Point]], crosses: list[Point], width: int, he
 
 
 def lines(frame: Frame, steps: Sequence[int], curves: dict[str, Sequence[float]], last: int) -> str:
-    """Curves over training steps, each named at its right end; told apart by dashes.
+    """Curves over training steps, each with its own dashes and a name at its end.
 
     Args:
         last: the step at the right end of the x axis.

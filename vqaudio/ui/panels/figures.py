@@ -1,4 +1,4 @@
-"""The figures of the Codebooks view: what `vqaudio explore` found in a codec, as SVG."""
+"""The figures of the Codebooks view, from what `vqaudio explore` measured, as SVG."""
 
 import json
 from functools import cache
