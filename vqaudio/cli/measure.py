@@ -9,16 +9,17 @@ from typing import Annotated, Literal
 import tyro
 
 from vqaudio import ranges
+from vqaudio.cli.options import arg
 from vqaudio.errors import InputError
 from vqaudio.json_files import expected_in
 from vqaudio.provenance import TRAINING, read_record, recorded_command
 
 Data = Annotated[
-    Path | None, tyro.conf.arg(help="The dataset's folder. Default: $VQAUDIO_DATA, or what `vqaudio download` fetched.")
+    Path | None, arg(help="The dataset's folder. Default: $VQAUDIO_DATA, or what `vqaudio download` fetched.")
 ]
 Model = Annotated[str, tyro.conf.arg(help="A name in weights/, a folder, or a Hub id.")]
 Dataset = Annotated[str, tyro.conf.arg(help="The dataset: a module name in vqaudio.data.datasets.")]
-Judges = Annotated[tuple[str, ...] | None, tyro.conf.arg(help="Classifiers that score the clips. Default: those of the dataset.")]
+Judges = Annotated[tuple[str, ...] | None, arg(help="Classifiers that score the clips. Default: those of the dataset.")]
 JUDGES = {"fsdd": ("fsdd-judge-digit", "fsdd-judge-speaker"), "philharmonia": ("notes-judge-instrument",)}
 
 
@@ -28,13 +29,13 @@ def publish(
     ],
     name: Annotated[str, tyro.conf.arg(help="A name for the model in weights/, or a folder.")],
     which: Annotated[Literal["best", "last"], tyro.conf.arg(help="Which weights of the last run to publish.")] = "best",
-    title: Annotated[str, tyro.conf.arg(help="Title in the app's model picker. Default: the name.")] = "",
+    title: Annotated[str, arg(help="Title in the app's model picker. Default: the name.")] = "",
     knows: Annotated[
         str,
         tyro.conf.arg(help='Completes the sentence "This model knows ...", such as "English digits, spoken by six people".'),
     ] = "",
     licence: Annotated[
-        str, tyro.conf.arg(help="Licence of the weights: a short name on the Hub, such as cc-by-4.0. Default: the data's.")
+        str, arg(help="Licence of the weights: a short name on the Hub, such as cc-by-4.0. Default: the data's.")
     ] = "",
 ) -> None:
     """Copy a run's weights and training record to weights/NAME."""
@@ -113,7 +114,7 @@ def explore(
     ] = "test",
     runs: Annotated[
         tuple[Path, ...],
-        tyro.conf.arg(help="Its training runs: folders or metrics.csv files. Default: keep the ones on record."),
+        arg(help="Its training runs: folders or metrics.csv files. Default: keep the ones on record."),
     ] = (),
     seed: Annotated[ranges.Seed32, tyro.conf.arg(help="Random seed for UMAP and for the choice of columns.")] = 0,
 ) -> None:
@@ -143,7 +144,7 @@ def evaluate_codec(
     dataset: Dataset = "fsdd",
     split: Annotated[Literal["validation", "test"], tyro.conf.arg(help="Which part of the dataset.")] = "test",
     stages: Annotated[
-        tuple[ranges.Stages, ...] | None, tyro.conf.arg(help="Numbers of stages to score. Default: all, half and a quarter.")
+        tuple[ranges.Stages, ...] | None, arg(help="Numbers of stages to score. Default: all, half and a quarter.")
     ] = None,
     beam: Annotated[ranges.Beam, tyro.conf.arg(help="Beam width of the codeword search; 1 is greedy.")] = 1,
     beside: Annotated[
