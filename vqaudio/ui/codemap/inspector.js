@@ -8,7 +8,7 @@ import { placeOf } from "./geometry.js";
 import { colourOf } from "./paint.js";
 import { describeCell, describeFrequency, trainingCount } from "./words.js";
 
-const HELP = "Click a cell, or press Enter on one, to see why that codeword was chosen and to put another one in its place.";
+const HELP = "Click a cell, or press Enter on one, to see why that code was chosen and to put another one in its place.";
 const TO_ORIGINAL = "Distance: how far each codeword is from the residual of the stages above. The nearest is chosen.";
 const TO_HERE = "Distance: how far each codeword is from the one in this cell.";
 const UNMEASURED = "Where it fires in the training set was not measured for this model.";

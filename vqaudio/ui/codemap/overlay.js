@@ -13,8 +13,8 @@ import { DRAWN, FINER, Selection } from "./selection.js";
  * @param {?import("./geometry.js").Stage} stage null: on a spectrogram
  * @param {{now: string, paper: string}} colours
  */
-export function drawSelection(frame, { mode, clip, selection }, stage, colours) {
-  if (mode !== "select" || !selection.count) return;
+export function drawSelection(frame, { clip, selection }, stage, colours) {
+  if (!selection.count) return;
   const shown = stage ? selection : overSpectrogram(selection);
   const [number, bands] = stage ? [stage.number, stage.bands] : [0, shown.geometry.stages[0].bands];
   const each = 1 / clip.geometry.frameRate;
