@@ -37,7 +37,7 @@ def keyboard(windows, toys):
         page = windows(width, query, 90, **settings)
         if script:
             page.evaluate(f"{script}; null")  # of a script that ends in a function, playwright would call it
-        page.get_by_role("tab", name="Play").click()
+        page.get_by_role("tab", name="Instrument").click()
         page.wait_for_selector(".kb[data-state=open]")
         return page
 
@@ -76,7 +76,7 @@ def test_another_person_gets_the_same_note_without_making_it(keyboard, windows, 
     page.keyboard.press("z")
     ready(page, "C3")
     other = windows()
-    other.get_by_role("tab", name="Play").click()
+    other.get_by_role("tab", name="Instrument").click()
     other.wait_for_selector(".kb[data-state=open]")
     other.locator(".kb-keys").focus()
     other.keyboard.press("z")
@@ -217,7 +217,8 @@ def test_a_note_is_seen_in_the_map(keyboard):
     page.wait_for_selector("#codemap .cm[data-state=open]")
     shows(page, "#codemap .cm-status", "Opened cello E3: 1.52 s")
     assert page.locator("#codemap .cm-lanes").is_visible()
-    shows(page, "#report", "made by notes")
+    page.locator("[data-fold=recording]").click()
+    shows(page, ".cm-report", "made by notes")
 
 
 def test_what_no_page_would_send_gets_a_sentence(app, keyboard):

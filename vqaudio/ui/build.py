@@ -31,7 +31,7 @@ THEME = gr.themes.Base(
     primary_hue=gr.themes.colors.orange, neutral_hue=gr.themes.colors.gray,
     font=["system-ui", "-apple-system", "Segoe UI", "Roboto", "DejaVu Sans", "sans-serif"],
     font_mono=["ui-monospace", "SF Mono", "DejaVu Sans Mono", "monospace"],
-).set(body_text_color_subdued="*neutral_500", body_text_color_subdued_dark="*neutral_400")
+).set(body_text_color_subdued="*neutral_500", body_text_color_subdued_dark="*neutral_400", color_accent="#c2410c")
 LAUNCH = {
     "theme": THEME,
     "css": (Path(__file__).parent / "page.css").read_text(),

@@ -46,7 +46,8 @@ export function clipOf(value) {
   const firstIds = value.first_ids ? idsOf(value.first_ids) : ids.slice();
   return {
     ...value, geometry, seconds, ids, firstIds, preview: null, edits: value.edits || 0, redos: value.redos || 0,
-    former: null, later: null, draft: false, original: value.original && clipSoundOf(value.original), selection: new Selection(geometry),
+    former: null, later: null, draft: false, original: value.original && clipSoundOf(value.original),
+    selection: new Selection(geometry),
     span: Math.max(seconds, geometry.columns / geometry.frameRate),
   };
 }

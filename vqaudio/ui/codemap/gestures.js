@@ -1,5 +1,5 @@
-// Dragging over the map selects: a rectangle, or what a round brush touches. A drag on the spectrogram selects in all stages. A
-// finger that moves sideways or rests selects; one that moves up or down scrolls the page.
+// Dragging over the map selects: a rectangle, or what a round brush touches. A drag on the spectrogram selects in all stages.
+// A finger that moves sideways or rests selects; one that moves up or down scrolls the page.
 
 import { range } from "../shared/text.js";
 import { cellAt, hasBands, placeOf } from "./geometry.js";

@@ -65,13 +65,13 @@ function stageLane(stage, actions) {
   const label = el("b", {}, el("span", { class: "cm-wide", text: "Stage " }), `${n}`);
   const title = `Stage ${n}: ${number(stage.rate)} bit/s. The level is that of what it adds, in dBFS.`;
   const toggle = button("cm-toggle", actions.toggle, { role: "switch", "aria-label": `Stage ${n}`, title },
-    el("i", { class: "cm-knob" }), label, level);
+    el("i", { class: "cm-knob" }), label);
   const small = (name, action, text, label) =>
     button(`cm-stage-action ${name}`, action, { text, title: label, "aria-label": label, "aria-pressed": "false" });
   const solo = small("cm-solo", actions.solo, "only", `Hear only stage ${n}`);
   const adds = small("cm-adds", actions.adds, "added", `Hear what stage ${n} adds`);
   const gutter = el("div", { class: "cm-gutter cm-gutter-stage", "data-switch": stage.number },
-    toggle, el("span", { class: "cm-stage-actions" }, solo, adds));
+    toggle, level, el("span", { class: "cm-stage-actions" }, solo, adds));
   return lane("cm-lane-stage", { "data-stage": stage.number }, gutter, { stage, toggle, level, solo, adds });
 }
 

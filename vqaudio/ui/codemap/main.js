@@ -63,10 +63,9 @@ export function start({ element, props, server, trigger, upload, watch }) {
   new Hover(page, state, map, listening, inspector, gestures);
   new Keys(page, state, { map, listening, inspector, gestures, selecting, editing, filling });
   new Tour(page, state, new URLSearchParams(location.search).get("tour") === "1");
-  new Drawing(page, state, [
-    map, new Transport(page, state, listening), new StageSwitches(state, listening, map), editing,
-    new CurvesView(page, state, listening), new SelectionBar(page, state, map, gestures, editing),
-  ]);
+  const controls = [new Transport(page, state, listening), new StageSwitches(state, listening, map), editing];
+  const pictures = [map, new CurvesView(page, state, listening), new SelectionBar(page, state, map, gestures, editing)];
+  new Drawing(page, state, controls, pictures);
   acceptDrops(page, (file) => opening.openFile(file));
 
   watch("value", () => props.value && props.value.token && opening.open(props.value, true));

@@ -1,7 +1,7 @@
 // The player: Play, Stages, Original or Decoded, and the level at which the sound plays.
 
 import { markChosen } from "../shared/dom.js";
-import { enabledStages, isPrefix, listStages } from "../shared/stages.js";
+import { enabledStages, isPrefix, nameStages } from "../shared/stages.js";
 import { number } from "../shared/text.js";
 import { LOUDNESS_DB } from "./listening.js";
 import { describeRate } from "./words.js";
@@ -78,7 +78,7 @@ export class Transport {
     const isAdded = source === "added";
     const shown = isAdded ? stages : enabledStages(enabled);
     const isFirst = isPrefix(shown);
-    const name = isAdded ? `stage ${addedStage + 1} alone · ` : isFirst ? "" : `stages ${listStages(shown)} · `;
+    const name = isAdded ? `stage ${addedStage + 1} alone · ` : isFirst ? "" : `${nameStages(shown)} · `;
     const slider = page.find(".cm-slider");
     slider.value = Math.max(...shown) + 1;
     slider.style.setProperty("--at", (slider.value - 1) / Math.max(1, slider.max - 1));

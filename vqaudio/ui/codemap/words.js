@@ -96,7 +96,7 @@ function sourceName({ source, addedStage, enabled, shownVariation, preview }) {
  * @param {boolean[]} enabled
  * @returns {string} "all stages" or "stages 1–3"
  */
-export function describeEnabled(enabled) {
+function describeEnabled(enabled) {
   const stages = enabledStages(enabled);
   return stages.length === enabled.length ? "all stages" : nameStages(stages);
 }

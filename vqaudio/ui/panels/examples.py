@@ -73,4 +73,4 @@ def groups() -> list[Group]:
 
 def credits() -> list[str]:
     """Whom to thank for the examples, a line for each folder."""
-    return [clips.credit.removeprefix("Examples: ") for clips in all_clips().values()]
+    return [clips.credit for clips in all_clips().values()]

@@ -6,6 +6,7 @@ from html import escape
 from vqaudio.analysis.codebooks import CodebookStatistics
 from vqaudio.audio import InputReport
 
+
 def of_sound(facts_of_file: InputReport) -> str:
     """The facts of a sound, then remarks on them."""
     peak_db = 20 * math.log10(facts_of_file.peak) if facts_of_file.peak > 0 else -math.inf
