@@ -12,7 +12,8 @@ DROP = """
 (node, [name, type, text]) => {
   const transfer = new DataTransfer();
   transfer.items.add(new File([Uint8Array.from(atob(text), (c) => c.charCodeAt(0))], name, { type }));
-  for (const kind of ["dragover", "drop"]) node.dispatchEvent(new DragEvent(kind, { bubbles: true, cancelable: true, dataTransfer: transfer }));
+  const settings = { bubbles: true, cancelable: true, dataTransfer: transfer };
+  for (const kind of ["dragover", "drop"]) node.dispatchEvent(new DragEvent(kind, settings));
 }
 """
 

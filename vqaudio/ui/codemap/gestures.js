@@ -10,7 +10,7 @@ const SELECTABLE = ".cm-lane-stage .cm-track, .cm-lane-sound .cm-track";
 const [MOUSE_SLACK, FINGER_SLACK] = [4, 9]; // pixels before a press becomes a drag
 const LONG_PRESS_MS = 450;
 
-/** @typedef {{lane: object, column: number, stage: ?number, band: number, height?: number}} Place `stage` null: the spectrogram */
+/** @typedef {{lane: object, column: number, stage: ?number, band: number, height?: number}} Place no `stage`: the spectrogram */
 
 export class Gestures {
   /**
@@ -101,7 +101,7 @@ export class Gestures {
     if (drag) this.state.select(drag.before);
   }
 
-  /** Select from where the focus was, when Shift was pressed first, to where it is. @param {import("./geometry.js").Cell} before */
+  /** Select from where the focus was when Shift was first held. @param {import("./geometry.js").Cell} before */
   extendFrom(before) {
     const { state } = this;
     this.anchor ||= this.placeOfCell(before);

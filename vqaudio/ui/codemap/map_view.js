@@ -44,7 +44,8 @@ export class MapView {
     this.forgetStages();
     for (const lane of this.lanes) {
       if (!lane.stage) continue;
-      for (const node of [lane.node, lane.gutter]) node.style.setProperty("--row", `${rowHeight(lane.stage, this.share(lane))}px`);
+      const height = `${rowHeight(lane.stage, this.share(lane))}px`;
+      for (const node of [lane.node, lane.gutter]) node.style.setProperty("--row", height);
     }
   }
 

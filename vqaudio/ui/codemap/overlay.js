@@ -31,7 +31,15 @@ export function drawSelection(frame, { clip, selection }, stage, colours) {
   context.strokeStyle = colours.now;
   context.lineWidth = stage ? 2 : 1.5;
   const inside = (column, y) => shown.at(number, bands - 1 - y, column);
-  strokeContour(context, inside, cellsInView(frame, each, selection.columns), bands, (column, y) => [left(column), y * high]);
+  const beyond = (column, isBelow) => Boolean(stage) && hasColumn(selection, stage.number + (isBelow ? 1 : -1), column);
+  const columns = cellsInView(frame, each, selection.columns);
+  strokeContour(context, inside, columns, bands, (column, y) => [left(column), y * high], beyond);
+}
+
+/** Whether anything of a column is selected in a stage: there the outlines of neighbouring lanes join. */
+function hasColumn(selection, stage, column) {
+  const found = selection.geometry.stages[stage];
+  return Boolean(found) && range(found.bands).some((band) => selection.at(stage, band, column));
 }
 
 function fillRuns(frame, runs, { each, bands, band, value, stage }, colours) {

@@ -25,7 +25,9 @@ function moveInTime(selection, { first, last }, isLeft, wanted) {
   const next = new Selection(geometry);
   for (const { number, bands } of geometry.stages) {
     for (const band of range(bands)) {
-      for (let column = start; column <= end; column++) next.set(number, band, column, selection.at(number, band, inside(column)));
+      for (let column = start; column <= end; column++) {
+        next.set(number, band, column, selection.at(number, band, inside(column)));
+      }
     }
   }
   return next;

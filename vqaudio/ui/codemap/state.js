@@ -5,8 +5,9 @@ import { Announcer } from "../shared/announcer.js";
 
 /**
  * Announced: "clip" (another one is open, or none), "ids" (the cells shown), "edited" (the clip itself), "sampled" (a new clip
- * is finished), "sound" (what is to be heard), "playing", "selection" ({aloud}), "shape", "rows" (their heights), "view", "picked" (a
- * cell, for the inspector), "gallery", "models" (the priors that are known), "colours", "job", and, after each, "change".
+ * is finished), "sound" (what is to be heard), "playing", "selection" ({aloud}), "shape", "rows" (their heights), "view",
+ * "picked" (a cell, for the inspector), "gallery", "models" (the priors that are known), "colours", "job", and, after each,
+ * "change".
  */
 export class State extends Announcer {
   /** @param {string} [model] whose priors are shown first; "" is the default codec */
@@ -99,7 +100,7 @@ export class State extends Announcer {
     this.announce("sound");
   }
 
-  /** @param {boolean[]} enabled at least one is true @param {?boolean[]} [beforeSolo] the stages that were on before only one was */
+  /** @param {boolean[]} enabled at least one is true @param {?boolean[]} [beforeSolo] what was on before only one was */
   enableStages(enabled, beforeSolo = null) {
     this.enabled = enabled;
     this.beforeSolo = beforeSolo;

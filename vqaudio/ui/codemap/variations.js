@@ -53,11 +53,10 @@ export class Variations {
   /**
    * @param {string} prior
    * @param {?number} shown the variation in the map
-   * @returns {string} "with a prior, seeds 7 to 10. The map shows variation 1"
+   * @returns {string} "with a prior. The map shows variation 1"
    */
   summary(prior, shown) {
-    const [first, last] = [this.finished[0].seed, this.finished.at(-1).seed];
-    return `with ${prior}, seeds ${first} to ${last}${shown === null ? "" : `. The map shows variation ${shown + 1}`}`;
+    return `with ${prior}${shown === null ? "" : `. The map shows variation ${shown + 1}`}`;
   }
 
   /** Compare one with A from now on. @param {number} n */

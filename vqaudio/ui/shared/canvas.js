@@ -70,9 +70,11 @@ export function spectrogramImage(picture, share = (height) => height) {
  * @param {[number, number]} columns first, and last + 1
  * @param {number} rows
  * @param {function(number, number): [number, number]} corner column, row -> the cell's upper left corner on the canvas
+ * @param {function(number, boolean): boolean} [beyond] column, whether below -> whether the contour goes on past the canvas
  */
-export function strokeContour(context, inside, [first, last], rows, corner) {
-  const is = (x, y) => x >= first && x < last && y >= 0 && y < rows && inside(x, y);
+export function strokeContour(context, inside, [first, last], rows, corner, beyond = () => false) {
+  const isRow = (y) => y >= 0 && y < rows;
+  const is = (x, y) => x >= first && x < last && (isRow(y) ? inside(x, y) : beyond(x, y >= rows));
   const scale = context.getTransform().a;
   const [width, height] = [context.canvas.width / scale, context.canvas.height / scale];
   const margin = context.lineWidth / 2;

@@ -16,8 +16,11 @@ const ACTIONS = {
  * @returns {string} "0.12 s, about 480 mJ"
  */
 export function describeSpent({ s, joules }) {
-  const energy = joules < 1 ? `${number(1000 * joules)} mJ` : `${number(joules, 1)} J`;
-  return `${number(s, 2)} s, about ${energy}`;
+  return `${number(s, 2)} s, about ${energyText(joules)}`;
+}
+
+function energyText(joules) {
+  return joules < 1 ? `${number(1000 * joules)} mJ` : `${number(joules, 1)} J`;
 }
 
 /**
@@ -25,7 +28,7 @@ export function describeSpent({ s, joules }) {
  * @returns {string} "1.2 s of one core, about 4.3 J, estimated"
  */
 function describeChip({ s, joules }) {
-  return `${number(s, 1)} s of one core, about ${joules < 1 ? `${number(1000 * joules)} mJ` : `${number(joules, 1)} J`}, estimated`;
+  return `${number(s, 1)} s of one core, about ${energyText(joules)}, estimated`;
 }
 
 /** Adds up what actions took, for all components of the page. */
