@@ -159,7 +159,7 @@ def test_without_the_meters_a_sentence_says_what_to_do(monkeypatch, command, tin
 
 def test_an_unknown_region_is_refused(command):
     code, _, err = command("energy", "--region", "Atlantis")
-    assert code == 2 and "three letters" in err and err.count("\n") == 1
+    assert code == 2 and "three-letter code" in err and err.count("\n") == 1
 
 
 def test_a_training_run_with_the_option_is_recorded(monkeypatch, command, tiny_dataset, tmp_path):

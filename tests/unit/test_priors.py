@@ -199,18 +199,18 @@ def test_a_pseudo_likelihood_is_measured_on_a_sample_that_is_always_the_same():
     assert measure.bits_per_code(prior, clips, {}, cells=60).clips == 20
 
 
-def test_a_hole_is_filled_without_labels_and_told_them(codec, tiny_dataset, tmp_path):
-    """Both rows are there, plainly named; only one fill gets the labels of the clip."""
+def test_a_hole_is_filled_with_and_without_labels(codec, tiny_dataset, tmp_path):
+    """Both rows are there, plainly named; one fill gets the labels of the clip, the other none."""
     split = fsdd.load_split("train", tiny_dataset)
     data = encoded(codec, split, "train", cache=tmp_path)
     prior = NaiveBayesPrior(config_for(NaiveBayesPriorConfig(), codec, "small", split)).eval()
-    prior.name, given, fill = "bayes", [], prior.fill
-    prior.fill = lambda codes, mask, labels, **rest: given.append(labels) or fill(codes, mask, labels, **rest)
+    prior.name, calls, fill = "bayes", [], prior.fill
+    prior.fill = lambda codes, mask, labels, **rest: calls.append(labels) or fill(codes, mask, labels, **rest)
     rows = measure.inpainting(codec, [prior], data, [], torch.Generator().manual_seed(0))
     assert [row["name"] for row in rows] == [
         "original", "silence", "last column", "interpolation from the edges", "bayes", "bayes, with labels",
     ]
-    assert given[0] is None and sorted(given[1]["digit"]) == sorted(clip.labels["digit"] for clip in split.clips)
+    assert calls[0] is None and sorted(calls[1]["digit"]) == sorted(clip.labels["digit"] for clip in split.clips)
     assert rows[0]["mel_l1"] == 0 < min(row["mel_l1"] for row in rows[1:])
 
 
@@ -267,8 +267,8 @@ def test_crops_are_parts_of_their_clips_and_say_from_where(codec, tiny_dataset, 
     for step in range(6):
         ids, valid, _, cut = batches.batch(step)
         assert ids.shape == (3, 4, 7) and valid.all()
-        for b, (before, behind) in enumerate(cut.tolist()):
-            whole = [clip for clip in data[0].ids if clip.shape[1] == before + 7 + behind]
+        for b, (before, after) in enumerate(cut.tolist()):
+            whole = [clip for clip in data[0].ids if clip.shape[1] == before + 7 + after]
             assert any(torch.equal(clip[:, before : before + 7].long(), ids[b]) for clip in whole)
             seen.add(before)
     assert len(seen) > 3
@@ -417,8 +417,8 @@ def test_the_app_and_the_evaluation_listen_too_and_a_recipe_names_the_critic(cod
     (variation,) = sampling.generate(prior, codec, sampling.Settings(labels={"digit": "3"}), 0.3, 7)
     _, codes = vqaudio.generate(codec, prior, {"digit": "3"}, 0.3, torch.Generator().manual_seed(7))
     assert torch.equal(variation.codes.ids, codes.ids)
-    generated, maps = measure.generate_evenly(codec, prior, 3, torch.Generator().manual_seed(0))
-    assert len(maps) == 3 and generated.wanted["digit"].tolist() == [0, 0, 0]
+    clips, maps = measure.generate_evenly(codec, prior, 3, torch.Generator().manual_seed(0))
+    assert len(maps) == 3 and clips.wanted["digit"].tolist() == [0, 0, 0]
     two = vqaudio.generate(codec, prior, {"digit": ["1", None], "speaker": "a"}, 0.3)[1]
     assert len(two) == 2
     replay.write(tmp_path / "recipe.json", {"verb": "generate"}, codec, prior, codes, None, tmp_path / "x.wav")
@@ -438,7 +438,7 @@ def test_a_critic_that_cannot_be_is_refused(codec, with_critic, model_folder):
     shutil.copytree(prior.folder, other)
     shutil.rmtree(other / critics.FOLDER)
     hub.save_compact(Judge(JudgeConfig(classes=("1", "2"), sample_rate=16_000)), other / critics.FOLDER)
-    with pytest.raises(InputError, match="listens at 16,000 Hz"):
+    with pytest.raises(InputError, match="works at 16,000 Hz"):
         critics.critic_for(codec, hub.load(other), {"digit": "1"})
     with pytest.raises(ValueError, match="candidates is 0; it takes a whole number from 1 to 64"):
         AutoregressivePrior(replace(alone.config, candidates=0))

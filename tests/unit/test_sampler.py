@@ -62,7 +62,7 @@ def test_a_note_begins_at_once_and_has_the_level_of_all_notes():
 @pytest.mark.parametrize("ask, sentence", [
     (lambda c, p: sfz.note(c, p, 100), "There is no note E7 here: notes knows C2 to C6"),
     (lambda c, p: sfz.notes(c, p, 30, 60), "There is no note F#1 here"),
-    (lambda c, p: sfz.notes(c, p, 60, 59), "The lowest note, C4, lies above the highest, B3"),
+    (lambda c, p: sfz.notes(c, p, 60, 59), "The lowest note, C4, is above the highest, B3"),
     (lambda c, p: sfz.notes(c, p, 60, 62, {"instrument": "kazoo"}), "There is no instrument 'kazoo'; known are cello, flute"),
     (lambda c, p: sfz.notes(c, p, 60, 62, {"mood": "good"}), "There is no label 'mood'; known are instrument, pitch"),
 ])  # fmt: skip

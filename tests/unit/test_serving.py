@@ -106,7 +106,7 @@ def test_a_port_that_is_taken_ends_with_one_sentence(capsys):
 def test_an_app_that_fails_to_start_is_named_with_its_last_line(tmp_path):
     (tmp_path / "app.py").write_text("raise SystemExit('the weights are missing')")
     app = serving.running(tmp_path, tmp_path / "log.txt")
-    with pytest.raises(InputError, match=r"did not start: the weights are missing All that it printed is in"), app:
+    with pytest.raises(InputError, match=r"did not start: the weights are missing Its output is in"), app:
         pass
 
 

@@ -102,7 +102,7 @@ def test_an_earlier_folder_is_replaced(folder):
 def test_a_folder_of_something_else_is_left_alone(tmp_path):
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "thesis.txt").write_text("years of work")
-    with pytest.raises(InputError, match=r"holds something else\. Choose another --folder"):
+    with pytest.raises(InputError, match=r"has other files in it\. Choose another --folder"):
         space.write(tmp_path / "home")
     assert (tmp_path / "home" / "thesis.txt").read_text() == "years of work"
 
@@ -202,7 +202,7 @@ def test_a_dry_run_of_an_app_that_fails(command, tmp_path, project, monkeypatch)
     (project / "app.py").write_text("raise SystemExit('no weights.')")
     monkeypatch.setattr(space, "ROOT", project)
     code, _, err = command("space", "me/vq", "--dry-run", "--folder", tmp_path / "dry")
-    assert code == 2 and "did not start: no weights. All that it printed is in" in err and "Traceback" not in err
+    assert code == 2 and "did not start: no weights. Its output is in" in err and "Traceback" not in err
 
 
 # --- the upload ---------------------------------------------------------------------------------------------------------------
@@ -262,7 +262,7 @@ def test_a_second_upload_updates_the_space_and_removes_deleted_files(hub, upload
 def test_a_space_with_another_app_is_left_alone(hub, upload):
     hub.spaces["me/vq"] = {"app.py": b"another", "README.md": b"mine"}
     done = upload("me/vq")
-    assert done.returncode == 1 and "The Space me/vq holds another app. Choose another name." in done.stderr
+    assert done.returncode == 1 and "The Space me/vq has another app. Choose another name." in done.stderr
     assert hub.spaces["me/vq"] == {"app.py": b"another", "README.md": b"mine"}
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from vqaudio.analysis.knowledge import Knowledge, LatentSplit, knowledge
+from vqaudio.analysis.knowledge import EncodedSplit, Knowledge, knowledge
 from vqaudio.analysis.training_curves import TrainingCurves
 from vqaudio.codec import Codec
 from vqaudio.data.batches import in_order
@@ -118,14 +118,14 @@ def explore(codec: Codec, train: Split, split: Split, dataset: str, part: str, s
     )
 
 
-def has_classes(kind: str, seen: LatentSplit) -> bool:
+def has_classes(kind: str, seen: EncodedSplit) -> bool:
     """Whether a label has two or more values, and four clips each on average."""
     labels = [label for label in seen.labels[kind] if label is not None]
     return len(set(labels)) > 1 and len(labels) >= 4 * len(set(labels))
 
 
 @torch.inference_mode()
-def look(codec: Codec, split: Split) -> LatentSplit:
+def look(codec: Codec, split: Split) -> EncodedSplit:
     """Encode a split's clips: latents, ids, distances and labels."""
     number = {clip.name: i for i, clip in enumerate(split.clips)}
     latents, ids, residual_norms, clips = [], [], [], []
@@ -137,10 +137,10 @@ def look(codec: Codec, split: Split) -> LatentSplit:
             found.append(rows.transpose(1, 2)[codes.valid])
     labels = {kind: [clip.labels.get(kind) for clip in split.clips] for kind in split.labels}
     latents, ids, residual_norms, clips = (torch.cat(part).cpu().numpy() for part in (latents, ids, residual_norms, clips))
-    return LatentSplit(latents, ids, residual_norms, clips, labels, codec.spec, len(split))
+    return EncodedSplit(latents, ids, residual_norms, clips, labels, codec.spec, len(split))
 
 
-def flat_map(codec: Codec, seen: LatentSplit, seed: int = 0) -> Map:
+def flat_map(codec: Codec, seen: EncodedSplit, seed: int = 0) -> Map:
     """Run UMAP on random columns together with the first stage's codewords.
 
     Raises:
@@ -163,7 +163,7 @@ def flat_map(codec: Codec, seen: LatentSplit, seed: int = 0) -> Map:
     return Map(x, y, labels, seen.ids[chosen, 0].tolist(), words_x, words_y)
 
 
-def _distances(codec: Codec, seen: LatentSplit) -> Distances:
+def _distances(codec: Codec, seen: EncodedSplit) -> Distances:
     stages = [seen.residual_norms[:, codec.spec.rows_of(j)].ravel() for j in range(len(codec.spec.stages))]
     edges = np.linspace(0, max(np.quantile(stage, 0.995) for stage in stages), BINS + 1)
     shares = [np.histogram(np.minimum(stage, edges[-1]), edges)[0] / len(stage) for stage in stages]

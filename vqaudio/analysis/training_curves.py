@@ -48,7 +48,7 @@ def read(path: Path) -> TrainingCurves:
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(f"There is no training run {path}: name its folder, or its metrics.csv.") from None
     except (ValueError, KeyError, TypeError, IndexError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{file_path} is no run's metrics.csv, or damaged: {error}.") from None
+        raise InputError(f"{file_path} is not the metrics.csv of a run, or is damaged: {error}.") from None
     looks = [i for i in range(len(rows)) if any(v[i] is not None for n, v in columns.items() if n.startswith("validation_"))]
     seen = {n.removeprefix("validation_"): [v[i] for i in looks] for n, v in columns.items() if n.startswith("validation_")}
     groups, full = _groups(len(rows)), {n: v for n, v in columns.items() if None not in v}

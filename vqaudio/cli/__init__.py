@@ -52,6 +52,7 @@ COMMANDS: dict[str, Callable] = {
     "tokenize": data.tokenize,
     "publish": measure.publish,
     "codebooks": measure.codebooks,
+    "fit": measure.fit,
     "explore": measure.explore,
     "evaluate codec": measure.evaluate_codec,
     "evaluate prior": prior.evaluate_prior,

@@ -64,8 +64,7 @@ def codebooks(
 ) -> None:
     """Count how often each codeword occurs in the training and test clips.
 
-    Saved with the weights for the app and the model card, together with the quantisation error of the clips, which lets the app
-    compare a user's clip with them.
+    Saved with the weights for the app and the model card, together with the quantisation errors of the clips.
     """
     from vqaudio import hub
     from vqaudio.analysis.codebooks import health, measure, save_statistics
@@ -80,6 +79,29 @@ def codebooks(
         print(f"stage {j}: perplexity {h.perplexity:.1f}, entropy {h.entropy_bits:.2f} bits, {h.dead} codewords unused")
     for part, errors in (("training", statistics.train_errors), ("test", statistics.test_errors)):
         print(f"quantisation error of {part} clips: {errors[5]:.2f} to {errors[95]:.2f} (5 to 95 %), median {errors[50]:.2f}")
+
+
+def fit(
+    model: Model = "fsdd-8khz", data: Data = None,
+    dataset: Annotated[str, tyro.conf.arg(help="The module of vqaudio.data that reads what the model was trained on.")] = "fsdd",
+) -> None:
+    """Measure how well a codec reconstructs its test clips; the app judges clips by it.
+
+    The reference (fit.json) is kept beside the weights: percentiles of the change of level, the mel distance and the SI-SDR over
+    the test clips, and of how fast the spectrum changes over the training clips.
+    """
+    from vqaudio import hub
+    from vqaudio.analysis import fit as fits
+    from vqaudio.data import load_split
+
+    codec, folder = hub.load(model), hub.folder_of(model)
+    train, test = (load_split(dataset, part, data, codec.sample_rate) for part in ("train", "test"))
+    reference = fits.measure(codec, train, test, train.packed_from or dataset, recorded_command())
+    fits.save(reference, folder)
+    for name in ("level_change_db", "mel_distance", "si_sdr_db", "spectral_change"):
+        low, middle, high = (reference.at(name, percentile) for percentile in (5, 50, 95))
+        print(f"{name}: {low:.3g} to {high:.3g} (5 to 95 %), median {middle:.3g}")
+    print(folder / fits.FILE)
 
 
 def explore(

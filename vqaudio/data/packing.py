@@ -157,8 +157,8 @@ def plan(out: Path, sources: Callable[[], Iterable[Source]], settings: dict) -> 
     for name, value in settings.items():
         if index.settings.get(name) != value:
             raise InputError(
-                f"{out} was begun with another {name} ({index.settings.get(name)}, not {value}): "
-                "give the same, or another folder."
+                f"{out} was started with another {name} ({index.settings.get(name)}, not {value}): "
+                "use the same, or another folder."
             )
     return index
 
@@ -269,7 +269,7 @@ def _finish(packer: Packer) -> None:
             metadata = json.loads(footer.metadata[KEY])
         except (OSError, ValueError, KeyError) as error:
             reason = str(error).splitlines()[0]
-            raise InputError(f"{path} is no whole shard ({reason}): delete it, and the same command makes it again.") from None
+            raise InputError(f"{path} is not a complete shard ({reason}): delete it and run the same command again.") from None
         groups = [footer.row_group(g).num_rows for g in range(footer.num_row_groups)]
         parts[part].append({"file": path.name, "bytes": path.stat().st_size, "groups": groups, "audio_s": metadata["audio_s"]})
         skipped += [(part, *one) for one in metadata["skipped"]]

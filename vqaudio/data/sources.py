@@ -50,7 +50,7 @@ def sound_of(path: Path, sample_rate: int) -> Tensor:
 
 
 def timed_labels_of(path: Path, duration_s: float) -> tuple[TimedLabel, ...]:
-    """Read a recording's timed labels from the file NAME.labels.json beside it; none without it.
+    """Read a recording's timed labels from NAME.labels.json beside it, if any.
 
     Args:
         path: the recording, such as take1.wav; its labels are in take1.labels.json: a list of [kind, value, start_s, end_s].

@@ -168,7 +168,7 @@ class EncodedClip:
 
 
 def read(root: Path, part: str | None = None, codec=None) -> Iterator[tuple[str, Codes, dict[str, str]]]:
-    """Yield (name, codes of one clip, labels) of every tokenised recording; see `read_clips`."""
+    """Yield (name, codes of one clip, labels) of every recording; see `read_clips`."""
     for clip in read_clips(root, part, codec):
         yield clip.name, clip.codes, clip.labels
 

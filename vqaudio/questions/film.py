@@ -3,7 +3,6 @@
 Perez et al. 2018; for sound, Abdelnour et al. 2021.
 """
 
-import copy
 from dataclasses import dataclass
 
 import torch
@@ -56,8 +55,8 @@ class QuestionModel(Model):
 
     def with_coordinates(self, rows: bool, columns: bool) -> "QuestionModel":
         """Copy the model with coordinates switched on or off; the weights are shared."""
-        other = copy.copy(self)
-        other._modules = {**self._modules, "coordinates": AddCoordinates(rows, columns)}
+        other = object.__new__(type(self))
+        other.__dict__ = {**self.__dict__, "_modules": {**self._modules, "coordinates": AddCoordinates(rows, columns)}}
         return other
 
     def features(self, pictures: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ import hashlib
 import os
 from dataclasses import asdict, dataclass
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import soxr
@@ -16,6 +17,7 @@ from vqaudio.data.datasets import clear_notes
 from vqaudio.errors import InputError
 
 SAMPLE_RATE = 16_000
+BUNDLED = Path(__file__).resolve().parents[2] / "assets" / "ask"
 LONGEST_S = 12.0
 SPLITS = ("train", "validation", "test")
 HELD_OUT = {"test": 4, "validation": 3}  # sounds per instrument; all others are for training
@@ -81,6 +83,13 @@ def load_notes(root: str | os.PathLike | None, split: str, semitones: int = 0) -
             shifts = [shift for shift in range(-semitones, semitones + 1) if _octave_of(midi + shift) in OCTAVES]
             found += [_note(clip.name, clip.labels["instrument"], midi, audio, shift) for shift in shifts]
     return tuple(found)
+
+
+@cache
+def bundled_notes() -> tuple[Note, ...]:
+    """Load the 24 recordings of the test split that ship in assets/ask."""
+    clips = sorted(clear_notes.load_split("test", BUNDLED, SAMPLE_RATE).clips, key=lambda clip: clip.name)
+    return tuple(_note(clip.name, clip.labels["instrument"], int(clip.labels["pitch"]), clip.audio.numpy(), 0) for clip in clips)
 
 
 def _split_names(named: list[tuple[str, str]]) -> dict[str, set[str]]:

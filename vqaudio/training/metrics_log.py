@@ -11,7 +11,10 @@ from vqaudio.files import replace_file
 
 
 class MetricsLog:
-    """metrics.csv, and TensorBoard if asked. Resuming drops the rows after the checkpoint."""
+    """Writes metrics.csv, and TensorBoard events if asked.
+
+    Resuming drops the rows after the checkpoint.
+    """
 
     def __init__(self, folder: Path, start: int, tensorboard: bool):
         self.path, self.began = folder / "metrics.csv", time.monotonic()

@@ -5,7 +5,10 @@ import threading
 
 
 class StopRequest:
-    """Defer the first Ctrl-C or SIGTERM to the end of the step; a second one ends the process."""
+    """Defer the first Ctrl-C or SIGTERM to the end of the step.
+
+    A second one ends the process.
+    """
 
     def __init__(self):
         self.asked, self._before = False, {}

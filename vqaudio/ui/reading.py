@@ -6,6 +6,7 @@ from pathlib import Path
 
 import gradio as gr
 from gradio import FileData
+from gradio.utils import get_upload_folder, is_in_or_equal
 from pydantic import ValidationError
 from torch import Tensor
 
@@ -34,6 +35,13 @@ def sound(path: str | None, codec: Codec, trim: bool = False) -> tuple[Tensor, I
     return vqaudio.audio.load(Path(path).read_bytes(), codec.sample_rate, trim=trim, max_seconds=MAX_SECONDS)
 
 
+def uploaded(path: str) -> Path:
+    """The path of a file that a page has uploaded. Raises InputError for any other path on the server."""
+    if not is_in_or_equal(path, get_upload_folder()) or not Path(path).is_file():
+        raise InputError(NOT_UPLOADED)
+    return Path(path)
+
+
 def codes(path: str | None, clip: int | None = None) -> tuple[Codec, Codes]:
     """The codes of one clip of an uploaded .vqa file, and the codec that made them.
 
@@ -55,7 +63,7 @@ def codes(path: str | None, clip: int | None = None) -> tuple[Codec, Codes]:
             raise InputError(f"There is no clip {clip} in this file; it holds {n}.")
         if header.duration_s > MAX_SECONDS * (MOST_CLIPS if clip else 1):  # at the file's own rate, which must be the codec's
             raise InputError(TOO_MANY_CODES)
-        codec = models.made(header)
+        codec = models.codec_of(header)
         return codec, read_vqa(path, codec).clip(0 if clip is None else clip - 1)
     except InputError as error:
         raise InputError(str(error).replace(str(path), Path(path).name)) from None

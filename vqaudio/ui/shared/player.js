@@ -2,12 +2,37 @@
 
 const FADE_S = 0.012;
 const LEAD_S = 0.02; // so that several sounds start at the same instant
+const PLAYING = "vq-playing"; // an event of the window: one part of the page has started to play
+
+/**
+ * Tell the other parts of the page that one of them starts to play: they stop.
+ * @param {object} part
+ */
+export function announcePlaying(part) {
+  globalThis.dispatchEvent(new CustomEvent(PLAYING, { detail: part }));
+}
+
+/**
+ * @param {object} part of the page
+ * @param {function(): void} stop called when another part starts to play
+ */
+export function stopForOthers(part, stop) {
+  globalThis.addEventListener?.(PLAYING, (event) => event.detail !== part && stop());
+}
 
 /** What all players share: the AudioContext, the place, looping and stopping. */
 class Transport {
-  /** @param {function(): void} onEnd called when the sound has ended by itself */
-  constructor(onEnd) {
+  /**
+   * @param {function(): void} onEnd called when the sound has ended by itself
+   * @param {function(): void} [onInterrupt] called when it was stopped because another part of the page plays
+   */
+  constructor(onEnd, onInterrupt = () => {}) {
     this.onEnd = onEnd;
+    stopForOthers(this, () => {
+      if (!this.playing) return;
+      this.stop();
+      onInterrupt();
+    });
     this.loop = false;
     this.offset = 0;
     this.now = null; // {voices: [{name, source, volume}], seconds, startedAt}, or null while nothing plays
@@ -76,6 +101,7 @@ class Transport {
       source.start(when, from);
     }
     this.now = now;
+    announcePlaying(this);
   }
 
   ended(which) {
@@ -113,8 +139,8 @@ export class Player extends Transport {
 
 /** Plays several versions of one clip in step; one is audible. */
 export class Chorus extends Transport {
-  constructor(onEnd) {
-    super(onEnd);
+  constructor(onEnd, onInterrupt) {
+    super(onEnd, onInterrupt);
     this.sounds = new Map(); // name -> {samples, rate}
     this.audible = "";
   }
@@ -189,6 +215,23 @@ export function playOnce(context, samples, rate) {
   source.start();
 }
 
+function peakDb(samples) {
+  let peak = 0;
+  for (const x of samples) peak = Math.max(peak, Math.abs(x));
+  return 20 * Math.log10(peak);
+}
+
+/**
+ * The gain that brings a sound to a level, with no sample above -1 dBFS.
+ * @param {Float32Array} samples
+ * @param {?number} level in dB; null is digital silence
+ * @param {number} target in dB
+ * @returns {number} in dB, negative for a loud sound
+ */
+export function gainToLevel(samples, level, target) {
+  return level === null ? 0 : Math.min(target - level, -1 - peakDb(samples));
+}
+
 /**
  * How far a soft sound can be raised: to the reference's level, with no sample above -1 dBFS.
  * @param {Float32Array} samples
@@ -197,8 +240,5 @@ export function playOnce(context, samples, rate) {
  * @returns {number} in dB, 0 or more
  */
 export function boostFor(samples, level, reference) {
-  if (level === null || reference === null) return 0;
-  let peak = 0;
-  for (const x of samples) peak = Math.max(peak, Math.abs(x));
-  return Math.max(0, Math.min(reference - level, -1 - 20 * Math.log10(peak)));
+  return reference === null ? 0 : Math.max(0, gainToLevel(samples, level, reference));
 }
