@@ -85,7 +85,7 @@ def fit(
     model: Model = "fsdd-8khz", data: Data = None,
     dataset: Annotated[str, tyro.conf.arg(help="The module of vqaudio.data that reads what the model was trained on.")] = "fsdd",
 ) -> None:
-    """Measure how well a codec reconstructs its test clips; the app judges clips by it.
+    """Score a codec on its test clips, for the app to compare user clips with.
 
     The reference (fit.json) is kept beside the weights: percentiles of the change of level, the mel distance and the SI-SDR over
     the test clips, and of how fast the spectrum changes over the training clips.
