@@ -83,12 +83,14 @@ def codebooks(
 
 def fit(
     model: Model = "fsdd-8khz", data: Data = None,
-    dataset: Annotated[str, tyro.conf.arg(help="The module of vqaudio.data that reads what the model was trained on.")] = "fsdd",
+    dataset: Annotated[
+        str, tyro.conf.arg(help="The dataset that the model was trained on: a module name in vqaudio.data.datasets.")
+    ] = "fsdd",
 ) -> None:
-    """Measure how well a codec reconstructs its test clips; the app judges clips by it.
+    """Score a codec on its test clips, for the app to compare user clips with.
 
-    The reference (fit.json) is kept beside the weights: percentiles of the change of level, the mel distance and the SI-SDR over
-    the test clips, and of how fast the spectrum changes over the training clips.
+    Saves fit.json with the weights: percentiles of level change, mel distance and SI-SDR over the test clips, and of spectral
+    change over the training clips.
     """
     from vqaudio import hub
     from vqaudio.analysis import fit as fits
