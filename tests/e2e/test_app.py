@@ -302,9 +302,9 @@ def test_files_to_take_home_and_a_vqa_opened_again(page, pages, tmp_path, clip):
 def test_the_codebooks_view_says_something(pages):
     page = pages()
     page.get_by_role("tab", name="Codebooks").click()
-    page.wait_for_selector(".vq-book, .vq-note >> visible=true")
-    if page.locator(".vq-book").count():
-        assert re.search(r"Perplexity\s+\d+ of 256", page.locator(".vq-book").first.inner_text())
+    page.wait_for_selector(".cb-book, .vq-note >> visible=true")
+    if page.locator(".cb-book").count():
+        assert re.search(r"Perplexity\s+\d+ of 256", page.locator(".cb-book").first.inner_text())
 
 
 def test_the_shipped_prior_fills_a_hole(page, model, tmp_path):

@@ -207,11 +207,11 @@ def test_what_no_page_would_send_gets_a_sentence(app, page):
 def test_without_a_prior_the_fields_are_a_sentence(pages, monkeypatch):
     monkeypatch.setenv("VQAUDIO_PRIORS", "")
     page = pages()
-    shows(page, ".cm-noprior", "No prior for this codec is here")
+    shows(page, ".cm-noprior", "No prior for this codec is installed")
     assert not page.locator(".cm-settings").is_visible()
     drag(page, (1, 0.2), (1, 0.4))
     page.get_by_role("button", name="AI fill").click()
-    shows(page, ".cm-status", "No prior for this codec is here")
+    shows(page, ".cm-status", "No prior for this codec is installed")
     page.get_by_role("toolbar", name="Selection").get_by_role("button", name="Copy").click()
     shows(page, ".cm-status", "Copied")
 

@@ -8,12 +8,13 @@ import gradio as gr
 import torch
 from gradio.utils import LRUCache
 
-from vqaudio.ui import compare, memory, models, playing, pools, reading, turns
-from vqaudio.ui.api import notes, priors, sounds
+from vqaudio.ui import ask, compare, memory, models, pools, reading, turns
+from vqaudio.ui.api import notes, priors, questions, sounds
 from vqaudio.ui.clip import cell_edits, handlers, inpainting, opening
 from vqaudio.ui.clip.store import SESSIONS
 from vqaudio.ui.codemap import CodeMap
 from vqaudio.ui.keyboard import Keyboard
+from vqaudio.ui.keyboard.handlers import note_as_clip
 from vqaudio.ui.panels import codebooks, examples, figures
 
 EVENTS = 256  # of all people that Gradio handles at a time; most of them only wait for their turn in a pool, see `turns`
@@ -64,7 +65,7 @@ def follow(event: gr.EventData):
 def open_note(event: gr.EventData):
     """A note that was played: show it as a clip in the Studio. Returns the code map's value and the tab to show."""
     with reading.plain_errors():
-        _, sentences, token, _ = playing.open_note(event)
+        _, sentences, token, _ = note_as_clip(event)
         return opening.describe_note(token, sentences), gr.Tabs(selected="studio")
 
 
@@ -85,7 +86,8 @@ def build() -> gr.Blocks:
                 codemap = CodeMap(server_functions=turns.for_page(_functions()), elem_id="codemap")
             with gr.Tab("Instrument"):
                 keyboard = Keyboard(elem_id="keyboard")
-            compare.view(recording, trimmed)
+            compare.view(recording, trimmed, picker)
+            ask.view()
             with gr.Tab("Codebooks") as tab:
                 books, drawn = gr.HTML(), gr.HTML()
         gr.HTML(_footer())
@@ -98,6 +100,7 @@ def build() -> gr.Blocks:
         sounds.add_endpoints()
         priors.add_endpoints()
         notes.add_endpoints()
+        questions.add_endpoints()
     demo.queue(default_concurrency_limit=None, max_size=EVENTS)
     demo._queue.pending_messages_per_session = LRUCache(EVENTS)  # of 2,000 pages Gradio would keep what they never fetched
     return demo

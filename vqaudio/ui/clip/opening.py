@@ -14,10 +14,10 @@ from vqaudio import audio as audio_io
 from vqaudio.audio import InputReport
 from vqaudio.codec import Codec
 from vqaudio.errors import InputError
-from vqaudio.ui import facts, models, pools, reading, verbs, wire
+from vqaudio.ui import models, pools, reading, verbs, wire
 from vqaudio.ui.clip.handlers import describe, store
 from vqaudio.ui.clip.workbench import Origin, Workbench
-from vqaudio.ui.panels import examples, report
+from vqaudio.ui.panels import examples, fit, report
 
 CLIPS_PER_PAGE = 8  # that a page can go back to
 PAGES = 200
@@ -169,8 +169,7 @@ def _from_codes(path: Path) -> Workbench:
 
 
 def _model_report(bench: Workbench) -> str:
-    fit = report.nearness(bench.error, facts.known_of(bench.codec))
-    return fit + report.limits(models.limits(bench.codec))
+    return fit.view(bench) + report.limits(models.limits(bench.codec))
 
 
 def _example_bench(model: str, name: str) -> Workbench:
