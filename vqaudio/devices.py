@@ -1,6 +1,6 @@
-"""Where models compute: the CPU or a graphics card.
+"""Devices of models: the CPU or a graphics card.
 
-The answers are the same everywhere: random numbers come from the CPU, and a card computes in full single precision.
+Results are the same everywhere: random numbers come from the CPU, and a card computes in full single precision.
 """
 
 import functools
@@ -18,10 +18,10 @@ _loading = threading.Lock()
 
 
 def pick(name: str = "auto") -> torch.device:
-    """The device of a name.
+    """Select a device.
 
     Args:
-        name: cpu, cuda, cuda:1, mps; or auto: the one in $VQAUDIO_DEVICE, or else CUDA, MPS or the CPU, whichever comes first.
+        name: cpu, cuda, cuda:1, mps; or auto: $VQAUDIO_DEVICE, or else the first of CUDA, MPS and the CPU.
 
     Raises:
         InputError: there is no such device.
@@ -46,12 +46,12 @@ def _checked(name: str) -> torch.device:
 
 
 def placed(model):
-    """A model of the app on the app's device, `pick()`. On the CPU it is the model itself."""
+    """The app's copy of a model on `pick()`; on the CPU the model itself."""
     return model if model.device == pick() else loaded(model.folder, model.name)
 
 
 def loaded(folder: Path, name: str):
-    """The model of a folder on the app's device: loaded once, and shared."""
+    """Load a folder's model on to the app's device, once for all callers."""
     with _loading:
         return _loaded(folder, name, pick())
 

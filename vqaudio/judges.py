@@ -1,4 +1,6 @@
-"""Judges: small classifiers that say whether a decoded clip is still the same digit by the same speaker.
+"""Judges: classifiers that check the labels of decoded clips.
+
+For example whether a clip is still the same digit by the same speaker.
 
 Trained on original recordings of the training part only, with `vqaudio train judge`.
 """
@@ -21,9 +23,9 @@ class JudgeConfig:
     """A classifier of short clips."""
 
     module: ranges.Name = "judges"
-    """Where the model's class lives; written to config.json."""
+    """Module of the model's class; written to config.json."""
     target: ranges.Name = "digit"
-    """The kind of label that it tells."""
+    """The kind of label that it classifies."""
     classes: tuple[ranges.Name, ...] = ()
     """The label's values, in the order of the outputs."""
     sample_rate: ranges.SampleRate = 8000
@@ -32,7 +34,7 @@ class JudgeConfig:
     hop: ranges.Hop = 80
     n_mels: Annotated[int, ranges.Range(1, 512)] = 48
     channels: Annotated[int, ranges.Range(1, 1024)] = 24
-    """Of the first convolution; each later one has twice as many, up to four times."""
+    """Of the first convolution; later ones have two and four times as many."""
     dropout: ranges.Share = 0.3
     floor: ranges.Floor = 0.002
     """Mel magnitudes below this count as silence, at an active level of -20 dB."""
@@ -61,7 +63,10 @@ class Judge(Model):
         self.head = nn.Linear(self.embedding_dim, len(config.classes))
 
     def embed(self, audio: Tensor, lengths: Tensor) -> Tensor:
-        """Audio [B, 1, N], lengths [B] -> [B, embedding_dim]; the level and the padding do not count."""
+        """Embed audio [B, 1, N], lengths [B]: [B, embedding_dim].
+
+        Neither the level nor padding affects it.
+        """
         self.check_precision()
         level_db = active_level_db(audio, lengths, self.config.sample_rate)
         audio = audio * 10 ** ((-20 - level_db) / 20)[:, None, None]
@@ -82,10 +87,10 @@ class Judge(Model):
     def _partly_hidden(self, x: Tensor) -> Tensor:
         """Zero two random spans of bands and two of frames in each picture of [B, 1, bands, frames]."""
         for dim in (2, 3, 2, 3):
-            place = torch.arange(x.shape[dim], device=x.device) / x.shape[dim]
+            position = torch.arange(x.shape[dim], device=x.device) / x.shape[dim]
             width = torch.rand(len(x), 1, device=x.device) * self.config.hidden_share
             start = torch.rand(len(x), 1, device=x.device) * (1 - width)
-            kept = ~((place >= start) & (place < start + width))
+            kept = ~((position >= start) & (position < start + width))
             x = x * (kept[:, None, :, None] if dim == 2 else kept[:, None, None, :])
         return x
 
@@ -95,7 +100,7 @@ class Judge(Model):
 
 
 def _inside(x: Tensor, frames: Tensor) -> Tensor:
-    """[B, 1, 1, T]: 1 for the frames before each clip's end."""
+    """[B, 1, 1, T], 1 for the frames before each clip's end."""
     return (torch.arange(x.shape[-1], device=x.device)[None] < frames[:, None])[:, None, None].to(x.dtype)
 
 

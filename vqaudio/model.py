@@ -1,4 +1,4 @@
-"""What codecs, priors and judges have in common as models: a configuration, a name, a fingerprint, and the Hub's methods."""
+"""The base class of all models: configuration, name, fingerprint, Hub methods."""
 
 from itertools import chain
 from pathlib import Path
@@ -14,20 +14,26 @@ from vqaudio.ranges import check
 
 
 class Model(nn.Module, PyTorchModelHubMixin, library_name="vqaudio"):
-    """Base of all models. A subclass keeps its flat configuration in `config`; `name`, `folder`: where it was loaded from."""
+    """Base class of all models.
+
+    A subclass keeps its flat configuration in `config`; `name` and `folder` are where it was loaded from.
+    """
 
     name = "unnamed"
     folder: Path | None = None
 
     def __init__(self, config=None):
-        """Keep a configuration. Raises InputError where a field of it has a wrong type or is out of range."""
+        """Check and store a configuration. Raises InputError for a field of a wrong type or out of range."""
         super().__init__()
         if config is not None:
             check(config)
             self.config = config
 
     def check_precision(self) -> None:
-        """Raise InputError unless all weights are float32, in which spectra and distances are computed."""
+        """Raise InputError unless all weights are float32.
+
+        Spectra and distances need that precision.
+        """
         others = {p.dtype for p in self.parameters() if p.is_floating_point()} - {torch.float32}
         if others:
             kind = str(others.pop()).removeprefix("torch.")
@@ -39,7 +45,10 @@ class Model(nn.Module, PyTorchModelHubMixin, library_name="vqaudio"):
         return next(chain(self.parameters(), self.buffers())).device
 
     def part_of(self, parameter: str) -> str:
-        """The part of the network that a parameter, by its name, is counted to where parts are compared: its top-level module."""
+        """The part of the network that a parameter belongs to, for comparisons.
+
+        By default its top-level module.
+        """
         return parameter.split(".")[0]
 
     @property
@@ -53,7 +62,7 @@ class Model(nn.Module, PyTorchModelHubMixin, library_name="vqaudio"):
 
     @classmethod
     def _from_pretrained(cls, *, strict: bool = True, **options):
-        """The mixin's hook, as careful as `hub.load`; its own default would let a missing weight pass in silence."""
+        """The mixin's hook, as strict as `hub.load`: the mixin's default ignores missing weights."""
         with Budget():
             model = super()._from_pretrained(strict=True, **options)
         check_weights(model, options.get("model_id"))

@@ -1,4 +1,4 @@
-"""Where a model comes from: the records beside its weights, and commands as records keep them."""
+"""The origin of a model: training records, and commands as records keep them."""
 
 import os
 import shlex
@@ -13,15 +13,20 @@ RUN_KEYS = {"command", "steps", "seconds", "processes", "threads", "device", "to
 
 
 def read_record(folder: Path, name: str):
-    """A JSON file beside the weights; None where there is no such file. Raises InputError if it is damaged."""
+    """Read a JSON file beside the weights; None if it is missing.
+
+    Raises InputError if it is damaged.
+    """
     return read_json(folder / name) if (folder / name).is_file() else None
 
 
 def runs_of(folder: Path) -> list[dict]:
-    """The records of the runs that made a model, the first one first: those published with it, or its own run's.
+    """The records of the training runs that made a model, the first one first.
+
+    Those published with it, or its own run's.
 
     Args:
-        folder: of the model; that of a run is above its best/ and last/.
+        folder: of the model; the record of a run is above its best/ and last/.
 
     Raises:
         InputError: the record is damaged.
@@ -32,23 +37,26 @@ def runs_of(folder: Path) -> list[dict]:
         runs = None if run is None else [run]
     runs = [] if runs is None else runs
     if not isinstance(runs, list) or not all(isinstance(run, dict) and run.keys() >= RUN_KEYS for run in runs):
-        raise InputError(f"{folder / TRAINING} is damaged: it is no list of training runs.")
+        raise InputError(f"{folder / TRAINING} is damaged: it is not a list of training runs.")
     return runs
 
 
 def trained_on(runs: list[dict]) -> list[dict]:
-    """What these runs learned from, as `data.facts`, in order and each once; {} for what was not recorded."""
-    found = []
+    """The training data of these runs, as `data.facts`, in order without duplicates.
+
+    {} where it was not recorded.
+    """
+    datasets = []
     for run in runs or [{}]:
         start = run.get("start_from")
-        found += ([] if start is None else start.get("data") or [{}]) + [run.get("data") or {}]
-    return [data for i, data in enumerate(found) if data not in found[:i]]
+        datasets += ([] if start is None else start.get("data") or [{}]) + [run.get("data") or {}]
+    return [data for i, data in enumerate(datasets) if data not in datasets[:i]]
 
 
 def recorded_command(argv: list[str] | None = None) -> str:
-    """The command line for a record, without a machine's folders; None: this process's.
+    """The command line for a record, without a machine's folders.
 
-    An absolute path is shortened to a relative one, and the value of --data becomes DIR.
+    An absolute path is shortened to a relative one, and the value of --data becomes DIR. `argv` is this process's if None.
     """
     words, option = ["vqaudio"], ""
     for word in (sys.argv if argv is None else argv)[1:]:
@@ -59,9 +67,11 @@ def recorded_command(argv: list[str] | None = None) -> str:
 
 
 def relative(path: str) -> str:
-    """A path without the machine's folders: relative to the working folder, or from its last folder `runs` on, or its name.
+    """Shorten a path to one without the machine's folders.
 
-    What is no absolute path comes back as it is.
+    Relative to the working folder, or from its last folder `runs` on, or its name.
+
+    Other paths are returned unchanged.
     """
     if not os.path.isabs(path):
         return path

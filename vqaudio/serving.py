@@ -1,4 +1,7 @@
-"""Starting the app: the options of `python app.py`, which cost no slow import, and the app in a process of its own."""
+"""Start the app: the options of `python app.py`, and the app as a subprocess.
+
+It has no slow imports.
+"""
 
 import argparse
 import importlib.util
@@ -19,9 +22,11 @@ MCP_MISSING = "the MCP server needs the package mcp, which is not installed: pip
 
 
 def options(argv: list[str] | None = None) -> dict:
-    """Read the command line: arguments of Gradio's `launch`, None where the environment decides.
+    """Parse the command line into arguments of Gradio's `launch`.
 
-    Exits with code 2 and one sentence for an option that cannot be met.
+    None leaves the choice to the environment.
+
+    Exits with code 2 and one sentence for an option that cannot be used.
     """
     parser = argparse.ArgumentParser("app.py", description="Serve the app until Ctrl-C.")
     parser.add_argument("--host", help="address to listen on; 0.0.0.0 for all (GRADIO_SERVER_NAME; default: 127.0.0.1)")
@@ -40,7 +45,10 @@ def options(argv: list[str] | None = None) -> dict:
 
 
 def serve(demo, **settings) -> None:
-    """Launch the app. A port or an address that cannot be listened on ends it with one sentence and code 2."""
+    """Launch the app.
+
+    A port or an address that cannot be used ends it with one sentence and code 2.
+    """
     try:
         demo.launch(**settings)
     except OSError as error:
@@ -56,12 +64,16 @@ def _port(text: str) -> int:
 
 @contextmanager
 def running(folder: Path, log: Path, *arguments: str, environment: dict | None = None, within_s: float = 600) -> Iterator[tuple]:
-    """Run a folder's app.py in a process of its own on a free port: (address, process, seconds until its page answered).
+    """Run a folder's app.py in a subprocess on a free port.
+
+    Yields (address, process, seconds until its page answered).
 
     Args:
-        log: the file that gets what the app prints.
+        folder: with app.py.
+        log: file for the output of the app.
         arguments: options of app.py.
         environment: of the process; None for this one's.
+        within_s: time limit in seconds.
 
     Raises:
         InputError: the app ended, or did not answer in time.
@@ -77,9 +89,9 @@ def running(folder: Path, log: Path, *arguments: str, environment: dict | None =
             while not _answers(address):
                 if process.poll() is not None:
                     last = next(reversed(log.read_text().strip().splitlines()), "it printed nothing.")
-                    raise InputError(f"The app in {folder} did not start: {last.strip()} All that it printed is in {log}.")
+                    raise InputError(f"The app in {folder} did not start: {last.strip()} Its output is in {log}.")
                 if time.perf_counter() - started > within_s:
-                    raise InputError(f"The app in {folder} did not answer within {within_s:g} s. What it printed is in {log}.")
+                    raise InputError(f"The app in {folder} did not answer within {within_s:g} s. Its output is in {log}.")
                 time.sleep(0.05)
             yield address, process, time.perf_counter() - started
         finally:
@@ -88,7 +100,7 @@ def running(folder: Path, log: Path, *arguments: str, environment: dict | None =
 
 
 def free_port() -> int:
-    """A port that nothing listened on a moment ago."""
+    """A port that was free a moment ago."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return free.getsockname()[1]

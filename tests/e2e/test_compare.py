@@ -210,7 +210,7 @@ def test_the_blind_test_and_its_score_sheet(pages, example_clips, tmp_path):
     told = page.locator(".cp-verdict").inner_text()
     assert told.startswith(f"{right} of 6 right.") and float(re.search(r"p = ([\d.]+)\)", told)[1]) == pytest.approx(p, abs=6e-4)
     assert page.locator(".cp-sheet tbody tr").count() == 6
-    page.get_by_role("tab", name=STUDIO).click()
+    page.get_by_role("tab", name="Studio").click()
     page.get_by_role("tab", name="Compare").click()
     ready(page)
 

@@ -42,7 +42,7 @@ def test_clips_without_a_label_are_left_out():
     some = seen(80)
     some.labels["word"][:40] = [None] * 40
     assert knowledge("word", some, seen(80)).clips == 40
-    assert exploration.told_apart("word", some) and not exploration.told_apart("word", seen(12)), "four clips a value"
+    assert exploration.has_classes("word", some) and not exploration.has_classes("word", seen(12)), "four clips a value"
     assert some.position("word", 0) == 4 and some.position("word", 41) == 1
 
 
@@ -80,7 +80,7 @@ def test_a_small_codec_is_looked_into_from_the_command_line(command, model_folde
 
 def test_without_umap_it_says_so(codec, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "umap", None)
-    with pytest.raises(ValueError, match="UMAP is not there: `pip install umap-learn`"):
+    with pytest.raises(ValueError, match="UMAP is not installed: `pip install umap-learn`"):
         exploration.flat_map(codec, seen(20))
 
 
@@ -111,7 +111,7 @@ def test_a_run_is_read_in_few_rows(run):
 def test_every_figure_names_its_axes_and_is_an_svg_and_a_png(command, found, model_folder, tmp_path, what, axis):
     folder = tmp_path / "small"
     hub.save_compact(hub.load(model_folder), folder)
-    assert "Nothing was found out about" in command("plot", tmp_path / "a.svg", "--what", what, "--model", folder)[2]
+    assert "has not been analysed yet" in command("plot", tmp_path / "a.svg", "--what", what, "--model", folder)[2]
     exploration.save(found, folder)
     for form in ("svg", "png"):
         assert command("plot", tmp_path / f"a.{form}", "--what", what, "--model", folder) == (0, "", "")
@@ -129,7 +129,7 @@ def test_a_training_run_is_drawn_with_what_it_recorded(command, run):
     code, _, err = command("plot", run / "b.png", "--what", "training", "--run", run / "nowhere")
     assert code == 2 and "There is no training run" in err
     (run / "metrics.csv").write_text("a,b\n1,2\n")
-    assert "is no run's metrics.csv" in command("plot", run / "b.png", "--what", "training", "--run", run)[2]
+    assert "is not the metrics.csv of a run" in command("plot", run / "b.png", "--what", "training", "--run", run)[2]
 
 
 @pytest.fixture

@@ -11,11 +11,12 @@ import gradio as gr
 import pytest
 import torch
 
+from tests import asking
 from vqaudio import devices, hub
 from vqaudio.audio import load as load_audio
 from vqaudio.errors import InputError
 from vqaudio.model import Model
-from vqaudio.ui import models, verbs
+from vqaudio.ui import ask, models, verbs
 from vqaudio.ui.api import priors as api_priors
 from vqaudio.ui.api import sounds as api_sounds
 from vqaudio.ui.clip import cell_edits, handlers, inpainting, sampling
@@ -44,6 +45,8 @@ def app(model_folder, tmp_path, monkeypatch):
     hub.save_compact(prior, tmp_path / "notes")
     monkeypatch.setenv("VQAUDIO_MODEL", str(model_folder))
     monkeypatch.setenv("VQAUDIO_PRIORS", str(tmp_path / "notes"))
+    asking.save_networks(tmp_path / "networks")
+    monkeypatch.setattr(hub, "WEIGHTS", tmp_path / "networks")
     yield models.prior("notes", models.codec())
     devices._loaded.cache_clear()
 
@@ -90,7 +93,7 @@ def finished(started: dict) -> dict:
 def everything(clip: str, monkeypatch) -> dict:
     """All that the page and programs can ask to be computed, with the same seeds."""
     notes.cache.clear()
-    monkeypatch.setattr(verbs.blurring, "fresh", lambda: torch.Generator().manual_seed(1), raising=False)
+    monkeypatch.setattr(verbs.edits, "fresh_generator", lambda: torch.Generator().manual_seed(1))
     codec = models.codec()
     bench = Workbench.from_audio(codec, load_audio(clip, 8000)[0], "a clip")
     token, name = handlers.store.put(bench), "notes"
@@ -108,6 +111,9 @@ def everything(clip: str, monkeypatch) -> dict:
     sound, vqa, told = api_priors.inpaint(clip, 0.1, 0.2, prior=name, seed=4, steps=3, variations=3)
     found["inpaint"] = sound[1].tolist(), told
     found["decode"] = api_sounds.decode(vqa, clip=3)[1].tolist()
+    for kind in ("sound", "picture"):
+        question = {"kind": kind, "number": 1, "question": "How many shapes are there in the image?", "time": False}
+        found[f"ask about a {kind}"] = ask.answer(question)["answers"]
     handlers.store.drop(token)
     return found
 
@@ -118,7 +124,7 @@ def test_every_verb_goes_through_one_entry_and_comes_back_the_same(app, example_
     card = request.getfixturevalue("card")
     on_card = everything(clip, monkeypatch)
     assert {name for name, _ in card.calls} == set(verbs._verbs) == {
-        "encode", "decode", "erase", "blur", "fill", "generate", "score", "notes"
+        "encode", "decode", "erase", "blur", "fill", "generate", "score", "notes", "ask",
     }  # fmt: skip
     assert all(1 <= seconds <= verbs.MOST_S for _, seconds in card.calls) and max(card.bytes) < MOST_BYTES
     for name, wanted in at_home.items():

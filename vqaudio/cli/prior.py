@@ -1,5 +1,6 @@
-"""The commands of priors: generate, inpaint, fill, score, replay, and their evaluation."""
+"""Prior commands: generate, inpaint, fill, replay, score, evaluate."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -7,117 +8,105 @@ import tyro
 
 from vqaudio import ranges
 from vqaudio.cli.measure import JUDGES, Data, Dataset, Judges
+from vqaudio.cli.options import arg
 from vqaudio.cli.sound import AudioIn, AudioOut, Device, VqaIn, VqaOut, chosen_seed
 from vqaudio.errors import InputError
 from vqaudio.provenance import recorded_command
+from vqaudio.sampling import UNSET, Sampling
 
 Codec = Annotated[str, tyro.conf.arg(help="The codec: a name in weights/, a folder, or a Hub id.")]
 Prior = Annotated[str, tyro.conf.arg(help="masked, autoregressive, naive-bayes, or a prior's name, folder or Hub id.")]
-Labels = Annotated[tuple[str, ...], tyro.conf.arg(help="What it should be, such as digit=7 speaker=theo.", metavar="KIND=VALUE")]
-Seed = Annotated[ranges.Seed | None, tyro.conf.arg(help="Of all randomness; by default a new one, which is printed.")]
-Temperature = Annotated[
-    ranges.Temperature | None, tyro.conf.arg(help="Above 1 bolder, below 1 safer, 0 likeliest; by default the prior's.")
+Labels = Annotated[
+    tuple[str, ...], tyro.conf.arg(help="Conditioning labels, such as digit=7 speaker=theo.", metavar="KIND=VALUE")
 ]
-TopK = Annotated[ranges.TopK | None, tyro.conf.arg(help="Draw among so many of the likeliest only.")]
-TopP = Annotated[ranges.TopP | None, tyro.conf.arg(help="Draw among the likeliest that together have this probability; 1: all.")]
-Steps = Annotated[
-    ranges.Passes | None, tyro.conf.arg(help="Passes of the masked prior, or Gibbs sweeps; by default the prior's.")
-]
-Guidance = Annotated[
-    ranges.GuidanceWeight | None, tyro.conf.arg(help="How strongly the labels pull; 1 is as learned; by default the prior's.")
-]
+Seed = Annotated[ranges.Seed | None, arg(help="Random seed. Default: a new one, which is printed.")]
+Settings = Annotated[Sampling, tyro.conf.arg(name="")]  # its fields are options: --temperature, --top-k, ...
 Variations = Annotated[
-    ranges.Variations, tyro.conf.arg(help="How many: with this seed and the next ones, into OUT-1, OUT-2, ..., or one .vqa file.")
+    ranges.Variations, tyro.conf.arg(help="Number of variations, with consecutive seeds: OUT-1, OUT-2, ..., or one .vqa file.")
 ]
-Recipe = Annotated[Path | None, tyro.conf.arg(help="Also write here how this came about; `vqaudio replay` repeats it.")]
-From = Annotated[ranges.Moment, tyro.conf.arg(name="from", help="Seconds where the hole begins.")]
-To = Annotated[ranges.Moment, tyro.conf.arg(help="Seconds where it ends.")]
-Stages = Annotated[str | None, tyro.conf.arg(help="Which stages: 2- is the second and finer; 1-4,7 those named. All by default.")]
-
+Recipe = Annotated[Path | None, tyro.conf.arg(help="Also save the settings here, for `vqaudio replay`.")]
+From = Annotated[ranges.Moment, tyro.conf.arg(name="from", help="Start of the gap, in seconds.")]
+To = Annotated[ranges.Moment, tyro.conf.arg(help="End of the gap, in seconds.")]
+Stages = Annotated[str | None, arg(help="Stages, such as 1-4,7; 2- is the second and all finer ones. Default: all.")]
 
 Becomes = Annotated[
     tuple[str, ...],
-    tyro.conf.arg(help="What the hole alone is to become, where --labels says what the clip is.", metavar="KIND=VALUE"),
+    tyro.conf.arg(help="Labels for the gap alone, where they differ from the clip's.", metavar="KIND=VALUE"),
 ]
-Bands = Annotated[str | None, tyro.conf.arg(help="Which bands of each of these stages, the lowest being 1: 1-2. All by default.")]
+Bands = Annotated[str | None, arg(help="Bands within these stages, such as 1-2; 1 is the lowest. Default: all.")]
 
 
 def generate(
     target: AudioOut, labels: Labels = (),
     seconds: Annotated[
-        ranges.ClipSeconds | None, tyro.conf.arg(help="Length; by default that of a training clip with these labels.")
+        ranges.ClipSeconds | None, arg(help="Length. Default: that of a training clip with these labels.")
     ] = None,
     seed: Seed = None, variations: Variations = 1, prior: Prior = "masked", model: Codec = "fsdd-8khz",
-    temperature: Temperature = None, top_k: TopK = None, top_p: TopP = None, steps: Steps = None, guidance: Guidance = None,
-    recipe: Recipe = None, device: Device = "auto",
+    sampling: Settings = UNSET, recipe: Recipe = None, device: Device = "auto",
 ) -> None:
-    """Make a new sound from labels."""
+    """Generate a new sound from labels."""
     from vqaudio.replay import run
 
-    settings = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "steps": steps, "guidance": guidance}
     asked = {"verb": "generate", "codec": model, "prior": prior, "labels": parse_labels(labels), "seconds": seconds}
-    run({**asked, **_draws(seed, variations), "settings": settings}, None, target, recipe, device)
+    run({**asked, **_draws(seed, variations), "settings": asdict(sampling)}, None, target, recipe, device)
 
 
 def inpaint(
     source: AudioIn, target: AudioOut, start: From, to: To, stages: Stages = None, bands: Bands = None, labels: Labels = (),
     becomes: Becomes = (), seed: Seed = None, variations: Variations = 1, prior: Prior = "masked", model: Codec = "fsdd-8khz",
-    temperature: Temperature = None, top_k: TopK = None, top_p: TopP = None, steps: Steps = None, guidance: Guidance = None,
-    recipe: Recipe = None, device: Device = "auto",
+    sampling: Settings = UNSET, recipe: Recipe = None, device: Device = "auto",
 ) -> None:
-    """Write a part of a sound anew.
+    """Regenerate part of a sound.
 
-    --labels are told of the whole clip, the kept part too; --becomes of the hole only: a clarinet's note of which a part is to
-    become a flute's is --labels instrument=clarinet --becomes instrument=flute.
+    --labels describes the whole clip and --becomes the gap alone. To turn part of a clarinet note into a flute, use
+    --labels instrument=clarinet --becomes instrument=flute.
     """
     from vqaudio.cli.sound import _check_pair
+    from vqaudio.masks import parse_bands
     from vqaudio.replay import run
 
     _check_pair(source, target)
-    settings = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "steps": steps, "guidance": guidance}
     asked = {"verb": "inpaint", "codec": model, "prior": prior, "labels": parse_labels(labels)}
-    mask = [{"start_s": start, "end_s": to, "stages": stages, "bands": parse_bands(bands)}]
+    mask = [{"start_s": start, "end_s": to, "stages": stages, "bands": bands and list(parse_bands(bands))}]
     if becomes:
         mask[0]["labels"] = parse_labels(becomes)
-    run({**asked, "mask": mask, **_draws(seed, variations), "settings": settings}, source, target, recipe, device)
+    run({**asked, "mask": mask, **_draws(seed, variations), "settings": asdict(sampling)}, source, target, recipe, device)
 
 
 def fill(
     source: VqaIn, target: VqaOut,
     mask: Annotated[Path, tyro.conf.arg(help='JSON: [{"start_s": 0.1, "end_s": 0.2, "stages": "2-"}], or a matrix of 0 and 1.')],
     labels: Labels = (), seed: Seed = None, variations: Variations = 1, prior: Prior = "masked", model: Codec = "fsdd-8khz",
-    temperature: Temperature = None, top_k: TopK = None, top_p: TopP = None, steps: Steps = None, guidance: Guidance = None,
-    recipe: Recipe = None, device: Device = "auto",
+    sampling: Settings = UNSET, recipe: Recipe = None, device: Device = "auto",
 ) -> None:
-    """Write the masked cells of a .vqa file anew."""
+    """Regenerate the masked cells of a .vqa file."""
     from vqaudio.cli.sound import _check_pair
     from vqaudio.json_files import read_json
     from vqaudio.replay import run
 
     _check_pair(source, target)
-    settings = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "steps": steps, "guidance": guidance}
     asked = {"verb": "fill", "codec": model, "prior": prior, "labels": parse_labels(labels)}
     asked |= {"mask": read_json(mask), **_draws(seed, variations)}
-    run({**asked, "settings": settings}, source, target, recipe, device)
+    run({**asked, "settings": asdict(sampling)}, source, target, recipe, device)
 
 
 def replay(
     recipe: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(help="A recipe file.", metavar="RECIPE.json")],
-    target: Annotated[Path | None, tyro.conf.arg(help="Where to write; by default the recipe's own output.")] = None,
-    source: Annotated[Path | None, tyro.conf.arg(help="The input, if it is no longer where it was.")] = None,
+    target: Annotated[Path | None, arg(help="Output file. Default: the one in the recipe.")] = None,
+    source: Annotated[Path | None, tyro.conf.arg(help="Input file, if it has moved.")] = None,
     device: Device = "auto",
 ) -> None:
-    """Do again what a recipe file says: the same models, mask and seed give the same ids."""
-    from vqaudio.replay import replay as again
+    """Repeat a saved recipe: same models, mask and seed, same codes."""
+    from vqaudio.replay import replay as repeat
 
-    print(again(recipe, source, target, device))
+    print(repeat(recipe, source, target, device))
 
 
 def score(
     source: AudioIn, prior: Prior = "masked", model: Codec = "fsdd-8khz", labels: Labels = (), device: Device = "auto",
-    output: Annotated[Path | None, tyro.conf.arg(help="Also write -log2 p of every cell to this .csv file.")] = None,
+    output: Annotated[Path | None, tyro.conf.arg(help="Also write -log2 p of each cell to this .csv file.")] = None,
 ) -> None:
-    """Say how surprising a sound is to a prior: -log2 p per cell, and in all."""
+    """Print how surprising a sound is to a prior, as -log2 p per cell."""
     from vqaudio import files
     from vqaudio.cli.sound import _codec, _read
     from vqaudio.replay import load_prior
@@ -126,11 +115,12 @@ def score(
         raise InputError(f"There is no file {source}.")
     codec, chosen = _codec(model, device), load_prior(prior, model)
     chosen.check_codec(codec)
+    chosen.check_likelihood()
     codes = codec.encode(_read(source, codec))
     bits = -chosen.to(codes.ids.device).log_prob(codes, parse_labels(labels))[0].cpu() / 0.6931471805599453
-    print(f"{chosen.name} ({chosen.likelihood} likelihood): {float(bits.sum()):.1f} bits, {float(bits.mean()):.2f} a cell")
+    print(f"{chosen.name} ({chosen.likelihood} likelihood): {float(bits.sum()):.1f} bits, {float(bits.mean()):.2f} per cell")
     for j in range(len(codes.spec.stages)):
-        print(f"stage {j + 1}: {float(bits[codes.spec.rows_of(j)].mean()):.2f} bits a cell")
+        print(f"stage {j + 1}: {float(bits[codes.spec.rows_of(j)].mean()):.2f} bits per cell")
     if output:
         files.check_folder(output)
         lines = "\n".join(",".join(f"{value:.4f}" for value in row) for row in bits.tolist())
@@ -140,18 +130,18 @@ def score(
 def evaluate_prior(
     model: Prior = "masked", codec: Codec = "fsdd-8khz", dataset: Dataset = "fsdd", data: Data = None,
     split: Annotated[Literal["validation", "test"], tyro.conf.arg(help="Which part of the dataset to compare with.")] = "test",
-    clips: Annotated[ranges.Count, tyro.conf.arg(help="How many new clips to judge.")] = 1000,
-    seed: Annotated[ranges.Seed, tyro.conf.arg(help="Of all randomness.")] = 0,
-    temperature: Temperature = None, top_k: TopK = None, top_p: TopP = None, steps: Steps = None, guidance: Guidance = None,
+    clips: Annotated[ranges.Count, tyro.conf.arg(help="Number of clips to generate.")] = 1000,
+    seed: Annotated[ranges.Seed, tyro.conf.arg(help="Random seed.")] = 0,
+    sampling: Settings = UNSET,
     hole_s: Annotated[
-        ranges.Seconds | None, tyro.conf.arg(help="Seconds of the hole to fill; by default 30 % of the clip.")
+        ranges.Seconds | None, arg(help="Length of the gap to fill. Default: 30 % of the clip.")
     ] = None,
-    beside: Annotated[tuple[str, ...], tyro.conf.arg(help="Other priors of this codec, to fill the same holes.")] = (),
-    of: Annotated[ranges.Count | None, tyro.conf.arg(help="So many clips of the part, drawn at random; by default all.")] = None,
+    beside: Annotated[tuple[str, ...], tyro.conf.arg(help="Other priors of this codec, to fill the same gaps.")] = (),
+    of: Annotated[ranges.Count | None, arg(help="Use a random sample of this many clips. Default: all.")] = None,
     judges: Judges = None,
-    save: Annotated[bool, tyro.conf.arg(help="Keep the numbers beside the weights, for the model card.")] = False,
+    save: Annotated[bool, tyro.conf.arg(help="Save the figures with the weights, for the model card.")] = False,
 ) -> None:
-    """Bits per code, judged and compared new clips, memorisation, and inpainting beside plain baselines."""
+    """Score a prior: bits per code, generation, memorisation and inpainting."""
     import json
 
     from vqaudio import files, hub
@@ -159,10 +149,9 @@ def evaluate_prior(
     from vqaudio.replay import load_prior
 
     prior = load_prior(model, codec)
-    settings = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "steps": steps, "guidance": guidance}
     jury = [hub.load(name) for name in (JUDGES.get(dataset, ()) if judges is None else judges)]
     others = [load_prior(name, codec) for name in beside]
-    found = evaluate(hub.load(codec), prior, jury, dataset, data, split, clips, hole_s, others, of, seed, settings)
+    found = evaluate(hub.load(codec), prior, jury, dataset, data, split, clips, hole_s, others, of, seed, sampling)
     found["command"] = recorded_command()
     print(report(found))
     if save:
@@ -170,28 +159,17 @@ def evaluate_prior(
         files.replace_file(path, lambda temporary: temporary.write_text(json.dumps(found, indent=1) + "\n"))
 
 
-def parse_bands(text: str | None) -> list[int] | None:
-    """"1-3,5", counted from 1, as bands counted from 0: [0, 1, 2, 4]; None -> None. An open end reaches up to 64."""
-    from vqaudio.codes import parse_stages
-
-    try:
-        bands = parse_stages(text, 64, alone="stage")
-    except InputError:
-        raise InputError(f"Bands are a number such as 3, a span such as 2-, or a list such as 1-4,7; not {text!r}.") from None
-    return None if bands is None else list(bands)
-
-
 def parse_labels(pairs: tuple[str, ...]) -> dict[str, str]:
-    """("digit=7", "speaker=theo") -> {"digit": "7", "speaker": "theo"}."""
+    """Parse ("digit=7", "speaker=theo") into {"digit": "7", "speaker": "theo"}."""
     labels = {}
     for pair in pairs:
         kind, equals, value = pair.partition("=")
         if not equals or not kind or not value:
-            raise InputError(f"Labels are written KIND=VALUE, such as digit=7; not {pair!r}.")
+            raise InputError(f"{pair!r} is not a label. Write KIND=VALUE, such as digit=7.")
         labels[kind] = value
     return labels
 
 
 def _draws(seed: int | None, variations: int) -> dict:
-    """What a recipe says of how often it draws, and from which seed on."""
+    """The recipe fields for the seed and the number of variations."""
     return {"seed": chosen_seed(seed)} | ({"variations": variations} if variations != 1 else {})

@@ -126,6 +126,7 @@ def serves(request_type: type[Message], quick: bool = False, light: bool = False
                 return refusal("Something went wrong in the app. The clip is unharmed; the fault was logged.")
 
         del server_function.__wrapped__  # Gradio would read the signature of f
+        server_function.handle = f  # without checks, for other handlers
         server_function.quick = quick or light
         return server_function
 

@@ -146,7 +146,7 @@ def side(request: SideRequest) -> dict:
 def _ranks(bench: Workbench, spec) -> str:
     """Each row's colours: for every codeword its position on the scale, row after row."""
     ranks = colours.colour_ranks(bench.codec)
-    return wire.integers(torch.cat([torch.tensor(ranks[j]) for j, stage in enumerate(spec.stages) for _ in range(stage.rows)]))
+    return wire.integers(torch.cat([torch.tensor(ranks[j]) for j in spec.stage_of_row]))
 
 
 @wire.serves(wire.Request)
