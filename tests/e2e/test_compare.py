@@ -111,6 +111,7 @@ def test_it_opens_with_one_model_at_three_stages_and_at_all(pages, example_clips
 
 def test_levels_are_matched_and_a_switch_turns_that_off(pages, example_clips):
     page = pages(example_clips[0])
+    page.locator(".cp-loop").check()  # the clip may end before the switch is pressed
     choose(page, "b", "small", 4)
     original, _ = soundfile.read(example_clips[0])
     levels = [decibels(one["rms"]) for one in played(page)]
@@ -145,8 +146,10 @@ def test_the_spectrograms_share_one_time_axis(pages, example_clips, width):
     assert page.locator(".cp-axis span").first.inner_text() == "0 s"
 
 
-def test_compare_and_the_code_map_never_play_at_once(pages, example_clips):
-    page = pages(example_clips[0])
+def test_compare_and_the_code_map_never_play_at_once(pages, tmp_path):
+    tone = 0.2 * np.sin(np.arange(9 * 16000) / 10)  # long enough to go on playing while the test looks at it
+    soundfile.write(tmp_path / "tone.wav", tone, 16000)
+    page = pages(tmp_path / "tone.wav")
     page.locator(".cp-loop").check()
     page.locator(".cp-play").click()
     page.wait_for_selector("#compare .cm-playing")

@@ -40,16 +40,15 @@ class Frame:
     Args:
         width, height: in units of the SVG.
         top: of the y axis.
-        unit: follows the numbers on the y axis.
         title: above the chart.
         below: under the x axis.
     """
 
     LEFT, RIGHT, TOP, BOTTOM = 48, 8, 22, 32
 
-    def __init__(self, width: int, height: int, top: float, unit: str, title: str, below: str):
+    def __init__(self, width: int, height: int, top: float, title: str, below: str):
         self.width, self.height, self.top = width, height, top or 1.0
-        self.unit, self.title, self.below = unit, title, below
+        self.title, self.below = title, below
 
     def y(self, value: float) -> float:
         inside = self.height - self.TOP - self.BOTTOM
@@ -65,7 +64,7 @@ class Frame:
         for i in range(int(self.top / step + 1e-9) + 1):
             value, y = i * step, self.y(i * step)
             parts.append(f'<line class="axis" x1="{self.LEFT}" x2="{self.width - self.RIGHT}" y1="{y}" y2="{y}"/>')
-            parts.append(f'<text x="{self.LEFT - 5}" y="{y + 4}" text-anchor="end">{value:.10g}{self.unit}</text>')
+            parts.append(f'<text x="{self.LEFT - 5}" y="{y + 4}" text-anchor="end">{value:.10g}</text>')
         middle = self.x(0.5)
         parts.append(f'<text x="{middle}" y="{self.height - 3}" text-anchor="middle">{escape(self.below)}</text>')
         return "".join(parts)
