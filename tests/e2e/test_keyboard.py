@@ -3,7 +3,6 @@
 # ruff: noqa: F811  (fixtures are imported, and named as arguments)
 import io
 import os
-import re
 import zipfile
 from pathlib import Path
 
@@ -15,7 +14,6 @@ from noting import app, toys  # noqa: F401
 
 ARTIFACTS = Path(os.environ.get("VQAUDIO_ARTIFACTS", Path(__file__).resolve().parents[2] / "artifacts"))
 STATUS = ".kb-status"
-INSTRUMENT = re.compile("^(Play|Instrument)$")
 PHONE = {"width": 390, "has_touch": True, "is_mobile": True}
 # Web MIDI with one keyboard, which the test plays and unplugs.
 MIDI = """
