@@ -168,7 +168,7 @@ def test_a_level_is_that_of_the_region(bench):
     before = cell_edits.level_in(bench, mask)
     whole = bench.sound((0, 1)).square().mean()
     answer = cell_edits.erase({"token": token, "rectangles": area})
-    assert answer["ok"] and "Erased 20 cells: there the sound is" in answer["told"] and "dB softer" in answer["told"]
+    assert answer["ok"] and "Erased 20 cells: there the sound is" in answer["summary"] and "dB softer" in answer["summary"]
     assert before - cell_edits.level_in(bench, mask) > 20
     assert bench.sound((0, 1)).square().mean() > 0.8 * whole
     handlers.store.drop(token)

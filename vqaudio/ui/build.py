@@ -1,4 +1,4 @@
-"""The page's frame: header, model picker, tabs and footer. Handlers are glue: they call the package and return its answers."""
+"""The page's frame: header, model picker, tabs and footer."""
 
 import threading
 from html import escape
@@ -22,7 +22,6 @@ TITLE = """<div class="vq-title"><h1>vqaudio</h1><p>Your voice as numbers.</p></
 MENU = """<details class="vq-menu"><summary aria-label="Menu">&#8943;</summary><nav>
 <a href="?tour=1">Show the tour</a>
 <a href="?view=api">Use it from a program</a>
-<a href="https://github.com/" hidden></a>
 <dl><dt>Space</dt><dd>play or pause</dd><dt>Arrows</dt><dd>move over the codes; with Shift, select</dd>
 <dt>Enter</dt><dd>AI fill the selection, or open the cell</dd><dt>Esc</dt><dd>clear the selection</dd>
 <dt>Ctrl-C, V, Z, Y</dt><dd>copy, paste, undo, redo</dd></dl></nav></details>"""
@@ -54,7 +53,7 @@ def start(request: gr.Request) -> str | None:
 
 
 def follow(event: gr.EventData):
-    """The page has opened a clip: its model, for the picker, and its recording, for Compare."""
+    """Return the open clip's model, for the picker, and its recording, for Compare."""
     with reading.plain_errors():
         sent = event._data if isinstance(event._data, dict) else {}
         bench = handlers.store.get(str(sent.get("token")))
@@ -63,7 +62,7 @@ def follow(event: gr.EventData):
 
 
 def open_note(event: gr.EventData):
-    """A note that was played: show it as a clip in the Studio. Returns the code map's value and the tab to show."""
+    """Show a note as a clip: the code map's value, and the Studio's tab."""
     with reading.plain_errors():
         _, sentences, token, _ = note_as_clip(event)
         return opening.describe_note(token, sentences), gr.Tabs(selected="studio")

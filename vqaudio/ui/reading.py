@@ -1,4 +1,4 @@
-"""Files that people hand in: sounds and .vqa files, with one plain sentence where they cannot be used."""
+"""Uploaded files: sounds and .vqa files."""
 
 import logging
 from contextlib import contextmanager
@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 
 def sound(path: str | None, codec: Codec, trim: bool = False) -> tuple[Tensor, InputReport]:
-    """An uploaded sound as [1, N] at the codec's rate, and what it was like. Raises InputError."""
+    """Read an uploaded sound as [1, N] at the codec's rate, with a report on it."""
     if not path:
         raise InputError("There is no sound yet: record or upload one.")
     _check_size(path)
@@ -36,7 +36,11 @@ def sound(path: str | None, codec: Codec, trim: bool = False) -> tuple[Tensor, I
 
 
 def uploaded(path: str) -> Path:
-    """The path of a file that a page has uploaded. Raises InputError for any other path on the server."""
+    """Check the path of an uploaded file.
+
+    Raises:
+        InputError: it is any other path on the server.
+    """
     if not is_in_or_equal(path, get_upload_folder()) or not Path(path).is_file():
         raise InputError(NOT_UPLOADED)
     return Path(path)
@@ -76,7 +80,7 @@ def _check_size(path: str) -> None:
 
 @contextmanager
 def plain_errors():
-    """InputError -> the sentence to the person; anything else -> a sentence to the person, the traceback to the log."""
+    """Turn any error into a sentence for the person; tracebacks go to the log."""
     try:
         yield
     except InputError as error:
@@ -99,9 +103,9 @@ class UploadedFile(FileData):
 
 
 def only_uploads(component):
-    """Make a file component refuse what is no upload with a sentence: a path on the server is not read.
+    """Make a file component refuse paths on the server.
 
-    Gradio takes a subclass of gr.Audio for a custom component with files of its own, so this changes the instance.
+    Gradio takes a subclass of gr.Audio for a custom component with separate files, so this changes the instance.
     """
     usual = component.preprocess
 

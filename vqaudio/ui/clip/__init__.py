@@ -1,1 +1,1 @@
-"""An open clip: the state of one session, its jobs, and the functions that the page calls."""
+"""An open clip: its state, its jobs, and the functions that the page calls."""

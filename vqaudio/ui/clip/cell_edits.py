@@ -1,4 +1,7 @@
-"""What the page may do to the selected cells without a prior: erase, randomise, blur. Each is one change, to be undone."""
+"""Edits of the selected cells without a prior: erase, randomise, blur.
+
+Each is one change, which can be undone.
+"""
 
 from typing import Annotated
 
@@ -9,7 +12,7 @@ from torch import Tensor
 from vqaudio import edits
 from vqaudio.ui import verbs, wire
 from vqaudio.ui.clip import pictures
-from vqaudio.ui.clip.handlers import store, written
+from vqaudio.ui.clip.handlers import edited_clip, store
 from vqaudio.ui.clip.selection import Rectangles, mask_of
 from vqaudio.ui.clip.workbench import Workbench
 
@@ -25,37 +28,37 @@ class BlurRequest(TouchRequest):
 
 @wire.serves(TouchRequest)
 def erase(request: TouchRequest) -> dict:
-    """Put there what the codec gives for silence, and say how much softer the sound became."""
+    """Write the codes of silence, and report how much softer the sound became."""
     bench = store.get(request.token)
     mask = mask_of(bench.codes, request.rectangles)
     before = level_in(bench, mask)
     bench.write(verbs.erase(bench.codec, bench.codes, mask).ids[0])
     softer = before - level_in(bench, mask)
     change = f"{abs(softer):.1f} dB {'softer' if softer >= 0 else 'louder'}"
-    return {"summary": f"Erased {_cells(mask)}: there the sound is {change}.", **written(bench)}
+    return {"summary": f"Erased {_cells(mask)}: there the sound is {change}.", **edited_clip(bench)}
 
 
 @wire.serves(TouchRequest)
 def randomise(request: TouchRequest) -> dict:
-    """Put any codewords there."""
+    """Write random codewords."""
     bench = store.get(request.token)
     mask = mask_of(bench.codes, request.rectangles)
     bench.write(edits.randomise(bench.codes, mask).ids[0])
-    return {"summary": f"Put random codes into {_cells(mask)}.", **written(bench)}
+    return {"summary": f"Put random codes into {_cells(mask)}.", **edited_clip(bench)}
 
 
 @wire.serves(BlurRequest)
 def blur(request: BlurRequest) -> dict:
-    """Redraw cells from their neighbours."""
+    """Resample cells from their neighbours."""
     bench = store.get(request.token)
     mask = mask_of(bench.codes, request.rectangles)
     before = bench.ids
     bench.write(verbs.blur(bench.codes, mask, request.radius, request.strength).ids[0])
-    return {"summary": f"Blurred {_cells(mask)}; {int((bench.ids != before).sum()):,} of them changed.", **written(bench)}
+    return {"summary": f"Blurred {_cells(mask)}; {int((bench.ids != before).sum()):,} of them changed.", **edited_clip(bench)}
 
 
 def level_in(bench: Workbench, mask: Tensor) -> float:
-    """The power of all stages' sound where the mask's cells [1, K, T] lie in time and frequency, in dB."""
+    """The power of the sound in the time and frequency of a mask [1, K, T], in dB."""
     rate, sound = bench.codec.sample_rate, bench.sound(tuple(range(bench.n_stages)))
     picture = pictures.spectrogram_db(sound, rate)
     inside = pixels_of(bench, mask, picture.shape)
@@ -63,7 +66,7 @@ def level_in(bench: Workbench, mask: Tensor) -> float:
 
 
 def pixels_of(bench: Workbench, mask: Tensor, shape: tuple[int, int]) -> Tensor:
-    """Where the mask's cells [1, K, T] lie in a spectrogram of the clip: bool [bins, frames]."""
+    """A mask [1, K, T] on a spectrogram of the clip: bool [bins, frames]."""
     spec, (bins, frames) = bench.codes.spec, shape
     seconds = torch.arange(frames) / max(1, frames - 1) * bench.n_samples / bench.codec.sample_rate
     columns = (seconds * spec.frame_rate).long().clamp(max=mask.shape[-1] - 1)

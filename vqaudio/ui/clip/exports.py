@@ -1,4 +1,4 @@
-"""Files that a person takes home."""
+"""Downloads: the sound, the figure, and the codes."""
 
 import io
 import json
@@ -17,9 +17,9 @@ TYPES = {"wav": "audio/wav", "png": "image/png", "vqa": "application/octet-strea
 
 
 def make(bench: Workbench, kind: str, stages: tuple[int, ...]) -> tuple[str, str, bytes]:
-    """A download of one kind (wav, png, vqa, json): its name, its media type and its bytes.
+    """Make a download (wav, png, vqa, json): its name, media type and bytes.
 
-    The WAV and the figure hold the stages given; the .vqa and the JSON hold all of them, with the changes made by hand.
+    The WAV and the figure hold these stages; the .vqa and the JSON hold all stages, with all edits.
     """
     stem = re.sub(r"[^A-Za-z0-9_-]+", "-", bench.title).strip("-")[:60] or "clip"
     if kind in ("wav", "png"):

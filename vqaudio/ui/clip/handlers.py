@@ -1,4 +1,4 @@
-"""What the page may ask of the clip whose token it holds. Each takes one JSON object and gives one back (see `wire`)."""
+"""Server functions for one clip: one JSON object in, one out (see `wire`)."""
 
 from typing import Literal
 
@@ -13,12 +13,12 @@ from vqaudio.ui.clip.store import Store
 from vqaudio.ui.clip.workbench import Workbench
 
 RUNNERS_UP = 8
-LONG_S = 10.0  # of a longer clip, the page fetches only the sounds that are to be heard
+LONG_S = 10.0  # of a longer clip, the page fetches only the sounds that it plays
 store = Store()
 
 
 def describe(token: str, bench: Workbench) -> dict:
-    """All that the page draws before anything is decoded."""
+    """Everything that the page draws before anything is decoded."""
     spec = bench.codes.spec
     return {
         "token": token,
@@ -39,7 +39,7 @@ def describe(token: str, bench: Workbench) -> dict:
         "colour_ranks": colours.colour_ranks(bench.codec)[: len(spec.stages)],
         "train_counts": facts.train_counts(bench.codec),
         "long": is_long(bench),
-        "original": None if bench.original is None else heard(bench, bench.original, with_sound=not is_long(bench)),
+        "original": None if bench.original is None else sound_fields(bench, bench.original, with_sound=not is_long(bench)),
         "example": bench.origin.example,
         "generated": bench.origin.generated,
         "report": bench.report,
@@ -54,7 +54,7 @@ def is_long(bench: Workbench) -> bool:
     return bench.n_samples > LONG_S * bench.codec.sample_rate
 
 
-def heard(bench: Workbench, sound: torch.Tensor, loudest: bool = False, with_sound: bool = True) -> dict:
+def sound_fields(bench: Workbench, sound: torch.Tensor, loudest: bool = False, with_sound: bool = True) -> dict:
     """A sound with its picture and level; a long sound may follow later."""
     whole = {"picture": wire.picture(bench.picture(sound)), "level_db": pictures.level_db(sound)}
     return whole | {"sound": wire.sound(sound, loudest)} if with_sound else whole
@@ -66,9 +66,9 @@ class DecodeRequest(wire.StagesRequest):
 
 @wire.serves(DecodeRequest)
 def decode(request: DecodeRequest) -> dict:
-    """What some stages decode to: its level and quality; for the first n stages also the level of what stage n adds.
+    """Decode some stages: level, quality, and for the first n also what stage n adds.
 
-    The sounds and pictures of both come where they are wanted.
+    The sounds and pictures of both are included on request.
     """
     bench = store.get(request.token)
     stages = tuple(sorted(set(request.stages)))
@@ -83,9 +83,9 @@ def decode(request: DecodeRequest) -> dict:
         "added": None if added is None else {"level_db": pictures.level_db(added)},
     }
     if "sound" in request.want:
-        answer |= heard(bench, sound)
+        answer |= sound_fields(bench, sound)
     if "added" in request.want and added is not None:
-        answer["added"] = heard(bench, added, loudest=True)
+        answer["added"] = sound_fields(bench, added, loudest=True)
     return answer
 
 
@@ -100,7 +100,7 @@ def original(request: wire.Request) -> dict:
 
 @wire.serves(wire.CellRequest, quick=True)
 def inspect(request: wire.CellRequest) -> dict:
-    """A cell's codeword, the codewords that were nearly chosen, and training clips in which it fires."""
+    """A cell's codeword, the nearest others, and training clips in which it fires."""
     bench = store.get(request.token)
     index = bench.check_cell(request.row, request.column)
     near = bench.nearest(request.row, request.column)
@@ -134,21 +134,21 @@ def swap(request: wire.SwapRequest) -> dict:
     """Put a codeword into a cell."""
     bench = store.get(request.token)
     bench.swap(request.row, request.column, request.index)
-    return written(bench, request.row, request.column)
+    return edited_clip(bench, request.row, request.column)
 
 
 @wire.serves(wire.Request, quick=True)
 def undo(request: wire.Request) -> dict:
-    """Take the last change back."""
+    """Undo the last change."""
     bench = store.get(request.token)
-    return written(bench, *(bench.undo() or ()))
+    return edited_clip(bench, *(bench.undo() or ()))
 
 
 @wire.serves(wire.Request, quick=True)
 def redo(request: wire.Request) -> dict:
-    """Make again what was taken back last."""
+    """Redo the change that was undone last."""
     bench = store.get(request.token)
-    return written(bench, *(bench.redo() or ()))
+    return edited_clip(bench, *(bench.redo() or ()))
 
 
 @wire.serves(wire.PutRequest)
@@ -156,11 +156,11 @@ def put(request: wire.PutRequest) -> dict:
     """Write many cells as one change: a block that was copied."""
     bench = store.get(request.token)
     bench.put(request.cells)
-    return written(bench)
+    return edited_clip(bench)
 
 
-def written(bench: Workbench, row: int | None = None, column: int | None = None) -> dict:
-    """The clip after a change; the row and column of one cell of it, where there was one."""
+def edited_clip(bench: Workbench, row: int | None = None, column: int | None = None) -> dict:
+    """The clip after a change; with the row and column of one changed cell."""
     cell = {} if row is None else {"row": row, "column": column, "index": int(bench.ids[row, column])}
     return {"version": bench.version, "edits": bench.n_edits, "redo": bench.n_redo, "ids": wire.integers(bench.ids), **cell}
 
@@ -175,7 +175,7 @@ def example(request: wire.ExampleRequest) -> dict:
 
 @wire.serves(wire.ExportRequest)
 def export(request: wire.ExportRequest) -> dict:
-    """A file to keep: the WAV of some stages, the figure, the codes as .vqa, or the ids as JSON."""
+    """Make a download: WAV, figure, .vqa or JSON."""
     bench = store.get(request.token)
     name, kind, data = exports.make(bench, request.kind, tuple(sorted(set(request.stages))))
     return {"name": name, "type": kind, "data": wire.text(data)}

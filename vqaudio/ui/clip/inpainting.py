@@ -1,4 +1,4 @@
-"""What the page may ask of the priors. Each takes one JSON object and gives one back (see `wire`)."""
+"""Server functions for the priors: one JSON object in, one out (see `wire`)."""
 
 import math
 import time
@@ -12,7 +12,7 @@ from vqaudio.errors import InputError
 from vqaudio.pitches import word
 from vqaudio.ui import models, reading, verbs, wire
 from vqaudio.ui.clip import jobs, sampling
-from vqaudio.ui.clip.handlers import describe, heard, store, written
+from vqaudio.ui.clip.handlers import describe, edited_clip, sound_fields, store
 from vqaudio.ui.clip.sampling import Settings
 from vqaudio.ui.clip.selection import Rectangles, mask_of
 from vqaudio.ui.clip.workbench import Origin, Workbench
@@ -87,7 +87,7 @@ def priors(request: PriorsRequest) -> dict:
 
 @wire.serves(FillRequest)
 def fill(request: FillRequest) -> dict:
-    """Start four variations of the selected cells; `progress` shows them while they are drawn."""
+    """Start four variations of the selected cells; `progress` follows them."""
     bench = store.get(request.token)
     prior = models.prior(request.prior, bench.codec)
     settings = sampling.for_prior(prior, request.settings)
@@ -104,7 +104,7 @@ def fill(request: FillRequest) -> dict:
 
 @wire.serves(NewClipRequest)
 def new_clip(request: NewClipRequest) -> dict:
-    """Start four new clips with the labels given, each on a workbench of its own, which is opened before it is filled."""
+    """Start four new clips with these labels; each is opened before it is sampled."""
     prior, codec = models.prior_and_codec(request.prior)
     settings = sampling.for_prior(prior, request.settings)
     first = _seed(settings)
@@ -124,7 +124,7 @@ def new_clip(request: NewClipRequest) -> dict:
 
 
 def _seed(settings: Settings) -> int:
-    """The first of the seeds, drawn where none is given."""
+    """The first of the seeds; random by default."""
     return sampling.new_seed() if settings.seed is None else settings.seed
 
 
@@ -139,7 +139,7 @@ class Made:
     def n_bytes(self) -> int:
         return self.variation.n_bytes
 
-    def told(self) -> dict:
+    def to_json(self) -> dict:
         v = self.variation
         return {
             "seed": v.seed, "ids": wire.integers(v.ids), "kept": v.kept, "changed": v.changed, "steps": len(v.steps),
@@ -149,7 +149,7 @@ class Made:
 
 @dataclass(frozen=True)
 class Surprise:
-    """How surprised a prior is by each cell of one version of a clip's indices: bits [K, T]."""
+    """How surprising each cell of a clip is to a prior: bits [K, T]."""
 
     bits: torch.Tensor
     version: str
@@ -159,7 +159,7 @@ class Surprise:
     def n_bytes(self) -> int:
         return 4 * self.bits.numel()
 
-    def told(self) -> dict:
+    def to_json(self) -> dict:
         hundredths = (self.bits * 100).round().clamp(0, 2**16 - 1).int()
         return {
             "version": self.version, "bits": wire.integers(hundredths), "total": float(self.bits.sum()), "exact": self.exact
@@ -168,7 +168,7 @@ class Surprise:
 
 @wire.serves(ProgressRequest, light=True)
 def progress(request: ProgressRequest) -> dict:
-    """A job's place in the line, the seconds left, what the page has not seen, and the cells after the latest step."""
+    """A job's place in the queue, seconds left, new results, and latest cells."""
     job = jobs.store.get(request.job)
     job.asked_at = time.monotonic()
     state, (step, now) = job.state, job.now
@@ -176,7 +176,7 @@ def progress(request: ProgressRequest) -> dict:
     unseen = now if step != request.step else ()
     return {
         "state": state, "share": job.share, "waiting": job.place, "left_s": job.seconds_left, "error_text": job.error,
-        "opened": opened, "results": [result.told() for result in fresh], "step": step,
+        "opened": opened, "results": [result.to_json() for result in fresh], "step": step,
         "now": [wire.integers(torch.where(ids < 0, UNDECIDED, ids)) for ids in unseen],
         "spent": None if state in ("waiting", "running") else job.spent,
     }  # fmt: skip
@@ -191,7 +191,9 @@ def cancel(request: JobRequest) -> dict:
 
 @wire.serves(StepRequest)
 def step(request: StepRequest) -> dict:
-    """A variation, or where it stood after one of its steps (step -1: the result), with its sound.
+    """A variation, or its state after one sampling step, with its sound.
+
+    Step -1 is the result.
 
     Its spectrogram has the clip's scale of greys, so that the two can be compared.
     """
@@ -201,7 +203,7 @@ def step(request: StepRequest) -> dict:
     bench.top_db = clip.top_db
     return {
         "ids": wire.integers(torch.where(undecided, UNDECIDED, codes.ids[0])), "undecided": int(undecided.sum()),
-        **heard(bench, bench.sound(tuple(range(bench.n_stages)))),
+        **sound_fields(bench, bench.sound(tuple(range(bench.n_stages)))),
     }
 
 
@@ -212,12 +214,15 @@ def use(request: UseRequest) -> dict:
     if variation.ids.shape != bench.ids.shape:
         raise InputError("These variations belong to another clip: fill again.")
     bench.write(variation.ids, variation.mask)
-    return written(bench)
+    return edited_clip(bench)
 
 
 @wire.serves(ScoreRequest)
 def score(request: ScoreRequest) -> dict:
-    """Start scoring: how surprised a prior is by each cell, -log2 of its probability; `progress` gives hundredths of a bit."""
+    """Start to score each cell under a prior: -log2 of its probability.
+
+    `progress` gives hundredths of a bit.
+    """
     bench = store.get(request.token)
     prior = models.prior(request.prior, bench.codec)
     labels = sampling.known_labels(prior, request.labels)

@@ -1,4 +1,4 @@
-"""Sampling in the background: the page starts a job, asks for its progress, and may cancel it.
+"""Sampling in the background: the page starts a job, polls it, and may cancel it.
 
 Polling, not Gradio's queue: a question takes some milliseconds instead of some hundred, and cancelling needs no event of
 its own. Jobs run in the pool `pools.sampling`, which serves sessions in turn: one running and one waiting job each.
@@ -31,14 +31,14 @@ class Job:
     Args:
         work: called in a thread with the job; it calls `step` as it goes and `add` for each result.
         total: how many results are to come.
-        kind: what it has in common with jobs that take about as long, such as the verb and the prior.
+        kind: shared by jobs that take about as long, such as the verb and the prior.
 
     Attributes:
         state: waiting, running, done, cancelled or failed.
         share: of the work that is done, 0 to 1.
-        results: those that are there, each with `n_bytes` and `told()`, what the page is told of it.
-        opened: what the page is told of each result before anything of it is there.
-        spent: what it took, as the page is told; None until it has ended.
+        results: the finished ones, each with `n_bytes` and `to_json()`, its answer to the page.
+        opened: the answer to the page on each result before it is sampled.
+        spent: the time and energy that it took, for the page; None until it has ended.
         asked_at: when the page last asked for the progress, on the clock `time.monotonic`.
         now: the number of steps made so far, and the indices [K, T] of each result at work after the last step; -1 is not
             decided yet.
@@ -70,18 +70,26 @@ class Job:
 
     @property
     def seconds_left(self) -> float | None:
-        """An estimate of when it will be done; None where nothing like it was measured yet."""
+        """The estimated time left; None until a job of its kind was measured."""
         return pools.sampling.seconds_left(self.task) if self.task and self.busy else None
 
     def step(self, done: int, total: int, ids: list[Tensor]) -> None:
-        """Report progress on the results to come, which are made together. Raises Cancelled if the job was cancelled."""
+        """Report progress on the results that are sampled together.
+
+        Raises:
+            Cancelled: the job was cancelled.
+        """
         self.check()
         made = len(self.results)
         self.share = (made + (self.total - made) * done / max(1, total)) / self.total
         self.now = (self.now[0] + 1, ids)
 
     def check(self) -> None:
-        """Raises Cancelled if the job was cancelled, or the page that asked for it was closed."""
+        """Stop here if nobody wants the job any more.
+
+        Raises:
+            Cancelled: it was cancelled, or its page was closed.
+        """
         if self._stop.is_set() or time.monotonic() - self.asked_at > FORGOTTEN_S:
             raise Cancelled
 
@@ -118,6 +126,13 @@ class Job:
 
 
 def start(job: Job) -> str:
-    """Put a job in its session's line; returns its token. Raises InputError as `pools.Pool.submit` does."""
+    """Queue a job for its session.
+
+    Returns:
+        Its token.
+
+    Raises:
+        InputError: as `pools.Pool.submit` does.
+    """
     job.task = pools.sampling.submit(pools.session.get(), job.run, job.kind, lambda: job.share)
     return store.put(job)

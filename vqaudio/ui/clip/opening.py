@@ -1,4 +1,4 @@
-"""Opening clips for the page: an example, an upload, a clip that it had before, or the same recording in another model."""
+"""Server functions that open clips: examples, uploads, and earlier clips."""
 
 import logging
 import threading
@@ -41,7 +41,7 @@ class ModelRequest(wire.Request):
 
 
 class Shelf:
-    """The clips that each page has opened: the last few are kept, older ones are dropped from the store."""
+    """The last clips of each page; older ones are dropped from the store."""
 
     def __init__(self, per_page: int = CLIPS_PER_PAGE):
         self._per_page, self._lock = per_page, threading.Lock()
@@ -74,7 +74,7 @@ def list_examples(request: wire.Message) -> dict:
 
 @wire.serves(ExampleRequest)
 def open_example(request: ExampleRequest) -> dict:
-    """Open an example of a model; the first one where none is named, or where the name is unknown."""
+    """Open an example of a model; its first one if the name is empty or unknown."""
     model = request.model if request.model in models.names() else next(iter(models.names()), "")
     found = examples.of_model(model)
     if not found:
@@ -102,7 +102,7 @@ def reopen(request: wire.Request) -> dict:
 
 @wire.serves(ModelRequest)
 def switch_model(request: ModelRequest) -> dict:
-    """Encode the same recording with another model; an example of that model where the clip has no recording."""
+    """Encode the recording with another model; without one, open an example."""
     bench = store.get(request.token)
     if bench.original is None:
         return open_example.handle(ExampleRequest(model=request.model))
@@ -187,7 +187,7 @@ def _encoded_example(codec: Codec, name: str) -> Workbench:
 
 
 def warm() -> None:
-    """Encode and decode the first example of the first model, so that the first visitor need not wait."""
+    """Encode and decode the first example, so that the first visitor need not wait."""
     try:
         for model in models.names()[:1]:
             for name in [*examples.of_model(model)][:1]:

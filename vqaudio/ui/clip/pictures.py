@@ -10,9 +10,10 @@ MAX_FRAMES = 1500
 
 
 def spectrogram_db(sound: Tensor, sample_rate: int) -> Tensor:
-    """Sound [N] -> dB [bins, frames]: windows of about 32 ms, 5 ms apart or more, at most about 1,500 of them.
+    """The spectrogram of a sound [N], dB [bins, frames].
 
-    A sine at full scale is at 0 dB. Row 0 is 0 Hz; frame i is centred at i / (frames - 1) of the clip.
+    Windows are about 32 ms long and at least 5 ms apart; there are at most about 1,500. A sine at full scale is at 0 dB. Row
+    0 is 0 Hz; frame i is centred at i / (frames - 1) of the clip.
     """
     n_fft = 2 ** round(math.log2(0.032 * sample_rate))
     hop = max(sample_rate // 200, math.ceil(len(sound) / MAX_FRAMES))
@@ -30,6 +31,6 @@ def shades(decibel: Tensor, top_db: float) -> Tensor:
 
 
 def level_db(sound: Tensor) -> float | None:
-    """The root mean square of sound [N] in dB re full scale; None for silence (under -120 dB)."""
+    """The root mean square of a sound [N], dBFS; None for silence (under -120 dB)."""
     power = float(sound.double().square().mean())
     return 10 * math.log10(power) if power > 1e-12 else None

@@ -1,4 +1,4 @@
-"""How a person wants a prior to sample: the settings, checked, and what they make of a clip."""
+"""Sampling from a prior with a person's settings."""
 
 import secrets
 from dataclasses import asdict, dataclass, field
@@ -76,7 +76,7 @@ class Variation:
 
     @property
     def kept(self) -> tuple[int, int]:
-        """How many cells outside the mask are as they were, and how many there are: measured, not promised."""
+        """The number of unchanged cells outside the mask, and of all cells there."""
         same = (self.ids == self.before)[~self.mask]
         return int(same.sum()), same.numel()
 
@@ -87,7 +87,7 @@ class Variation:
         return int(differ.sum()), differ.numel()
 
     def after(self, step: int) -> Tensor:
-        """The indices [K, T] after one of the steps kept; -1 is the result, and so is any step of a prior without steps."""
+        """The indices [K, T] after a step; -1 is the result."""
         if step < 0 or not self.steps:
             return self.ids
         ids = self.ids.clone()
@@ -100,12 +100,16 @@ def new_seed() -> int:
 
 
 def for_prior(prior, settings: Settings) -> Settings:
-    """The settings with the labels as `prior` spells them. Raises InputError as `known_labels` does."""
+    """The settings with the labels as `prior` spells them."""
     return settings.model_copy(update={"labels": known_labels(prior, settings.labels)})
 
 
 def known_labels(prior, labels: dict[str, str]) -> dict[str, str]:
-    """Labels as a prior spells them: a pitch may be a note's name or its key number. Raises InputError, with those it knows."""
+    """Labels as a prior spells them; a pitch may be a note's name or key number.
+
+    Raises:
+        InputError: lists the labels that the prior knows.
+    """
     for kind in labels:
         if kind not in prior.labels:
             raise InputError(f"{prior.name} knows no label {kind!r}; it knows {', '.join(prior.labels) or 'none'}.")
@@ -121,7 +125,7 @@ def _known_value(prior, kind: str, value: str) -> str:
 
 
 def check_length(codes: Codes) -> None:
-    """Raises InputError if a clip is too long to be made or scored while a person waits."""
+    """Refuse a clip that is too long to be sampled or scored while a person waits."""
     seconds = codes.columns / codes.spec.frame_rate
     if seconds > MAX_SECONDS + 1 / codes.spec.frame_rate:
         raise InputError(f"Here a prior takes clips of up to {MAX_SECONDS:.0f} s; this one lasts {seconds:.1f} s.")
@@ -136,7 +140,7 @@ def check_span(codes: Codes, mask: Tensor) -> None:
 
 
 def fill(prior, codes: Codes, mask: Tensor, settings: Settings, seed: int, n: int = 1, on_step=None) -> list[Variation]:
-    """Variations of a clip with this seed and the next ones, each as it would be alone.
+    """Sample variations of a clip, with this seed and the next ones.
 
     `on_step(done, total, [ids [K, T] of each])` may raise, to cancel; a cell not decided yet is -1.
     """
@@ -157,7 +161,7 @@ def blanks(prior, settings: Settings, seconds: float | None, seed: int, n: int =
 def generate(
     prior, codec: Codec, settings: Settings, seconds: float | None, seed: int, n: int = 1, on_step=None
 ) -> list[Variation]:
-    """New clips, as `vqaudio.generate` makes them with this seed and the next ones; `on_step` as for `fill`.
+    """Generate new clips, with this seed and the next ones; `on_step` as for `fill`.
 
     Without `seconds` each is as long as a training clip with these labels.
     """
@@ -168,7 +172,7 @@ def generate(
 
 
 def audible(codec: Codec, codes: Codes, ids: Tensor) -> tuple[Codes, Tensor]:
-    """Indices [K, T] on their way, made decodable, and where they are undecided [K, T].
+    """Make half-sampled indices [K, T] decodable; also return the undecided.
 
     An undecided cell (outside its codebook) plays the codeword that adds least: the shortest vector of its stage.
     """

@@ -1,4 +1,4 @@
-"""The cells that a prior is to write, as rectangles: so they travel from the page, and so a program names them."""
+"""Selected cells as rectangles, as the page and programs send them."""
 
 from typing import Annotated
 
@@ -16,7 +16,7 @@ Seconds = Annotated[float, Field(ge=0, le=3600)]
 
 
 class Rectangle(Message):
-    """Time x stages x bands. Stages and bands as people write them, from 1: "2-", "1,3", or None for all."""
+    """A range of time, stages and bands; stages and bands count from 1, as in "2-"."""
 
     start_s: Seconds
     end_s: Seconds
@@ -32,7 +32,11 @@ class Mask(Message):
 
 
 def mask_of(codes: Codes, rectangles: list[Rectangle]) -> Tensor:
-    """bool [B, K, T], True where a rectangle lies. Raises InputError: outside the clip, no such stage, or no cell at all."""
+    """The mask bool [B, K, T] of some rectangles.
+
+    Raises:
+        InputError: a rectangle is outside the clip, a stage does not exist, or no cell is selected.
+    """
     end_s = codes.columns / codes.spec.frame_rate
     for part in rectangles:
         if part.end_s > end_s + 1e-3:

@@ -1,4 +1,4 @@
-"""Decoded sounds [N], shared by all clips, so that switching a stage back on decodes nothing."""
+"""Decoded sounds [N], shared by all clips in one bounded cache."""
 
 from vqaudio.ui.clip.store import SOUND_BYTES
 from vqaudio.ui.memory import ByteCache

@@ -1,4 +1,4 @@
-"""What the people who use the app are working on, each under a name that nobody can guess.
+"""Open clips, each under a random token.
 
 Whoever holds a token may see its clip, and tokens are handed only to the page that opened the clip. Clips are forgotten
 after a while, and what was unused for longest goes first when there is too much.
@@ -52,7 +52,11 @@ class Store:
         return token
 
     def get(self, token: str):
-        """What was kept under the token. Raises InputError if there is nothing, or nothing any more."""
+        """Look a token up.
+
+        Raises:
+            InputError: nothing is kept under it, or no longer.
+        """
         with self._lock:
             self._clean()
             if token not in self._kept:

@@ -1,4 +1,4 @@
-"""One person's clip: its codes, what they decode to, and what was changed by hand."""
+"""One person's clip: its codes, their sound, and their edits."""
 
 import hashlib
 import math
@@ -25,7 +25,7 @@ MAX_UNDO_BYTES = 8 * 2**20  # of one clip: seven times all cells of a minute
 
 @dataclass(frozen=True)
 class Change:
-    """Cells that were written together: their places in the flattened [K, T], what stood there and what stands there now."""
+    """One change of cells: places in the flattened [K, T], old and new codes."""
 
     places: Tensor
     before: Tensor
@@ -94,7 +94,7 @@ class Workbench:
 
     @property
     def ids(self) -> Tensor:
-        """int [K, T]"""
+        """The indices, int [K, T]."""
         return self.codes.ids[0]
 
     @property
@@ -103,7 +103,7 @@ class Workbench:
 
     @property
     def n_bytes(self) -> int:
-        """What is kept of this clip alone; decoded sounds are in a cache that is bounded for itself."""
+        """The size of this clip; decoded sounds are counted by their cache."""
         changes = sum(change.n_bytes for change in [*self._undo, *self._redo])
         latents = 0 if self.latents is None else 4 * self.latents.numel()
         return changes + latents + 8 * self.ids.numel() + 4 * self.n_samples
@@ -124,7 +124,7 @@ class Workbench:
     # --- sound -----------------------------------------------------------------------------------------------------
 
     def sound(self, stages: tuple[int, ...]) -> Tensor:
-        """What these stages (from 0, any subset) decode to: [N]. Decoded once for each version of the indices."""
+        """Decode some stages, numbered from 0: [N]; once for each version of the indices."""
         stages = tuple(sorted(set(stages)))
         with self._lock:
             key = (self._sound_key, self.version, stages)
@@ -138,9 +138,10 @@ class Workbench:
 
     @property
     def contributions_db(self) -> list[float] | None:
-        """The energy of each stage's codewords, dB re the strongest stage; None for a codec without vectors.
+        """The energy of each stage's codewords, dB re the strongest stage.
 
-        For a generated clip, whose codes may not be known yet, it is the average over the codebook.
+        None for a codec without vectors. For a generated clip, whose codes may not be known yet, it is the average over the
+        codebook.
         """
         powers = []
         for j in range(self.n_stages):
@@ -156,7 +157,7 @@ class Workbench:
         self.codes, self.first_ids = codes, codes.ids[0]
 
     def added(self, n: int) -> Tensor:
-        """What stage n (from 1) adds: the first n stages' sound less the first n - 1 stages'; silence comes before stage 1."""
+        """The sound of the first n stages minus that of the first n - 1."""
         whole = self.sound(tuple(range(n)))
         return whole - self.sound(tuple(range(n - 1))) if n > 1 else whole
 
@@ -165,7 +166,7 @@ class Workbench:
         return sum(spec.stages[j].rows * spec.stages[j].bits for j in set(stages)) * spec.frame_rate
 
     def quality(self, stages: tuple[int, ...]) -> dict[str, float] | None:
-        """SI-SDR (dB) and mel-L1 of what these stages decode to; None without an original, or with a silent one."""
+        """SI-SDR (dB) and mel-L1 of some stages; None without an original that sounds."""
         if self.original is None or pictures.level_db(self.original) is None:
             return None
         with self._lock:
@@ -199,14 +200,15 @@ class Workbench:
 
     @property
     def knows_vectors(self) -> bool:
-        """Whether what each stage was to say is known as a vector: with an original, of a codec with one vector a column."""
+        """Whether each stage's input is known: an original, and one vector a column."""
         return self.latents is not None and getattr(self.codec, "rvq", None) is not None and self.ids.shape[0] == self.n_stages
 
     def nearest(self, row: int, column: int) -> tuple[list[int], list[float]] | None:
-        """All codewords of a cell's stage, nearest first, with their distances; None for a codec without vectors.
+        """All codewords of a cell's stage and their distances, nearest first.
 
-        Where vectors are known, the distance is to what the stages above left of the latent vector; else to the codeword that
-        the cell holds.
+        None for a codec without vectors.
+
+        Where vectors are known, the distance is to the residual of the stages above; else to the codeword in the cell.
         """
         index = self.check_cell(row, column)
         if not self.knows_vectors:
@@ -222,11 +224,15 @@ class Workbench:
         return words.tolist(), distances.tolist()
 
     def swap(self, row: int, column: int, index: int) -> None:
-        """Put a codeword into a cell. Raises InputError if there is no such cell or codeword."""
+        """Put a codeword into a cell."""
         self.put([(row, column, index)])
 
     def put(self, cells: Iterable[tuple[int, int, int]]) -> None:
-        """Write (row, column, index) cells as one change. Raises InputError, with nothing written, if one does not exist."""
+        """Write (row, column, index) cells as one change.
+
+        Raises:
+            InputError: a cell or codeword does not exist; nothing was written.
+        """
         with self._lock:
             ids, vocab = self.ids.clone(), self.codes.spec.vocab_of_row
             for row, column, index in cells:
@@ -237,7 +243,7 @@ class Workbench:
             self.write(ids)
 
     def write(self, ids: Tensor, mask: Tensor | None = None) -> None:
-        """Take these indices [K, T], where the mask is True, as one change; what is as it was is no change."""
+        """Take indices [K, T] where the mask is True, as one change."""
         with self._lock:
             ids = ids if mask is None else torch.where(mask, ids, self.ids)
             places = (ids != self.ids).flatten().nonzero()[:, 0]
@@ -251,7 +257,11 @@ class Workbench:
             self._apply(places, change.after)
 
     def undo(self) -> tuple[int, int] | None:
-        """Take the last change back; returns the row and column of its first cell, or None if there was none."""
+        """Undo the last change.
+
+        Returns:
+            The row and column of its first cell; None if there was no change.
+        """
         with self._lock:
             if not self._undo:
                 return None
@@ -260,7 +270,7 @@ class Workbench:
             return self._apply(change.places, change.before)
 
     def redo(self) -> tuple[int, int] | None:
-        """Make the change again that `undo` took back last; returns what `undo` returns."""
+        """Redo the change that was undone last; returns as `undo` does."""
         with self._lock:
             if not self._redo:
                 return None

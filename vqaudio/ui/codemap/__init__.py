@@ -1,4 +1,4 @@
-"""The code map: one component that draws codes of any shape, plays them, and lets a person edit them.
+"""The Studio: draws, plays and edits the codes of a clip.
 
 Python gives it a value (`describe`, in the clip's handlers) and a few server functions; all else happens in the page.
 """
@@ -12,7 +12,10 @@ from vqaudio.ui.shared import component_settings
 
 
 class CodeMap(gr.HTML):
-    """A code map. Emits `opened` with {token, model} for each clip, `pick_cell` with {row, column} for a chosen cell."""
+    """The Studio's component.
+
+    Emits `opened` with {token, model} for each clip, and `pick_cell` with {row, column} for a chosen cell.
+    """
 
     def __init__(self, value: dict | None = None, **settings: Any):
         super().__init__(value=value, **component_settings(Path(__file__).parent, ("pick_cell", "opened")), **settings)

@@ -19,7 +19,7 @@ export const UNDECIDED = 65535;
  * @property {import("./geometry.js").Geometry} geometry
  * @property {Uint16Array} ids rows of columns
  * @property {Uint16Array} firstIds as they were when it was opened
- * @property {?Uint16Array} preview ids shown in place of its own: a variation, or cells that are being sampled
+ * @property {?Uint16Array} preview ids shown instead: a variation, or cells that are being sampled
  * @property {number} edits that can be undone
  * @property {number} redos that can be redone
  * @property {?Clip} former the clip that Undo goes back to when there are no edits left

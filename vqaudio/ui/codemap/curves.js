@@ -27,7 +27,7 @@ export class CurvesView {
     const points = range(enabled.length).map((stage) => decoded.facts(clip, range(stage + 1)));
     const usable = points.filter((point) => point && point.quality);
     if (!usable.length) return this.node.replaceChildren(el("p", { class: "cm-help", text: NOTHING }));
-    const here = source === "decoded" ? decoded.facts(clip, stages) : null; // nothing else has a point of its own
+    const here = source === "decoded" ? decoded.facts(clip, stages) : null; // nothing else is on the curve
     const ring = here && here.quality ? here : null;
     this.node.replaceChildren(...CURVES.map((curve) => figureOf(curve, usable, ring)));
   }

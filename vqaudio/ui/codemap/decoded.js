@@ -1,5 +1,5 @@
-// What was decoded of the clips. A sound is asked for once for each version of the ids and each set of stages, and kept under
-// both, so that a late answer is never taken for another one. Of a long clip only the sounds that are to be heard are fetched;
+// Decoded sounds. A sound is asked for once for each version of the ids and each set of stages, and kept under
+// both, so that a late answer is never taken for another one. Of a long clip, only the sounds that play are fetched;
 // levels and quality come without them.
 
 import { clipSoundOf } from "./clip.js";
@@ -30,7 +30,7 @@ export class Decoded {
     return `${clip.token}/${clip.version}/${stages.join(",")}`;
   }
 
-  /** @returns {Facts|undefined} what is known of these stages, with or without samples */
+  /** @returns {Facts|undefined} the facts about these stages, with or without samples */
   facts(clip, stages) {
     return this.kept.get(this.key(clip, stages));
   }

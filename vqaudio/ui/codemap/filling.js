@@ -80,7 +80,7 @@ export class Filling {
    * @param {string} name of a server function
    * @param {object} request
    * @param {object} from what the variations are of, see variations.js
-   * @returns {Promise<boolean>} whether it was done, and its first variation is heard
+   * @returns {Promise<boolean>} whether it was done, and its first variation is shown
    */
   async run(name, request, from) {
     const { state, priors, gallery } = this;

@@ -16,7 +16,7 @@ export class Gallery {
    */
   constructor(page, state, wire, listening, editing) {
     Object.assign(this, { page, state, wire, listening, editing });
-    this.first = null; // resolves when the first variation is heard
+    this.first = null; // resolves when the first variation is shown
     this.view = new GalleryView(page, state, {
       hear: (n) => this.hearAloud(n), play: (n) => this.play(n), pin: (n) => this.pin(n), use: (n) => this.use(n),
       scrub: (n, step) => this.hear(n, step),
@@ -51,7 +51,7 @@ export class Gallery {
     state.enter(clip);
   }
 
-  /** The cells of variation n while it is sampled. Until one is heard, the map shows them too. */
+  /** The cells of variation n while it is sampled. Until one is shown, the map shows them too. */
   live(ids, n) {
     const { gallery, clip, preview } = this.state;
     this.view.drawLive(n, ids);

@@ -42,7 +42,7 @@ export class Listening {
     this.player.seek(0);
   }
 
-  /** @returns {number[]} the stages that are heard */
+  /** @returns {number[]} the stages that sound */
   get stages() {
     const { source, addedStage, enabled } = this.state;
     return source === "added" ? range(addedStage + 1) : enabledStages(enabled);
@@ -54,7 +54,7 @@ export class Listening {
     return clip.long ? [source === "added" ? "added" : "sound"] : ALL;
   }
 
-  /** @returns {import("./clip.js").ClipSound|undefined} what is to be heard, once it is here */
+  /** @returns {import("./clip.js").ClipSound|undefined} the sound to play, once it is here */
   get sound() {
     const { clip, source, preview } = this.state;
     if (source === "original") return clip.original.samples ? clip.original : undefined;
@@ -93,7 +93,7 @@ export class Listening {
     this.state.announce();
   }
 
-  /** Put the sound that is to be heard in place of the one that plays. */
+  /** Replace the sound that plays. */
   switchSound() {
     const { clip, source, preview } = this.state;
     if (!clip) return; // closed while its sound was on the way
@@ -104,7 +104,7 @@ export class Listening {
     this.player.change(sound.samples, clip.sample_rate, this.gain);
   }
 
-  /** Ask for what is to be heard. */
+  /** Fetch the sound to play. */
   request() {
     clearTimeout(this.timer);
     const { clip, source } = this.state;
@@ -174,7 +174,7 @@ export class Listening {
     this.state.announce();
   }
 
-  /** Choose what is heard. @param {"original"|"decoded"|"added"} source @param {number} [addedStage] */
+  /** Choose what plays. @param {"original"|"decoded"|"added"} source @param {number} [addedStage] */
   hear(source, addedStage) {
     this.player.wake();
     this.state.listenTo(source, addedStage);

@@ -5,7 +5,7 @@ import { Announcer } from "../shared/announcer.js";
 
 /**
  * Announced: "clip" (another one is open, or none), "ids" (the cells shown), "edited" (the clip itself), "sampled" (a new clip
- * is finished), "sound" (what is to be heard), "playing", "selection" ({aloud}), "shape", "rows" (their heights), "view",
+ * is finished), "sound" (what plays), "playing", "selection" ({aloud}), "shape", "rows" (their heights), "view",
  * "picked" (a cell, for the inspector), "gallery", "models" (the priors that are known), "colours", "job", and, after each,
  * "change".
  */
@@ -15,7 +15,7 @@ export class State extends Announcer {
     super();
     this.clip = null;
     this.enabled = []; // one flag per stage
-    this.source = "decoded"; // what is heard: original, decoded, added or variation
+    this.source = "decoded"; // what plays: original, decoded, added or variation
     this.addedStage = 0;
     this.raised = { added: false, generated: true }; // play at a set loudness, by kind of sound
     this.evenRows = false; // else a row is the lower and paler the less its stage contributes

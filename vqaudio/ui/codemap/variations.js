@@ -19,7 +19,7 @@ export class Variations {
     this.before = base && base.ids.slice();
     this.finished = []; // Variation
     this.clips = []; // of new clips
-    this.previews = new Map(); // what was heard already
+    this.previews = new Map(); // by key
     this.a = isNew && !base ? 0 : null; // the numbers that are compared; null is the clip as it is
     this.b = this.a === null ? 0 : 1;
   }

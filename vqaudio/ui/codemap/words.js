@@ -1,4 +1,4 @@
-// Sentences about what is in the map and what is heard.
+// Sentences about the map and the sound.
 
 import { enabledStages, nameStages } from "../shared/stages.js";
 import { counted, hertzRange, number } from "../shared/text.js";

@@ -101,7 +101,7 @@ class Archive:
     def n_bytes(self) -> int:
         return len(self.data)
 
-    def told(self) -> dict:
+    def to_json(self) -> dict:
         """For the page, as any result of a job."""
         return {"name": self.name, "bytes": len(self.data)}
 

@@ -1,6 +1,7 @@
-"""The clips that ship with the app: each codec's about.json names the folder that suits it ("examples").
+"""The clips that ship with the app.
 
-A folder of assets/examples holds sounds and an examples.json: {"credit": a line, "clips": {file: what is said in it}}.
+A codec's about.json names its folder of them ("examples"). A folder of assets/examples holds sounds and an examples.json:
+{"credit": a line, "clips": {file: what is said in it}}.
 """
 
 import json
@@ -32,7 +33,7 @@ class Group:
 
 
 def clips_in(folder: Path) -> Clips | None:
-    """The clips that a folder's examples.json names and that exist; None where there are none."""
+    """The existing clips that a folder's examples.json names; None if there are none."""
     try:
         listed = json.loads((folder / "examples.json").read_text())
         found = {folder / name: str(label) for name, label in listed["clips"].items() if (folder / name).is_file()}

@@ -1,4 +1,4 @@
-"""The report on a recording, as HTML. All text is escaped: anybody can choose a file's name."""
+"""The report on a recording, as HTML, with all text escaped."""
 
 import math
 from html import escape

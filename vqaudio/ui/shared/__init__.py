@@ -1,4 +1,4 @@
-"""What the components of the page share: code in this folder, and how it reaches the browser.
+"""Code that the page's components share, and how it reaches the browser.
 
 A component is a folder: its class here in Python, one .html file, .css files, and ES modules of which `main.js` exports
 `start`. There is no build step. Browsers keep modules for days, and a module imports others by their bare names, so each
