@@ -129,7 +129,7 @@ def test_a_note_becomes_a_clip_of_the_map(toy):
 def test_a_range_is_checked_before_anything_is_made(toy):
     asked = {"prior": "notes", "labels": {}, "low": 60, "high": 62}
     for changes, sentence in (
-        ({"low": 20}, "There is no note G#0 here: notes knows C2 to C6"), ({"low": 64}, "lies above the highest"),
+        ({"low": 20}, "There is no note G#0 here: notes knows C2 to C6"), ({"low": 64}, "is above the highest"),
         ({"labels": {"instrument": "kazoo"}}, "notes knows cello, flute"), ({"prior": "voices"}, "Known: notes"),
     ):  # fmt: skip
         assert sentence in keyboard.sampler(asked | changes)["error"]
@@ -168,7 +168,7 @@ def test_a_level_is_that_of_the_region(bench):
     before = cell_edits.level_in(bench, mask)
     whole = bench.sound((0, 1)).square().mean()
     answer = cell_edits.erase({"token": token, "rectangles": area})
-    assert answer["ok"] and "Erased 20 cells: there the sound is" in answer["told"] and "dB softer" in answer["told"]
+    assert answer["ok"] and "Erased 20 cells: there the sound is" in answer["summary"] and "dB softer" in answer["summary"]
     assert before - cell_edits.level_in(bench, mask) > 20
     assert bench.sound((0, 1)).square().mean() > 0.8 * whole
     handlers.store.drop(token)
