@@ -258,7 +258,7 @@ def test_the_instrument_is_a_zip_of_wavs_and_an_sfz(keyboard, toys, tmp_path):
     assert len(made(toys)) == 5, "what the instrument made, the keys play"
     page.locator(".kb-low").select_option(label="C5")
     page.locator(".kb-save").click()
-    shows(page, STATUS, "The lowest note, C5, lies above the highest, E4.")
+    shows(page, STATUS, "The lowest note, C5, is above the highest, E4.")
 
 
 def test_an_instrument_that_takes_long_can_be_cancelled(keyboard):
@@ -315,7 +315,7 @@ def test_the_endpoint_makes_an_instrument(app):
     for changes, sentence in (
         ({"low": "H4"}, "A note is written as C4"), ({"low": "C1"}, "There is no note C1 here: notes knows C2 to C6"),
         ({"labels": {"instrument": "kazoo"}}, "notes knows cello, flute"), ({"prior": "nobody"}, "Known: notes, slow"),
-        ({"low": "E4"}, "lies above the highest"), ({"seconds": 11}, "from 0.1 to 10"),
+        ({"low": "E4"}, "is above the highest"), ({"seconds": 11}, "from 0.1 to 10"),
     ):  # fmt: skip
         with pytest.raises(Exception, match=sentence):
             client.predict(**({"low": "C4", "high": "D4"} | changes), api_name="/sampler")

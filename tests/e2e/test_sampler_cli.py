@@ -54,7 +54,7 @@ def test_an_instrument_is_written(sampler, tmp_path):
 
 @pytest.mark.parametrize("arguments, says", [
     (("--from", "C1", "--to", "C3"), "There is no note C1 here: pitched knows A2 to B3."),
-    (("--from", "C3", "--to", "A2"), "The lowest note, C3, lies above the highest, A2."),
+    (("--from", "C3", "--to", "A2"), "The lowest note, C3, is above the highest, A2."),
     (("--from", "X3", "--to", "C3"), "A note is written as C4"),
     (("--from", "A2", "--to", "B2", "--labels", "instrument=kazoo"), "known are flute, oboe"),
     (("--from", "A2", "--to", "B2", "--labels", "mood=good"), "known are pitch, instrument"),

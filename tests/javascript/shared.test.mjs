@@ -4,7 +4,7 @@ import test from "node:test";
 import { colourOf } from "../../vqaudio/ui/codemap/paint.js";
 import { isLight, mix, viridis } from "../../vqaudio/ui/shared/colours.js";
 import { boostFor } from "../../vqaudio/ui/shared/player.js";
-import { describeSpent } from "../../vqaudio/ui/shared/spent.js";
+import { describeChip, describeSpent } from "../../vqaudio/ui/shared/spent.js";
 import { counted, decibel, hertzRange, jobText, number } from "../../vqaudio/ui/shared/text.js";
 import { idsOf, samplesOf, Wire } from "../../vqaudio/ui/shared/wire.js";
 import { base64, clipOfSpec, plainSpec } from "./toys.mjs";
@@ -90,4 +90,8 @@ test("a waiting job says its place and the seconds left, a running one its progr
   assert.equal(jobText({ state: "waiting", waiting: 2, left_s: 7.6 }, "1 of 4"), "Waiting: 2 before you, about 8 s left");
   assert.equal(jobText({ state: "waiting", waiting: 0 }, "1 of 4"), "Waiting: you are next");
   assert.equal(jobText({ state: "running", left_s: 0.2 }, "1 of 4"), "1 of 4, about 1 s left");
+});
+
+test("the chip counts the seconds of one core, which the energy is estimated from", () => {
+  assert.equal(describeChip({ s: 5, cpu: 1.23, joules: 4.92 }), "1.2 s of one core, about 4.9 J, estimated");
 });

@@ -129,7 +129,7 @@ def test_a_note_becomes_a_clip_of_the_map(toy):
 def test_a_range_is_checked_before_anything_is_made(toy):
     asked = {"prior": "notes", "labels": {}, "low": 60, "high": 62}
     for changes, sentence in (
-        ({"low": 20}, "There is no note G#0 here: notes knows C2 to C6"), ({"low": 64}, "lies above the highest"),
+        ({"low": 20}, "There is no note G#0 here: notes knows C2 to C6"), ({"low": 64}, "is above the highest"),
         ({"labels": {"instrument": "kazoo"}}, "notes knows cello, flute"), ({"prior": "voices"}, "Known: notes"),
     ):  # fmt: skip
         assert sentence in keyboard.sampler(asked | changes)["error"]

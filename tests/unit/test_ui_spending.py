@@ -9,7 +9,6 @@ from vqaudio.energy.record import CORE_W
 from vqaudio.ui import spending, wire
 from vqaudio.ui.clip import handlers, jobs
 from vqaudio.ui.clip.workbench import Workbench
-from vqaudio.ui.panels import report
 from vqaudio.ui.spending import Clock, Cost
 
 
@@ -64,8 +63,7 @@ def test_a_job_says_what_it_took_once_it_has_ended():
     jobs.store.drop(token)
 
 
-def test_the_report_says_estimated(monkeypatch):
-    told = report.limits("It knows <b>.", Cost(0.5, 0.25).in_words())
-    assert "0.50 s and about 1 J (estimated: 4 W" in told and "&lt;b&gt;" in told
+def test_the_estimate_says_what_it_leaves_out(monkeypatch):
+    assert Cost(0.5, 0.25).to_json("decode")["by"] == spending.MODEL
     monkeypatch.setattr(spending.verbs, "on_cpu", lambda: False)
-    assert "the GPU is not counted" in Cost(0.5, 0.25).in_words()
+    assert "the GPU is not counted" in Cost(0.5, 0.25).to_json("decode")["by"]

@@ -7,7 +7,7 @@ action alone, however many people are served at that moment. No energy counter c
 import time
 from dataclasses import dataclass
 
-from vqaudio.energy.record import CORE_W, joules_in_words, of_processor_time
+from vqaudio.energy.record import CORE_W, of_processor_time
 from vqaudio.ui import verbs
 
 MODEL = f"{CORE_W:g} W while one thread of the processor is busy"
@@ -24,10 +24,6 @@ class Cost:
     def to_json(self, verb: str) -> dict:
         """For the page: `s` on the clock, `cpu_s` of one core, and the joules that these take."""
         return {"verb": verb, "s": self.seconds, "cpu_s": self.cpu_s, "joules": of_processor_time(self.cpu_s), "by": model()}
-
-    def in_words(self) -> str:
-        """The end of a sentence: "0.31 s and about 1.1 J (estimated: ...)"."""
-        return f"{self.seconds:.2f} s and about {joules_in_words(of_processor_time(self.cpu_s))} (estimated: {model()})"
 
 
 def model() -> str:

@@ -24,11 +24,11 @@ function energyText(joules) {
 }
 
 /**
- * @param {{s: number, joules: number}} total
- * @returns {string} "1.2 s of one core, about 4.3 J, estimated"
+ * @param {{cpu: number, joules: number}} total `cpu`: seconds in which one core was busy
+ * @returns {string} "1.2 s of one core, about 4.8 J, estimated"
  */
-function describeChip({ s, joules }) {
-  return `${number(s, 1)} s of one core, about ${energyText(joules)}, estimated`;
+export function describeChip({ cpu, joules }) {
+  return `${number(cpu, 1)} s of one core, about ${energyText(joules)}, estimated`;
 }
 
 /** Adds up what actions took, for all components of the page. */
@@ -43,11 +43,15 @@ export class SpentLine {
     return document.getElementById("vq-spent");
   }
 
-  /** @param {{verb: string, s: number, joules: number, by: string}} spent `by`: how the energy was estimated */
-  add({ verb, s, joules, by }) {
+  /**
+   * @param {{verb: string, s: number, cpu_s: number, joules: number, by: string}} spent seconds on the clock and of one core;
+   *   `by`: how the energy was estimated
+   */
+  add({ verb, s, cpu_s, joules, by }) {
     const { chip } = this;
     const { dataset } = chip || this.node;
-    const total = { s: Number(dataset.s || 0) + s, joules: Number(dataset.joules || 0) + joules };
+    const sum = (name, more) => Number(dataset[name] || 0) + more;
+    const total = { s: sum("s", s), cpu: sum("cpu", cpu_s), joules: sum("joules", joules) };
     Object.assign(dataset, total);
     const text = `Last action (${ACTIONS[verb] || verb}): ${describeSpent({ s, joules })}. `
       + `This page so far: ${describeSpent(total)}. Energy is estimated: ${by}.`;
