@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[2] / "vqaudio"
 ORDER = [  # from the bottom; the rooms of one line may use each other
     {"errors", "progress"},
     {"ranges"},
-    {"files", "json_files"},
+    {"files", "json_files", "timed_labels"},
     {"containers", "mixdown", "sound_files", "audio", "codes", "pitches", "provenance"},
     {"nn"},
     {"hub", "model", "model_files", "devices"},
