@@ -11,7 +11,7 @@ ORDER = [  # from the bottom; the rooms of one line may use each other
     {"errors", "progress"},
     {"ranges"},
     {"files", "json_files", "timed_labels"},
-    {"containers", "mixdown", "sound_files", "audio", "codes", "pitches", "provenance"},
+    {"containers", "mixdown", "sound_files", "audio", "codes", "features", "pitches", "provenance"},
     {"nn"},
     {"hub", "model", "model_files", "devices"},
     {"codec", "prior", "edits", "blurring", "vqa"},
