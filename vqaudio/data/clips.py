@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from vqaudio.errors import InputError
+from vqaudio.timed_labels import TimedLabel
 
 
 @dataclass(frozen=True)
@@ -14,6 +15,7 @@ class Clip:
     audio: Tensor
     name: str
     labels: dict[str, str] = field(default_factory=dict)
+    timed_labels: tuple[TimedLabel, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -51,9 +51,17 @@ def codec(args: list[str]) -> None:
     train, validation, facts = load_data(run, settings.codec.sample_rate)
     place = Place.join(settings.loop.device)
     torch.manual_seed(settings.loop.seed)  # the same first weights in every process and at every resumption
+    settings = with_speakers(settings, train)
     model = first_weights(settings)
     task = settings.training.task(model, train, validation, settings.loop.seed, place)
     report(fit(task, settings.loop, run.folder, place, run.resume, facts), run, place)
+
+
+def with_speakers(settings, train):
+    """The recipe with the speakers of the training data, where its codec's decoder is conditioned on them and none are named."""
+    if getattr(settings.codec, "speakers", None) != ():
+        return settings
+    return replace(settings, codec=replace(settings.codec, speakers=train.labels.get("speaker", ())))
 
 
 def first_weights(settings):
