@@ -17,7 +17,7 @@ import vqaudio
 from benchmarks.measure import table, write_json
 from vqaudio import audio, devices
 from vqaudio.errors import InputError
-from vqaudio.prior import seeded
+from vqaudio.randomness import seeded
 
 ROOT = Path(__file__).resolve().parent.parent
 NO_CARD = "There is no graphics card here that PyTorch can use: only the CPU was measured, and there are no ratios."

@@ -16,7 +16,8 @@ import tyro
 from benchmarks.measure import cpu_times, table, write_json
 from vqaudio import hub
 from vqaudio.codes import Codes
-from vqaudio.prior import Prior, seeded
+from vqaudio.prior import Prior
+from vqaudio.randomness import seeded
 
 
 def main(

@@ -1,10 +1,10 @@
-"""A laboratory for vector-quantised audio: audio -> `Codes` -> audio, and what the indices mean.
+"""A laboratory for vector-quantised audio, and for models of its codes.
 
-    codec = vqaudio.load("fsdd-8khz")
-    codes = codec.encode(audio)             # audio [B, 1, N] float32 in [-1, 1] at codec.sample_rate
-    sound = codec.decode(codes.first(3))    # [B, 1, N], from three stages
-    prior = vqaudio.load("fsdd-8khz-masked")
-    sound, codes = vqaudio.generate(codec, prior, labels={"digit": "7", "speaker": "theo"})
+codec = vqaudio.load("fsdd-8khz")
+codes = codec.encode(audio)             # audio [B, 1, N] float32 in [-1, 1] at codec.sample_rate
+sound = codec.decode(codes.first(3))    # [B, 1, N], from three stages
+prior = vqaudio.load("fsdd-8khz-masked")
+sound, codes = vqaudio.generate(codec, prior, labels={"digit": "7", "speaker": "theo"})
 """
 
 import importlib
@@ -12,15 +12,16 @@ from collections.abc import Sequence
 
 __version__ = "0.1.0"
 
-# PyTorch takes seconds to import; so that `vqaudio --help` does not wait for it, names are imported when first used.
+# Names are imported when first used: PyTorch takes seconds to import, and `vqaudio --help` should not wait for it.
 _HOMES = {
     "load": "hub", "push": "hub", "Codes": "codes", "CodeSpec": "codes", "Stage": "codes", "read_vqa": "vqa",
     "write_vqa": "vqa", "InputError": "errors", "StreamingEncoder": "streaming", "StreamingDecoder": "streaming",
+    "Sampling": "sampling", "TimedLabel": "timed_labels",
 }
-_SUBMODULES = ("audio", "blurring", "codes", "codec", "errors", "hub", "prior", "streaming", "vqa")
+_SUBMODULES = ("audio", "codes", "codec", "edits", "errors", "hub", "masks", "prior", "streaming", "vqa")
 __all__ = [
-    "CodeSpec", "Codes", "InputError", "Stage", "StreamingDecoder", "StreamingEncoder", "blur", "generate", "inpaint", "load",
-    "push", "read_vqa", "reconstruct", "write_vqa",
+    "CodeSpec", "Codes", "InputError", "Sampling", "Stage", "StreamingDecoder", "StreamingEncoder", "TimedLabel", "blur",
+    "generate", "inpaint", "load", "push", "read_vqa", "reconstruct", "write_vqa",
 ]
 
 
@@ -32,19 +33,20 @@ def __getattr__(name: str):
     raise AttributeError(f"module 'vqaudio' has no attribute {name!r}")
 
 
-def reconstruct(codec, audio, stages: int | Sequence[int] | None = None):
-    """Encode and decode again.
+def reconstruct(codec, audio, stages: int | Sequence[int] | None = None, labels=None, generator=None):
+    """Encode and decode audio.
 
     Args:
         codec: from `load`.
         audio: [B, 1, N] float32 in [-1, 1] at `codec.sample_rate`, or a path to any audio file.
-        stages: how many, from the first; or which, counted from 0; None for all.
+        stages: number of stages, from the first; or a list of stages, counted from 0; None for all.
+        labels, generator: see `Codec.decode`.
 
     Returns:
-        [B, 1, N] as the codec hears it.
+        Reconstructed audio [B, 1, N].
 
     Raises:
-        InputError: the audio cannot be used, or a stage is not there.
+        InputError: the audio cannot be used, a stage does not exist, or the decoder does not know a label.
     """
     import os
 
@@ -54,19 +56,20 @@ def reconstruct(codec, audio, stages: int | Sequence[int] | None = None):
         audio = read(audio, codec.sample_rate)[None]
     codes = codec.encode(audio)
     if isinstance(stages, int):
-        return codec.decode(codes.first(stages))
-    return codec.decode(codes, None if stages is None else tuple(stages))
+        codes, stages = codes.first(stages), None
+    return codec.decode(codes, None if stages is None else tuple(stages), labels, generator)
 
 
-def generate(codec, prior, labels=None, seconds: float | None = None, generator=None, **sampling):
+def generate(codec, prior, labels=None, seconds: float | None = None, generator=None, **settings):
     """Generate new clips.
 
     Args:
         codec, prior: from `load`; the prior must belong to this codec.
         labels: e.g. {"digit": "7"}; a list of values gives as many clips. A kind that is missing is left open.
-        seconds: length; None draws it from the training clips with these labels.
-        generator: a torch.Generator, from which all randomness comes; a list of n gives n clips, each as it would be alone.
-        sampling: temperature, top_k, top_p, steps, guidance, on_step: see `Prior.fill`.
+        seconds: length, above 0 and at most 30; None draws it from the training clips with these labels.
+        generator: a torch.Generator for all randomness; a list of n gives n clips, each as it would be alone.
+        settings: temperature, top_k, top_p, steps, guidance (see `vqaudio.sampling.Sampling`), sampling, on_step: see
+            `Prior.fill`.
 
     Returns:
         (sound [B, 1, N], Codes). If the prior has a critic, the best of several clips: see `vqaudio.critics`.
@@ -80,15 +83,20 @@ def generate(codec, prior, labels=None, seconds: float | None = None, generator=
     blank = prior.blank(labels, seconds, generator)
     mask = blank.valid[:, None].expand(blank.ids.shape)
     critic = critic_for(codec, prior, labels)
-    codes = prior.fill(blank, mask, labels, generator=generator, critic=critic, **sampling)
-    return codec.decode(codes), codes
+    codes = prior.fill(blank, mask, labels, generator=generator, critic=critic, **settings)
+    return _decoded(codec, codes, labels, generator), codes
 
 
-def inpaint(codec, prior, codes, mask, labels=None, generator=None, **sampling):
-    """Rewrite the cells of `codes` where the mask (bool [B, K, T]) is True; see `generate` and `Prior.fill`.
+def inpaint(codec, prior, codes, mask, labels=None, generator=None, **settings):
+    """Regenerate the selected cells of codes.
 
     Args:
+        codec, prior: from `load`; the prior must belong to this codec.
+        codes: [B, K, T] of the codec.
+        mask: bool [B, K, T]; True = write this cell.
+        labels: as for `generate`; they describe the whole clip.
         generator: as for `generate`; for codes of one clip, a list of n gives n variations of it.
+        settings: as for `generate`; local_labels: see `Prior.fill`.
 
     Returns:
         (sound [B, 1, N], Codes).
@@ -96,18 +104,24 @@ def inpaint(codec, prior, codes, mask, labels=None, generator=None, **sampling):
     Raises:
         InputError: as `generate`; a mask of the wrong shape, or one with no cell selected.
     """
+    from vqaudio.masks import check_selected
+
     prior.check_codec(codec)
-    filled = prior.fill(codes, mask, labels, generator=generator, **sampling)
-    _check_selected(codes, mask, "fill")
-    return codec.decode(filled), filled
+    filled = prior.fill(codes, mask, labels, generator=generator, **settings)
+    check_selected(codes, mask, "fill")
+    return _decoded(codec, filled, labels, generator), filled
 
 
 def blur(codec, codes, mask, radius: float = 2.0, strength: float = 1.0, generator=None):
-    """Redraw the cells of `codes` where the mask (bool [B, K, T]) is True from their neighbours; see `blurring.blur`.
+    """Redraw the selected cells from their neighbours; see `vqaudio.edits.blur`.
 
     Args:
+        codec: from `load`.
+        codes: [B, K, T] of the codec.
+        mask: bool [B, K, T]; True = redraw this cell.
         radius: cells, 0 to 16.
         strength: share of the cells that are redrawn, 0 to 1.
+        generator: a torch.Generator for all randomness; None for a fresh one.
 
     Returns:
         (sound [B, 1, N], Codes).
@@ -115,16 +129,16 @@ def blur(codec, codes, mask, radius: float = 2.0, strength: float = 1.0, generat
     Raises:
         InputError: codes of another codec, a mask of the wrong shape or with no cell selected, a setting out of range.
     """
-    from vqaudio import blurring
+    from vqaudio import edits
+    from vqaudio.masks import check_selected
 
-    blurred = blurring.blur(codes, mask, radius, strength, generator)
-    _check_selected(codes, mask, "blur")
-    return codec.decode(blurred), blurred
+    blurred = edits.blur(codes, mask, radius, strength, generator)
+    check_selected(codes, mask, "blur")
+    return codec.decode(blurred, generator=generator), blurred
 
 
-def _check_selected(codes, mask, verb: str) -> None:
-    """Raise InputError if a mask of the codes' shape selects no cell."""
-    from vqaudio.errors import InputError
+def _decoded(codec, codes, labels, generator):
+    """Decode with those of the labels that condition the codec's decoder."""
+    from vqaudio.labels import chosen
 
-    if not (mask.to(codes.valid.device) & codes.valid[:, None]).any():
-        raise InputError(f"No cell is selected: there is nothing to {verb}.")
+    return codec.decode(codes, labels=chosen(labels, codec.decoder_labels), generator=generator)

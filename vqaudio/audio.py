@@ -1,4 +1,4 @@
-"""Any file or array <-> float32 mono at a rate, and what was wrong with the input, in words.
+"""Read any audio as float32 mono at one rate, and report problems in words.
 
 Files are read in blocks, mixed down and resampled as they stream, so that an hour takes no more memory than its result.
 What a file is, its bytes say; its name is never trusted.
@@ -98,7 +98,10 @@ def load(
 
 
 def read(source: Source, sample_rate: int) -> Tensor:
-    """As `load`, the sound alone: [1, N]. What is wrong with the recording goes to the log, which is stderr by default."""
+    """Load audio [1, N] without the report; see `load`.
+
+    Problems with the recording go to the log, which is stderr by default.
+    """
     audio, report = load(source, sample_rate)
     for sentence in (*report.damage, *report.remedies):
         _log.warning("%s: %s", source if isinstance(source, str | os.PathLike) else "The recording", sentence)
@@ -106,7 +109,10 @@ def read(source: Source, sample_rate: int) -> Tensor:
 
 
 def inspect(source: Source) -> InputReport:
-    """What an input is; it is read in full and not kept, so it may last for days. Raises the InputErrors of `load`."""
+    """Report on an input without keeping it, so it may last for days.
+
+    Raises the InputErrors of `load`.
+    """
     with _opened(source) as sound, bar("reading", None, " samples") as progress:
         meter = Meter(sound.name, math.inf, Mix())
         for rate, block in sound:
@@ -118,7 +124,10 @@ def inspect(source: Source) -> InputReport:
 
 
 def save(path: str | os.PathLike, audio: Tensor, sample_rate: int) -> None:
-    """Write audio [1, N] in [-1, 1] as 16-bit WAV or FLAC, by the name's ending; the file appears whole or not at all."""
+    """Write audio as 16-bit WAV or FLAC, by the suffix of the path.
+
+    The file is written whole or not at all.
+    """
     import soundfile
 
     path = Path(path)
@@ -140,7 +149,10 @@ def check_target(path: Path) -> str:
 
 
 def to_int16(audio: Tensor | np.ndarray) -> np.ndarray:
-    """Audio [N], [1, N] or [1, 1, N] in [-1, 1] -> int16 [N] at the same level; what is beyond full scale is clipped."""
+    """Convert audio in [-1, 1] to int16 [N] at the same level, clipping at full scale.
+
+    Takes [N], [1, N] or [1, 1, N]. Raises InputError for NaN or infinite samples.
+    """
     samples = _mono(audio)
     if not np.isfinite(samples).all():
         raise InputError("The audio holds NaN or infinite samples.")
@@ -176,7 +188,7 @@ def float_samples(audio: Tensor) -> Tensor:
 
 
 def active_level_db(audio: Tensor, lengths: Tensor, sample_rate: int) -> Tensor:
-    """The level of each clip where it sounds, in steps of 0.5 dB re full scale: audio [B, 1, N], lengths [B] -> [B].
+    """Measure the active level of each clip, in steps of 0.5 dB re full scale.
 
     The mean power of the 20 ms frames within 20 dB of the loudest one; so pauses do not count, and a softer copy of a clip
     is softer by exactly that. Silence is -80 dB.

@@ -1,11 +1,10 @@
-"""`Codes`: the indices of a batch of clips, one integer matrix `[B, K, T]`, whatever the codec.
+"""`Codes`: the indices of a batch of clips, one integer matrix `[B, K, T]`.
 
 A column is one equal slice of time. The rows of a column are grouped by stage; a stage is one quantiser's output and has
 `bands * steps` rows: row `band * steps + step` of a stage holds sub-column `step` of that frequency band.
 """
 
 import math
-import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -13,15 +12,26 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from vqaudio import timed_labels
 from vqaudio.errors import InputError
+from vqaudio.timed_labels import TimedLabel
 
 MOST_CODES_A_SECOND = 200_000
-LEVELS_DB = (-120.0, 40.0)  # what a clip's level may be, dB re full scale
+LEVELS_DB = (-120.0, 40.0)  # the allowed range of a clip's level, dB re full scale
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One quantiser's output: `bands` frequency bands by `steps` sub-columns, each an index in `range(vocab)`."""
+    """One quantiser's output.
+
+    Args:
+        bands: frequency bands, at least 1.
+        steps: sub-columns of a column, at least 1.
+        vocab: codewords, at least 2; each index is in range(vocab).
+
+    Raises:
+        InputError: a number below its minimum.
+    """
 
     bands: int
     steps: int
@@ -33,6 +43,7 @@ class Stage:
 
     @property
     def rows(self) -> int:
+        """Rows of the stage in a column of codes."""
         return self.bands * self.steps
 
     @property
@@ -43,7 +54,15 @@ class Stage:
 
 @dataclass(frozen=True)
 class CodeSpec:
-    """The shape of a codec's codes: its stages, coarse first, and its columns per second."""
+    """The shape of a codec's codes.
+
+    Args:
+        stages: coarse first, at least one.
+        frame_rate: columns per second, above 0.
+
+    Raises:
+        InputError: no stages, or a frame rate of 0 or less.
+    """
 
     stages: tuple[Stage, ...]
     frame_rate: float
@@ -54,7 +73,7 @@ class CodeSpec:
 
     @cached_property
     def offsets(self) -> tuple[int, ...]:
-        """First row of each stage, and the number of rows behind the last: stage j is rows offsets[j]:offsets[j + 1]."""
+        """First row of each stage, then K: stage j is rows offsets[j]:offsets[j + 1]."""
         offsets = [0]
         for stage in self.stages:
             offsets.append(offsets[-1] + stage.rows)
@@ -62,32 +81,44 @@ class CodeSpec:
 
     @property
     def rows(self) -> int:
+        """K, the rows of a column."""
         return self.offsets[-1]
+
+    @cached_property
+    def stage_of_row(self) -> tuple[int, ...]:
+        """The stage, from 0, of each of the K rows."""
+        return tuple(j for j, stage in enumerate(self.stages) for _ in range(stage.rows))
 
     @property
     def vocab_of_row(self) -> tuple[int, ...]:
-        return tuple(stage.vocab for stage in self.stages for _ in range(stage.rows))
+        """The number of codewords of each of the K rows."""
+        return tuple(self.stages[j].vocab for j in self.stage_of_row)
 
     @property
     def bits_per_second(self) -> float:
+        """Bit rate of all stages together, bit/s."""
         return sum(stage.rows * stage.bits for stage in self.stages) * self.frame_rate
 
     def rows_of(self, stage: int) -> slice:
+        """The rows of a stage, counted from 0."""
         return slice(self.offsets[stage], self.offsets[stage + 1])
 
     def picture(self, matrix: Tensor, stage: int) -> Tensor:
-        """What a matrix [B, K, T] (ids, or a mask) says of a stage, as a picture [B, bands, T * steps], time to the right."""
+        """A stage's rows of a matrix [B, K, T] as a picture, time to the right.
+
+        The matrix is ids or a mask; the picture is [B, bands, T * steps].
+        """
         s, (batch, _, columns) = self.stages[stage], matrix.shape
         grid = matrix[:, self.rows_of(stage)].reshape(batch, s.bands, s.steps, columns)
         return grid.transpose(2, 3).reshape(batch, s.bands, columns * s.steps)
 
     def rows_from(self, picture: Tensor, stage: int) -> Tensor:
-        """The other way round: a picture [B, bands, T * steps] -> the stage's rows [B, bands * steps, T]."""
+        """The inverse of `picture`: [B, bands, T * steps] -> [B, bands * steps, T]."""
         s, (batch, bands, width) = self.stages[stage], picture.shape
         return picture.reshape(batch, bands, width // s.steps, s.steps).transpose(2, 3).reshape(batch, s.rows, -1)
 
     def first(self, n: int) -> "CodeSpec":
-        """The spec of the first `n` stages, 1 <= n <= number of stages."""
+        """The spec of the first `n` stages, 1 <= n <= number of stages. Raises InputError."""
         if not 1 <= n <= len(self.stages):
             raise InputError(f"These codes have stages 1 to {len(self.stages)}; the first {n} cannot be taken.")
         return replace(self, stages=self.stages[:n])
@@ -99,11 +130,16 @@ class Codes:
 
     Args:
         ids: integers [B, K, T], K = spec.rows; each row's values in range(vocab) of its stage.
-        spec: what the rows mean.
+        spec: the meaning of the rows.
         lengths: [B] audio samples of each clip before padding.
         valid: bool [B, T]; False where a column is padding.
-        level_db: [B] the level (dB re full scale) that encoding took out and decoding gives back. It is one number a clip,
-            not part of `bits_per_second`; None stands for a codec that leaves the level in its codes.
+        level_db: [B] the level (dB re full scale) that encoding removed and decoding restores. It is one number a clip,
+            not part of `bits_per_second`; None for a codec without level normalisation.
+        timed_labels: for each clip its phones, words or notes, in seconds from the clip's start; None if there are none.
+            They are not stored in .vqa files.
+
+    Raises:
+        InputError: shapes that do not fit together, or a timed label that ends after its clip.
     """
 
     ids: Tensor
@@ -111,6 +147,7 @@ class Codes:
     lengths: Tensor
     valid: Tensor
     level_db: Tensor | None = None
+    timed_labels: tuple[tuple[TimedLabel, ...], ...] | None = None
 
     def __post_init__(self):
         if self.ids.ndim != 3 or self.ids.shape[1] != self.spec.rows:
@@ -120,12 +157,18 @@ class Codes:
         batch, _, columns = self.ids.shape
         if self.ids.is_floating_point() or tuple(self.valid.shape) != (batch, columns) or len(self.lengths) != batch:
             raise InputError("Codes need integer ids [B, K, T], lengths [B] and valid [B, T] of one batch.")
+        if self.timed_labels is not None:
+            if len(self.timed_labels) != batch:
+                raise InputError(f"Give timed labels for each of the {batch} clips, not for {len(self.timed_labels)}.")
+            for labels, columns in zip(self.timed_labels, self.valid.sum(1).tolist()):
+                timed_labels.check(labels, columns / self.spec.frame_rate)
 
     def __len__(self) -> int:
         return self.ids.shape[0]
 
     @property
     def columns(self) -> int:
+        """T, the columns of the longest clip."""
         return self.ids.shape[2]
 
     def check_range(self) -> None:
@@ -134,28 +177,28 @@ class Codes:
         wrong = (self.ids < 0) | (self.ids >= vocab)
         if wrong.any():
             clip, row, column = (int(i) for i in torch.unravel_index(wrong.flatten().to(torch.uint8).argmax(), wrong.shape))
-            stage = next(j for j in range(len(self.spec.stages)) if row < self.spec.offsets[j + 1])
+            stage = self.spec.stage_of_row[row]
             raise InputError(
                 f"Index {int(self.ids[clip, row, column])} in stage {stage + 1}, column {column} is outside "
                 f"0 to {self.spec.stages[stage].vocab - 1}."
             )
 
     def stage(self, j: int) -> Tensor:
-        """The picture of stage j: [B, bands, T * steps], time to the right."""
+        """The picture of stage j, counted from 0: [B, bands, T * steps]."""
         return self.spec.picture(self.ids, j)
 
     def first(self, n: int) -> "Codes":
-        """The first n stages only: the same clips at a lower rate."""
+        """The first n stages only: the same clips at a lower bit rate. Raises InputError."""
         spec = self.spec.first(n)
         return replace(self, ids=self.ids[:, : spec.rows], spec=spec)
 
     def clip(self, b: int) -> "Codes":
         """One clip of the batch, without its padding columns."""
         keep = self.valid[b]
-        level = None if self.level_db is None else self.level_db[b : b + 1]
         return replace(
-            self, ids=self.ids[b : b + 1, :, keep], lengths=self.lengths[b : b + 1],
-            valid=keep[keep][None], level_db=level,
+            self, ids=self.ids[b : b + 1, :, keep], lengths=self.lengths[b : b + 1], valid=keep[keep][None],
+            level_db=None if self.level_db is None else self.level_db[b : b + 1],
+            timed_labels=None if self.timed_labels is None else (self.timed_labels[b],),
         )
 
     def to(self, device: torch.device | str) -> "Codes":
@@ -164,13 +207,16 @@ class Codes:
         return replace(self, **parts)
 
     def repeated(self, n: int, ids: Tensor) -> "Codes":
-        """n clips as long and as loud for each of these, side by side, with these ids [B * n, K, T]."""
+        """Repeat each clip n times in a row, with new ids [B * n, K, T]."""
         parts = self.lengths, self.valid, self.level_db
         lengths, valid, level = (part if part is None else part.repeat_interleave(n, 0) for part in parts)
-        return replace(self, ids=ids.to(self.ids.device), lengths=lengths, valid=valid, level_db=level)
+        labels = self.timed_labels and tuple(labels for labels in self.timed_labels for _ in range(n))
+        return replace(
+            self, ids=ids.to(self.ids.device), lengths=lengths, valid=valid, level_db=level, timed_labels=labels
+        )
 
     def region(self, start_s: float, end_s: float | None, stages=None, bands=None) -> Tensor:
-        """A mask over a rectangle of time, stages and bands.
+        """Build a mask over a rectangle of time, stages and bands.
 
         Args:
             start_s, end_s: seconds; every column that the span touches is inside. An end of None is the clip's end.
@@ -178,7 +224,10 @@ class Codes:
             bands: band numbers from 0, or None for all; a stage without that band has no cell there.
 
         Returns:
-            bool [B, K, T]; True = this cell is to be written. Padding is never inside.
+            bool [B, K, T]; True = write this cell. Padding is never inside.
+
+        Raises:
+            InputError: an empty span, one after the clip's end, or a stage that does not exist.
         """
         end_s = math.inf if end_s is None else end_s
         if not 0 <= start_s < end_s:
@@ -204,42 +253,21 @@ class Codes:
 
 
 def check_density(rows: int, frame_rate: float) -> None:
-    """Raise InputError where so many rows a column, and columns a second, are more than clips of seconds should hold."""
+    """Raise InputError if there are more than 200,000 codes a second."""
     if rows * frame_rate > MOST_CODES_A_SECOND:
         raise InputError(f"There are at most {MOST_CODES_A_SECOND} codes a second; {rows} rows at {frame_rate:g} Hz are more.")
 
 
 def together(clips: list[Codes]) -> Codes:
-    """Clips of one spec as one batch, padded to the longest."""
+    """Join clips of one spec into a batch, padded to the longest.
+
+    Levels and labels are kept if all clips have them.
+    """
     columns = max(codes.columns for codes in clips)
     wide = [F.pad(codes.ids, (0, columns - codes.columns)) for codes in clips]
     valid = [F.pad(codes.valid, (0, columns - codes.columns)) for codes in clips]
-    levels = [codes.level_db for codes in clips]
-    level_db = None if None in levels else torch.cat(levels)
-    return Codes(torch.cat(wide), clips[0].spec, torch.cat([codes.lengths for codes in clips]), torch.cat(valid), level_db)
-
-
-def parse_stages(text: str | None, n: int, alone: str = "count") -> tuple[int, ...] | None:
-    """What a person says of stages, counted from 1, as stages counted from 0, each in range(n).
-
-    "3" -> (0, 1, 2), or (2,) where a number alone is a stage; "1-4,7" -> (0, 1, 2, 3, 6); "2-" -> (1, ..., n - 1);
-    None -> None.
-
-    Args:
-        alone: what a single number is: a "count", as of the stages to decode, or the "stage" itself, as in a mask.
-    """
-    if text is None:
-        return None
-    text = text.replace(" ", "")
-    if not re.fullmatch(r"[0-9]{1,9}(-[0-9]{0,9})?(,[0-9]{1,9}(-[0-9]{0,9})?)*", text):
-        raise InputError(f"Stages are a {alone} such as 3, a span such as 2-, or a list such as 1-4,7; not {text!r}.")
-    spans = [(1, int(text))] if alone == "count" and text.isdigit() else [_span(part, n) for part in text.split(",")]
-    for first, last in spans:
-        if not 1 <= first <= last <= n:
-            raise InputError(f"There are stages 1 to {n} here; {text} cannot be taken.")
-    return tuple(sorted({stage - 1 for first, last in spans for stage in range(first, last + 1)}))
-
-
-def _span(part: str, n: int) -> tuple[int, int]:
-    first, dash, last = part.partition("-")
-    return int(first), int(last) if last else n if dash else int(first)
+    levels, labels = [codes.level_db for codes in clips], [codes.timed_labels for codes in clips]
+    return Codes(
+        torch.cat(wide), clips[0].spec, torch.cat([codes.lengths for codes in clips]), torch.cat(valid),
+        None if None in levels else torch.cat(levels), None if None in labels else sum(labels, ()),
+    )

@@ -1,4 +1,4 @@
-"""Where the sound in a file begins and ends, whatever the file's header says.
+"""Find the recordings in a file, whatever its header says.
 
 Decoders believe headers. A recorder that died leaves a size of zero in them, a stream a size that nobody knew, a copy that broke
 off a size that is too large, and two files joined by `cat` the size of the first. `parts` finds what is there: one span for each
@@ -81,7 +81,10 @@ class Part:
 
 
 class View:
-    """A part of a file as a file of its own, without a name, from which decoders would guess what it is."""
+    """A file object over a part of a file.
+
+    It has no name, from which decoders would guess a format.
+    """
 
     def __init__(self, file: BinaryIO, part: Part):
         self._file, self._part, self._at = file, part, 0
@@ -115,7 +118,9 @@ def _patched(data: bytes, at: int, place: int, patch: bytes) -> Iterator[bytes]:
 
 
 def parts(file: BinaryIO, size: int) -> list[Part]:
-    """The recordings in a file of this size, one after the other; the first MAX_PARTS + 1 where there are more.
+    """Find the recordings in a file of this size, one after the other.
+
+    Returns the first MAX_PARTS + 1 if there are more.
 
     Raises:
         TooManyChunks.
@@ -144,7 +149,7 @@ def tag_size(head: bytes) -> int:
 
 
 def lacks_index(file: BinaryIO, part: Part) -> bool:
-    """Whether this is an MP4 file whose index, which most programs write at the end, is not there."""
+    """Whether this is an MP4 file without its index, which is usually at the end."""
     if _bytes(file, part.start + 4, 4) != b"ftyp":
         return False
     names = {name for name, *_ in _atoms(file, part.start, part.end)}
@@ -152,7 +157,10 @@ def lacks_index(file: BinaryIO, part: Part) -> bool:
 
 
 def promises_too_much(file: BinaryIO, part: Part) -> bool:
-    """Whether an MP4 file's tables list more packets than it has bytes: a decoder would allocate gigabytes for them."""
+    """Whether an MP4 file's tables list more packets than it has bytes.
+
+    A decoder would allocate gigabytes for them.
+    """
     try:
         boxes = list(itertools.islice(_boxes(file, part.start, part.end), MAX_CHUNKS + 1))
     except TooManyChunks:

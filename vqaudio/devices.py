@@ -46,7 +46,7 @@ def _checked(name: str) -> torch.device:
 
 
 def placed(model):
-    """A model of the app on the app's device, `pick()`. On the CPU it is the model itself."""
+    """The app's copy of a model on `pick()`; on the CPU the model itself."""
     return model if model.device == pick() else loaded(model.folder, model.name)
 
 

@@ -1,4 +1,7 @@
-"""The one kind of error that is a person's to mend: its message is a plain sentence that says what to do."""
+"""The error that a person can fix.
+
+Its message is a plain sentence that says what is wrong and what to do.
+"""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -12,6 +15,6 @@ class InputError(ValueError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """The end of a sentence that says a name is not there: the known one that comes nearest, if any does."""
+    """The end of a "not found" sentence, with the nearest known name if there is one."""
     found = get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f"; the nearest is {found[0]!r}." if found else "."

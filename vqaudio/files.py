@@ -12,7 +12,9 @@ from vqaudio.errors import InputError
 
 
 def replace_file(path: Path, write) -> None:
-    """Call `write(temporary path)` and put the result in place of `path` at once, so that no half-written file is ever seen.
+    """Write a file whole or not at all.
+
+    Calls `write(temporary path)` and renames the result to `path`.
 
     The temporary file, `.PID-RANDOM.tmp`, is in the same folder; its name is short, however long that of `path` is.
 
@@ -42,12 +44,14 @@ def check_folder(path: Path) -> None:
 
 
 def numbered(path: Path, n: int) -> list[Path]:
-    """Where n results go: to the path itself, or to PATH-1, PATH-2 and so on, before the suffix."""
+    """Paths of n results: the path itself, or PATH-1, PATH-2, ... before the suffix."""
     return [path] if n == 1 else [path.with_stem(f"{path.stem}-{i}") for i in range(1, n + 1)]
 
 
 def replace_folder(path: Path, write: Callable[[Path], None]) -> None:
-    """Call `write(temporary folder)` and put the result in place of the folder `path`, whole or not at all.
+    """Write a folder whole or not at all.
+
+    Calls `write(temporary folder)` and renames the result to `path`.
 
     A kill between the two renames leaves no `path`, but the former folder beside it: `clear_stale` puts it back.
     """
@@ -63,7 +67,7 @@ def replace_folder(path: Path, write: Callable[[Path], None]) -> None:
 
 
 def clear_stale(folder: Path, older_than_s: float = 0.0) -> None:
-    """Remove the temporary files and folders that a killed process left anywhere in `folder`.
+    """Remove temporary files and folders that killed processes left in `folder`.
 
     A folder whose replacement was cut short comes back as it was.
 

@@ -1,4 +1,6 @@
-"""Saving, loading and pushing models: a folder in the layout of a Hub repository (config.json, model.safetensors, README.md).
+"""Load, save and push models, in folders laid out like Hub repositories.
+
+A folder has config.json, model.safetensors and README.md.
 
 The registry is the folder: config.json names a module in `codecs/` or `priors/`, the judges' or `questions.film`, and
 nothing else can be imported through it. Nothing is unpickled.
@@ -72,7 +74,10 @@ def load(name: str | os.PathLike):
 
 
 def about(folder: Path | None) -> dict[str, str]:
-    """What a model's about.json says in words for people: `title`, `knows`. What is missing or damaged is left out."""
+    """The texts of a model's about.json: `title` and `knows`.
+
+    Missing or damaged ones are left out.
+    """
     try:
         told = read_json(folder / "about.json")
     except (InputError, TypeError):
@@ -82,7 +87,9 @@ def about(folder: Path | None) -> dict[str, str]:
 
 
 def save_compact(model: nn.Module, folder: str | os.PathLike) -> None:
-    """Write config.json and model.safetensors (half precision), each whole or not at all.
+    """Write config.json and model.safetensors in half precision.
+
+    Each file is written whole or not at all.
 
     Raises:
         InputError: a weight is too large for half precision, as when training diverges.
@@ -102,7 +109,7 @@ def save_compact(model: nn.Module, folder: str | os.PathLike) -> None:
 
 
 def publish(source: Path, folder: Path, records: list[dict], words: dict[str, str]) -> list[str]:
-    """Put the model in `source` into `folder`, whole or not at all, with the records of its training and words for people.
+    """Publish a trained model to a folder, whole or not at all.
 
     What else the folder holds stays, such as a critic; but not what was measured of other weights.
 
@@ -140,7 +147,7 @@ def _bytes(path: Path) -> bytes | None:
 
 
 def push(name: str | os.PathLike, repo_id: str, private: bool = False) -> str:
-    """Upload a model folder to the Hugging Face Hub; returns its address. Needs `hf auth login` or HF_TOKEN."""
+    """Upload a model folder to the Hugging Face Hub."""
     folder = folder_of(name)
     load(folder)
     with uploading(repo_id) as api:
@@ -151,7 +158,7 @@ def push(name: str | os.PathLike, repo_id: str, private: bool = False) -> str:
 
 @contextmanager
 def uploading(repo_id: str) -> Iterator:
-    """The Hub's API for an upload. Raises InputError: not signed in, or anything that the Hub or its HTTP library raises."""
+    """The Hub's API for an upload, with its errors as InputErrors."""
     from huggingface_hub import HfApi, get_token
 
     if get_token() is None:
@@ -165,7 +172,7 @@ def uploading(repo_id: str) -> Iterator:
 
 
 def fingerprint(model: nn.Module) -> str:
-    """32 hex digits of a SHA-256 over the configuration and the weights as they are saved (half precision).
+    """Hash a model's configuration and half-precision weights: 32 hex digits.
 
     A field of the configuration with `metadata={"later": True}` counts only where it differs from its default, so that weights
     from before that field keep their fingerprint.
@@ -182,7 +189,10 @@ def fingerprint(model: nn.Module) -> str:
 
 
 def folder_of(name: str | os.PathLike) -> Path:
-    """The folder of a model: a folder, a name in weights/, or a Hub id, which is fetched. Raises InputError."""
+    """Find a model's folder, downloading a Hub id.
+
+    The name is a folder, a name in weights/, or a Hub id. Raises InputError.
+    """
     try:
         for folder in (Path(name), WEIGHTS / str(name)):
             if (folder / "config.json").is_file():

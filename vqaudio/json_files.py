@@ -13,7 +13,7 @@ MOST_BYTES = 2**25
 
 @contextmanager
 def expected_in(path: Path):
-    """InputError about the file where the code inside meets a form that it does not expect in what it read from there."""
+    """Turn errors about unexpected content of a file into an InputError."""
     try:
         yield
     except InputError:

@@ -1,4 +1,6 @@
-"""Judges: small classifiers that say whether a decoded clip is still the same digit by the same speaker.
+"""Judges: classifiers that check the labels of decoded clips.
+
+For example whether a clip is still the same digit by the same speaker.
 
 Trained on original recordings of the training part only, with `vqaudio train judge`.
 """
@@ -61,7 +63,10 @@ class Judge(Model):
         self.head = nn.Linear(self.embedding_dim, len(config.classes))
 
     def embed(self, audio: Tensor, lengths: Tensor) -> Tensor:
-        """Audio [B, 1, N], lengths [B] -> [B, embedding_dim]; the level and the padding do not count."""
+        """Embed audio [B, 1, N], lengths [B]: [B, embedding_dim].
+
+        Neither the level nor padding affects it.
+        """
         self.check_precision()
         level_db = active_level_db(audio, lengths, self.config.sample_rate)
         audio = audio * 10 ** ((-20 - level_db) / 20)[:, None, None]

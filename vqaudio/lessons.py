@@ -77,8 +77,7 @@ def draw_codemap(
     shown = (codes.ids if ids is None else ids)[0].cpu()
     rows, columns = shown.shape
     seconds = columns / codes.spec.frame_rate
-    stage_of_row = [j for j, stage in enumerate(codes.spec.stages) for _ in range(stage.rows)]
-    ranks = torch.tensor([colour_ranks(codec)[j] for j in stage_of_row])
+    ranks = torch.tensor([colour_ranks(codec)[j] for j in codes.spec.stage_of_row])
     colours = ranks.gather(1, shown.long().clamp_min(0)).double()
     axis.imshow(
         colours.where(shown >= 0, float("nan")).numpy(), aspect="auto", cmap="viridis", interpolation="nearest", vmin=0,

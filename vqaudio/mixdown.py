@@ -1,4 +1,4 @@
-"""Several channels -> one, measured on the way: what is too long, out of range, clipped, out of phase or off centre."""
+"""Mix channels to mono, and measure the recording on the way."""
 
 import math
 from dataclasses import dataclass
@@ -74,7 +74,10 @@ class Meter:
         return mono
 
     def remedy(self) -> Mix:
-        """The mix that this recording needs: one channel where all of them cancel out, and no offset."""
+        """The mix that this recording needs.
+
+        One channel if all of them cancel out, and no DC offset.
+        """
         mean, square = self._sums / max(1, self.frames)
         with np.errstate(invalid="ignore"):  # samples that are too large to be squared
             power = (square - mean**2).clip(0)

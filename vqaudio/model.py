@@ -1,4 +1,4 @@
-"""What codecs, priors and judges have in common as models: a configuration, a name, a fingerprint, and the Hub's methods."""
+"""The base class of all models: configuration, name, fingerprint, Hub methods."""
 
 from itertools import chain
 from pathlib import Path
@@ -14,7 +14,10 @@ from vqaudio.ranges import check
 
 
 class Model(nn.Module, PyTorchModelHubMixin, library_name="vqaudio"):
-    """Base of all models. A subclass keeps its flat configuration in `config`; `name`, `folder`: where it was loaded from."""
+    """Base class of all models.
+
+    A subclass keeps its flat configuration in `config`; `name` and `folder` are where it was loaded from.
+    """
 
     name = "unnamed"
     folder: Path | None = None
@@ -27,7 +30,10 @@ class Model(nn.Module, PyTorchModelHubMixin, library_name="vqaudio"):
             self.config = config
 
     def check_precision(self) -> None:
-        """Raise InputError unless all weights are float32, in which spectra and distances are computed."""
+        """Raise InputError unless all weights are float32.
+
+        Spectra and distances need that precision.
+        """
         others = {p.dtype for p in self.parameters() if p.is_floating_point()} - {torch.float32}
         if others:
             kind = str(others.pop()).removeprefix("torch.")
@@ -39,7 +45,10 @@ class Model(nn.Module, PyTorchModelHubMixin, library_name="vqaudio"):
         return next(chain(self.parameters(), self.buffers())).device
 
     def part_of(self, parameter: str) -> str:
-        """The part of the network that a parameter, by its name, is counted to where parts are compared: its top-level module."""
+        """The part of the network that a parameter belongs to, for comparisons.
+
+        By default its top-level module.
+        """
         return parameter.split(".")[0]
 
     @property

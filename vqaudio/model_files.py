@@ -1,4 +1,4 @@
-"""The files of a model folder that anybody may have written: no number in them makes this program allocate much."""
+"""Read model folders from untrusted sources without large allocations."""
 
 import math
 from dataclasses import fields
@@ -58,7 +58,7 @@ def read_model(folder: Path, model_class, config) -> nn.Module:
 
 
 def build(model_class, config, most_numbers: int = MOST_NUMBERS) -> nn.Module:
-    """A new model. InputError, before they are allocated, where it has more numbers than that."""
+    """Build a model; InputError before it allocates more than `most_numbers`."""
     with Budget(most_numbers):
         return model_class(config)
 
@@ -72,7 +72,7 @@ def check_weights(model: nn.Module, name) -> None:
 
 
 class Budget(TorchFunctionMode):
-    """Counts the numbers of the tensors that are made inside; raises InputError before there are more than `most`."""
+    """Limits the numbers in tensors created inside; raises InputError."""
 
     def __init__(self, most: int = MOST_NUMBERS):
         super().__init__()

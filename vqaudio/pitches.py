@@ -1,4 +1,4 @@
-"""Notes by name and by MIDI's key number: C4 is the middle C, key 60, and A4 (key 69) sounds at 440 Hz."""
+"""Notes by name and by MIDI key number: C4 is key 60, and A4 (key 69) is 440 Hz."""
 
 import re
 
@@ -10,7 +10,10 @@ _NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 
 
 def key_of(text: str) -> int:
-    """ "A4" -> 69; a sharp is # or s ("As4"), a flat is b; a key number from 0 to 127 is taken as it is. Raises InputError."""
+    """Parse a note's name or key number: "A4" -> 69.
+
+    A sharp is # or s ("As4"), a flat is b; a key number is 0 to 127. Raises InputError.
+    """
     found = re.fullmatch(r"([A-Ga-g])([#sb\u266f\u266d]?)(-?[0-9])|([0-9]{1,3})", text.strip())
     if found:
         letter, shift, octave, number = found.groups()
@@ -21,7 +24,7 @@ def key_of(text: str) -> int:
 
 
 def name_of(key: int) -> str:
-    """69 -> "A4", 70 -> "A#4" """
+    """The name of a key: 69 -> "A4", 70 -> "A#4"."""
     return f"{_NAMES[key % 12]}{key // 12 - 1}"
 
 
@@ -31,7 +34,10 @@ def hz_of(key: int) -> float:
 
 
 def word(kind: str, value: str) -> str:
-    """What people call a label's value: of a pitch, whose value may be a key number, the note's name; of others the value."""
+    """A label's value in words: a note's name for a pitch, others unchanged.
+
+    The value of a pitch may be a key number.
+    """
     try:
         return name_of(key_of(value)) if kind == "pitch" else value
     except InputError:

@@ -8,7 +8,10 @@ from matplotlib.figure import Figure
 
 
 def picture(figure: Figure, form: str, dpi: int = 80) -> bytes:
-    """A figure as png, svg or pdf. In an SVG, words stay words, and what is drawn as pixels has at least 90 to the inch."""
+    """Render a figure as png, svg or pdf.
+
+    In an SVG, text stays text, and rasterised parts have at least 90 dpi.
+    """
     buffer = io.BytesIO()
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": "vqaudio"}):
         figure.savefig(buffer, format=form, dpi=dpi if form == "png" else max(dpi, 90))
@@ -84,8 +87,10 @@ def experiments_figure(
 
 
 def experiment_figure(title: str, curves: dict[str, list[tuple]], finals: dict[str, list[tuple]]) -> Figure:
-    """An experiment: above, a panel for each curve, with a band of one standard deviation over the seeds; below, a panel for
-    each final measure, with a bar of one standard deviation.
+    """Figure of an experiment: curves, and final measures.
+
+    Above, a panel for each curve, with a band of one standard deviation over the seeds; below, a panel for each final measure,
+    with a bar of one standard deviation.
 
     Args:
         curves: for each axis, of every setting its name, its steps and there the spread (mean, deviation, n).
@@ -118,7 +123,7 @@ def experiment_figure(title: str, curves: dict[str, list[tuple]], finals: dict[s
 
 
 def training_figure(curves) -> Figure:
-    """One training run: losses, scores on the validation part, the stages' perplexities, the gradients' norms by part.
+    """Figure of a training run: losses, validation scores, perplexities, gradients.
 
     Args:
         curves: `evaluation.training_curves.TrainingCurves`.
@@ -156,7 +161,9 @@ def _shades(n: int) -> np.ndarray:
 
 
 def map_figure(space, values: dict[str, list[str]]) -> Figure:
-    """Columns and codewords in two dimensions, one panel a way of colouring them: by each kind of label, and by codeword.
+    """Figure of columns and codewords in two dimensions, a panel a colouring.
+
+    By each kind of label, and by codeword.
 
     Args:
         space: `evaluation.exploration.Map`.
@@ -193,7 +200,10 @@ def _coloured(axis, space, kind: str | None, names: list[str]) -> None:
 
 
 def distances_figure(distances) -> Figure:
-    """Histograms, one a stage, of the distances from vectors to their codewords; `evaluation.exploration.Distances`."""
+    """Histograms, one a stage, of the distances from vectors to their codewords.
+
+    `analysis.exploration.Distances`.
+    """
     figure = Figure(figsize=(8, 4.2), layout="constrained")
     axis = figure.subplots()
     edges = np.array(distances.edges)
@@ -208,7 +218,9 @@ def distances_figure(distances) -> Figure:
 
 
 def knowledge_figure(knows: dict) -> Figure:
-    """What each stage knows of each kind of label: mutual information, and the accuracy of a linear probe.
+    """Figure of each stage's information about labels.
+
+    Mutual information, and the accuracy of a linear probe.
 
     Args:
         knows: kind -> `evaluation.knowledge.Knowledge`.

@@ -1,4 +1,4 @@
-"""Where a model comes from: the records beside its weights, and commands as records keep them."""
+"""The origin of a model: training records, and commands as records keep them."""
 
 import os
 import shlex
@@ -13,12 +13,17 @@ RUN_KEYS = {"command", "steps", "seconds", "processes", "threads", "device", "to
 
 
 def read_record(folder: Path, name: str):
-    """A JSON file beside the weights; None where there is no such file. Raises InputError if it is damaged."""
+    """Read a JSON file beside the weights; None if it is missing.
+
+    Raises InputError if it is damaged.
+    """
     return read_json(folder / name) if (folder / name).is_file() else None
 
 
 def runs_of(folder: Path) -> list[dict]:
-    """The records of the runs that made a model, the first one first: those published with it, or its own run's.
+    """The records of the training runs that made a model, the first one first.
+
+    Those published with it, or its own run's.
 
     Args:
         folder: of the model; that of a run is above its best/ and last/.
@@ -37,7 +42,10 @@ def runs_of(folder: Path) -> list[dict]:
 
 
 def trained_on(runs: list[dict]) -> list[dict]:
-    """What these runs learned from, as `data.facts`, in order and each once; {} for what was not recorded."""
+    """The training data of these runs, as `data.facts`, in order without duplicates.
+
+    {} where it was not recorded.
+    """
     found = []
     for run in runs or [{}]:
         start = run.get("start_from")
@@ -46,7 +54,7 @@ def trained_on(runs: list[dict]) -> list[dict]:
 
 
 def recorded_command(argv: list[str] | None = None) -> str:
-    """The command line for a record, without a machine's folders; None: this process's.
+    """The command line for a record, without a machine's folders.
 
     An absolute path is shortened to a relative one, and the value of --data becomes DIR.
     """
@@ -59,7 +67,9 @@ def recorded_command(argv: list[str] | None = None) -> str:
 
 
 def relative(path: str) -> str:
-    """A path without the machine's folders: relative to the working folder, or from its last folder `runs` on, or its name.
+    """Shorten a path to one without the machine's folders.
+
+    Relative to the working folder, or from its last folder `runs` on, or its name.
 
     What is no absolute path comes back as it is.
     """

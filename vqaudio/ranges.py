@@ -1,4 +1,6 @@
-"""Types and ranges of settings: written once, on the fields of configurations and the options of commands; `check` holds them.
+"""Types and ranges of settings, and their checks.
+
+They are written once, on the fields of configurations and the options of commands.
 
     @dataclass(frozen=True)
     class LoopConfig:
@@ -126,7 +128,9 @@ BlurRadius = Annotated[float, Range(0, MOST_BLUR)]
 
 
 def check(settings, option: bool = False, path: str = "") -> None:
-    """Raise InputError for the first field of a dataclass, or of one in it, that has a wrong type or is out of range.
+    """Raise InputError for the first field of a wrong type or out of range.
+
+    Fields that are dataclasses are checked too.
 
     Args:
         option: name fields as command-line options: --loop.log-every instead of loop.log_every.
@@ -144,15 +148,17 @@ def check(settings, option: bool = False, path: str = "") -> None:
 
 
 def check_arguments(function, arguments: dict[str, Any]) -> None:
-    """Raise InputError for the first argument that does not fit its annotation in the function's signature."""
+    """Raise InputError for the first argument that does not fit its annotation."""
     for name, value in arguments.items():
         hint = _hints(function).get(name, Any)
+        if is_dataclass(value):  # a group of options
+            check(value, option=True)
         named = next((part.name for part in typing.get_args(hint)[1:] if getattr(part, "name", None)), name)
         check_value(named, value, hint, option=True)
 
 
 def check_value(name: str, value, hint, option: bool = False) -> None:
-    """Raise InputError, naming the value, unless it has the type that the annotation says, within its range."""
+    """Raise InputError, with the name, unless a value fits its annotation."""
     if not _fits(value, hint):
         name = "--" + name.replace("_", "-") if option else name
         raise InputError(f"{name} is {shown(value)}; it takes {_description(hint)}.")
@@ -214,7 +220,7 @@ def _description(hint, limits: str = "") -> str:
 
 
 def printable(text: str) -> str:
-    """Text with its control characters written out, so that a name out of a file cannot steer a terminal."""
+    """Escape control characters, so that names cannot steer a terminal."""
     return "".join(c.encode("unicode_escape").decode() if unicodedata.category(c) in CONTROLS else c for c in text)
 
 

@@ -1,10 +1,10 @@
-"""Recipe files: how a generated, inpainted or blurred sound came about, and how to make it again, to the same ids.
+"""Recipe files: records of generated, inpainted or blurred sounds, to repeat them.
 
 A recipe is JSON: the verb, the models with their fingerprints, labels, mask, seed and settings, and SHA-256 of the input. A mask
 is a list of rectangles, each {"start_s", "end_s", "stages", "bands"} with stages such as "2-" or [0, 3] counted from 0, or a
-matrix of 0 and 1, a row a line; an end_s of null is the clip's end. A rectangle's own "labels", if it has any, are what its cells
-are to become, where that is not what the clip is. "variations", if given, is how many there are: the first has the seed, the next
-one the next. Nothing is executed or unpickled.
+matrix of 0 and 1, a row a line; an end_s of null is the clip's end. The "labels" of a rectangle say what its cells are to become,
+if that differs from the clip's labels. "variations" is their number: the first has the seed, the next one the next. Nothing is
+executed or unpickled.
 """
 
 import hashlib
@@ -12,29 +12,28 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
-from vqaudio import audio, blur, devices, files, generate, hub, inpaint, ranges
+from vqaudio import audio, blur, devices, files, generate, hub, inpaint, masks, ranges
 from vqaudio.codec import Codec
-from vqaudio.codes import Codes, parse_stages
+from vqaudio.codes import Codes
 from vqaudio.critics import critic_of
 from vqaudio.errors import InputError
 from vqaudio.files import numbered
 from vqaudio.json_files import read_json
-from vqaudio.prior import Prior, covers, seeded
+from vqaudio.prior import Prior
+from vqaudio.randomness import seeded
+from vqaudio.sampling import NAMES, Sampling
 from vqaudio.vqa import read_vqa, write_vqa
 
 VERSION = 1
-SETTINGS = ("temperature", "top_k", "top_p", "steps", "guidance")
+SETTINGS = NAMES
 BLUR_SETTINGS = ("radius", "strength")
-ASKED = {  # of each verb, what its recipe says besides the codec, the seed and the settings
+ASKED = {  # the keys of each verb's recipe besides the codec, the seed and the settings
     "generate": ("prior", "labels", "seconds"), "inpaint": ("prior", "labels", "mask"), "fill": ("prior", "labels", "mask"),
     "blur": ("mask",),
 }
-
-
-TYPES = {  # of what a recipe file says; its mask is checked by `mask_of`, its settings by the verbs
+TYPES = {  # of a recipe's values; the mask is checked by `masks.from_json`, the settings by the verbs
     "codec": str, "prior": str, "seed": ranges.Seed, "labels": dict[str, str | list[str | None] | None],
     "seconds": ranges.ClipSeconds | None, "variations": ranges.Variations, "settings": dict,
     "source": str, "target": str,
@@ -42,7 +41,21 @@ TYPES = {  # of what a recipe file says; its mask is checked by `mask_of`, its s
 
 
 def run(asked: dict, source: Path | None, target: Path, recipe: Path | None, device: str = "auto") -> Codes:
-    """Do what is asked; write the sound, or the .vqa file, to `target` and the recipe beside it. Returns the codes."""
+    """Run a recipe: write the sound or the .vqa file, and the recipe file.
+
+    Args:
+        asked: the keys of a recipe: verb, codec, seed, settings, and those in `ASKED`.
+        source: the audio or .vqa file to change; None for "generate".
+        target: a .wav or .flac file; a .vqa file for "fill".
+        recipe: path of the recipe file to write, or None.
+        device: see `devices.pick`.
+
+    Returns:
+        The codes of all variations.
+
+    Raises:
+        InputError: a model, file, label, mask or setting that cannot be used.
+    """
     if recipe is not None:
         files.check_folder(recipe)
     if asked["verb"] == "fill":
@@ -57,7 +70,7 @@ def run(asked: dict, source: Path | None, target: Path, recipe: Path | None, dev
         prior = load_prior(asked["prior"], asked["codec"])
         prior.check_codec(codec)
         prior.to(codec.device)
-    asked, sound, codes = _made(asked, codec, prior, source, seeded(asked["seed"], variations))
+    asked, sound, codes = _run(asked, codec, prior, source, seeded(asked["seed"], variations))
     if asked["verb"] == "fill":
         write_vqa(target, codes, codec)
     else:
@@ -68,23 +81,21 @@ def run(asked: dict, source: Path | None, target: Path, recipe: Path | None, dev
     return codes
 
 
-def _made(asked: dict, codec: Codec, prior: Prior | None, source: Path | None, generators) -> tuple[dict, Tensor, Codes]:
-    """What was asked with all its settings, the sounds and their codes."""
+def _run(asked: dict, codec: Codec, prior: Prior | None, source: Path | None, generators) -> tuple[dict, Tensor, Codes]:
+    """The recipe with all its settings, the sounds and their codes."""
     if asked["verb"] == "generate":
-        asked = _settled(asked, prior, True)
-        return asked, *generate(codec, prior, asked["labels"], asked["seconds"], generators, **asked["settings"])
-    given = _given(asked["verb"], source, codec)
-    mask = mask_of(asked["mask"], given)
+        sampling = prior.sampling(True, Sampling(**asked["settings"]))
+        made = generate(codec, prior, asked["labels"], asked["seconds"], generators, sampling=sampling)
+        return asked | {"settings": asdict(sampling)}, *made
+    codes = _codes_in(asked["verb"], source, codec)
+    mask = masks.from_json(asked["mask"], codes)
     if asked["verb"] == "blur":
-        return asked, *blur(codec, given, mask, **asked["settings"], generator=generators[0])
-    asked = _settled(asked, prior, covers(mask, given))
-    told = {**asked["settings"], "local_labels": local_labels_of(asked["mask"], given)}
-    return asked, *inpaint(codec, prior, given, mask, asked["labels"], generators, **told)
-
-
-def _settled(asked: dict, prior: Prior, generating: bool) -> dict:
-    """With the prior's own settings in place of those that were not asked for, so that a recipe says what was used."""
-    return {**asked, "settings": asdict(prior.sampling(generating, **asked["settings"]))}
+        return asked, *blur(codec, codes, mask, **asked["settings"], generator=generators[0])
+    sampling, local = prior.sampling(masks.covers(mask, codes), Sampling(**asked["settings"])), asked["mask"]
+    made = inpaint(
+        codec, prior, codes, mask, asked["labels"], generators, sampling=sampling, local_labels=masks.local_labels(local, codes)
+    )
+    return asked | {"settings": asdict(sampling)}, *made
 
 
 def write(
@@ -104,10 +115,19 @@ def write(
 
 
 def replay(path: Path, source: Path | None = None, target: Path | None = None, device: str = "auto") -> str:
-    """Do again what a recipe says; returns a sentence.
+    """Repeat a recipe and compare the ids.
+
+    Args:
+        path: the recipe file.
+        source: the input; None for the one that the recipe names.
+        target: the output; None for the recipe's own.
+        device: see `devices.pick`.
+
+    Returns:
+        A sentence for the command line.
 
     Raises:
-        InputError: the file is no recipe, a model or the input is not the one it names, or other ids came out.
+        InputError: the file is no recipe, a model or the input is not the one it names, or the ids differ.
     """
     recipe = read_json(path)
     if not isinstance(recipe, dict) or recipe.get("vqaudio_recipe") != VERSION or recipe.get("verb") not in list(ASKED):
@@ -132,7 +152,7 @@ def replay(path: Path, source: Path | None = None, target: Path | None = None, d
         if wanted[name] != here:
             raise InputError(f"{path} was made with another {name} {asked[name]!r}: fingerprint {wanted[name]}, here {here}.")
     if recipe.get("critic_fingerprint") != _critic_fingerprint(asked, loaded.get("prior")):
-        raise InputError(f"{path} was made while another critic listened to {asked['prior']!r}, or none.")
+        raise InputError(f"{path} was made with another critic of {asked['prior']!r}, or with none.")
     if source is not None and source.exists():
         if hashlib.sha256(source.read_bytes()).hexdigest() != recipe.get("source_sha256"):
             raise InputError(f"{source} is not the input that {path} was made from.")
@@ -140,17 +160,18 @@ def replay(path: Path, source: Path | None = None, target: Path | None = None, d
         raise InputError(f"The input {source} of {path} is not there; name it with --source.")
     codes = run(asked, source, target, None, device)
     if ids_hash(codes) != hash_of_ids:
-        raise InputError(f"{target}: other ids came out than {path} says; it was made on another device or version.")
+        raise InputError(f"{target}: the ids differ from those of {path}, which was made on another device or version.")
     return f"{target}: the same ids"
 
 
 def _critic_fingerprint(asked: dict, prior: Prior | None) -> str | None:
-    """Of the critic that chose among new clips; None where none did."""
+    """Fingerprint of the critic that ranks new clips; None without one."""
     critic = critic_of(prior) if prior is not None and asked["verb"] == "generate" else None
     return critic and critic.fingerprint
 
 
 def load_codec(name: str, device: str = "auto") -> Codec:
+    """Load a codec on to a device. Raises InputError if the model is no codec."""
     codec = hub.load(name)
     if not isinstance(codec, Codec):
         raise InputError(f"The model {name!r} is not a codec.")
@@ -158,7 +179,10 @@ def load_codec(name: str, device: str = "auto") -> Codec:
 
 
 def load_prior(name: str, codec: str) -> Prior:
-    """A prior by its name, or by its short name among those of a codec: "masked" is weights/CODEC-masked."""
+    """Load a prior by its name, or by its short name.
+
+    "masked" is weights/CODEC-masked. Raises InputError.
+    """
     short = f"{Path(codec).name}-{name}"
     prior = hub.load(short if short in hub.installed() else name)
     if not isinstance(prior, Prior):
@@ -166,52 +190,7 @@ def load_prior(name: str, codec: str) -> Prior:
     return prior
 
 
-def mask_of(said, codes: Codes) -> Tensor:
-    """What a recipe or a file says of a mask -> bool [B, K, T] on these codes; see the module."""
-    if not isinstance(said, list) or not said:
-        raise InputError("A mask is a list of rectangles, or a matrix of 0 and 1.")
-    if all(isinstance(row, list) for row in said):
-        return _mask_from_matrix(said, codes)
-    mask = torch.zeros_like(codes.ids, dtype=torch.bool)
-    for part in said:
-        if not isinstance(part, dict) or not set(part) <= {"start_s", "end_s", "stages", "bands", "labels"}:
-            raise InputError(f"A rectangle has start_s, end_s and, if wanted, stages, bands and labels; not {part}.")
-        try:
-            start, end = float(part["start_s"]), None if part["end_s"] is None else float(part["end_s"])
-            bands = None if part.get("bands") is None else [int(band) for band in part["bands"]]
-        except (KeyError, TypeError, ValueError, OverflowError):
-            raise InputError(f"A rectangle needs start_s and end_s in seconds, and bands as a list; not {part}.") from None
-        mask |= codes.region(start, end, _stages_of(part.get("stages"), len(codes.spec.stages)), bands)
-    return mask
-
-
-def local_labels_of(said, codes: Codes) -> list[tuple[Tensor, dict]]:
-    """What a mask as in `mask_of` says of single rectangles' labels, as `Prior.fill` takes it."""
-    found = [(part, part["labels"]) for part in said if isinstance(part, dict) and part.get("labels")]
-    for _, labels in found:
-        if not isinstance(labels, dict) or not all(isinstance(value, str | None) for value in labels.values()):
-            raise InputError(f'A rectangle\'s labels are words by kind, such as {{"digit": "7"}}; not {labels!r}.')
-    return [(mask_of([part], codes), labels) for part, labels in found]
-
-
-def _stages_of(said, n: int):
-    """Words as `parse_stages` takes them, a number alone being that stage; a list counts from 0."""
-    if isinstance(said, str):
-        return parse_stages(said, n, alone="stage")
-    if said is None or (isinstance(said, list) and all(isinstance(stage, int) for stage in said)):
-        return said
-    raise InputError(f'Stages are words such as "2-" or a list of numbers from 0; not {said!r}.')
-
-
-def _mask_from_matrix(said: list, codes: Codes) -> Tensor:
-    rows, columns = codes.ids.shape[1:]
-    flat = [cell for row in said for cell in row]
-    if len(said) != rows or any(len(row) != columns for row in said) or not all(cell in (0, 1) for cell in flat):
-        raise InputError(f"The mask must be {rows} rows of {columns} cells, each 0 or 1.")
-    return torch.tensor(said, dtype=torch.bool)[None].expand(codes.ids.shape).to(codes.ids.device)
-
-
-def _given(verb: str, source: Path, codec: Codec) -> Codes:
+def _codes_in(verb: str, source: Path, codec: Codec) -> Codes:
     if not source.exists():
         raise InputError(f"There is no file {source}.")
     if verb == "fill":
@@ -220,5 +199,5 @@ def _given(verb: str, source: Path, codec: Codec) -> Codes:
 
 
 def ids_hash(codes: Codes) -> str:
-    """SHA-256 of the ids' bytes as 32-bit little-endian integers."""
+    """SHA-256 of the ids as 32-bit little-endian integers."""
     return hashlib.sha256(codes.ids.cpu().numpy().astype("<i4").tobytes()).hexdigest()

@@ -1,4 +1,7 @@
-"""Starting the app: the options of `python app.py`, which cost no slow import, and the app in a process of its own."""
+"""Start the app: the options of `python app.py`, and the app as a subprocess.
+
+It has no slow imports.
+"""
 
 import argparse
 import importlib.util
@@ -19,7 +22,9 @@ MCP_MISSING = "the MCP server needs the package mcp, which is not installed: pip
 
 
 def options(argv: list[str] | None = None) -> dict:
-    """Read the command line: arguments of Gradio's `launch`, None where the environment decides.
+    """Parse the command line into arguments of Gradio's `launch`.
+
+    None leaves the choice to the environment.
 
     Exits with code 2 and one sentence for an option that cannot be met.
     """
@@ -40,7 +45,10 @@ def options(argv: list[str] | None = None) -> dict:
 
 
 def serve(demo, **settings) -> None:
-    """Launch the app. A port or an address that cannot be listened on ends it with one sentence and code 2."""
+    """Launch the app.
+
+    A port or an address that cannot be used ends it with one sentence and code 2.
+    """
     try:
         demo.launch(**settings)
     except OSError as error:
@@ -56,7 +64,9 @@ def _port(text: str) -> int:
 
 @contextmanager
 def running(folder: Path, log: Path, *arguments: str, environment: dict | None = None, within_s: float = 600) -> Iterator[tuple]:
-    """Run a folder's app.py in a process of its own on a free port: (address, process, seconds until its page answered).
+    """Run a folder's app.py in a subprocess on a free port.
+
+    Yields (address, process, seconds until its page answered).
 
     Args:
         log: the file that gets what the app prints.

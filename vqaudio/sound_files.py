@@ -1,4 +1,4 @@
-"""Any sound file -> blocks of float32 samples, all of them that are there, and what is missing or damaged, in words.
+"""Decode any sound file in blocks, and report missing or damaged parts in words.
 
 FFmpeg (through PyAV) decodes. libsndfile reads the few formats that FFmpeg does not know, and Vorbis, of which FFmpeg loses or
 adds some samples at the end. What a file is, its bytes say.
@@ -232,7 +232,10 @@ def _samples(frame) -> np.ndarray:
 
 
 def full_scale(samples: np.ndarray) -> np.ndarray:
-    """Integers at their type's full scale (unsigned ones around its middle) or floats -> float32."""
+    """Convert samples to float32 in [-1, 1].
+
+    Integers at their dtype's full scale, unsigned ones around its middle, or floats.
+    """
     if samples.dtype.kind == "f":
         with np.errstate(over="ignore", invalid="ignore"):  # too large for float32: infinite, which the meter refuses
             return samples.astype(np.float32, copy=False)

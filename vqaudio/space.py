@@ -72,7 +72,10 @@ def _files_of(name: str) -> list[Path]:
 
 
 def check(folder: Path, hardware: str | None = None) -> None:
-    """Raise InputError, with all that is wrong, for a folder that the Hub would refuse or that lacks a licence."""
+    """Raise InputError, with all faults, for a folder that the Hub would refuse.
+
+    A missing licence is a fault too.
+    """
     faults = [*_front_matter_faults(folder), *_size_faults(folder), *_licence_faults(folder)]
     if hardware == "zero-a10g":
         faults += _zero_gpu_faults(folder)
@@ -143,7 +146,9 @@ def _zero_gpu_faults(folder: Path) -> list[str]:
 
 
 def try_out(folder: Path) -> float:
-    """Start the app from a Space's folder, with nothing of this repository: seconds until its page answered.
+    """Start the app from a Space's folder; returns seconds until its page answered.
+
+    Nothing of this repository is used.
 
     Raises:
         InputError: it does not start.
@@ -155,7 +160,7 @@ def try_out(folder: Path) -> float:
 
 
 def upload(folder: Path, repo_id: str, private: bool = False, hardware: str | None = None) -> str:
-    """Create the Space, or update it, and upload a checked folder, with bars of the progress; returns the Space's address.
+    """Create or update the Space, and upload a checked folder; returns its address.
 
     Args:
         repo_id: OWNER/NAME.

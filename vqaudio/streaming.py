@@ -1,4 +1,4 @@
-"""Live sound through a codec: blocks of any size go in, and what is final comes out.
+"""Live sound through a codec, in blocks of any size.
 
     encoder, decoder = StreamingEncoder(codec, level_db=-26), StreamingDecoder(codec)
     for block in microphone:                                        # [B, 1, n] at codec.sample_rate, n as it comes
@@ -50,7 +50,9 @@ class StreamingEncoder:
 
     @torch.no_grad()
     def push(self, audio: Tensor) -> Codes:
-        """Take audio [B, 1, n], n >= 0; returns the columns, 0 or more, that are final now.
+        """Encode the next block of audio [B, 1, n], n >= 0.
+
+        Returns the columns, 0 or more, that are final now.
 
         Raises:
             InputError: not [B, 1, n], another B than before, NaN or infinite samples. Such a block counts as not pushed.
@@ -70,7 +72,7 @@ class StreamingEncoder:
 
     @torch.no_grad()
     def finish(self) -> Codes:
-        """The columns that were still waiting for what comes next; the encoder then begins anew.
+        """Encode the rest of the stream, and reset the encoder.
 
         Raises:
             InputError: no sound was pushed.
@@ -117,7 +119,9 @@ class StreamingDecoder:
 
     @torch.no_grad()
     def push(self, codes: Codes) -> Tensor:
-        """Take the next columns, 0 or more; returns the audio [B, 1, 0 or more] that is final now.
+        """Decode the next columns, 0 or more.
+
+        Returns the audio [B, 1, 0 or more] that is final now.
 
         Raises:
             InputError: codes of another codec, shape or level than before, clips of several lengths, a stage that is not
@@ -137,7 +141,7 @@ class StreamingDecoder:
 
     @torch.no_grad()
     def finish(self) -> Tensor:
-        """The audio that was still waiting for what comes next; the decoder then begins anew.
+        """Decode the rest of the stream, and reset the decoder.
 
         Raises:
             InputError: no codes were pushed.
@@ -178,7 +182,10 @@ class _Chain:
         self.windows = [_Window(step) for step in steps]
 
     def push(self, x: Tensor | None, block: int, last: bool = False) -> Tensor | None:
-        """What x [B, ..., n] made final, or None for nothing; at most `block` numbers go through at a time, to bound memory."""
+        """Push x [B, ..., n], or None for nothing; returns the final results, or None.
+
+        At most `block` numbers are processed at a time, to bound memory.
+        """
         parts = [None] if x is None else list(x.split(block, dim=-1))
         done = [self._through(part, last and i == len(parts)) for i, part in enumerate(parts, 1)]
         done = [part for part in done if part is not None]
@@ -209,7 +216,10 @@ class _Window:
         self.step, self.kept, self.done = step, None, 0
 
     def push(self, x: Tensor | None, last: bool) -> Tensor | None:
-        """New columns (None: none) -> the results that are final, or None; `last`: no more will come."""
+        """Push new columns, or None; returns the final results, or None.
+
+        `last`: there are no more columns.
+        """
         window = self.kept if x is None else x if self.kept is None else torch.cat([self.kept, x], dim=-1)
         columns = 0 if window is None else window.shape[-1] // self.step.width
         final = columns if last else columns - self.step.after

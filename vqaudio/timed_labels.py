@@ -1,4 +1,4 @@
-"""Timed labels: the phones, words or notes of a clip, each with its start and end in seconds."""
+"""Timed labels: phones, words or notes of a clip, with start and end in seconds."""
 
 import math
 from collections.abc import Iterable
@@ -39,7 +39,7 @@ class TimedLabel:
 
 
 def check(labels: Iterable[TimedLabel], duration_s: float) -> None:
-    """Raise InputError if a label ends after the clip, which lasts `duration_s` seconds."""
+    """Raise InputError if a label ends after its clip of `duration_s` seconds."""
     for label in labels:
         if label.end_s > duration_s + ROUNDING_S:
             raise InputError(

@@ -53,7 +53,10 @@ _BLOCK_BITS = 2**20  # packed at a time, or eight columns
 
 @dataclass(frozen=True)
 class VqaHeader:
-    """What a .vqa file says of itself. For each clip: `lengths` in samples, `columns`, and `level_db` (None: not stored)."""
+    """The header of a .vqa file.
+
+    For each clip: `lengths` in samples, `columns`, and `level_db` (None: not stored).
+    """
 
     version: int
     model: str

@@ -14,8 +14,8 @@ import torch
 
 from vqaudio import audio, hub, vqa
 from vqaudio.cli import COMMANDS, RECIPE_COMMANDS, main
-from vqaudio.codes import parse_stages
 from vqaudio.errors import InputError
+from vqaudio.masks import parse_stages
 
 TINY = (
     *("--codec.encoder-channels", "16", "--codec.encoder-blocks", "1", "--codec.latent-dim", "8", "--codec.n-stages", "2"),

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from vqaudio.codes import Codes, together
 from vqaudio.errors import InputError
-from vqaudio.prior import Sampling
+from vqaudio.sampling import Sampling
 
 
 class ToyPrior:
@@ -30,8 +30,7 @@ class ToyPrior:
     def default_sampling(self, generating=True):
         return Sampling(temperature=1.0 if generating else 0.9, top_p=1.0, steps=4, guidance=1.5)
 
-    def fill(self, codes, mask, labels=None, *, temperature=1.0, top_k=None, top_p=None, steps=None, guidance=1.0,
-             generator=None, on_step=None, critic=None):
+    def fill(self, codes, mask, labels=None, *, sampling=None, generator=None, on_step=None, critic=None, **settings):
         vocab = torch.tensor(self.spec.vocab_of_row)[:, None]
         generators = generator if isinstance(generator, list) else [generator] * len(codes)
         if len(codes) == 1:
@@ -41,7 +40,7 @@ class ToyPrior:
         shapes = [(self.spec.rows, n) for n in columns]
         drawn = [(torch.rand(shape, generator=g) * vocab).long() for shape, g in zip(shapes, generators)]
         drawn = torch.stack([F.pad(ids, (0, codes.columns - ids.shape[1])) for ids in drawn])
-        total = steps or 4
+        total = Sampling(**settings).over(sampling or Sampling()).steps or 4
         ids = torch.where(mask, -1, codes.ids)
         for done in range(1, total + 1):
             time.sleep(self.pause_s)

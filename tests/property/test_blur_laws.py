@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from vqaudio.blurring import LARGEST, blur, disc
 from vqaudio.codes import Codes, CodeSpec, Stage
+from vqaudio.edits import LARGEST_BLUR, blur, disc
 from vqaudio.errors import InputError
 
 SPECS = {
@@ -91,7 +91,7 @@ def test_a_picture_and_its_rows_are_the_same_cells(codes):
 
 
 @pytest.mark.parametrize("wrong", [
-    {"mask": torch.ones(1, 1, 1, dtype=torch.bool)}, {"radius": -1}, {"radius": float("nan")}, {"radius": LARGEST + 1},
+    {"mask": torch.ones(1, 1, 1, dtype=torch.bool)}, {"radius": -1}, {"radius": float("nan")}, {"radius": LARGEST_BLUR + 1},
     {"strength": -0.1}, {"strength": 1.1}, {"strength": float("nan")},
 ])  # fmt: skip
 def test_what_cannot_be_done_is_a_sentence(codes, wrong):

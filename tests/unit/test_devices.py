@@ -15,7 +15,7 @@ from vqaudio.audio import load as load_audio
 from vqaudio.errors import InputError
 from vqaudio.hub import modules_of
 from vqaudio.judges import Judge, JudgeConfig
-from vqaudio.prior import seeded
+from vqaudio.randomness import seeded
 
 LABELS = {"digit": ("0", "1", "2"), "speaker": ("ann", "bob")}
 SHAPES = {

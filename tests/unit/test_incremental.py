@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from vqaudio.nn.incremental import IncrementalTransformer
-from vqaudio.nn.transformer import Transformer, around
+from vqaudio.nn.transformer import Transformer, window_mask
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def test_only_the_columns_of_a_span_change(transformer, reach, span, lengths):
     for turn in range(4):
         if turn:
             x[:, span] = torch.randn(3, span.stop - span.start, 16)
-        wanted = transformer(x, around(valid, reach))[:, span]
+        wanted = transformer(x, window_mask(valid, reach))[:, span]
         found = incremental(x[:, span] if turn else x)
         real = valid[:, span]
         torch.testing.assert_close(found[real], wanted[real], rtol=1e-4, atol=1e-5)

@@ -1,5 +1,6 @@
 """Option values that no command can use: one line and exit code 2, before anything is read, written or trained."""
 
+import dataclasses
 import inspect
 import json
 import typing
@@ -8,8 +9,8 @@ import pytest
 
 from vqaudio import hub, ranges, replay
 from vqaudio.cli import COMMANDS
-from vqaudio.codes import parse_stages
 from vqaudio.errors import InputError
+from vqaudio.masks import parse_stages
 
 OPTIONS = """
 reconstruct a.wav b.wav --beam 0
@@ -91,9 +92,12 @@ def test_every_number_among_the_options_of_commands_has_a_range():
 
 
 def _numbers(hint, limits: tuple = ()):
-    """(int or float, what is said of it) of each number in an annotation."""
+    """(int or float, its limits) of each number in an annotation, and in a group of options."""
     if hint in (int, float):
         yield hint, limits
+    elif dataclasses.is_dataclass(hint):
+        for part in typing.get_type_hints(hint, include_extras=True).values():
+            yield from _numbers(part)
     elif typing.get_origin(hint) is typing.Annotated:
         yield from _numbers(typing.get_args(hint)[0], (*limits, *typing.get_args(hint)[1:]))
     else:

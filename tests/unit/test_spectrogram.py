@@ -69,7 +69,7 @@ def test_prefixes_in_training_are_those_of_decoding(codec):
 
 def test_what_is_left_over_shrinks_and_the_codewords_are_the_rows(codec):
     codes, latents = codec.encode_with_latents(noise(1, 1, 4800))
-    left = codec.left_over(latents, codes.ids)
+    left = codec.residual_norms(latents, codes.ids)
     assert left.shape == codes.ids.shape
     for first, second in ((0, 1), (2, 3)):
         assert left[:, codes.spec.rows_of(second)].mean() < left[:, codes.spec.rows_of(first)].mean()

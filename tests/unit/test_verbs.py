@@ -88,7 +88,7 @@ def finished(started: dict) -> dict:
 def everything(clip: str, monkeypatch) -> dict:
     """All that the page and programs can ask to be computed, with the same seeds."""
     monkeypatch.setattr(playing, "notes", playing.Notes())
-    monkeypatch.setattr(verbs.blurring, "fresh", lambda: torch.Generator().manual_seed(1), raising=False)
+    monkeypatch.setattr(verbs.edits, "fresh_generator", lambda: torch.Generator().manual_seed(1))
     codec = models.codec()
     bench = Workbench.from_audio(codec, load_audio(clip, 8000)[0], "a clip")
     token, name = handlers.store.put(bench), "notes"

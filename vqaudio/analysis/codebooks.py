@@ -69,7 +69,7 @@ def quantisation_errors(codec: Codec, codes: Codes, latents: Tensor) -> Tensor:
     The mean, over a clip's columns, of the Euclidean distance between what was quantised (latents [B, D, T]) and the codewords
     chosen for it.
     """
-    return _errors(codec, codes, codec.left_over(latents, codes.ids))
+    return _errors(codec, codes, codec.residual_norms(latents, codes.ids))
 
 
 def _errors(codec: Codec, codes: Codes, left: Tensor) -> Tensor:
@@ -117,7 +117,7 @@ def _occurrences(codec: Codec, split: Split) -> tuple[list[_Occurrences], Tensor
     parts, errors = [[] for _ in codec.spec.stages], []
     for batch in tqdm(list(in_order(split, 25)), desc="counting", unit="batch"):
         codes, latents = codec.encode_with_latents(batch.audio, batch.lengths)
-        left = codec.left_over(latents, codes.ids)
+        left = codec.residual_norms(latents, codes.ids)
         errors.append(_errors(codec, codes, left))
         clip = torch.tensor([number[name] for name in batch.names])[:, None].expand_as(codes.valid)
         column = torch.arange(codes.columns)[None].expand_as(codes.valid)

@@ -123,7 +123,7 @@ def look(codec: Codec, split: Split) -> Seen:
     latents, ids, left, clips = [], [], [], []
     for batch in in_order(split, 25):
         codes, vectors = codec.encode_with_latents(batch.audio, batch.lengths)
-        distances = codec.left_over(vectors, codes.ids)
+        distances = codec.residual_norms(vectors, codes.ids)
         clips.append(torch.tensor([number[name] for name in batch.names])[:, None].expand_as(codes.valid)[codes.valid])
         for found, rows in ((latents, vectors), (ids, codes.ids), (left, distances)):
             found.append(rows.transpose(1, 2)[codes.valid])

@@ -55,7 +55,7 @@ def listen(
     if record is not None:
         check_record(record)
     from vqaudio.cli.sound import _codec
-    from vqaudio.codes import parse_stages
+    from vqaudio.masks import parse_stages
 
     codec = _codec(model, "cpu")
     session = Session(codec, parse_stages(stages, len(codec.spec.stages)), pick_rate(sound, codec.sample_rate, devices), record)

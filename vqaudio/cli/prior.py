@@ -1,5 +1,6 @@
 """The commands of priors: generate, inpaint, fill, score, replay, and their evaluation."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,22 +11,13 @@ from vqaudio.cli.measure import JUDGES, Data, Dataset, Judges
 from vqaudio.cli.sound import AudioIn, AudioOut, Device, VqaIn, VqaOut, chosen_seed
 from vqaudio.errors import InputError
 from vqaudio.provenance import recorded_command
+from vqaudio.sampling import UNSET, Sampling
 
 Codec = Annotated[str, tyro.conf.arg(help="The codec: a name in weights/, a folder, or a Hub id.")]
 Prior = Annotated[str, tyro.conf.arg(help="masked, autoregressive, naive-bayes, or a prior's name, folder or Hub id.")]
 Labels = Annotated[tuple[str, ...], tyro.conf.arg(help="What it should be, such as digit=7 speaker=theo.", metavar="KIND=VALUE")]
 Seed = Annotated[ranges.Seed | None, tyro.conf.arg(help="Of all randomness; by default a new one, which is printed.")]
-Temperature = Annotated[
-    ranges.Temperature | None, tyro.conf.arg(help="Above 1 bolder, below 1 safer, 0 likeliest; by default the prior's.")
-]
-TopK = Annotated[ranges.TopK | None, tyro.conf.arg(help="Draw among so many of the likeliest only.")]
-TopP = Annotated[ranges.TopP | None, tyro.conf.arg(help="Draw among the likeliest that together have this probability; 1: all.")]
-Steps = Annotated[
-    ranges.Passes | None, tyro.conf.arg(help="Passes of the masked prior, or Gibbs sweeps; by default the prior's.")
-]
-Guidance = Annotated[
-    ranges.GuidanceWeight | None, tyro.conf.arg(help="How strongly the labels pull; 1 is as learned; by default the prior's.")
-]
+Settings = Annotated[Sampling, tyro.conf.arg(name="")]  # its fields are options: --temperature, --top-k, ...
 Variations = Annotated[
     ranges.Variations, tyro.conf.arg(help="How many: with this seed and the next ones, into OUT-1, OUT-2, ..., or one .vqa file.")
 ]
@@ -48,22 +40,19 @@ def generate(
         ranges.ClipSeconds | None, tyro.conf.arg(help="Length; by default that of a training clip with these labels.")
     ] = None,
     seed: Seed = None, variations: Variations = 1, prior: Prior = "masked", model: Codec = "fsdd-8khz",
-    temperature: Temperature = None, top_k: TopK = None, top_p: TopP = None, steps: Steps = None, guidance: Guidance = None,
-    recipe: Recipe = None, device: Device = "auto",
+    sampling: Settings = UNSET, recipe: Recipe = None, device: Device = "auto",
 ) -> None:
     """Make a new sound from labels."""
     from vqaudio.replay import run
 
-    settings = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "steps": steps, "guidance": guidance}
     asked = {"verb": "generate", "codec": model, "prior": prior, "labels": parse_labels(labels), "seconds": seconds}
-    run({**asked, **_draws(seed, variations), "settings": settings}, None, target, recipe, device)
+    run({**asked, **_draws(seed, variations), "settings": asdict(sampling)}, None, target, recipe, device)
 
 
 def inpaint(
     source: AudioIn, target: AudioOut, start: From, to: To, stages: Stages = None, bands: Bands = None, labels: Labels = (),
     becomes: Becomes = (), seed: Seed = None, variations: Variations = 1, prior: Prior = "masked", model: Codec = "fsdd-8khz",
-    temperature: Temperature = None, top_k: TopK = None, top_p: TopP = None, steps: Steps = None, guidance: Guidance = None,
-    recipe: Recipe = None, device: Device = "auto",
+    sampling: Settings = UNSET, recipe: Recipe = None, device: Device = "auto",
 ) -> None:
     """Write a part of a sound anew.
 
@@ -71,23 +60,22 @@ def inpaint(
     become a flute's is --labels instrument=clarinet --becomes instrument=flute.
     """
     from vqaudio.cli.sound import _check_pair
+    from vqaudio.masks import parse_bands
     from vqaudio.replay import run
 
     _check_pair(source, target)
-    settings = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "steps": steps, "guidance": guidance}
     asked = {"verb": "inpaint", "codec": model, "prior": prior, "labels": parse_labels(labels)}
-    mask = [{"start_s": start, "end_s": to, "stages": stages, "bands": parse_bands(bands)}]
+    mask = [{"start_s": start, "end_s": to, "stages": stages, "bands": bands and list(parse_bands(bands))}]
     if becomes:
         mask[0]["labels"] = parse_labels(becomes)
-    run({**asked, "mask": mask, **_draws(seed, variations), "settings": settings}, source, target, recipe, device)
+    run({**asked, "mask": mask, **_draws(seed, variations), "settings": asdict(sampling)}, source, target, recipe, device)
 
 
 def fill(
     source: VqaIn, target: VqaOut,
     mask: Annotated[Path, tyro.conf.arg(help='JSON: [{"start_s": 0.1, "end_s": 0.2, "stages": "2-"}], or a matrix of 0 and 1.')],
     labels: Labels = (), seed: Seed = None, variations: Variations = 1, prior: Prior = "masked", model: Codec = "fsdd-8khz",
-    temperature: Temperature = None, top_k: TopK = None, top_p: TopP = None, steps: Steps = None, guidance: Guidance = None,
-    recipe: Recipe = None, device: Device = "auto",
+    sampling: Settings = UNSET, recipe: Recipe = None, device: Device = "auto",
 ) -> None:
     """Write the masked cells of a .vqa file anew."""
     from vqaudio.cli.sound import _check_pair
@@ -95,10 +83,9 @@ def fill(
     from vqaudio.replay import run
 
     _check_pair(source, target)
-    settings = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "steps": steps, "guidance": guidance}
     asked = {"verb": "fill", "codec": model, "prior": prior, "labels": parse_labels(labels)}
     asked |= {"mask": read_json(mask), **_draws(seed, variations)}
-    run({**asked, "settings": settings}, source, target, recipe, device)
+    run({**asked, "settings": asdict(sampling)}, source, target, recipe, device)
 
 
 def replay(
@@ -126,6 +113,7 @@ def score(
         raise InputError(f"There is no file {source}.")
     codec, chosen = _codec(model, device), load_prior(prior, model)
     chosen.check_codec(codec)
+    chosen.check_likelihood()
     codes = codec.encode(_read(source, codec))
     bits = -chosen.to(codes.ids.device).log_prob(codes, parse_labels(labels))[0].cpu() / 0.6931471805599453
     print(f"{chosen.name} ({chosen.likelihood} likelihood): {float(bits.sum()):.1f} bits, {float(bits.mean()):.2f} a cell")
@@ -142,7 +130,7 @@ def evaluate_prior(
     split: Annotated[Literal["validation", "test"], tyro.conf.arg(help="Which part of the dataset to compare with.")] = "test",
     clips: Annotated[ranges.Count, tyro.conf.arg(help="How many new clips to judge.")] = 1000,
     seed: Annotated[ranges.Seed, tyro.conf.arg(help="Of all randomness.")] = 0,
-    temperature: Temperature = None, top_k: TopK = None, top_p: TopP = None, steps: Steps = None, guidance: Guidance = None,
+    sampling: Settings = UNSET,
     hole_s: Annotated[
         ranges.Seconds | None, tyro.conf.arg(help="Seconds of the hole to fill; by default 30 % of the clip.")
     ] = None,
@@ -159,26 +147,14 @@ def evaluate_prior(
     from vqaudio.replay import load_prior
 
     prior = load_prior(model, codec)
-    settings = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "steps": steps, "guidance": guidance}
     jury = [hub.load(name) for name in (JUDGES.get(dataset, ()) if judges is None else judges)]
     others = [load_prior(name, codec) for name in beside]
-    found = evaluate(hub.load(codec), prior, jury, dataset, data, split, clips, hole_s, others, of, seed, settings)
+    found = evaluate(hub.load(codec), prior, jury, dataset, data, split, clips, hole_s, others, of, seed, sampling)
     found["command"] = recorded_command()
     print(report(found))
     if save:
         path = prior.folder / "metrics.json"
         files.replace_file(path, lambda temporary: temporary.write_text(json.dumps(found, indent=1) + "\n"))
-
-
-def parse_bands(text: str | None) -> list[int] | None:
-    """"1-3,5", counted from 1, as bands counted from 0: [0, 1, 2, 4]; None -> None. An open end reaches up to 64."""
-    from vqaudio.codes import parse_stages
-
-    try:
-        bands = parse_stages(text, 64, alone="stage")
-    except InputError:
-        raise InputError(f"Bands are a number such as 3, a span such as 2-, or a list such as 1-4,7; not {text!r}.") from None
-    return None if bands is None else list(bands)
 
 
 def parse_labels(pairs: tuple[str, ...]) -> dict[str, str]:

@@ -6,9 +6,10 @@ from typing import Annotated
 import tyro
 
 from vqaudio import ranges
-from vqaudio.cli.prior import Codec, Guidance, Labels, Prior, Seed, Steps, Temperature, TopK, TopP, chosen_seed, parse_labels
+from vqaudio.cli.prior import Codec, Labels, Prior, Seed, Settings, chosen_seed, parse_labels
 from vqaudio.cli.sound import Device
 from vqaudio.errors import InputError
+from vqaudio.sampling import UNSET
 
 ZipOut = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(help="The .zip file to write.", metavar="OUT.zip")]
 Low = Annotated[str, tyro.conf.arg(name="from", help="The lowest note, such as C3, A#3 or 48.")]
@@ -18,8 +19,8 @@ High = Annotated[str, tyro.conf.arg(help="The highest.")]
 def sampler(
     target: ZipOut, low: Low = "C3", to: High = "C5", labels: Labels = (),
     seconds: Annotated[ranges.ClipSeconds, tyro.conf.arg(help="Length of each note.")] = 1.5,
-    seed: Seed = None, prior: Prior = "masked", model: Codec = "notes-16khz", temperature: Temperature = None,
-    top_k: TopK = None, top_p: TopP = None, steps: Steps = None, guidance: Guidance = None, device: Device = "auto",
+    seed: Seed = None, prior: Prior = "masked", model: Codec = "notes-16khz", sampling: Settings = UNSET,
+    device: Device = "auto",
 ) -> None:
     """Make the notes of a range, and a ZIP of WAV files with an SFZ file that samplers open."""
     from vqaudio import files, sfz
@@ -35,9 +36,8 @@ def sampler(
     codec, chosen = _codec(model, device), load_prior(prior, model)
     chosen.check_codec(codec)
     seed = chosen_seed(seed)
-    settings = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "steps": steps, "guidance": guidance}
     made = []
-    coming = sfz.notes(codec, chosen.to(codec.device), *ends, told, seconds=seconds, seed=seed, **settings)
+    coming = sfz.notes(codec, chosen.to(codec.device), *ends, told, seconds=seconds, seed=seed, sampling=sampling)
     with bar("notes", None, " notes") as progress:
         for note in coming:
             made.append(note)

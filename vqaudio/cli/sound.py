@@ -30,7 +30,7 @@ def reconstruct(
 ) -> None:
     """Encode audio and decode it again, to hear what the codec keeps."""
     from vqaudio import audio
-    from vqaudio.codes import parse_stages
+    from vqaudio.masks import parse_stages
 
     _check_pair(source, target)
     audio.check_target(target)
@@ -59,8 +59,8 @@ def decode(
 ) -> None:
     """Turn a .vqa file back into audio; a file of several clips gives OUT-1, OUT-2, ..."""
     from vqaudio import audio
-    from vqaudio.codes import parse_stages
     from vqaudio.files import numbered
+    from vqaudio.masks import parse_stages
     from vqaudio.vqa import read_vqa
 
     _check_pair(source, target)

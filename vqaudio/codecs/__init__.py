@@ -1,1 +1,1 @@
-"""One codec a file."""
+"""The registry of codecs: one codec a file."""

@@ -1,9 +1,10 @@
-"""The spectrogram codec: a picture of a sound's magnitudes -> a coarse and a fine map of codes -> the picture -> the sound.
+"""The spectrogram codec: magnitudes in a coarse and a fine map of codes.
 
-A VQ-VAE-2 (Razavi et al. 2019, "Generating Diverse High-Fidelity Images with VQ-VAE-2") as NOTONO uses it (Bazin et al. 2020,
+A VQ-VAE-2 (Razavi et al. 2019, "Generating Diverse High-Fidelity Images with VQ-VAE-2") as used by NOTONO (Bazin et al. 2020,
 "Spectrogram Inpainting for Interactive Generation of Instrument Sounds"): the top map has few bands and long steps, the bottom
-map more of both, and codes what the top one leaves open. Each level is a residual quantiser of one or several stages. Bands are
-equal parts of the mel axis; a cell of the bottom map is a patch of the picture. No phase is kept: `spectra` finds one.
+map more bands and shorter steps, and codes the residual of the top map's prediction. Each level is a residual quantiser of one
+or several stages. Bands are equal parts of the mel axis; a cell of the bottom map is a patch of the picture. No phase is coded:
+`spectra` reconstructs one.
 """
 
 import math
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from vqaudio import ranges
-from vqaudio.codec import Codec, Step
+from vqaudio.codec import Codec, Step, run_steps
 from vqaudio.codes import CodeSpec, Stage, check_density
 from vqaudio.errors import InputError
 from vqaudio.hub import fingerprint
@@ -23,8 +24,8 @@ from vqaudio.nn.convnext import GridBlock, PerBand
 from vqaudio.nn.rvq import Quantised, ResidualVQ, Update
 
 LN_10 = math.log(10)
-MOST_PIXELS = 2**22  # of the table that turns an STFT's bins into rows
-AT_FLOOR = 0.1  # a decoded log10 magnitude nearer to the floor than this stands for one under it
+MOST_PIXELS = 2**22  # entries of the matrix from STFT bins to rows
+AT_FLOOR = 0.1  # a decoded log10 magnitude this close to the floor counts as below it
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class SpectrogramConfig:
     """The shape of a spectrogram codec."""
 
     module: ranges.Name = "codecs.spectrogram"
-    """Where the model's class lives; written to config.json."""
+    """Module of the model's class; written to config.json."""
     sample_rate: ranges.SampleRate = 16_000
     """Hz."""
     hop: ranges.Hop = 2048
@@ -44,9 +45,9 @@ class SpectrogramConfig:
     rows: Annotated[int, ranges.Range(1, 4096)] = 512
     """Rows of the picture, evenly spaced on the mel scale."""
     floor: ranges.Floor = 0.01
-    """STFT magnitudes below this are not looked at, at the reference level: 71 dB below a sine of that level."""
+    """STFT magnitudes are clamped to this, at the reference level: 71 dB below a sine of that level."""
     under_floor: ranges.Share = 0.00125
-    """The magnitude with which they come back: their median in the notes that the codec was trained on."""
+    """Decoded magnitude below the floor: the median of such magnitudes in the training notes."""
     top_bands: ranges.Bands = 4
     top_steps: Annotated[int, ranges.Range(1, 64)] = 1
     """Sub-columns of a column in the top map."""
@@ -60,11 +61,11 @@ class SpectrogramConfig:
     vocab: ranges.Vocab = 512
     """Codewords a stage."""
     latent_dim: ranges.Width = 32
-    """Numbers in a vector that is quantised, in both maps."""
+    """Dimensions of a quantised vector, in both maps."""
     channels: ranges.Width = 128
-    """Of the network, a cell of the bottom map."""
+    """Of the network on the bottom map's grid."""
     top_channels: ranges.Width = 160
-    """Of the network, a cell of the top map."""
+    """Of the network on the top map's grid."""
     encoder_blocks: ranges.Depth = 2
     """Blocks on the bottom map's grid, before it is quantised."""
     top_blocks: ranges.Depth = 1
@@ -72,21 +73,21 @@ class SpectrogramConfig:
     decoder_blocks: ranges.Depth = 4
     """Blocks on the bottom map's grid, before the picture."""
     kernel: ranges.Kernel = 5
-    """Sub-columns that a block's convolution sees; of bands it sees three."""
+    """Sub-columns that a block's convolution sees, in three bands."""
     refinements: Annotated[int, ranges.Range(0, 64)] = 2
-    """Iterations of Griffin and Lim on the phase that follows from the picture's peaks."""
+    """Griffin-Lim iterations after the phase from the picture's peaks."""
     decay: ranges.Share = 0.99
     """Of the codebooks' moving average."""
     beta: ranges.Weight = 0.25
     """Weight of the commitment loss."""
     codebook_update: Update = "ema"
-    """ema, gradient, or fixed: as they are, without the moving averages, for a codec whose decoder alone is trained on."""
+    """ema, gradient, or fixed: no updates and no moving averages, to continue training of the decoder alone."""
     restart_below: ranges.Share = 0.2
-    """Share of the mean mass under which a codeword is restarted."""
+    """Share of the mean mass below which a codeword is restarted."""
     restart_every: ranges.Steps = 20
-    """Training steps between two looks for dead codewords; 0 for never."""
+    """Training steps between two checks for dead codewords; 0 for never."""
     reference_level_db: ranges.Decibels | None = -20.0
-    """Active level, dB re full scale, that clips are brought to; None leaves the level in the codes."""
+    """Active level, dB re full scale, that clips are normalised to; None for no level normalisation."""
 
     def check_together(self) -> None:
         wholes = {
@@ -112,7 +113,10 @@ class SpectrogramConfig:
 
 
 class SpectrogramCodec(Codec):
-    """See the module. Pictures are log10 magnitudes [B, rows, T * frames_per_column]; grids [B, C, bands, T * steps]."""
+    """The spectrogram codec; see the module.
+
+    Pictures are log10 magnitudes [B, rows, T * frames_per_column]; grids are [B, C, bands, T * steps].
+    """
 
     def __init__(self, config: SpectrogramConfig):
         super().__init__(config)
@@ -125,7 +129,7 @@ class SpectrogramCodec(Codec):
         self.ratio = c.bottom_bands // c.top_bands, c.bottom_steps // c.top_steps
         pixels, merged = self.patch[0] * self.patch[1], self.ratio[0] * self.ratio[1]
         self.stem = PerBand(c.bottom_bands, pixels, c.channels)
-        # Linear paths from the picture to the vectors and back, which begin as principal components (`start_from`).
+        # Linear paths from the picture to the vectors and back, initialised as principal components by `start_from`.
         self.linear_bottom = PerBand(c.bottom_bands, pixels, c.latent_dim, zero=True)
         self.linear_top = PerBand(c.top_bands, merged * c.latent_dim, c.latent_dim, zero=True)
         self.linear_expected = PerBand(c.top_bands, c.latent_dim, merged * c.latent_dim, zero=True)
@@ -137,7 +141,7 @@ class SpectrogramCodec(Codec):
             nn.Sequential(nn.LayerNorm(channels), PerBand(bands, channels, c.latent_dim, zero=True))
             for bands, channels in ((c.top_bands, c.top_channels), (c.bottom_bands, c.channels))
         )
-        self.expected = nn.Sequential(  # of the bottom map's vectors, from the cell above them in the top map
+        self.expected = nn.Sequential(  # predicts the bottom map's vectors from their cell in the top map
             PerBand(c.top_bands, c.latent_dim, c.top_channels), nn.GELU(),
             PerBand(c.top_bands, c.top_channels, merged * c.latent_dim, zero=True),
         )
@@ -163,8 +167,11 @@ class SpectrogramCodec(Codec):
     # --- the contract ----------------------------------------------------------------------------------------------
 
     def latents(self, audio: Tensor, valid: Tensor) -> Tensor:
-        """[B, D, T]: the top map's vectors, and what the bottom map's would be if nothing was expected of them, in rows."""
-        return _through(self.encoder_steps(), audio, valid)
+        """[B, D, T]: the vectors of the top map, then of the bottom map, in rows.
+
+        Those of the bottom map are before their prediction is subtracted.
+        """
+        return run_steps(self.encoder_steps(), audio, valid)
 
     def quantise(self, latents: Tensor, beam: int) -> Tensor:
         top, bottom = self._maps(latents)
@@ -173,11 +180,11 @@ class SpectrogramCodec(Codec):
         return self._packed(top_ids, self.quantisers[1].encode(bottom, beam=beam))
 
     def synthesise(self, ids: Tensor, valid: Tensor, stages: tuple[int, ...]) -> Tensor:
-        """Ids [B, K, T] -> the picture [B, rows, T * frames_per_column]: the sound needs all that came before (`whole`)."""
-        return _through(self._picture_steps(stages), ids, valid)
+        """Decode ids [B, K, T] to the picture, the input of `whole`."""
+        return run_steps(self._picture_steps(stages), ids, valid)
 
     def whole(self, parts: Tensor, valid: Tensor) -> Tensor:
-        """The picture of a whole clip -> audio [B, 1, T * hop], a minute or so at a time."""
+        """The picture of a whole clip -> audio [B, 1, T * hop], about a minute at a time."""
         c, reach, state, spectrum = self.config, self._sound_reach, None, []
         for part in parts.split(self.block * c.frames_per_column, dim=-1):
             made, state = self._spectrum(part, state)
@@ -186,21 +193,21 @@ class SpectrogramCodec(Codec):
         for start in range(0, valid.shape[1], self.block):
             stop = min(start + self.block, valid.shape[1])
             first, last = max(0, start - reach), min(valid.shape[1], stop + reach)
-            heard = self._sound(spectrum[..., first * c.frames_per_column : last * c.frames_per_column], valid[:, first:last])
-            sound.append(heard[..., (start - first) * self.hop : (stop - first) * self.hop])
+            block = self._sound(spectrum[..., first * c.frames_per_column : last * c.frames_per_column], valid[:, first:last])
+            sound.append(block[..., (start - first) * self.hop : (stop - first) * self.hop])
         return torch.cat(sound, -1)
 
     def encoder_steps(self) -> list[Step]:
         overlap = -(-self.config.n_fft // (2 * self.hop))
         reach = sum(self._reach(block, self.config.top_steps) for block in self.top)
         return [
-            Step(self._stemmed, overlap, overlap, self.hop),
+            Step(self._encoder_input, overlap, overlap, self.hop),
             *self._block_steps(self.encoder),
-            Step(self._finished_latents, reach, reach, self.config.bottom_steps),
+            Step(self._latents_from, reach, reach, self.config.bottom_steps),
         ]
 
     def decoder_steps(self, stages: tuple[int, ...]) -> list[Step]:
-        """Each call's steps carry the phase of one stream."""
+        """As `Codec.decoder_steps`; the steps of one call carry the phase of one stream."""
         frames, reach, state = self.config.frames_per_column, self._sound_reach, [None]
 
         def phased(picture: Tensor, _: Tensor) -> Tensor:
@@ -219,11 +226,11 @@ class SpectrogramCodec(Codec):
     @property
     def encoder_fingerprint(self) -> str:
         parts = nn.ModuleList(self._encoding_parts())
-        parts.config = replace(self.config, decoder_blocks=0, refinements=0, under_floor=0.0)  # the codes do not depend on them
+        parts.config = replace(self.config, decoder_blocks=0, refinements=0, under_floor=0.0)  # do not affect the codes
         return fingerprint(parts)
 
     def freeze_encoder(self) -> None:
-        """Let no gradient reach the encoder or the quantisers."""
+        """Exclude the encoder and the quantisers from training."""
         for part in self._encoding_parts():
             part.requires_grad_(False)
 
@@ -236,14 +243,14 @@ class SpectrogramCodec(Codec):
         return quantiser.vectors_of(torch.arange(self.config.vocab, device=self.window.device), j)
 
     @torch.no_grad()
-    def left_over(self, latents: Tensor, ids: Tensor) -> Tensor:
-        maps, left = list(self._maps(latents)), []
+    def residual_norms(self, latents: Tensor, ids: Tensor) -> Tensor:
+        maps, norms = list(self._maps(latents)), []
         maps[1] = maps[1] - self._expectation(self.quantisers[0].decode(self._unpacked(ids)[0]))
         for level, (quantiser, grid) in enumerate(zip(self.quantisers, self._unpacked(ids))):
             for j in range(grid.shape[1]):
                 maps[level] = maps[level] - quantiser.vectors_of(grid[:, j], j).movedim(-1, 1)
-                left.append(grids.to_rows(maps[level].norm(dim=1), self._stage(level).steps))
-        return torch.cat(left, 1)
+                norms.append(grids.to_rows(maps[level].norm(dim=1), self._stage(level).steps))
+        return torch.cat(norms, 1)
 
     def final_stages(self) -> tuple[int, ...]:
         return self.config.top_stages - 1, len(self.spec.stages) - 1
@@ -254,9 +261,12 @@ class SpectrogramCodec(Codec):
     # --- training --------------------------------------------------------------------------------------------------
 
     def forward(self, audio: Tensor, valid: Tensor, n_stages: Tensor | None = None) -> tuple[Tensor, Tensor, Quantised]:
-        """One training pass: level-normalised audio [B, 1, T * hop], valid [B, T] -> its picture, the decoder's, the quantisers'.
+        """One training pass: both pictures and the quantisers' output.
 
-        Clip b is decoded from its first n_stages[b] stages; None for all.
+        Args:
+            audio: level-normalised, [B, 1, T * hop].
+            valid: bool [B, T].
+            n_stages: int [B]; clip b is decoded from its first n_stages[b] stages. None for all.
         """
         c = self.config
         top, bottom = self._maps(self.latents(audio, valid))
@@ -267,17 +277,19 @@ class SpectrogramCodec(Codec):
             grid = bottom - self._expectation(levels[0].quantised) if level else top
             cells = valid.repeat_interleave(self._stage(level).steps, -1)[:, None].expand(-1, grid.shape[2], -1)
             levels.append(self.quantisers[level](grid, cells, own))
-        below = levels[1].quantised * (n_stages > c.top_stages)[:, None, None, None]  # nothing, and no gradient either
-        picture = _through(self._after_vectors(), self._decoder_input(levels[0].quantised, below), valid)
+        below = levels[1].quantised * (n_stages > c.top_stages)[:, None, None, None]  # 0, without a gradient
+        picture = run_steps(self._after_vectors(), self._decoder_input(levels[0].quantised, below), valid)
         return self.picture(audio), picture, _merged(*levels)
 
     @torch.no_grad()
     def start_from(self, audio: Tensor) -> None:
-        """Before training: the principal components of level-normalised audio [B, 1, T * hop] as the linear paths, and the
-        codebooks by k-means.
+        """Initialise the linear paths by principal components, and run k-means.
 
-        Without the network, the two levels then give back the picture's largest components. From a random beginning, hundreds of
-        steps go into finding as much.
+        Without the network, the two levels then reconstruct the picture's largest components. With random initialisation,
+        hundreds of steps are spent on this.
+
+        Args:
+            audio: level-normalised, [B, 1, T * hop].
         """
         d = self.config.latent_dim
         grid = self._patches(self.picture(audio))
@@ -295,11 +307,14 @@ class SpectrogramCodec(Codec):
 
     @property
     def is_new(self) -> bool:
-        """Whether it has neither been started nor trained."""
+        """Whether the codec is neither initialised (`start_from`) nor trained."""
         return not bool(self.linear_picture.weight.any())
 
     def picture(self, audio: Tensor) -> Tensor:
-        """Audio [B, 1, T * hop] -> log10 magnitudes [B, rows, T * frames_per_column], at least log10(floor)."""
+        """Audio [B, 1, T * hop] -> log10 magnitudes, at least log10(floor).
+
+        [B, rows, T * frames_per_column].
+        """
         spectrum = spectra.analysis(audio[:, 0], self.window, self.hop // self.config.frames_per_column)
         return self.pool @ spectrum.abs().clamp_min(self.config.floor).log10()
 
@@ -318,11 +333,11 @@ class SpectrogramCodec(Codec):
         return self.spec.stages[-1 if level else 0]
 
     def _reach(self, block: GridBlock, steps: int) -> int:
-        """Columns on either side that a block sees on a grid of so many steps a column."""
+        """Columns on either side that a block sees on a grid with `steps` steps a column."""
         return -(-(block.kernel // 2) // steps)
 
     def _block_steps(self, blocks: nn.ModuleList) -> list[Step]:
-        """The blocks on the first channels of a bottom grid; behind these travels what takes the linear paths."""
+        """The blocks, applied to the first channels of a bottom grid; the others belong to the linear paths."""
         channels, steps = self.config.channels, self.config.bottom_steps
 
         def beside(block):
@@ -341,12 +356,12 @@ class SpectrogramCodec(Codec):
         patches = picture.view(batch, self.config.bottom_bands, self.patch[0], frames // self.patch[1], self.patch[1])
         return patches.transpose(2, 3).flatten(3)
 
-    def _stemmed(self, audio: Tensor, _: Tensor) -> Tensor:
+    def _encoder_input(self, audio: Tensor, _: Tensor) -> Tensor:
         """Audio [B, 1, T * hop] -> the bottom grid [B, C + D, bands, T * steps], a patch a cell."""
         patches = self._patches(self.picture(audio))
         return torch.cat([self.stem(patches), self.linear_bottom(patches)], -1).movedim(-1, 1)
 
-    def _finished_latents(self, x: Tensor, columns: Tensor) -> Tensor:
+    def _latents_from(self, x: Tensor, columns: Tensor) -> Tensor:
         """The bottom grid [B, C + D, bands, T * steps] -> latents [B, D, T]."""
         x, linear = x.movedim(1, -1).split([self.config.channels, self.config.latent_dim], -1)
         bottom = linear + self.bottom_latent(x)
@@ -365,7 +380,7 @@ class SpectrogramCodec(Codec):
         return tuple(grids.to_grid(part, d, self._stage(level)) for level, part in enumerate(parts))
 
     def _expectation(self, top: Tensor) -> Tensor:
-        """The bottom map's vectors that the top map's [B, D, bands, steps] let expect; column by column."""
+        """Predict the bottom map's vectors from the top map's [B, D, bands, steps], column by column."""
         top = top.movedim(1, -1)
         return grids.split(self.linear_expected(top) + self.expected(top), self.ratio).movedim(-1, 1)
 
@@ -375,7 +390,7 @@ class SpectrogramCodec(Codec):
         return torch.cat([grids.to_rows(part, steps) for part, steps in parts], 1)
 
     def _unpacked(self, ids: Tensor) -> list[Tensor]:
-        """The reverse, of the first stages or of all: a level without any is [B, 0, bands, T * steps]."""
+        """The inverse of `_packed`, for any prefix of the stages: an absent level is [B, 0, bands, T * steps]."""
         levels = ([], [])
         for j, stage in enumerate(self.spec.stages):
             if self.spec.offsets[j] < ids.shape[1]:
@@ -411,17 +426,17 @@ class SpectrogramCodec(Codec):
 
     @property
     def _sound_reach(self) -> int:
-        """Columns on either side of a column whose frames its sound depends on: a window an iteration, and half of one."""
+        """Columns on either side that a column's sound depends on: a window an iteration, and half a window."""
         samples = self.config.refinements * self.config.n_fft + self.config.n_fft // 2
         return -(-samples // self.hop)
 
     def _spectrum(self, picture: Tensor, state) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """A picture -> a complex STFT [B, bins, frames] whose phases go on from `state`, and the new state."""
+        """A picture -> a complex STFT [B, bins, frames] whose phases continue from `state`, and the new state."""
         c, share = self.config, self.share[:, None]
         log10 = (picture[:, self.lower] * (1 - share) + picture[:, self.lower + 1] * share).clamp(max=4.0)
-        found, state = spectra.phases(*spectra.peaks(log10 * LN_10), c.hop // c.frames_per_column, state)
-        heard = log10 > math.log10(c.floor) + AT_FLOOR
-        return torch.polar(torch.where(heard, 10**log10, c.under_floor), found), state
+        phases, state = spectra.phases(*spectra.peaks(log10 * LN_10), c.hop // c.frames_per_column, state)
+        above_floor = log10 > math.log10(c.floor) + AT_FLOOR
+        return torch.polar(torch.where(above_floor, 10**log10, c.under_floor), phases), state
 
     def _sound(self, spectrum: Tensor, valid: Tensor) -> Tensor:
         """A complex STFT [B, bins, T * frames_per_column], valid [B, T] -> audio [B, 1, T * hop]."""
@@ -432,15 +447,8 @@ class SpectrogramCodec(Codec):
         return spectra.synthesis(spectrum, self.window, hop, inside)[:, None]
 
 
-def _through(steps: list[Step], x: Tensor, valid: Tensor) -> Tensor:
-    columns = valid[:, None].float()
-    for step in steps:
-        x = step.run(x, columns)
-    return x
-
-
 def _merged(top: Quantised, bottom: Quantised) -> Quantised:
-    """The two levels' losses and statistics as one; their vectors and ids, which differ in shape, are left out."""
+    """Merge the losses and statistics of the two levels, without vectors and ids, whose shapes differ."""
     empty = top.quantised.new_zeros(0)
     return Quantised(
         empty, empty.long(), (top.commitment_loss + bottom.commitment_loss) / 2, (top.codebook_loss + bottom.codebook_loss) / 2,

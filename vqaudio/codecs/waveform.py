@@ -1,8 +1,8 @@
-"""The waveform codec: STFT frames -> ConvNeXt encoder -> residual VQ -> ConvNeXt decoder -> inverse STFT.
+"""The waveform codec: STFT -> ConvNeXt -> residual VQ -> ConvNeXt -> inverse STFT.
 
 The decoder's head is that of Vocos (Siuzdak 2023, "Vocos: Closing the gap between time-domain and Fourier-based neural
 vocoders", section 3.3): a log-magnitude and a phase a bin. All layers are convolutions over a bounded time, so that a long
-clip decodes in blocks to the same sound, and a live one as it comes.
+clip decodes in blocks to the same sound, and a live one block by block.
 """
 
 import math
@@ -14,21 +14,21 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vqaudio import ranges
-from vqaudio.codec import Codec, Step
+from vqaudio.codec import Codec, Step, run_steps
 from vqaudio.codes import CodeSpec, Stage, check_density
 from vqaudio.errors import InputError
 from vqaudio.hub import fingerprint
 from vqaudio.nn.convnext import ChannelNorm, ConvNeXtBlock
 from vqaudio.nn.rvq import Quantised, ResidualVQ, Update
-from vqaudio.nn.spectra import analysis, margins
+from vqaudio.nn.spectra import analysis, margins, overlap_add
 
-COMPANDING = 0.7  # the wave's latents are divided by the column's RMS to this power; the decoder multiplies them by it again
+COMPANDING = 0.7  # the encoder divides the wave path's latents by the column's RMS to this power; the decoder multiplies
 TYPICAL_RMS = 0.1
 PARTS = {  # by top-level module
     "encoder": ("stem", "stem_norm", "encoder", "wave_in"), "quantiser": ("to_latent", "rvq", "from_latent"),
     "decoder": ("decoder", "to_frames", "frames"), "head": ("head", "wave_gain", "wave_out"),
 }
-WAVE_SCALE = 0.25 * TYPICAL_RMS**COMPANDING  # of the wave's latents, so that they are no larger than the network's
+WAVE_SCALE = 0.25 * TYPICAL_RMS**COMPANDING  # of the wave path's latents, so that they are no larger than the network's
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class WaveformConfig:
     """The shape of a waveform codec."""
 
     module: ranges.Name = "codecs.waveform"
-    """Where the model's class lives; written to config.json."""
+    """Module of the model's class; written to config.json."""
     sample_rate: ranges.SampleRate = 8000
     """Hz."""
     hop: ranges.Hop = 160
@@ -57,18 +57,18 @@ class WaveformConfig:
     frame_blocks: ranges.Depth = 2
     """ConvNeXt blocks at the frame rate, before the head."""
     phase: Literal["angle", "vector"] = field(default="angle", metadata={"later": True})
-    """How the head gives a bin's phase: "angle" (as Vocos), or "vector": a complex number that the magnitude multiplies. That
-    can follow the wave itself; the angle, which wraps, never learned to."""
+    """The head's phase of a bin: "angle", as in Vocos, or "vector", a complex number that the magnitude multiplies. A vector can
+    follow the wave itself; an angle, which wraps, never learned to."""
     wave_dims: Annotated[int, ranges.Range(0, 8192)] = field(default=0, metadata={"later": True})
-    """Numbers of the latent vector that begin as the lowest MDCT coefficients of the column, which a linear path takes from the
-    wave to the latents and from the latents to the sound; 0 for no such path."""
+    """Latent dimensions that are initialised as the lowest MDCT coefficients of the column, with a linear path from the wave to
+    the latents and from the latents to the sound; 0 for no such path."""
     network_stages: Annotated[int, ranges.Range(0, 64)] = field(default=0, metadata={"later": True})
-    """So many of the first stages code the network's own numbers of the latent vector alone, not the wave's: what a sound is
-    comes first, how its wave runs after it. Of no effect without a wave path."""
+    """Number of the first stages that code only the network's latent dimensions and not those of the wave path, so that content
+    comes before waveform. No effect without a wave path."""
     kernel: ranges.Kernel = 7
     """Columns, or frames, that a block's convolution sees."""
     look_ahead: Annotated[int, ranges.Range(0, 254)] = field(default=3, metadata={"later": True})
-    """Of those, how many lie after the one that it computes: what a live encoder or decoder has to wait for."""
+    """How many of those come after the one computed: a live encoder or decoder has to wait for them."""
     n_stages: ranges.Stages = 8
     vocab: ranges.Vocab = 256
     """Codewords a stage."""
@@ -77,15 +77,15 @@ class WaveformConfig:
     beta: ranges.Weight = 0.25
     """Weight of the commitment loss."""
     codebook_update: Update = "ema"
-    """ema, gradient, or fixed: as they are, without the moving averages, for a codec whose decoder alone is trained on."""
+    """ema, gradient, or fixed: no updates and no moving averages, to continue training of the decoder alone."""
     lookup_dim: ranges.Width | None = None
     """Dimensions of an L2-normalised look-up; None compares the latents themselves."""
     restart_below: ranges.Share = 0.05
-    """Share of the mean mass under which a codeword is restarted."""
+    """Share of the mean mass below which a codeword is restarted."""
     restart_every: ranges.Steps = 20
-    """Training steps between two looks for dead codewords; 0 for never."""
+    """Training steps between two checks for dead codewords; 0 for never."""
     reference_level_db: ranges.Decibels | None = -20.0
-    """Active level, dB re full scale, that clips are brought to; None leaves the level in the codes."""
+    """Active level, dB re full scale, that clips are normalised to; None for no level normalisation."""
 
     def check_together(self) -> None:
         check_density(self.n_stages, self.sample_rate / self.hop)
@@ -99,14 +99,13 @@ class WaveformConfig:
         if self.wave_dims > self.latent_dim:
             raise InputError(f"wave_dims is at most latent_dim, {self.latent_dim}; not {self.wave_dims}.")
         if self.network_stages and self.wave_dims == self.latent_dim:
-            raise InputError("Stages of the network alone need a latent_dim larger than wave_dims.")
+            raise InputError("network_stages needs a latent_dim larger than wave_dims.")
 
 
 class WaveformCodec(Codec):
-    """See the module. Time runs in columns of `hop` samples; a column holds `frames_per_column` STFT frames.
+    """The waveform codec; see the module.
 
-    Attributes:
-        look_ahead: columns after a column that its ids (first) and its audio (second) depend on.
+    A column is `hop` samples and `frames_per_column` STFT frames.
     """
 
     def __init__(self, config: WaveformConfig):
@@ -141,9 +140,9 @@ class WaveformCodec(Codec):
         self.context = max(*self.look_ahead, *(sum(step.before for step in steps) for steps in both))
 
     def _add_wave_path(self, c: WaveformConfig, bins: int) -> None:
-        """The linear path; at first the network leaves it its numbers, and adds next to no sound of its own."""
+        """Add the linear path. Initially the network leaves its dimensions alone and adds almost no sound."""
         self.wave_in, self.wave_out = wave_path(c.latent_dim, c.wave_dims, c.hop)
-        self.wave_gain = nn.Conv1d(c.decoder_channels, c.latent_dim, 1)  # of each number: what is mostly noise is turned down
+        self.wave_gain = nn.Conv1d(c.decoder_channels, c.latent_dim, 1)  # attenuates dimensions that are mostly noise
         with torch.no_grad():
             self.to_latent[1].weight[: c.wave_dims] = 0
             self.to_latent[1].bias[: c.wave_dims] = 0
@@ -152,17 +151,21 @@ class WaveformCodec(Codec):
             self.head[1].bias[:bins] = -2
 
     def forward(self, audio: Tensor, valid: Tensor, n_stages: Tensor | None = None) -> tuple[Tensor, Quantised]:
-        """One training pass: level-normalised audio [B, 1, T * hop], valid [B, T] -> its reconstruction, what was quantised.
+        """One training pass: the reconstruction and the quantiser's output.
 
-        Clip b is decoded from its first n_stages[b] stages, or from its latents as they are where that is 0; None for all stages.
+        Args:
+            audio: level-normalised, [B, 1, T * hop].
+            valid: bool [B, T].
+            n_stages: int [B]; clip b is decoded from its first n_stages[b] stages, or from unquantised latents if that is 0.
+                None for all stages.
         """
         latents = self.latents(audio, valid)
         used = None if n_stages is None else torch.where(n_stages == 0, self.config.n_stages, n_stages)
         quantised = self.rvq(latents, valid, used)
-        heard = quantised.quantised
+        decoded = quantised.quantised
         if n_stages is not None:
-            heard = torch.where((n_stages == 0)[:, None, None], latents, heard)
-        return _through(self._sound_steps(), heard, valid), quantised
+            decoded = torch.where((n_stages == 0)[:, None, None], latents, decoded)
+        return run_steps(self._sound_steps(), decoded, valid), quantised
 
     def part_of(self, parameter: str) -> str:
         module = super().part_of(parameter)
@@ -175,7 +178,7 @@ class WaveformCodec(Codec):
         return fingerprint(parts)
 
     def freeze_encoder(self) -> None:
-        """Let no gradient reach the encoder or the quantiser."""
+        """Exclude the encoder and the quantiser from training."""
         for part in self._encoding_parts():
             part.requires_grad_(False)
 
@@ -184,20 +187,20 @@ class WaveformCodec(Codec):
         return [self.stem, self.stem_norm, self.encoder, self.to_latent, self.rvq, *wave]
 
     def latents(self, audio: Tensor, valid: Tensor) -> Tensor:
-        return _through(self.encoder_steps(), audio, valid)
+        return run_steps(self.encoder_steps(), audio, valid)
 
     def quantise(self, latents: Tensor, beam: int) -> Tensor:
         return self.rvq.encode(latents, beam=beam)
 
     def synthesise(self, ids: Tensor, valid: Tensor, stages: tuple[int, ...]) -> Tensor:
-        return _through(self.decoder_steps(stages), ids, valid)
+        return run_steps(self.decoder_steps(stages), ids, valid)
 
     def encoder_steps(self) -> list[Step]:
         channels = self.config.encoder_channels
         return [
-            Step(self._stemmed, self._overlap, self._overlap, self.hop),
+            Step(self._encoder_input, self._overlap, self._overlap, self.hop),
             *(Step(self._beside(block, channels), *block.padding) for block in self.encoder),
-            Step(self._finished_latents, 0, 0),
+            Step(self._latents_from, 0, 0),
         ]
 
     def decoder_steps(self, stages: tuple[int, ...]) -> list[Step]:
@@ -209,25 +212,25 @@ class WaveformCodec(Codec):
         reaches = c.kernel - 1 - c.look_ahead, c.look_ahead
         before, after = (-(-c.frame_blocks * reach // c.frames_per_column) + self._overlap for reach in reaches)
         return [
-            Step(self._begun_sound, 0, 0),
+            Step(self._sound_input, 0, 0),
             *(Step(self._beside(block, c.decoder_channels), *block.padding) for block in self.decoder),
             Step(self._sound, before, after),
         ]
 
     def _beside(self, block: nn.Module, channels: int):
-        """The block on the first channels; behind them travels what takes the linear path."""
+        """Apply the block to the first channels only; the others belong to the linear path."""
         if not self.config.wave_dims:
             return block
         return lambda x, columns: torch.cat([block(x[:, :channels], columns), x[:, channels:]], dim=1)
 
     @property
     def _overlap(self) -> int:
-        """Columns on either side that a column's STFT windows, and its window of the wave path, reach into."""
+        """Columns on either side that a column's STFT windows and wave path window overlap."""
         reach = max(self.config.n_fft - self.frame_hop, self.hop if self.config.wave_dims else 0)
         return -(-reach // (2 * self.hop))
 
-    def _stemmed(self, audio: Tensor, _: Tensor) -> Tensor:
-        """Audio [B, 1, T * hop] -> the encoder's input [B, C, T], and the wave's own latents behind it."""
+    def _encoder_input(self, audio: Tensor, _: Tensor) -> Tensor:
+        """Audio [B, 1, T * hop] -> the encoder's input [B, C, T], then the wave path's latents as further channels."""
         x = self.stem_norm(self.stem(self._features(audio)))
         if not self.config.wave_dims:
             return x
@@ -235,18 +238,18 @@ class WaveformCodec(Codec):
         power = F.avg_pool1d(wave.square(), 2 * self.hop, self.hop)
         return torch.cat([x, self.wave_in(wave) * (power + 1e-8) ** (-COMPANDING / 2)], dim=1)
 
-    def _finished_latents(self, x: Tensor, columns: Tensor) -> Tensor:
+    def _latents_from(self, x: Tensor, columns: Tensor) -> Tensor:
         latents = self.to_latent(x[:, : self.config.encoder_channels])
         if self.config.wave_dims:
             latents = latents + x[:, self.config.encoder_channels :]
         return latents * columns
 
-    def _begun_sound(self, latents: Tensor, _: Tensor) -> Tensor:
+    def _sound_input(self, latents: Tensor, _: Tensor) -> Tensor:
         x = self.from_latent(latents)
         return torch.cat([x, latents], dim=1) if self.config.wave_dims else x
 
     def _features(self, audio: Tensor) -> Tensor:
-        """[B, 1, T * hop] -> [B, 3 * bins * frames_per_column, T]: log magnitude, and the complex STFT compressed to |X|^0.3."""
+        """[B, 1, T * hop] -> [B, 3 * bins * frames_per_column, T]: log magnitude, and complex STFT compressed to |X|^0.3."""
         spectrum = analysis(audio[:, 0], self.window, self.frame_hop)
         magnitude = spectrum.abs().clamp_min(1e-3)
         compressed = spectrum * magnitude**-0.7
@@ -256,7 +259,7 @@ class WaveformCodec(Codec):
         return folded.transpose(2, 3).flatten(1, 2)
 
     def _sound(self, x: Tensor, columns: Tensor) -> Tensor:
-        """What the decoder's blocks made of the columns [B, C, T] -> audio [B, 1, T * hop]."""
+        """The output of the decoder's blocks [B, C, T] -> audio [B, 1, T * hop]."""
         x, latents = x[:, : self.config.decoder_channels], x[:, self.config.decoder_channels :]
         gain = self.wave_gain(x).float().clamp(max=4.0).exp() if self.config.wave_dims else None
         x = self.to_frames(x)
@@ -274,41 +277,27 @@ class WaveformCodec(Codec):
             return sound
 
     def _inverse_stft(self, head: Tensor, frames: Tensor) -> Tensor:
-        """[B, 2 or 3 * bins, F] -> [B, 1, F * frame_hop] by windowed overlap-add, divided by the windows' summed squares."""
+        """The head's output [B, 2 or 3 * bins, F], frames [B, 1, F] -> audio [B, 1, F * frame_hop]."""
         log_magnitude, *phase = head.chunk(head.shape[1] // (self.config.n_fft // 2 + 1), dim=1)
         magnitude = log_magnitude.clamp(max=6.0).exp()
         spectrum = magnitude * torch.complex(*phase) if self.config.phase == "vector" else torch.polar(magnitude, *phase)
-        waves = torch.fft.irfft(spectrum, n=self.config.n_fft, dim=1) * frames
-        squares = (self.window.square()[None, :, None] * frames).expand_as(waves)
-        sound, weight = (self._overlap_add(part) for part in (waves * self.window[None, :, None], squares))
-        return sound / weight.clamp_min(0.1)
-
-    def _overlap_add(self, waves: Tensor) -> Tensor:
-        n = waves.shape[-1] * self.frame_hop
-        before, after = margins(self.config.n_fft, self.frame_hop)
-        summed = F.fold(waves, (1, before + n + after), (1, self.config.n_fft), stride=(1, self.frame_hop))
-        return summed[:, :, 0, before : before + n]
-
-
-def _through(steps: list[Step], x: Tensor, valid: Tensor) -> Tensor:
-    columns = valid[:, None].float()
-    for step in steps:
-        x = step.run(x, columns)
-    return x
+        return overlap_add(spectrum, self.window, self.frame_hop, frames)[:, None]
 
 
 def _stage_dims(c: WaveformConfig) -> tuple[int, ...]:
-    """How many numbers of the latent vector, counted from the last, each stage codes: the wave's are the first."""
+    """For each stage the number of latent dimensions that it codes, from the last; the wave path has the first."""
     early = min(c.network_stages, c.n_stages)
     return (c.latent_dim - c.wave_dims,) * early + (c.latent_dim,) * (c.n_stages - early)
 
 
 def wave_path(latent_dim: int, wave_dims: int, hop: int) -> tuple[nn.Conv1d, nn.ConvTranspose1d]:
-    """Linear maps from a wave [B, 1, T * hop + hop] to latents [B, latent_dim, T], and back.
+    """Linear maps from a wave to latents [B, latent_dim, T], and back.
 
-    The first `wave_dims` latents begin as the lowest coefficients of an MDCT with a sine window (Princen and Bradley 1986):
-    without quantiser and network, the two would give back what lies below wave_dims / (2 * hop) of the sampling rate. All of it
-    is trained on. From a random beginning, networks of this size did not come to follow the wave at all.
+    The wave is [B, 1, T * hop + hop].
+
+    The first `wave_dims` latents are initialised as the lowest coefficients of an MDCT with a sine window (Princen and Bradley
+    1986): without quantiser and network, the two reconstruct everything below wave_dims / (2 * hop) of the sample rate. All
+    weights are trained. With random initialisation, networks of this size did not learn to follow the wave.
     """
     analysis = nn.Conv1d(1, latent_dim, 2 * hop, stride=hop, bias=False)
     synthesis = nn.ConvTranspose1d(latent_dim, 1, 2 * hop, stride=hop, bias=False)

@@ -19,13 +19,14 @@ from vqaudio.evaluation.codec_evaluation import check_rates
 from vqaudio.evaluation.holes import HOLE_BANDS, has_bands
 from vqaudio.files import replace_file
 from vqaudio.judges import Judge
-from vqaudio.prior import Prior
+from vqaudio.prior import LIKELIHOODS, Prior
 from vqaudio.provenance import read_record, runs_of, trained_on
+from vqaudio.sampling import Sampling
 
 
 def evaluate(
     codec: Codec, prior: Prior, judges: list[Judge], dataset: str, data: Path | None, part: str, n: int, hole_s: float | None,
-    beside: list[Prior], of: int | None, seed: int, settings: dict,
+    beside: list[Prior], of: int | None, seed: int, sampling: Sampling,
 ) -> dict:
     """Everything that `vqaudio evaluate prior` prints.
 
@@ -44,16 +45,16 @@ def evaluate(
     found = {
         "prior": prior.name, "dataset": split.packed_from or dataset,
         "likelihood": prior.likelihood, "sees_right": prior.sees_right, "split": part,
-        "drawn_clips": of and len(split), "clips": n, "seed": seed, "settings": asdict(prior.sampling(True, **settings)),
+        "drawn_clips": of and len(split), "clips": n, "seed": seed, "settings": asdict(prior.sampling(True, sampling)),
         "candidates": prior.config.candidates if critic_of(prior) else 1,
-        "hole_settings": asdict(prior.sampling(False, **settings)), "hole_s": hole_s,
+        "hole_settings": asdict(prior.sampling(False, sampling)), "hole_s": hole_s,
         "bits_per_code": bits.mean, "bits_per_row": bits.per_row, "bits_standard_error": bits.standard_error,
         "bits_clips": bits.clips, "bits_of_clips": len(clips), "judges": {},
     }
     if judges or "pitch" in prior.labels:
         train = load_split(dataset, "train", data, codec.sample_rate)
-        found |= _judged(codec, prior, judges, train, split, part, clips, n, generator, settings)
-    fill = partial(measure.inpainting, codec, [prior, *beside], clips, judges, generator, hole_s, **settings)
+        found |= _judged(codec, prior, judges, train, split, part, clips, n, generator, sampling)
+    fill = partial(measure.inpainting, codec, [prior, *beside], clips, judges, generator, hole_s, sampling=sampling)
     found["inpainting"] = fill()
     if has_bands(prior.spec):
         found["hole_bands"], found["inpainting_of_bands"] = HOLE_BANDS, fill(bands=HOLE_BANDS)
@@ -77,11 +78,11 @@ def _labels_known_to(prior: Prior, split) -> torch.Tensor:
     return torch.tensor(rows).view(len(split), len(prior.labels))
 
 
-def _judged(codec, prior, judges, train, split, part, clips, n, generator, settings) -> dict:
+def _judged(codec, prior, judges, train, split, part, clips, n, generator, sampling) -> dict:
     """What the judges say of `n` new clips, and how near these are to the training clips."""
     shifts = [quarter * codec.hop // 4 for quarter in range(4)]
     training = [ids for shift in shifts for ids in encoded(codec, train, "train", shift).ids]
-    heard, maps = measure.generate_evenly(codec, prior, n, generator, **settings)
+    heard, maps = measure.generate_evenly(codec, prior, n, generator, sampling=sampling)
     real, known = measure.decoded(codec, split), measure.decoded(codec, train)
     found: dict = {"judges": {}}
     share = torch.randperm(len(known.sounds), generator=generator)[:n]
@@ -222,7 +223,7 @@ def write_prior_card(prior: Prior, folder: Path) -> None:
         name=folder.resolve().name, summary=type(prior).summary, codec=prior.codec_name,
         fingerprint=prior.codec_fingerprint,
         labels="; ".join(f"{kind}: {', '.join(values)}" for kind, values in prior.labels.items()) or "none",
-        likelihood="exact" if prior.likelihood == "exact" else "pseudo: each cell given all others",
+        likelihood=LIKELIHOODS[prior.likelihood],
         sees_right="yes" if prior.sees_right else "no: it fills from the left",
         parameters=sum(t.numel() for t in prior.state_dict().values()) / 1e6,
         megabytes=(folder / "model.safetensors").stat().st_size / 1e6,

@@ -1,10 +1,10 @@
-"""Layers for maps of many rows: a column's vector joined from its cells, and cells told of the column and of the cells near them.
+"""Layers for columns with many rows: each cell depends on the cells near it.
 
-Where a column has dozens of rows (the bands of two maps, each with its stages), attention between all cells would cost a
-hundred times what attention between columns does, and one sum of all coarser rows would not say which band was which. So the
-work is shared: a transformer over columns, as in `transformer`, hands each row its own reading of the column; and each cell is
-given the cells near it (the coarser ones of its column, those of the columns beside it) by a weight for every pair of rows,
-learned a channel at a time. The rows of a stage share their tables, since they share the codebook.
+When a column has dozens of rows (the bands of two maps, each with its stages), attention between all cells would cost a hundred
+times as much as attention between columns, and one sum of all coarser rows would lose which band is which. So a transformer over
+columns, as in `transformer`, gives each row its own projection of the column; and each cell gets the cells near it (the coarser
+ones of its column, those of neighbouring columns) through a weight for every pair of rows and channel. The rows of a stage share
+their tables, since they share the codebook.
 """
 
 import math
@@ -15,21 +15,23 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vqaudio.codes import CodeSpec
-from vqaudio.nn.transformer import ColumnEmbedding, Rows, label_vectors, standardised, turned_at_random
+from vqaudio.nn.transformer import ColumnEmbedding, Rows, label_vectors, random_projection, standardised
 
 
 def embedding_for(c, spec: CodeSpec):
-    """What makes a column's vector of its ids, as the configuration has it."""
+    """The column embedding of a configuration."""
     return ColumnEmbedding(spec, c.dim, c.table_dim) if c.cell_dim is None else CellEmbedding(spec, c.dim, c.cell_dim)
 
 
 def rows_for(c, spec: CodeSpec, n_values: tuple[int, ...], steps: tuple[int, ...]):
-    """What gives the distributions of a column's rows, as the configuration has it.
+    """The row distributions of a configuration.
 
     Args:
-        n_values: how many values each kind of label has.
-        steps: where the columns lie whose cells each cell is given: -1 before its own, 1 after it. Where none lies after it,
-            levels are written one after the other, and a cell is not given those of finer levels.
+        c: a `NetworkConfig`.
+        spec: of the codes.
+        n_values: number of values of each kind of label.
+        steps: offsets of the columns whose cells each cell gets: -1 before its own, 1 after it. Without columns after it, levels
+            are written one after the other, and a cell gets none of finer levels.
     """
     if c.cell_dim is None:
         return Rows(spec, c.dim, c.dropout, c.table_dim)
@@ -37,7 +39,7 @@ def rows_for(c, spec: CodeSpec, n_values: tuple[int, ...], steps: tuple[int, ...
 
 
 def levels_of(spec: CodeSpec) -> list[slice]:
-    """The rows of each level: of the stages, one behind the other, whose pictures have the same grid."""
+    """The rows of each level: consecutive stages whose pictures have the same grid."""
     levels = []
     for j, stage in enumerate(spec.stages):
         same = j and (stage.bands, stage.steps) == (spec.stages[j - 1].bands, spec.stages[j - 1].steps)
@@ -47,62 +49,68 @@ def levels_of(spec: CodeSpec) -> list[slice]:
 
 
 class CellEmbedding(nn.Module):
-    """A column's vector: its cells' vectors side by side, through one matrix. An id has one vector in all rows of its stage."""
+    """Embeds a column from its concatenated cells.
+
+    The rows of a stage share a table.
+    """
 
     def __init__(self, spec: CodeSpec, dim: int, cell_dim: int):
         super().__init__()
         first = [0]
         for stage in spec.stages:
-            first.append(first[-1] + stage.vocab + 1)  # one more for MASK, which is the last
+            first.append(first[-1] + stage.vocab + 1)  # the last is MASK
         self.table = nn.Embedding(first[-1], cell_dim)
         self.join = nn.Linear(spec.rows * cell_dim, dim)
         self.within = nn.Parameter(torch.randn(spec.rows, spec.rows, cell_dim) / math.sqrt(spec.rows))
-        starts = [first[j] for j, stage in enumerate(spec.stages) for _ in range(stage.rows)]
+        starts = [first[j] for j in spec.stage_of_row]
         self.first_rows = spec.offsets[:-1]
-        self.register_buffer("nothing", torch.zeros(spec.rows, cell_dim), persistent=False)  # what the coarsest row is given
+        self.register_buffer("nothing", torch.zeros(spec.rows, cell_dim), persistent=False)  # the coarsest row's input
         self.register_buffer("is_coarser", torch.ones(spec.rows, spec.rows).tril(-1)[..., None], persistent=False)
         self.register_buffer("starts", torch.tensor(starts), persistent=False)
         self.register_buffer("masks", torch.tensor(spec.vocab_of_row), persistent=False)
 
     @torch.no_grad()
     def start_from(self, codewords: list[Tensor]) -> None:
-        """Begin with the codec's codewords, [V, D] of each row, turned at random."""
-        turn = turned_at_random(codewords[0].shape[1], self.table.embedding_dim)
+        """Start from the projected codewords [V, D] of each row."""
+        projection = random_projection(codewords[0].shape[1], self.table.embedding_dim)
         for row, words in zip(self.first_rows, standardised([codewords[row] for row in self.first_rows])):
             start = int(self.starts[row])
-            self.table.weight[start : start + len(words)] = words @ turn
+            self.table.weight[start : start + len(words)] = words @ projection
 
     def rows(self, ids: Tensor, hidden: Tensor | None = None) -> Tensor:
-        """Ids [B, K, T], hidden bool [B, K, T] (shown as MASK) -> [B, T, K, cell_dim]."""
+        """Ids [B, K, T], hidden bool [B, K, T] (embedded as MASK) -> [B, T, K, cell_dim]."""
         if hidden is not None:
             ids = torch.where(hidden, self.masks[:, None], ids)
         return self.table((ids + self.starts[:, None]).transpose(1, 2))
 
     def tables(self) -> list[tuple[Tensor, Tensor]]:
-        """Each row's part of the table, [V + 1, cell_dim], and what finer rows are given of it, for `row`."""
+        """Each row's part of the table and its weights in finer rows, for `row`.
+
+        [V + 1, cell_dim] and [K, cell_dim].
+        """
         tables = [self.table.weight[start : start + n + 1] for start, n in zip(self.starts.tolist(), self.masks.tolist())]
         return list(zip(tables, (self.within * self.is_coarser).unbind(1)))
 
     def row(self, table: tuple[Tensor, Tensor], ids: Tensor) -> Tensor:
-        """One of `tables`, ids [...] of that row -> what each row of the column is given of it, [..., K, cell_dim]."""
+        """The contribution of one row's ids [...] to each row: [..., K, cell_dim]."""
         return F.embedding(ids, table[0])[..., None, :] * table[1]
 
     def coarser(self, rows: Tensor) -> Tensor:
-        """The cells' vectors [B, T, K, cell_dim] -> what each row is given of the coarser ones of its column."""
+        """The contribution of each row's coarser rows, [B, T, K, cell_dim]."""
         return mixed(rows, self.within * self.is_coarser)
 
     def joined(self, rows: Tensor, level: slice = slice(None)) -> Tensor:
-        """Cells' vectors [B, T, K, cell_dim], of which those of a level -> [B, T, dim]."""
+        """Project a level's cells of [B, T, K, cell_dim] to columns [B, T, dim]."""
         weight = self.join.weight.view(self.join.out_features, rows.shape[2], -1)[:, level]
         return F.linear(rows[:, :, level].flatten(2), weight.flatten(1), self.join.bias)
 
     def forward(self, ids: Tensor, hidden: Tensor | None = None) -> Tensor:
-        """-> [B, T, dim]."""
+        """Embed ids [B, K, T] as columns [B, T, dim]."""
         return self.joined(self.rows(ids, hidden))
 
 
 class CellRows(nn.Module):
-    """The distribution of each row of a column, given the column's context, the cell's labels and the cells near it."""
+    """The distribution of each row, given the context, labels and cells near it."""
 
     def __init__(
         self, spec: CodeSpec, dim: int, cell_dim: int, dropout: float, n_values: tuple[int, ...], steps: tuple[int, ...]
@@ -111,8 +119,8 @@ class CellRows(nn.Module):
         rows, self.cell_dim, self.steps = spec.rows, cell_dim, steps
         self.stages = [spec.rows_of(j) for j in range(len(spec.stages))]
         self.readout = nn.Parameter(torch.randn(rows, cell_dim, dim) / math.sqrt(dim))
-        self.place = Places(spec, cell_dim)
-        self.labels = nn.ModuleList(nn.Embedding(n + 1, cell_dim) for n in n_values)  # the last: not told
+        self.place = RowPositions(spec, cell_dim)
+        self.labels = nn.ModuleList(nn.Embedding(n + 1, cell_dim) for n in n_values)  # the last id: no label
         self.across = nn.Parameter(torch.randn(len(steps), rows, rows, cell_dim) / rows + torch.eye(rows)[..., None])
         self.norms = nn.ModuleList(nn.LayerNorm(cell_dim) for _ in range(2))
         self.widen, self.narrow = nn.Linear(cell_dim, 3 * cell_dim), nn.Linear(3 * cell_dim, cell_dim)
@@ -125,23 +133,29 @@ class CellRows(nn.Module):
 
     @torch.no_grad()
     def start_from(self, codewords: list[Tensor]) -> None:
-        """Begin with logits that are inner products with the codewords, [V, D] of each row, turned at random."""
-        turn = turned_at_random(self.cell_dim, codewords[0].shape[1])
+        """Start from logits that are inner products with the projected codewords.
+
+        The codewords are [V, D] of each row.
+        """
+        projection = random_projection(self.cell_dim, codewords[0].shape[1])
         for head, words in zip(self.heads, standardised([codewords[rows.start] for rows in self.stages])):
             size = words.square().mean().sqrt() + 1e-9
-            head[:, : len(words)] = 0.5 * turn @ (words / size).T / math.sqrt(words.shape[1])
+            head[:, : len(words)] = 0.5 * projection @ (words / size).T / math.sqrt(words.shape[1])
 
     def near(self, rows: Tensor, valid: Tensor) -> list[Tensor]:
-        """Cells' vectors [B, T, K, cell_dim], valid [B, T] -> those of the columns beside each column; 0 beyond the ends."""
+        """Vectors [B, T, K, cell_dim] of neighbouring columns, one tensor an offset.
+
+        They are 0 beyond the ends.
+        """
         rows = rows * valid[:, :, None, None]
         return [F.pad(rows[:, max(0, n) : rows.shape[1] + min(0, n)], (0, 0, 0, 0, max(0, -n), max(0, n))) for n in self.steps]
 
     def seen(self, contexts: list[tuple[slice, Tensor]], beside: list[Tensor], labels: Tensor) -> Tensor:
-        """What every cell is given besides the coarser cells of its column: [B, T, K, cell_dim].
+        """The input of every cell besides coarser cells: [B, T, K, cell_dim].
 
         Args:
-            contexts: of levels (their rows), the column's context [B, T, dim]; the cells of other levels are given nothing of it.
-            beside: as `near` gives it.
+            contexts: for some levels (their rows) the column's context [B, T, dim]; the cells of other levels get none.
+            beside: from `near`.
             labels: [B, kinds], or [B, kinds, K, T] of each cell.
         """
         (batch, columns, dim), rows = contexts[0][1].shape, len(self.readout)
@@ -155,22 +169,25 @@ class CellRows(nn.Module):
         return x + label_vectors(self.labels, labels, each_cell=True)
 
     def read(self, seen: Tensor) -> Tensor:
-        """As `seen` gave it."""
+        """The output of `seen`, unchanged: there is nothing to share between rows."""
         return seen
 
     def each(self) -> list["CellPart"]:
-        """The rows one by one, for `one`."""
+        """The rows' parameters, one by one, for `one`."""
         heads = [head for head, biases in zip(self.heads, self.biases) for _ in biases]
         biases = [bias for biases in self.biases for bias in biases]
         return [CellPart(*part) for part in zip(range(len(heads)), self.place(), heads, biases)]
 
     def one(self, part: "CellPart", seen: Tensor, coarser: Tensor) -> Tensor:
-        """One of `each`, what `read` gave and what is given of coarser rows, [..., K, cell_dim] -> the row's logits [..., V]."""
+        """One row's logits [..., V].
+
+        From `each`, `read` and the coarser rows' contribution [..., K, cell_dim].
+        """
         x = self._inner(seen[..., part.row, :] + coarser[..., part.row, :] + part.place)
         return (x @ part.head + part.bias).float()
 
     def losses(self, seen: Tensor, coarser: Tensor, ids: Tensor, cells: Tensor) -> Tensor:
-        """Of all rows at once: the negative log-probabilities [B, K, T] of the ids in these cells, in nats; 0 elsewhere."""
+        """Negative log-probabilities [B, K, T] in nats; see `Rows.losses`."""
         x = seen + coarser + self.place()
         ids, chosen = ids.transpose(1, 2), cells.transpose(1, 2)
         found = torch.zeros(ids.shape, device=ids.device)
@@ -182,12 +199,12 @@ class CellRows(nn.Module):
         return found.transpose(1, 2)
 
     def _inner(self, x: Tensor) -> Tensor:
-        """[..., cell_dim] -> the vectors that the logits are read from."""
+        """[..., cell_dim] -> the vectors from which the logits are computed."""
         return self.norms[1](x + self.dropout(self.narrow(F.gelu(self.widen(self.norms[0](x))))))
 
 
 class CellPart(NamedTuple):
-    """What one row's logits are made with."""
+    """One row's parameters."""
 
     row: int
     place: Tensor
@@ -195,8 +212,11 @@ class CellPart(NamedTuple):
     bias: Tensor
 
 
-class Places(nn.Module):
-    """Where in a column a row lies: a vector for its stage, its band and its step, added up. forward() -> [K, width]."""
+class RowPositions(nn.Module):
+    """Embeds the position of each row: the sum of vectors for stage, band and step.
+
+    forward() -> [K, width].
+    """
 
     def __init__(self, spec: CodeSpec, width: int):
         super().__init__()
@@ -211,14 +231,17 @@ class Places(nn.Module):
 
 
 def mixed(vectors: Tensor, weights: Tensor) -> Tensor:
-    """Cells' vectors [B, T, K, d], weights [K, K, d] (to, from, channel) -> the weighted sums over rows [B, T, K, d]."""
+    """Weighted sums over rows, [B, T, K, d].
+
+    Vectors [B, T, K, d], weights [K, K, d]: to, from, channel.
+    """
     batch, columns, rows, d = vectors.shape
     x = vectors.permute(3, 0, 1, 2).reshape(d, batch * columns, rows)
     return torch.bmm(x, weights.permute(2, 1, 0)).view(d, batch, columns, rows).permute(1, 2, 3, 0)
 
 
 def _placed(parts: list[Tensor], contexts: list[tuple[slice, Tensor]], rows: int) -> Tensor:
-    """The levels' readings, each [B, T, its rows, d], in a column of all rows."""
+    """Put the levels' parts, each [B, T, its rows, d], into columns of all rows."""
     x = parts[0].new_zeros(*parts[0].shape[:2], rows, parts[0].shape[3])
     for part, (level, _) in zip(parts, contexts):
         x[:, :, level] = part

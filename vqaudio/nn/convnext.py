@@ -1,4 +1,7 @@
-"""Layers that several models share. Every one keeps padding at zero, so that a clip gives the same result in any batch."""
+"""ConvNeXt blocks.
+
+They keep padding at zero, so that a clip gives the same result in any batch.
+"""
 
 import torch
 from torch import Tensor, nn
@@ -6,14 +9,14 @@ from torch.nn import functional as F
 
 
 class ChannelNorm(nn.LayerNorm):
-    """Layer normalisation over the channels of [B, C, T], each column by itself."""
+    """Layer normalisation over the channels of [B, C, T], separately for each column."""
 
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(x.transpose(1, 2)).transpose(1, 2)
 
 
 class _Block(nn.Module):
-    """What the blocks here share: a depthwise convolution, then a two-layer perceptron a place, added to the input."""
+    """A depthwise convolution, then a two-layer perceptron at each position, added to the input."""
 
     def __init__(self, depthwise: nn.Module, channels: int, expansion: int, scale: float):
         super().__init__()
@@ -28,13 +31,13 @@ class _Block(nn.Module):
         self.scale = nn.Parameter(scale * self.contract.bias.new_ones(channels))
 
     def _added(self, x: Tensor, convolved: Tensor) -> Tensor:
-        """x and what the convolution made of it, both [B, C, ...], -> x with the perceptron's answer added."""
+        """x and its convolution, both [B, C, ...] -> x plus the perceptron's output."""
         y = self.contract(self.activation(self.expand(self.norm(convolved.movedim(1, -1)))))
         return x + (self.scale * y).movedim(-1, 1)
 
 
 class ConvNeXtBlock(_Block):
-    """A depthwise convolution over time and a two-layer perceptron a column, added to the input [B, C, T].
+    """A ConvNeXt block over time, [B, C, T].
 
     Liu et al. 2022, "A ConvNet for the 2020s", in one dimension as in Vocos (Siuzdak 2023). `valid` [B, 1, T] is 1 where a
     column is real: the convolution sees zeros in the others, as it does beyond the ends of an unpadded clip. Of the `kernel`
@@ -50,8 +53,11 @@ class ConvNeXtBlock(_Block):
 
 
 class GridBlock(_Block):
-    """As `ConvNeXtBlock`, on a grid [B, C, bands, steps]: the convolution sees `kernel` steps, as many before as after, of three
-    bands. `valid` [B, 1, 1, steps] is 1 where a step is real."""
+    """A ConvNeXt block on a grid [B, C, bands, steps].
+
+    The convolution sees `kernel` steps, as many before as after, of three bands. `valid` [B, 1, 1, steps] is 1 where a step is
+    real.
+    """
 
     def __init__(self, channels: int, kernel: int = 5, expansion: int = 3, scale: float = 0.1):
         depthwise = nn.Conv2d(channels, channels, (3, kernel), padding=(1, kernel // 2), groups=channels)
@@ -63,7 +69,7 @@ class GridBlock(_Block):
 
 
 class PerBand(nn.Module):
-    """A linear layer of its own for each band of [B, bands, steps, C]."""
+    """A separate linear layer for each band of [B, bands, steps, C]."""
 
     def __init__(self, bands: int, inputs: int, outputs: int, zero: bool = False):
         super().__init__()
@@ -77,6 +83,6 @@ class PerBand(nn.Module):
 
     @torch.no_grad()
     def set(self, weight: Tensor, bias: Tensor) -> None:
-        """Take these numbers: [bands, inputs, outputs] and [bands, 1, outputs]."""
+        """Copy a weight [bands, inputs, outputs] and a bias [bands, 1, outputs]."""
         self.weight.copy_(weight)
         self.bias.copy_(bias)

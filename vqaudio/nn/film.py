@@ -1,4 +1,6 @@
-"""Layers of "FiLM: Visual Reasoning with a General Conditioning Layer" (Perez et al. 2018).
+"""Layers of FiLM.
+
+Perez et al. 2018, "FiLM: Visual Reasoning with a General Conditioning Layer".
 
 A question, read by recurrent layers, scales and shifts the channels of a picture's features. Feature maps are [B, C, H, W].
 """
@@ -12,7 +14,7 @@ Pair = tuple[int, int]
 
 
 class FiLMGenerator(nn.Module):
-    """Question -> vector: token embeddings, stacked GRU layers, the last state of the upper one."""
+    """Question -> vector: embeddings, stacked GRU layers, the top layer's last state."""
 
     def __init__(self, vocabulary: int, embedding: int = 64, hidden: int = 128, layers: int = 2):
         super().__init__()
@@ -20,19 +22,22 @@ class FiLMGenerator(nn.Module):
         self.gru = nn.GRU(embedding, hidden, layers, batch_first=True)
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
-        """Tokens int [B, L], lengths [B] in 1..L -> [B, hidden]; what follows a question's length does not count."""
+        """Encode tokens int [B, L] with lengths [B] in 1..L as [B, hidden].
+
+        Tokens after a question's length are ignored.
+        """
         packed = pack_padded_sequence(self.embedding(tokens), lengths.cpu(), batch_first=True, enforce_sorted=False)
         return self.gru(packed)[1][-1]
 
 
 class FiLM(nn.Module):
-    """gamma * h + beta for every channel, both linear in the question's vector (equations 1 and 2)."""
+    """gamma * h + beta a channel, both linear in the question (equations 1 and 2)."""
 
     def __init__(self, conditions: int, channels: int):
         super().__init__()
         self.gamma = nn.Linear(conditions, channels)
         self.beta = nn.Linear(conditions, channels)
-        nn.init.ones_(self.gamma.bias)  # section 2.1: an untrained question changes nothing much
+        nn.init.ones_(self.gamma.bias)  # section 2.1: an untrained question changes little
 
     def forward(self, h: Tensor, q: Tensor) -> Tensor:
         """Features [B, C, H, W], question [B, conditions] -> [B, C, H, W]."""
@@ -40,7 +45,7 @@ class FiLM(nn.Module):
 
 
 class Concatenation(nn.Module):
-    """What FiLM is compared with: the question's vector beside the channels of every cell, then a 1x1 convolution."""
+    """The baseline of FiLM: concatenate the question to every cell, then convolve."""
 
     def __init__(self, conditions: int, channels: int):
         super().__init__()
@@ -52,10 +57,10 @@ class Concatenation(nn.Module):
 
 
 class AddCoordinates(nn.Module):
-    """Append two maps from -1 to 1, the row's and the column's; no parameters.
+    """Appends the row's and the column's coordinate as two maps from -1 to 1.
 
     Args:
-        rows, columns: whether that coordinate is there; one that is switched off is 0 everywhere, so that shapes stay.
+        rows, columns: whether to use that coordinate; otherwise its map is 0.
     """
 
     def __init__(self, rows: bool = True, columns: bool = True):
@@ -71,7 +76,10 @@ class AddCoordinates(nn.Module):
 
 
 class ResBlock(nn.Module):
-    """1x1 convolution and ReLU; convolution, BatchNorm without affine, FiLM, ReLU; plus the first convolution's output."""
+    """The residual block of FiLM.
+
+    1x1 convolution, ReLU; convolution, BatchNorm without affine, FiLM, ReLU; skip from the first ReLU.
+    """
 
     def __init__(self, inputs: int, channels: int, conditions: int, kernel: Pair = (3, 3), film: type[nn.Module] = FiLM):
         super().__init__()
@@ -87,7 +95,10 @@ class ResBlock(nn.Module):
 
 
 class SameConvolution(nn.Conv2d):
-    """A strided convolution whose output has ceil(n / stride) rows and columns; the padding is even, or one more at the end."""
+    """A strided convolution with ceil(n / stride) outputs.
+
+    An odd padding has its extra zero at the end.
+    """
 
     def forward(self, h: Tensor) -> Tensor:
         pads = []
@@ -98,7 +109,7 @@ class SameConvolution(nn.Conv2d):
 
 
 class FeatureExtractor(nn.Sequential):
-    """Picture -> features: 4x4 convolution, BatchNorm, ReLU, once for each of the strides."""
+    """Picture -> features: 4x4 convolution, BatchNorm, ReLU for each of the strides."""
 
     def __init__(self, inputs: int, channels: tuple[int, ...], strides: tuple[Pair, ...]):
         widths = (inputs, *channels)
@@ -111,10 +122,11 @@ class FeatureExtractor(nn.Sequential):
 
 
 class Classifier(nn.Module):
-    """1x1 convolution and ReLU, maximum over all cells, dense layer and ReLU, dense layer to the answers.
+    """1x1 convolution, ReLU, maximum over all cells, and two dense layers.
 
     Args:
-        with_mean: the mean over all cells beside the maximum, which makes counting easier.
+        inputs, channels, hidden, answers: widths.
+        with_mean: also pool by the mean over all cells, which makes counting easier.
     """
 
     def __init__(self, inputs: int, channels: int, hidden: int, answers: int, with_mean: bool = False):

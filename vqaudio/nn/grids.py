@@ -1,4 +1,7 @@
-"""Grids of cells, [B, C, bands, T * steps] or [B, bands, T * steps, C], and the columns [B, rows, T] that they are kept in."""
+"""Conversions between grids of cells and columns [B, rows, T].
+
+Grids are [B, C, bands, T * steps] or [B, bands, T * steps, C].
+"""
 
 import torch
 from torch import Tensor
@@ -25,14 +28,17 @@ def to_rows(grid: Tensor, steps: int) -> Tensor:
 
 
 def merge(x: Tensor, ratio: tuple[int, int]) -> Tensor:
-    """[B, bands, n, C] -> [B, bands / r, n / s, r * s * C], ratio (r, s): the cells under a larger one, side by side."""
+    """Join cells into larger ones, by a ratio (r, s) of bands and steps.
+
+    [B, bands, n, C] -> [B, bands / r, n / s, r * s * C].
+    """
     batch, bands, n, channels = x.shape
     x = x.reshape(batch, bands // ratio[0], ratio[0], n // ratio[1], ratio[1], channels)
     return x.transpose(2, 3).flatten(3)
 
 
 def split(x: Tensor, ratio: tuple[int, int]) -> Tensor:
-    """The reverse of `merge`."""
+    """The inverse of `merge`."""
     batch, bands, n, _ = x.shape
     x = x.reshape(batch, bands, n, *ratio, -1).transpose(2, 3)
     return x.reshape(batch, bands * ratio[0], n * ratio[1], -1)
@@ -42,12 +48,12 @@ def principal(x: Tensor, dims: int) -> tuple[Tensor, Tensor, Tensor]:
     """Principal components of vectors [bands, n, D], band by band.
 
     Returns:
-        mean [bands, 1, D]; components [bands, D, dims], orthonormal, those with the most variance first, zeros where D is less
-        than dims; spread [bands, 1, 1], the root of the mean variance of the components.
+        mean [bands, 1, D]; components [bands, D, dims], orthonormal, by falling variance, padded with zeros if D < dims; spread
+        [bands, 1, 1], the root of the components' mean variance.
     """
     mean = x.mean(1, keepdim=True)
     centred = x - mean
-    squares = centred.double()  # in single precision the decomposition fails now and then where variances are equal
+    squares = centred.double()  # in single precision the decomposition sometimes fails for equal variances
     values, vectors = (part.to(x.dtype) for part in torch.linalg.eigh(squares.transpose(1, 2) @ squares / x.shape[1]))
     kept = min(dims, x.shape[2])
     components = x.new_zeros(x.shape[0], x.shape[2], dims)

@@ -1,4 +1,4 @@
-"""The residual vector quantiser: the only vector quantiser here. Plain VQ is one stage of it.
+"""The residual vector quantiser, the only one here; plain VQ is one stage.
 
 Codebooks follow an exponential moving average (van den Oord et al. 2017, "Neural Discrete Representation Learning",
 appendix A.1) or, as a setting, the gradient of the original objective (the same paper, equation 3). Residual stages,
@@ -18,15 +18,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 Update = Literal["ema", "gradient", "fixed"]
-ROWS_AT_ONCE = 256  # rows of distances that stay in the cache of a CPU while their minimum is taken
-COLUMNS_IN_GROUP = 64  # distances among which the smallest is first looked for
-BEAM_ROWS_AT_ONCE = 256  # so that the distances of all their paths stay in the cache
-NO_MASS = 1e-12  # below it m / N would lose its digits, so that a codeword not used for long stays where it is
+ROWS_AT_ONCE = 256  # rows of distances that fit into a CPU's cache
+COLUMNS_IN_GROUP = 64  # distances in a group of the two-level search for the minimum
+BEAM_ROWS_AT_ONCE = 256  # so that the distances of all paths fit into the cache
+NO_MASS = 1e-12  # below it m / N would lose its digits: a codeword unused for long stays unchanged
 
 
 @dataclass
 class Quantised:
-    """What a quantiser returns.
+    """The output of a quantiser.
 
     Attributes:
         quantised: [B, D, *grid]; carries the straight-through gradient (exactly 1 without `lookup_dim`).
@@ -46,9 +46,9 @@ class Quantised:
 
 
 class Codebook(nn.Module):
-    """One stage: `vocab` codewords of `dim` numbers, with the moving averages that move them.
+    """One stage: `vocab` codewords of `dim` numbers, with their moving averages.
 
-    Buffers: `codewords` e [V, D] and, with the moving average, `mass` N [V] and `sums` m [V, D]; starts at m = e and N = 0.
+    Buffers: `codewords` e [V, D] and, for the moving average, `mass` N [V] and `sums` m [V, D]; initially m = e and N = 0.
     """
 
     def __init__(self, dim: int, vocab: int, decay: float, normalise: bool, update: str):
@@ -66,7 +66,7 @@ class Codebook(nn.Module):
             self.register_buffer("sums", codewords.clone())
 
     def table(self) -> Tensor:
-        """The codewords as they are compared and looked up: [V, D]."""
+        """The codewords [V, D] for comparison and look-up, normalised if set."""
         return F.normalize(self.codewords, dim=-1) if self.normalise else self.codewords
 
     @torch.no_grad()
@@ -74,9 +74,9 @@ class Codebook(nn.Module):
         """One step of the moving average.
 
         Args:
-            vectors: [n, D], zero where they do not count.
+            vectors: [n, D], zero for vectors that are not counted.
             ids: int [n], the codeword of each vector.
-            counts: [V], how many vectors that count each codeword has.
+            counts: [V], number of counted vectors of each codeword.
         """
         counts = counts.to(self.mass.dtype, copy=True)
         sums = torch.zeros_like(self.sums).index_add_(0, ids, vectors.to(self.sums.dtype))
@@ -95,7 +95,10 @@ class Codebook(nn.Module):
 
     @torch.no_grad()
     def place(self, which: Tensor, vectors: Tensor, mass: Tensor | float) -> None:
-        """Put the codewords where bool `which` [V] is True onto `vectors` [V, D], with that much mass."""
+        """Move the codewords where bool `which` [V] is True, and set their mass.
+
+        To `vectors` [V, D].
+        """
         vectors = F.normalize(vectors, dim=-1) if self.normalise else vectors
         mass = torch.as_tensor(mass, dtype=self.codewords.dtype, device=vectors.device).expand(len(vectors))
         self.codewords.data.copy_(torch.where(which[:, None], vectors, self.codewords.data))
@@ -105,7 +108,10 @@ class Codebook(nn.Module):
 
 
 def in_own_precision(method):
-    """Run a method outside autocast, its first argument in the codewords' type: in fewer bits, other codewords are nearest."""
+    """Run a method outside autocast in the codewords' dtype.
+
+    Lower precision picks other codewords.
+    """
 
     @functools.wraps(method)
     def run(self, x: Tensor, *args, **kwargs):
@@ -116,7 +122,11 @@ def in_own_precision(method):
 
 
 class ResidualVQ(nn.Module):
-    """Quantises vectors by a sum of codewords, one a stage, each stage coding what the earlier ones left over.
+    """Quantises vectors by a sum of codewords, one a stage.
+
+    Each stage codes the residual of the earlier ones.
+
+    SoundStream (Zeghidour et al. 2021, section III-C); codebooks by van den Oord et al. 2017, appendix A.1.
 
     Args:
         dim: D, numbers in a vector.
@@ -125,13 +135,16 @@ class ResidualVQ(nn.Module):
         decay: g of the moving average, 0 < g < 1.
         beta: weight of the commitment loss in `loss`.
         update: "ema"; "gradient" for the original objective (codebook loss + beta * commitment loss); or "fixed": the codewords
-            stay as they were loaded, without the moving averages, which take as much room again.
-        lookup_dim: if given, each stage compares L2-normalised projections of that many dimensions.
-        stage_dims: how many of the D numbers, counted from the last, each stage codes: the others stay in the residual for a
-            later stage. None: all of them.
-        kmeans_steps: Lloyd iterations on the first training batch; 0 leaves the random codewords.
-        restart_below: a codeword whose mass is under this share of the stage's mean mass is put onto a random vector.
-        restart_every: training steps between two looks for such codewords; 0 for never.
+            do not change, and there are no moving averages, which double the memory.
+        lookup_dim: dimensions of the L2-normalised projections that each stage compares; None compares the vectors themselves.
+        stage_dims: for each stage, how many of the D numbers, counted from the last, it codes; the others stay in the residual
+            for a later stage. None for all.
+        kmeans_steps: Lloyd iterations on the first training batch; 0 keeps the random codewords.
+        restart_below: a codeword whose mass is below this share of the stage's mean mass is moved to a random vector.
+        restart_every: training steps between two checks for such codewords; 0 for never.
+
+    Raises:
+        ValueError: an unknown update, or stage_dims of another length or out of range.
     """
 
     def __init__(
@@ -164,12 +177,13 @@ class ResidualVQ(nn.Module):
     @torch.no_grad()
     @in_own_precision
     def encode(self, x: Tensor, n_stages: int | None = None, beam: int = 1) -> Tensor:
-        """The ids [B, n, *grid] of x [B, D, *grid].
+        """Encode vectors x [B, D, *grid] as ids [B, n, *grid].
 
         Args:
+            x: [B, D, *grid].
             n_stages: n, 1 to K; None for all.
-            beam: 1 takes the nearest codeword stage by stage; more keeps that many paths a vector. With all n stages
-                summed, the beam's error is never above the greedy one's; a prefix of its stages may do worse.
+            beam: paths kept for each vector; 1 is greedy. With all n stages summed, the error is never above the greedy one; with
+                a prefix of them it can be.
 
         Raises:
             ValueError: n_stages or beam out of range.
@@ -193,9 +207,9 @@ class ResidualVQ(nn.Module):
         return torch.stack(ids, 1)
 
     def _beam_search(self, vectors: Tensor, greedy: Tensor, beam: int) -> Tensor:
-        """Keeps the `beam` paths of codewords with the smallest residual, stage after stage: [n, D] -> ids [n, stages].
+        """Beam search for codewords: [n, D] -> ids [n, stages].
 
-        The greedy path can fall out of the beam and still end nearer, so the last choice is between the two.
+        The greedy path can drop out of the beam and still end nearer, so the result is the better of the two.
         """
         residuals, paths = vectors[:, None], greedy.new_empty(len(vectors), 1, 0)
         every = torch.arange(self.vocab, device=vectors.device)
@@ -212,10 +226,14 @@ class ResidualVQ(nn.Module):
 
     @in_own_precision
     def decode(self, ids: Tensor, stages=None) -> Tensor:
-        """The sum of codewords: ids [B, n, *grid] of the first n stages -> [B, D, *grid]; `stages` picks some of them.
+        """Sum the codewords of ids [B, n, *grid]: [B, D, *grid].
+
+        Args:
+            ids: of the first n stages.
+            stages: stages to sum, counted from 0; None for all n.
 
         Raises:
-            IndexError: an index or a stage that is not there (on a CPU).
+            IndexError: an index or a stage out of range (on a CPU).
         """
         grid = ids.shape[2:]
         chosen = range(ids.shape[1]) if stages is None else stages
@@ -225,24 +243,30 @@ class ResidualVQ(nn.Module):
         return total.movedim(-1, 1)
 
     def vectors_of(self, ids: Tensor, stage: int) -> Tensor:
-        """The vectors [..., D] that indices [...] of a stage stand for."""
+        """The vectors [..., D] of a stage's indices [...]."""
         return self._widened(self.project_out[stage](F.embedding(ids, self.codebooks[stage].table())), stage)
 
     @torch.no_grad()
     @in_own_precision
     def nearest_words(self, vector: Tensor, ids: Tensor, stage: int, count: int) -> tuple[Tensor, Tensor]:
-        """The codewords of a stage nearest to what the earlier stages `ids` [K] left of `vector` [D].
+        """The `count` codewords of a stage nearest to the residual of `vector` [D].
+
+        Args:
+            vector: [D].
+            ids: int [K]; those of the earlier stages are subtracted.
+            stage: counted from 0.
+            count: 1 to vocab.
 
         Returns:
-            ids [count] and distances [count] (Euclidean, in the space of the look-up), nearest first.
+            ids [count] and Euclidean distances [count] in the look-up's space, nearest first.
         """
         residual = vector - sum((self.vectors_of(ids[i], i) for i in range(stage)), torch.zeros_like(vector))
         squared = squared_distances(self._project(residual[None], stage), self.codebooks[stage].table(), whole=True)[0]
-        found = squared.clamp_min(0).sqrt().topk(count, largest=False)
-        return found.indices, found.values
+        nearest_ones = squared.clamp_min(0).sqrt().topk(count, largest=False)
+        return nearest_ones.indices, nearest_ones.values
 
     def _widened(self, vectors: Tensor, j: int) -> Tensor:
-        """[..., stage_dims[j]] -> [..., D], zero in the numbers that stage j does not code."""
+        """[..., stage_dims[j]] -> [..., D], zero in the dimensions that stage j does not code."""
         hidden = self.dim - self.stage_dims[j]
         return F.pad(vectors, (hidden, 0)) if hidden else vectors
 
@@ -258,13 +282,14 @@ class ResidualVQ(nn.Module):
         """Quantise x [B, D, *grid]; in training mode the codebooks take one step.
 
         Args:
-            valid: bool [B, *grid]; vectors where it is False, whatever they hold, touch no codebook, no loss and no
-                statistic; there the output and its gradient are zero.
-            n_stages: int [B], quantiser dropout: item b uses its first n_stages[b] stages, 1 to K; None for all. The
-                ids of the stages that an item does not use are filled in, but mean nothing.
+            x: [B, D, *grid].
+            valid: bool [B, *grid]; other vectors, whatever they contain, affect no codebook, loss or statistic, and their output
+                and gradient are zero.
+            n_stages: int [B], quantiser dropout: item b uses its first n_stages[b] stages, 1 to K; None for all. Ids of unused
+                stages have no meaning.
 
         Raises:
-            ValueError: the batch that k-means is to start from holds no valid vector.
+            ValueError: the first training batch has no valid vector for k-means.
         """
         vectors, grid = _flatten(x)
         if valid is not None:
@@ -289,7 +314,7 @@ class ResidualVQ(nn.Module):
                 self.codebooks[j].update(projected.detach() * active[j][:, None], ids[j], counts[j])
                 if restart:
                     self._restart(self.codebooks[j], projected.detach(), active[j])
-            # With a look-up the straight-through gradient passes the two projections; without, it skips the stages.
+            # With a look-up the straight-through gradient passes through the projections; without, it skips the stages.
             out = self.project_out[j](_straight_through(projected, words)) if self.projected else words.detach()
             out = self._widened(out * active[j][:, None], j)
             residual, total = residual - out, total + out
@@ -304,7 +329,7 @@ class ResidualVQ(nn.Module):
         )
 
     def loss(self, result: Quantised) -> Tensor:
-        """What a training loss adds for the quantiser: codebook loss + beta * commitment loss (equation 3)."""
+        """The quantiser's training loss: codebook + beta * commitment (equation 3)."""
         return result.codebook_loss + self.beta * result.commitment_loss
 
     def _active(self, vectors: Tensor, valid: Tensor | None, n_stages: Tensor | None, batch: int) -> Tensor:
@@ -319,7 +344,7 @@ class ResidualVQ(nn.Module):
         return active.to(vectors.dtype)
 
     def _next_step(self) -> int:
-        """The number of this training step, from 1. Counted here too: to read `steps` is to wait for the GPU."""
+        """The number of this training step, from 1. Counted here too, because reading `steps` waits for the GPU."""
         if self._step is None:
             self._step = int(self.steps)
         self._step += 1
@@ -332,9 +357,9 @@ class ResidualVQ(nn.Module):
 
     @torch.no_grad()
     def _initialise(self, residual: Tensor) -> None:
-        """k-means on the valid vectors [n, D] of the first training batch, each stage on what the earlier ones leave.
+        """k-means on the valid vectors [n, D] of the first training batch, each stage on the residual.
 
-        Of several processes the first one's vectors count.
+        With several processes, all use the first one's codebooks.
         """
         if len(residual) == 0:
             raise ValueError("The first training batch holds no valid vector for k-means to start from.")
@@ -349,9 +374,9 @@ class ResidualVQ(nn.Module):
 
     @torch.no_grad()
     def _restart(self, codebook: Codebook, vectors: Tensor, active: Tensor) -> None:
-        """Put codewords that are hardly used onto random active vectors of [n, D]; all processes take the first's."""
+        """Move rarely used codewords to random active vectors of [n, D]; all processes use the first one's."""
         anyone = active.sum() > 0
-        among = torch.where(anyone, active, 1.0)  # without a weight above 0 nothing could be drawn
+        among = torch.where(anyone, active, 1.0)  # multinomial needs a weight above 0
         chosen = vectors[torch.multinomial(among, self.vocab, replacement=True)]
         mean_mass = codebook.mass.mean()
         dead = (codebook.mass < self.restart_below * mean_mass) & anyone
@@ -361,21 +386,27 @@ class ResidualVQ(nn.Module):
 
 
 def squared_distances(vectors: Tensor, table: Tensor, whole: bool = False) -> Tensor:
-    """[n, D], [V, D] -> [n, V] squared distances, less |vector|^2 unless `whole`: that changes no order of a vector's own."""
+    """Squared distances [n, V] of vectors [n, D] to a table [V, D].
+
+    Less |vector|^2, which does not change the order, unless `whole`.
+    """
     squares = table.square().sum(-1, keepdim=True)
     if not whole:
         return torch.addmm(squares.T, vectors, table.T, alpha=-2)
-    mine = vectors.square().sum(-1, keepdim=True)  # both squares go through the product: each pass over [n, V] costs as much
+    mine = vectors.square().sum(-1, keepdim=True)  # both squares are part of the product: a pass over [n, V] costs as much
     return torch.cat([vectors, mine, torch.ones_like(mine)], 1) @ torch.cat([-2 * table, torch.ones_like(squares), squares], 1).T
 
 
 @torch.no_grad()
 def nearest(vectors: Tensor, table: Tensor) -> Tensor:
-    """The index [n] of the codeword of `table` [V, D] nearest to each vector [n, D]; of equally near ones the first."""
+    """Index [n] of the codeword of `table` [V, D] nearest to each vector [n, D].
+
+    The first in a tie.
+    """
     if vectors.device.type != "cpu":
         return squared_distances(vectors, table).argmin(-1)
-    # In parts whose distances are still in the cache when their minimum is taken, and all in the same memory: the
-    # distances of all vectors at once would be written to fresh memory and read back from it (benchmarks/rvq.py).
+    # In parts whose distances fit into the cache, and in the same memory: the distances of all vectors at once would be
+    # written to main memory and read back (benchmarks/rvq.py).
     squares = table.square().sum(-1)
     memory = vectors.new_empty(min(ROWS_AT_ONCE, len(vectors)), len(table))
     ids = [
@@ -386,10 +417,10 @@ def nearest(vectors: Tensor, table: Tensor) -> Tensor:
 
 
 def _first_minimum(distances: Tensor) -> Tensor:
-    """argmin over the last dimension of contiguous [n, V], on a CPU in less than half of its time.
+    """argmin over the last dimension of contiguous [n, V], more than twice as fast on a CPU.
 
-    There `amin` uses the processor's vector instructions and `argmin` does not: so first the group of columns with
-    the row's minimum, then the place in that group. Both take the first of equals.
+    On a CPU `amin` uses vector instructions and `argmin` does not: so first find the group of columns with the minimum, then
+    the column in that group. Both take the first in a tie.
     """
     n, columns = distances.shape
     if columns % COLUMNS_IN_GROUP:
@@ -402,7 +433,10 @@ def _first_minimum(distances: Tensor) -> Tensor:
 
 
 def kmeans(vectors: Tensor, n_clusters: int, n_steps: int, normalise: bool = False) -> tuple[Tensor, Tensor]:
-    """Lloyd's algorithm from random vectors: [n, D] -> centres [n_clusters, D] and how many vectors each has."""
+    """Lloyd's algorithm from random vectors [n, D].
+
+    Returns centres [n_clusters, D] and the number of vectors of each.
+    """
     order = torch.randperm(len(vectors), device=vectors.device)
     repeats = math.ceil(n_clusters / len(vectors))
     centres = vectors[order.repeat(repeats)[:n_clusters]].clone()
@@ -417,7 +451,7 @@ def kmeans(vectors: Tensor, n_clusters: int, n_steps: int, normalise: bool = Fal
 
 
 def _straight_through(source: Tensor, value: Tensor) -> Tensor:
-    """`value`, bit for bit, with the gradient going to `source` unchanged."""
+    """`value`, bit for bit, with its gradient passed to `source` unchanged."""
     return value.detach() + (source - source.detach())
 
 

@@ -1,10 +1,10 @@
-"""Magnitude pictures of sound, and sound from them: how a phase is found where none was kept.
+"""STFT and inverse STFT, and phases for pictures of magnitudes.
 
 A frame is `n_fft` samples under a periodic Hann window, `hop` apart; frame t is centred on sample (t + 1/2) * hop. A partial
 of frequency w (radians a sample) at a frame's centre with phase p gives, in the bins k of the window's main lobe, the phase
-p - pi k: a picture's inverse needs one phase for each peak, and its frequency moves that phase on (the single pass inversion of
-Beauregard, Harish and Wyse 2015, "Single Pass Spectrogram Inversion", here with the phase vocoder's identity locking of Laroche
-and Dolson 1999 as sums over time, without a loop).
+p - pi k: inverting a picture needs one phase for each peak, which advances with the peak's frequency. This is the single-pass
+inversion of Beauregard, Harish and Wyse 2015, "Single Pass Spectrogram Inversion", with the identity phase locking of Laroche
+and Dolson 1999, as cumulative sums over time.
 """
 
 import torch
@@ -12,40 +12,55 @@ from torch import Tensor
 from torch.nn import functional as F
 
 QUIET = 1e-7
-FLAT = 0.05  # curvature of a logarithm (per bin squared) below which a peak is none of a partial: 1.4 is that of a Hann window
+FLAT = 0.05  # curvature of a log magnitude (per bin squared) below which a peak is no partial; a Hann window has 1.4
 
 
 def margins(n_fft: int, hop: int) -> tuple[int, int]:
-    """Samples before the first hop and after the last that windows reach into: one more after it where their sum is odd."""
+    """Samples by which windows extend before the first hop and after the last.
+
+    If their sum is odd, there is one more after it.
+    """
     before = (n_fft - hop) // 2
     return before, n_fft - hop - before
 
 
 def analysis(audio: Tensor, window: Tensor, hop: int) -> Tensor:
-    """Audio [B, N], N a multiple of hop -> complex STFT [B, n_fft / 2 + 1, N / hop]; zeros lie beyond the ends."""
+    """STFT: audio [B, N] -> complex [B, n_fft / 2 + 1, N / hop], zero-padded.
+
+    N is a multiple of hop.
+    """
     padded = F.pad(audio, margins(len(window), hop))
     return torch.stft(padded, len(window), hop, window=window, center=False, return_complex=True)
 
 
 def synthesis(spectrum: Tensor, window: Tensor, hop: int, inside: Tensor) -> Tensor:
-    """Complex STFT [B, bins, T] -> audio [B, T * hop], by windowed overlap-add over the windows' summed squares.
+    """Inverse STFT: complex [B, bins, T] -> audio [B, T * hop].
 
-    Frames where inside [B, 1, T] is 0 are padding: there is neither a frame nor sound there.
+    It is silent where inside [B, 1, T] is 0, in padding.
+    """
+    return overlap_add(spectrum, window, hop, inside) * inside[:, 0].repeat_interleave(hop, -1)
+
+
+def overlap_add(spectrum: Tensor, window: Tensor, hop: int, inside: Tensor) -> Tensor:
+    """As `synthesis`, but the last real frames fade out into the padding.
+
+    Windowed overlap-add, divided by the sum of the squared windows. Frames where inside [B, 1, T] is 0 are left out.
     """
     n_fft, frames = len(window), spectrum.shape[-1]
-    waves = torch.fft.irfft(spectrum, n=n_fft, dim=1) * window[None, :, None] * inside
+    windowed = torch.fft.irfft(spectrum, n=n_fft, dim=1) * window[None, :, None] * inside
     squares = window.square()[None, :, None] * inside
     before, after = margins(n_fft, hop)
     total = before + frames * hop + after
-    added = (F.fold(part, (1, total), (1, n_fft), stride=(1, hop))[:, 0, 0] for part in (waves, squares))
+    added = (F.fold(part, (1, total), (1, n_fft), stride=(1, hop))[:, 0, 0] for part in (windowed, squares))
     sound, weight = (part[:, before : before + frames * hop] for part in added)
-    return sound / weight.clamp_min(0.1) * inside[:, 0].repeat_interleave(hop, -1)
+    return sound / weight.clamp_min(0.1)
 
 
 def frequencies(spectrum: Tensor, hop: int) -> Tensor:
-    """Instantaneous frequency of a complex STFT [B, bins, T], in radians a sample: the step of the phase from frame t - 1 to t.
+    """Instantaneous frequency of a complex STFT [B, bins, T], in radians a sample.
 
-    It is what the bin's own frequency would give, and the rest wrapped to -pi to pi; at the first frame, the bin's own.
+    It follows from the phase step from frame t - 1 to t: the bin's centre frequency, plus the rest wrapped to -pi to pi. At the
+    first frame it is the bin's centre frequency.
     """
     n = 2 * (spectrum.shape[1] - 1)
     own = 2 * torch.pi / n * torch.arange(spectrum.shape[1], device=spectrum.device)[:, None]
@@ -55,7 +70,9 @@ def frequencies(spectrum: Tensor, hop: int) -> Tensor:
 
 
 def peaks(log_magnitude: Tensor) -> tuple[Tensor, Tensor]:
-    """Of pictures [B, bins, T] (natural log): for each bin the peak that it belongs to, and the frequency at each bin.
+    """Assign each bin of log pictures [B, bins, T] to a peak, with its frequency.
+
+    The pictures are natural logarithms.
 
     Returns:
         owner: int [B, bins, T], the bin of the nearest local maximum.
@@ -71,58 +88,67 @@ def peaks(log_magnitude: Tensor) -> tuple[Tensor, Tensor]:
     left = torch.where(is_peak, at, -bins).cummax(1).values
     right = torch.where(is_peak, at, 3 * bins).flip(1).cummin(1).values.flip(1)
     owner = torch.where(at - left <= right - at, left, right)
-    owner = torch.where((owner >= 0) & (owner < bins), owner, at)  # a picture without a maximum: each bin is its own
+    owner = torch.where((owner >= 0) & (owner < bins), owner, at)  # without a maximum each bin is its own peak
     return owner, (at + offset) * (torch.pi / (bins - 1))
 
 
 def phases(owner: Tensor, frequency: Tensor, hop: int, before: tuple[Tensor, Tensor] | None = None):
-    """The phase of each bin: each peak's frequency, summed over time, and turned by pi a bin.
+    """The phase of each bin: its peak's frequency summed over time.
+
+    It alternates by pi from bin to bin.
 
     Args:
-        owner, frequency: as `peaks` gives them [B, bins, T].
-        before: what the call for the frames before returned beside the phases; None at the beginning.
+        owner, frequency: from `peaks`, [B, bins, T].
+        hop: samples between frames.
+        before: the state returned for the frames before these; None at the start.
 
     Returns:
-        phases [B, bins, T], and the state to go on from.
+        phases [B, bins, T] in radians, and the state for the next call.
     """
     own = frequency.gather(1, owner)
     if before is None:
         before = first_phases(own.shape[1], own.device).expand(len(own), -1), own[..., 0]
     start, last = before
     steps = 0.5 * hop * (own + torch.cat([last[..., None], own[..., :-1]], -1))
-    # In double precision: a sum over minutes would otherwise lose the fraction of a turn.
+    # In double precision: single precision would lose the phase in a sum over minutes.
     sums = _double(start)[..., None] + _double(steps).cumsum(-1)
     sums = torch.remainder(sums, 2 * torch.pi).float().to(own.device)
-    turned = torch.pi * (torch.arange(own.shape[1], device=own.device) % 2)[:, None]
-    return sums.gather(1, owner) + turned, (sums[..., -1], own[..., -1])
+    alternating = torch.pi * (torch.arange(own.shape[1], device=own.device) % 2)[:, None]
+    return sums.gather(1, owner) + alternating, (sums[..., -1], own[..., -1])
 
 
 def first_phases(bins: int, device=None) -> Tensor:
-    """Phases [bins] to begin with: spread over the bins (Schroeder 1970), so that partials do not all peak at once."""
+    """Initial phases [bins] (Schroeder 1970), for a low crest factor."""
     k = torch.arange(bins, dtype=torch.float64)
     return torch.remainder(torch.pi * k * k / bins, 2 * torch.pi).float().to(device)
 
 
 def _double(x: Tensor) -> Tensor:
-    """x in double precision, which MPS does not have: there, on the CPU."""
+    """x in double precision; on the CPU for MPS, which has none."""
     return (x.cpu() if x.device.type == "mps" else x).double()
 
 
 def refined(spectrum: Tensor, window: Tensor, hop: int, inside: Tensor) -> Tensor:
-    """One iteration of Griffin and Lim 1984: the spectrum's magnitudes, with the phase that its sound has."""
-    heard = analysis(synthesis(spectrum, window, hop, inside), window, hop)
-    return heard * (spectrum.abs() / heard.abs().clamp_min(QUIET))
+    """One iteration of Griffin and Lim 1984.
+
+    Keep the magnitudes, take the phase of the resynthesised sound.
+    """
+    resynthesised = analysis(synthesis(spectrum, window, hop, inside), window, hop)
+    return resynthesised * (spectrum.abs() / resynthesised.abs().clamp_min(QUIET))
 
 
 class MelAxis:
-    """The rows of a picture: evenly spaced on the mel scale (HTK's) from 0 Hz to half the sampling rate.
+    """The frequency axis of a picture: rows evenly spaced on HTK's mel scale.
 
-    A row is a triangle over the logarithms of the bins around it, at least a bin wide on either side; back on the bins, a picture
-    is interpolated. Where rows lie closer than bins, nothing is lost.
+    They go from 0 Hz to half the sample rate.
+
+    A row is a triangular average of log magnitudes, at least one bin wide on either side; the inverse interpolates between rows.
+    Nothing is lost where rows are closer together than bins.
 
     Attributes:
-        pool: [rows, bins].
-        lower: int [bins], the row below each bin; share: [bins], how far the bin lies towards the next one.
+        pool: [rows, bins], from bins to rows.
+        lower: int [bins], the row below each bin.
+        share: [bins], the position of the bin between that row and the next one, 0 to 1.
     """
 
     def __init__(self, rows: int, bins: int, sample_rate: int):
@@ -137,7 +163,10 @@ class MelAxis:
 
 
 def band_edges_hz(bands: int, sample_rate: int) -> tuple[float, ...]:
-    """The edges of equal parts of the mel axis: bands + 1 frequencies from 0 to half the sampling rate."""
+    """Edges of equal parts of the mel axis: bands + 1 frequencies in Hz.
+
+    From 0 to half the sample rate.
+    """
     top = _mel(torch.tensor(sample_rate / 2, dtype=torch.float64))
     return tuple(_hz(torch.linspace(0, float(top), bands + 1, dtype=torch.float64)).tolist())
 

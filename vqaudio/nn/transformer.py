@@ -1,4 +1,4 @@
-"""Layers over columns of codes [B, K, T] that several priors share: embedding, positions, attention, the rows of a column."""
+"""Layers over columns of codes [B, K, T]: embedding, attention, row outputs."""
 
 import math
 from functools import partial
@@ -11,21 +11,24 @@ from torch.nn import functional as F
 from vqaudio.codes import CodeSpec
 
 
-def spread_over(untold: Tensor, labels: Tensor) -> Tensor:
-    """[kinds] as labels [B, kinds] or [B, kinds, K, T] that say nothing."""
-    return untold.view(-1, *[1] * (labels.ndim - 2)).expand_as(labels)
+def expand_ids(ids: Tensor, labels: Tensor) -> Tensor:
+    """Expand one label id a kind, [kinds], to the shape of labels.
+
+    Labels are [B, kinds] or [B, kinds, K, T].
+    """
+    return ids.view(-1, *[1] * (labels.ndim - 2)).expand_as(labels)
 
 
 class ColumnEmbedding(nn.Module):
-    """A column's vector: the sum over its rows of a vector for each row's id, or for MASK."""
+    """Embeds a column: the sum over its rows of a vector for the id, or for MASK."""
 
-    nothing = 0.0  # what the coarsest row is given of coarser rows
+    nothing = 0.0  # the coarser rows' contribution to the coarsest row
 
     def __init__(self, spec: CodeSpec, dim: int, table_dim: int | None = None):
         super().__init__()
         starts = [0]
         for vocab in spec.vocab_of_row:
-            starts.append(starts[-1] + vocab + 1)  # one more for MASK, which is the last
+            starts.append(starts[-1] + vocab + 1)  # the last is MASK
         self.table = nn.Embedding(starts[-1], table_dim or dim)
         self.turn = nn.Linear(table_dim, dim, bias=False) if table_dim else nn.Identity()
         nn.init.normal_(self.table.weight, std=1 / math.sqrt(spec.rows))
@@ -34,108 +37,137 @@ class ColumnEmbedding(nn.Module):
 
     @torch.no_grad()
     def start_from(self, codewords: list[Tensor]) -> None:
-        """Begin with the codec's codewords, [V, D] of each row, turned at random: ids that sound alike lie close together."""
-        turn = turned_at_random(codewords[0].shape[1], self.table.embedding_dim)
+        """Start from the codec's codewords [V, D] of each row.
+
+        Then ids that sound alike are close together.
+        """
+        projection = random_projection(codewords[0].shape[1], self.table.embedding_dim)
         for start, words in zip(self.starts.tolist(), standardised(codewords)):
-            self.table.weight[start : start + len(words)] = words @ turn
+            self.table.weight[start : start + len(words)] = words @ projection
 
     def rows(self, ids: Tensor, hidden: Tensor | None = None) -> Tensor:
-        """Ids [B, K, T], hidden bool [B, K, T] (shown as MASK) -> [B, T, K, dim]."""
+        """Ids [B, K, T], hidden bool [B, K, T] (embedded as MASK) -> [B, T, K, dim]."""
         if hidden is not None:
             ids = torch.where(hidden, self.masks[:, None], ids)
         return self.turn(self.table((ids + self.starts[:, None]).transpose(1, 2)))
 
     def tables(self) -> list[Tensor]:
-        """Each row's part of the table, [V + 1, width], for `row`."""
+        """Each row's part of the table, [V + 1, width], the argument of `row`."""
         return list(self.table.weight.split([n + 1 for n in self.masks.tolist()]))
 
     def row(self, table: Tensor, ids: Tensor) -> Tensor:
-        """One of `tables`, ids [...] of that row -> [..., dim]."""
+        """Embed the ids [...] of one row, with its part of `tables`: [..., dim]."""
         return self.turn(F.embedding(ids, table))
 
     def joined(self, rows: Tensor, level: slice = slice(None)) -> Tensor:
-        """The rows' vectors [B, T, K, dim], of which those of a level -> the column's [B, T, dim]."""
+        """Sum a level's rows of [B, T, K, dim] to the column's vector [B, T, dim]."""
         return rows[:, :, level].sum(2)
 
     def coarser(self, rows: Tensor) -> Tensor:
-        """The rows' vectors [B, T, K, dim] -> what each row is given of the coarser ones: their sum."""
+        """The sum of each row's coarser rows: [B, T, K, dim] -> the same shape."""
         return rows.cumsum(2) - rows
 
 
-def turned_at_random(before: int, after: int) -> Tensor:
-    """A matrix [before, after] that keeps distances as far as it can: of random directions, or nothing where it need not turn."""
+def random_projection(before: int, after: int) -> Tensor:
+    """A random projection [before, after]; the identity if both are equal.
+
+    It roughly keeps distances.
+    """
     return torch.eye(before) if before == after else torch.randn(before, after) / math.sqrt(before)
 
 
 def standardised(codewords: list[Tensor]) -> list[Tensor]:
-    """Codewords [V, D] of each row, centred and scaled together: fine rows stay smaller, but by the root of what they were."""
+    """Centre and scale the codewords [V, D] of each row.
+
+    Fine rows stay smaller, by the square root of their size.
+    """
     centred = [words - words.mean(0) for words in codewords]
     sizes = [float(words.square().mean().sqrt()) + 1e-9 for words in centred]
     return [words / math.sqrt(size * max(sizes)) for words, size in zip(centred, sizes)]
 
 
 class Conditions(nn.Module):
-    """What every column is told beside its ids: the labels, and its distances from the clip's two ends."""
+    """Embeds the conditions of every column: labels, and distances from the ends."""
 
     def __init__(self, n_values: tuple[int, ...], dim: int):
         super().__init__()
-        self.labels = nn.ModuleList(nn.Embedding(n + 1, dim) for n in n_values)  # the last: not told
+        self.labels = nn.ModuleList(nn.Embedding(n + 1, dim) for n in n_values)  # the last id: no label
         self.places = nn.Linear(4 * PERIODS, dim)
         for embedding in self.labels:
             nn.init.normal_(embedding.weight, std=0.5)
 
     def forward(self, labels: Tensor, valid: Tensor, cut: Tensor | None = None) -> Tensor:
-        """Labels [B, kinds], or [B, kinds, K, T] of each cell, valid [B, T], cut [B, 2] columns of the clip before and behind
-        these -> [B, T, dim]. A column whose cells' labels differ is told their mean."""
+        """Embed the conditions: [B, T, dim].
+
+        A column whose cells have different labels gets their mean.
+
+        Args:
+            labels: [B, kinds], or [B, kinds, K, T] of each cell.
+            valid: bool [B, T].
+            cut: [B, 2] columns of the clip before and after these; None for whole clips.
+        """
         after = valid.sum(-1, keepdim=True) - 1
         before = torch.arange(valid.shape[1], device=valid.device).expand(valid.shape)
         after = (after - before).clamp_min(0)
         if cut is not None:
             before, after = before + cut[:, :1], after + cut[:, 1:]
-        places = self.places(torch.cat([waves(before.clamp_max(FAR)), waves(after.clamp_max(FAR))], dim=-1))
+        places = self.places(torch.cat([sinusoidal(before.clamp_max(FAR)), sinusoidal(after.clamp_max(FAR))], dim=-1))
         return places + label_vectors(self.labels, labels)
 
 
 def label_vectors(tables: nn.ModuleList, labels: Tensor, each_cell: bool = False) -> Tensor | float:
-    """The sum over the kinds of label of each one's vector.
+    """Embed labels: the sum over their kinds.
 
     Args:
+        tables: an embedding for each kind.
         labels: [B, kinds], or [B, kinds, K, T] of each cell.
-        each_cell: whether each cell has its own, [B, 1, 1, dim] or [B, T, K, dim]; else the mean of a column, [B, 1 or T, dim].
+        each_cell: return a vector for each cell, [B, 1, 1, dim] or [B, T, K, dim]; else the mean of a column, [B, 1 or T, dim].
     """
     if labels.ndim == 2:
-        told = sum(table(labels[:, i])[:, None] for i, table in enumerate(tables))
-        return told[:, None] if each_cell and len(tables) else told
+        vectors = sum(table(labels[:, i])[:, None] for i, table in enumerate(tables))
+        return vectors[:, None] if each_cell and len(tables) else vectors
     if each_cell:
         return sum(table(labels[:, i].mT) for i, table in enumerate(tables))
     return sum(shares(labels[:, i], table.num_embeddings) @ table.weight for i, table in enumerate(tables))
 
 
 def shares(labels: Tensor, n: int) -> Tensor:
-    """Labels [B, K, T] in range(n) -> what share of a column's cells has each, [B, T, n]."""
+    """The share of a column's cells with each label, [B, T, n].
+
+    Labels are [B, K, T] in range(n).
+    """
     ones = torch.full((), 1 / labels.shape[1], device=labels.device).expand(labels.mT.shape)
     return torch.zeros(labels.shape[0], labels.shape[2], n, device=labels.device).scatter_add_(2, labels.mT, ones)
 
 
-def some_untold(labels: Tensor, untold: Tensor, share: float) -> Tensor:
-    """Labels [B, kinds] or [B, kinds, K, T], of which a share of the clips is not told a kind, each kind by itself."""
+def drop_labels(labels: Tensor, unconditional: Tensor, share: float) -> Tensor:
+    """Drop the label of a random share of the clips, for each kind independently.
+
+    Args:
+        labels: [B, kinds] or [B, kinds, K, T].
+        unconditional: [kinds], the ids of open labels.
+        share: 0 to 1.
+    """
     dropped = torch.rand(labels.shape[:2], device=labels.device) < share
-    return torch.where(dropped.view(*dropped.shape, *[1] * (labels.ndim - 2)), spread_over(untold, labels), labels)
+    return torch.where(dropped.view(*dropped.shape, *[1] * (labels.ndim - 2)), expand_ids(unconditional, labels), labels)
 
 
 PERIODS = 8
-FAR = 150  # columns; what is farther from an end is told no more than that
+FAR = 150  # columns; larger distances from an end are clamped to it
 
 
-def waves(position: Tensor) -> Tensor:
-    """Positions [...] -> sines and cosines [..., 2 * PERIODS] (Vaswani et al. 2017, section 3.5), for any length."""
+def sinusoidal(position: Tensor) -> Tensor:
+    """Sinusoidal embedding [..., 2 * PERIODS] of positions [...].
+
+    Vaswani et al. 2017, section 3.5.
+    """
     rates = torch.exp(-math.log(200.0) * torch.arange(PERIODS, device=position.device) / (PERIODS - 1))
     angle = position[..., None] * rates
     return torch.cat([angle.sin(), angle.cos()], dim=-1)
 
 
-def turns(n: int, d: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """For the rotary position embedding of [..., n, d]: cosines for it, sines for its swapped halves, [n, d] each."""
+def rotary_angles(n: int, d: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Cosines and sines [n, d] for `rotated`; the sines are for the swapped halves."""
     rates = 10000.0 ** (-torch.arange(d // 2, device=device) / (d // 2))
     angle = torch.arange(n, device=device)[:, None] * rates
     cos, sin = angle.cos(), angle.sin()
@@ -143,55 +175,63 @@ def turns(n: int, d: int, device: torch.device) -> tuple[Tensor, Tensor]:
 
 
 def rotated(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotary position embedding (Su et al. 2021, equation 34) of [..., T, d], with what `turns` gives."""
+    """Rotary position embedding of [..., T, d] (Su et al. 2021, equation 34).
+
+    cos and sin are from `rotary_angles`.
+    """
     swapped = x.unflatten(-1, (2, -1)).flip(-2).flatten(-2)
     return x * cos.to(x.dtype) + swapped * sin.to(x.dtype)
 
 
-class Past:
-    """Every layer's keys and values of the columns so far, in room that doubles when it is full.
+class KVCache:
+    """Every layer's keys and values of the columns so far.
+
+    The memory doubles when it is full.
 
     Args:
-        reach: columns before it that a column looks at; None for all.
+        reach: columns before its own that a column attends to; None for all.
     """
 
     def __init__(self, reach: int | None = None):
-        self.columns, self.reach, self._rooms, self._turns = 0, reach, {}, ()
+        self.columns, self.reach, self._memory, self._angles = 0, reach, {}, ()
 
     @property
     def seen(self) -> int:
-        """How many of the columns so far the next one looks at."""
+        """Number of columns so far that the next one attends to."""
         return self.columns if self.reach is None else min(self.columns, self.reach)
 
     def add(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Keep those of new columns [B, heads, n, d]; returns them after the `seen` ones before. See `count`."""
+        """Append new columns [B, heads, n, d], and return them after the `seen` ones.
+
+        Call `count` after all layers.
+        """
         return tuple(self._kept((layer, i), new) for i, new in enumerate((keys, values)))
 
     def _kept(self, name: tuple[int, int], new: Tensor) -> Tensor:
-        room, n = self._rooms.get(name), new.shape[2]
-        if room is None or room.shape[2] < self.columns + n:
-            more = new.new_empty(*new.shape[:2], max(64, 2 * (self.columns + n)), new.shape[3])
-            if room is not None:
-                more[:, :, : self.columns] = room[:, :, : self.columns]
-            self._rooms[name] = room = more
-        room.narrow(2, self.columns, n).copy_(new)
-        return room.narrow(2, self.columns - self.seen, self.seen + n)
+        memory, n = self._memory.get(name), new.shape[2]
+        if memory is None or memory.shape[2] < self.columns + n:
+            larger = new.new_empty(*new.shape[:2], max(64, 2 * (self.columns + n)), new.shape[3])
+            if memory is not None:
+                larger[:, :, : self.columns] = memory[:, :, : self.columns]
+            self._memory[name] = memory = larger
+        memory.narrow(2, self.columns, n).copy_(new)
+        return memory.narrow(2, self.columns - self.seen, self.seen + n)
 
-    def turns(self, n: int, d: int, device: torch.device) -> tuple[Tensor, ...]:
-        """What `turns` gives for the next n columns."""
-        if not self._turns or len(self._turns[0]) < self.columns + n:
-            self._turns = turns(max(64, 2 * (self.columns + n)), d, device)
-        return tuple(part.narrow(0, self.columns, n) for part in self._turns)
+    def rotary_angles(self, n: int, d: int, device: torch.device) -> tuple[Tensor, ...]:
+        """The `rotary_angles` of the next n columns."""
+        if not self._angles or len(self._angles[0]) < self.columns + n:
+            self._angles = rotary_angles(max(64, 2 * (self.columns + n)), d, device)
+        return tuple(part.narrow(0, self.columns, n) for part in self._angles)
 
-    def chosen(self, rows: Tensor) -> "Past":
-        """These rows of the batch, in room of their own."""
-        past = Past(self.reach)
-        past.columns, past._turns = self.columns, self._turns
-        past._rooms = {name: room[rows] for name, room in self._rooms.items()}
-        return past
+    def chosen(self, rows: Tensor) -> "KVCache":
+        """A copy of these rows of the batch."""
+        cache = KVCache(self.reach)
+        cache.columns, cache._angles = self.columns, self._angles
+        cache._memory = {name: memory[rows] for name, memory in self._memory.items()}
+        return cache
 
     def count(self, n: int) -> None:
-        """After so many new columns were added to every layer."""
+        """Advance by n columns, once they were added to every layer."""
         self.columns += n
 
 
@@ -206,12 +246,13 @@ class Layer(nn.Module):
         self.widen, self.narrow = nn.Linear(dim, expansion * dim), nn.Linear(expansion * dim, dim)
 
     def forward(self, x: Tensor, allowed: Tensor | None, cos: Tensor, sin: Tensor, remember=None) -> Tensor:
-        """x [B, T, dim] -> the same.
+        """Transform x [B, T, dim] to the same shape.
 
         Args:
-            allowed: bool, broadcast to [B, heads, T, T_past + T]; None: all.
-            cos, sin: of `turns`.
-            remember: takes the columns' keys and values, and returns them with those of the past before them.
+            x: [B, T, dim].
+            allowed: bool, broadcast to [B, heads, T, T_past + T]; None for all.
+            cos, sin: from `rotary_angles`.
+            remember: takes the columns' keys and values and returns them after those in the cache.
         """
         q, k, v = self._heads(self.to_qkv(self.norms[0](x)), 3)
         q, k = rotated(torch.stack([q, k]), cos, sin)
@@ -229,7 +270,7 @@ class Layer(nn.Module):
         return rotated(k, cos, sin), v
 
     def attended(self, x: Tensor, q: Tensor, k: Tensor, v: Tensor, allowed: Tensor | None) -> Tensor:
-        """The layer's output for columns x [B, n, dim] from their queries, and the keys and values of all that they may see."""
+        """The output for columns x [B, n, dim], from queries, keys and values."""
         y = F.scaled_dot_product_attention(q, k, v, attn_mask=allowed)
         x = x + self.dropout(self.from_heads(y.transpose(1, 2).flatten(2)))
         return x + self.dropout(self.narrow(F.gelu(self.widen(self.norms[1](x)))))
@@ -240,40 +281,55 @@ class Layer(nn.Module):
 
 
 class Transformer(nn.Module):
-    """Layers in a row. `past`, if there is one, holds the columns before these, and then these too."""
+    """A stack of layers.
+
+    A `cache` holds the columns before these; these are added to it.
+    """
 
     def __init__(self, dim: int, layers: int, heads: int, expansion: int, dropout: float):
         super().__init__()
         self.layers = nn.ModuleList(Layer(dim, heads, expansion, dropout) for _ in range(layers))
         self.norm, self.head_dim = nn.LayerNorm(dim), dim // heads
 
-    def forward(self, x: Tensor, allowed: Tensor | None = None, past: Past | None = None) -> Tensor:
-        cos, sin = (past.turns if past else turns)(x.shape[1], self.head_dim, x.device)
+    def forward(self, x: Tensor, allowed: Tensor | None = None, cache: KVCache | None = None) -> Tensor:
+        cos, sin = (cache.rotary_angles if cache else rotary_angles)(x.shape[1], self.head_dim, x.device)
         for i, layer in enumerate(self.layers):
-            x = layer(x, allowed, cos, sin, partial(past.add, i) if past else None)
-        if past:
-            past.count(x.shape[1])
+            x = layer(x, allowed, cos, sin, partial(cache.add, i) if cache else None)
+        if cache:
+            cache.count(x.shape[1])
         return self.norm(x)
 
 
 def distinct(x: Tensor) -> tuple[Tensor, Tensor]:
-    """The rows of x [B, ...] that differ from the one before, [n], and for each row its place among them, [B]."""
+    """Indices [n] of the rows of x [B, ...] that differ from the row before.
+
+    Also returns each row's index among them, [B].
+    """
     new = torch.cat([torch.ones(1, dtype=torch.bool, device=x.device), (x[1:] != x[:-1]).flatten(1).any(1)])
     return new.nonzero()[:, 0], new.cumsum(0) - 1
 
 
 def causal(seen: int, new: int, reach: int | None, device: torch.device) -> Tensor | None:
-    """bool [new, seen + new]: a column may look at itself and at columns before it, so many at the most; None: at all."""
+    """Causal attention mask, bool [new, seen + new].
+
+    Each column sees itself and `reach` columns before it; None for all.
+    """
     if new == 1 and (reach is None or seen <= reach):
         return None
     allowed = torch.ones(new, seen + new, dtype=torch.bool, device=device).tril(seen)
     return allowed if reach is None else allowed.triu(seen - reach)
 
 
-def around(valid: Tensor, reach: int | None) -> Tensor:
-    """bool [B, 1, T or 1, T]: what each column may look at: the clip [B, T], or so many columns of it on either side.
+def window_mask(valid: Tensor, reach: int | None) -> Tensor:
+    """Attention mask over `reach` columns of the clip on either side.
 
-    A column of padding may look at itself, since the attention of one that may look at nothing is not a number.
+    bool [B, 1, T or 1, T].
+
+    Padding sees itself, because attention to nothing is NaN.
+
+    Args:
+        valid: bool [B, T].
+        reach: columns; None for the whole clip.
     """
     clip = valid[:, None, None]
     if reach is None:
@@ -284,7 +340,7 @@ def around(valid: Tensor, reach: int | None) -> Tensor:
 
 
 class RowPart(NamedTuple):
-    """What one row's logits are made with: parts of `Rows`'s parameters, taken out once for many columns."""
+    """One row's slices of the parameters of `Rows`, taken once for many columns."""
 
     place: Tensor
     widen: Tensor
@@ -292,13 +348,13 @@ class RowPart(NamedTuple):
     head: Tensor
     bias: Tensor
     outside: Tensor | None
-    """bool [V]: beyond the row's vocabulary; None where nothing is."""
+    """bool [V], True beyond the row's vocabulary; None if the vocabulary has all V."""
 
 
 class Rows(nn.Module):
-    """The distribution of each row of a column, given the column's context and its coarser rows.
+    """The distribution of each row, given the context and its coarser rows.
 
-    A residual quantiser adds its stages' vectors up, so what matters of the coarser rows is their sum; a perceptron reads it.
+    A residual quantiser sums its stages' vectors, so the sum of the coarser rows is the input of a perceptron.
     """
 
     def __init__(self, spec: CodeSpec, dim: int, dropout: float, table_dim: int | None = None):
@@ -317,70 +373,83 @@ class Rows(nn.Module):
 
     @torch.no_grad()
     def start_from(self, codewords: list[Tensor]) -> None:
-        """Begin with logits that are inner products with the codewords, [V, D] of each row, turned at random."""
-        turn = turned_at_random(self.heads.shape[1], codewords[0].shape[1])
+        """Start from logits that are inner products with the projected codewords.
+
+        The codewords are [V, D] of each row.
+        """
+        projection = random_projection(self.heads.shape[1], codewords[0].shape[1])
         for head, words in zip(self.heads, standardised(codewords)):
             size = words.square().mean().sqrt() + 1e-9
-            head[:, : len(words)] = 0.5 * turn @ (words / size).T / math.sqrt(words.shape[1])
+            head[:, : len(words)] = 0.5 * projection @ (words / size).T / math.sqrt(words.shape[1])
 
     def near(self, rows: Tensor, valid: Tensor) -> list[Tensor]:
-        """What a row is given of the columns beside its own: nothing but the context."""
+        """The neighbouring columns' contribution: none beyond the context."""
         return []
 
     def seen(self, contexts: list[tuple[slice, Tensor]], beside: list[Tensor], labels: Tensor) -> Tensor:
-        """What every row is given besides the coarser ones: the column's context [..., dim]."""
+        """The input of every row besides its coarser rows: the context [..., dim]."""
         return contexts[0][1]
 
     def read(self, context: Tensor) -> tuple[Tensor, Tensor]:
-        """What every row of a column needs of its context [..., dim], once for all of them."""
+        """The parts of a context [..., dim] that all rows share, computed once."""
         return context, F.linear(context, self.widen.weight[:, context.shape[-1] :], self.widen.bias)
 
     def each(self) -> list[RowPart]:
-        """The rows one by one, for `one`."""
-        full, turns = [n == self.bias.shape[1] for n in self.vocabs], [None] * len(self.vocabs)
+        """The rows' parameters, one by one, for `one`."""
+        full, projections = [n == self.bias.shape[1] for n in self.vocabs], [None] * len(self.vocabs)
         parts = zip(
             self.place, [self.widen.weight[:, : self.place.shape[1]].contiguous()] * len(full),
-            turns if self.turn is None else self.turn, self.heads.mT, self.bias,
+            projections if self.turn is None else self.turn, self.heads.mT, self.bias,
             [None if all_there else outside for all_there, outside in zip(full, self.outside)],
         )
         return [RowPart(*part) for part in parts]
 
     def one(self, row: RowPart, context: tuple[Tensor, Tensor], coarser: Tensor) -> Tensor:
-        """One of `each`, what `read` gave, the sum of the coarser rows' vectors [..., dim] -> the row's logits [..., V].
+        """One row's logits [..., V], -inf beyond its vocabulary.
 
-        They are -inf beyond the row's vocabulary.
+        Args:
+            row: from `each`.
+            context: from `read`.
+            coarser: sum of the coarser rows' vectors [..., dim].
         """
         logits = self._logits(row, self._inner(context, coarser, row.place, row.widen)).float()
         return logits if row.outside is None else logits.masked_fill(row.outside, -torch.inf)
 
     def losses(self, context: Tensor, coarser: Tensor, ids: Tensor, cells: Tensor) -> Tensor:
-        """Of all rows at once: the negative log-probabilities [B, K, T] of the ids in these cells, in nats; 0 elsewhere.
+        """Negative log-probabilities [B, K, T] of the ids in these cells, in nats.
+
+        They are 0 in other cells.
 
         Args:
-            coarser: what each row is given of the coarser ones, [B, T, K, dim].
+            context: [B, T, dim].
+            coarser: the sum of each row's coarser rows, [B, T, K, dim].
+            ids: [B, K, T].
             cells: bool [B, K, T].
         """
         parts = self.each()
         x = self._inner(self.read(context[:, :, None]), coarser, self.place, parts[0].widen)
         found = torch.zeros(ids.shape, device=ids.device)
-        for row, vocab in enumerate(self.vocabs):  # one after the other: all logits at once would fill the memory
+        for row, vocab in enumerate(self.vocabs):  # one at a time: all logits at once would fill the memory
             here = cells[:, row]
             logits = self._logits(parts[row], x[:, :, row][here])[:, :vocab]
             found[:, row][here] = F.cross_entropy(logits.float(), ids[:, row][here], reduction="none")
         return found
 
     def _inner(self, context: tuple[Tensor, Tensor], coarser: Tensor, place: Tensor, widen: Tensor) -> Tensor:
-        """The vectors [..., dim] that the logits are read from."""
+        """The vectors [..., dim] from which the logits are computed."""
         x = context[0] + coarser + place
         hidden = F.linear(self.norms[0](x), widen) + context[1]
         return self.norms[1](x + self.dropout(self.narrow(F.gelu(hidden))))
 
     def _logits(self, row: RowPart, x: Tensor) -> Tensor:
-        """[..., dim] -> [..., V], beyond the row's vocabulary too."""
+        """[..., dim] -> [..., V], including entries beyond the row's vocabulary."""
         return F.linear(x if row.turn is None else x @ row.turn, row.head, row.bias)
 
 
 def weighted_mean(losses: Tensor, counted: Tensor, row_weight: Tensor | None) -> Tensor:
-    """The mean of losses [B, K, T] over the cells that count (bool [B, K, T]), each weighing as its row [K] does."""
+    """Mean of losses [B, K, T] over the counted cells, weighted by row.
+
+    counted is bool [B, K, T], row_weight [K] or None.
+    """
     weights = counted if row_weight is None else counted * row_weight[:, None]
     return (losses * weights).sum() / weights.sum()

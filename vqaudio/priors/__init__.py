@@ -1,1 +1,1 @@
-"""One prior a file."""
+"""The registry of priors: one prior a file."""

@@ -1,12 +1,14 @@
-"""The autoregressive prior: columns from left to right, the rows of a column from coarse to fine. Its likelihood is exact.
+"""The autoregressive prior, with an exact likelihood.
 
-Where a codec has levels (maps with other bands or steps), the coarsest map is written first, from left to right, and then each
-finer one given all that is coarser, as in VQ-VAE-2 (Razavi et al. 2019).
+It writes columns from left to right, and the rows of a column from coarse to fine.
 
-A causal transformer (or an LSTM) reads the columns so far; a perceptron gives each row of the next one from that context and the
-column's coarser rows, as the small depth models of RQ-Transformer (Lee et al. 2022) and MusicGen's kin do. It fills a hole from
-the left and does not see what follows it; but of several fillings it can tell which makes what follows likeliest, and keep that.
-The clip's length and labels are given to it, not modelled.
+If a codec has levels (maps with other bands or steps), the coarsest map is written first, from left to right, then each finer
+one given all coarser ones, as in VQ-VAE-2 (Razavi et al. 2019).
+
+A causal transformer (or an LSTM) reads the columns so far; a perceptron predicts each row of the next one from that context and
+the column's coarser rows, like the depth model of RQ-Transformer (Lee et al. 2022). It fills a gap from the left without seeing
+the audio after it, but ranks several fillings by the likelihood of that audio and keeps the best. Length and labels of a clip
+are conditions; they are not modelled.
 """
 
 from dataclasses import dataclass, field
@@ -20,14 +22,14 @@ from vqaudio import ranges
 from vqaudio.nn.cells import embedding_for, levels_of, rows_for
 from vqaudio.nn.transformer import (
     Conditions,
-    Past,
+    KVCache,
     Transformer,
     causal,
     distinct,
-    some_untold,
+    drop_labels,
     weighted_mean,
 )
-from vqaudio.prior import FirstOf, Gap, Guidance, NetworkConfig, Prior, Sampling, draw, span_of
+from vqaudio.prior import BestOf, Gap, Guidance, NetworkConfig, Prior, Sampling, draw, span_of
 
 
 @dataclass(frozen=True)
@@ -36,14 +38,18 @@ class AutoregressivePriorConfig(NetworkConfig):
 
     module: ranges.Name = "priors.autoregressive"
     temporal: Literal["transformer", "lstm"] = "transformer"
-    """What reads the columns: transformer or lstm."""
+    """The model over columns: transformer or lstm."""
     hole_candidates: ranges.Candidates = field(default=8, metadata={"later": True})
-    """Of so many fillings of a hole, that one is kept after which the known cells are likeliest: sampling importance resampling
-    (Rubin 1988) where one weight outdoes the others, as these do. It gives the right edge its say."""
+    """Number of fillings of a gap to rank by the likelihood of the known cells after it; the best is kept. This is sampling
+    importance resampling (Rubin 1988) with one dominant weight; it takes the right edge into account."""
 
 
 class CausalTransformer(nn.Module):
-    """forward(x, state): x [B, T, dim] follows what the state holds; returns (y, state) with x in it. None: nothing is kept."""
+    """A causal transformer over columns.
+
+    forward(x, state): x [B, T, dim] follows the columns in the state; returns (y, state) with x added. A state of None keeps
+    nothing.
+    """
 
     def __init__(self, c: AutoregressivePriorConfig):
         super().__init__()
@@ -53,17 +59,20 @@ class CausalTransformer(nn.Module):
         seen = state.seen if state else 0
         return self.layers(x, causal(seen, x.shape[1], self.reach, x.device), state), state
 
-    def empty(self) -> Past:
+    def empty(self) -> KVCache:
         """The state before the first column."""
-        return Past(self.reach)
+        return KVCache(self.reach)
 
-    def chosen(self, state: Past, rows: Tensor) -> Past:
+    def chosen(self, state: KVCache, rows: Tensor) -> KVCache:
         """The state for these rows of the batch."""
         return state.chosen(rows)
 
 
 class CausalLSTM(nn.Module):
-    """The same interface; the state is the LSTM's own."""
+    """An LSTM over columns with the interface of `CausalTransformer`.
+
+    The state is the LSTM's own.
+    """
 
     def __init__(self, c: AutoregressivePriorConfig):
         super().__init__()
@@ -82,11 +91,14 @@ class CausalLSTM(nn.Module):
         return tuple(part[:, rows] for part in state)
 
 
-LOOK = 4  # columns of the coarser levels that a level sees on either side of its own
+LOOK = 4  # columns of the coarser levels that a level sees on either side
 
 
-class Given(nn.Module):
-    """What a finer level has of its own: what reads its columns, and what it is told of the coarser levels: forward(columns)."""
+class FinerLevel(nn.Module):
+    """A finer level: its model over columns, and its view of the coarser levels.
+
+    forward(columns) is that view.
+    """
 
     def __init__(self, c: AutoregressivePriorConfig):
         super().__init__()
@@ -101,7 +113,10 @@ TEMPORAL = {"transformer": CausalTransformer, "lstm": CausalLSTM}
 
 
 class AutoregressivePrior(Prior):
-    """See the module. `steps` means nothing to it: there is one step a column."""
+    """The autoregressive prior; see the module.
+
+    It ignores `steps`: there is one step a column.
+    """
 
     summary = "An autoregressive prior: a causal model over code columns with a small model over the rows of a column."
     likelihood, sees_right = "exact", False
@@ -117,18 +132,18 @@ class AutoregressivePrior(Prior):
         self.temporal = TEMPORAL[c.temporal](c)
         self.rows = rows_for(c, self.spec, n_values, (-1,))
         self.levels = [slice(0, self.spec.rows)] if c.cell_dim is None else levels_of(self.spec)
-        self.finer = nn.ModuleList(Given(c) for _ in self.levels[1:])
-        stage_of_row = [j for j, stage in enumerate(self.spec.stages) for _ in range(stage.rows)]
-        self.register_buffer("row_weight", c.fine_weight ** torch.tensor(stage_of_row), persistent=False)
-        self.register_buffer("untold", torch.tensor([len(v) for v in self.labels.values()], dtype=torch.long), persistent=False)
+        self.finer = nn.ModuleList(FinerLevel(c) for _ in self.levels[1:])
+        self.register_buffer("row_weight", c.fine_weight ** torch.tensor(self.spec.stage_of_row), persistent=False)
+        self.register_buffer("unconditional", torch.tensor(n_values, dtype=torch.long), persistent=False)
 
     def losses(
         self, ids: Tensor, valid: Tensor, labels: Tensor, cut: Tensor | None = None, cells: Tensor | None = None
     ) -> Tensor:
-        """-log p [B, K, T] of each cell given those before it in the order of the module, in nats; 0 in padding.
+        """-log p [B, K, T] of each cell given those before it, in nats; 0 in padding.
 
         Args:
-            cells: bool [B, K, T]: only of these, 0 elsewhere; None for all.
+            ids, valid, labels, cut: as for `Prior.loss`.
+            cells: bool [B, K, T]; the loss is 0 elsewhere. None for all.
         """
         embedded, start = self.embedding.rows(ids), 0 if cells is None else span_of(cells).start
         conditions, contexts = self.conditions(labels, valid, cut), []
@@ -143,11 +158,14 @@ class AutoregressivePrior(Prior):
         return F.pad(self.rows.losses(*parts), (start, 0))
 
     def temporal_of(self, level: int) -> nn.Module:
-        """What reads the columns of a level."""
+        """The model over the columns of a level."""
         return self.finer[level - 1].temporal if level else self.temporal
 
     def given(self, level: int, embedded: Tensor, valid: Tensor, conditions: Tensor) -> Tensor:
-        """What a level's columns are told from the beginning, [B, T, dim]: the conditions, and all of the coarser levels."""
+        """The conditions of a level's columns, [B, T, dim].
+
+        Labels and position, and the coarser levels.
+        """
         if not level:
             return conditions
         coarser = self.embedding.joined(embedded, slice(0, self.levels[level].start))
@@ -158,7 +176,7 @@ class AutoregressivePrior(Prior):
         self.rows.start_from(codewords)
 
     def loss(self, ids: Tensor, valid: Tensor, labels: Tensor, cut: Tensor | None = None) -> Tensor:
-        losses = self.losses(ids, valid, some_untold(labels, self.untold, self.config.label_dropout * self.training), cut)
+        losses = self.losses(ids, valid, drop_labels(labels, self.unconditional, self.config.label_dropout * self.training), cut)
         return weighted_mean(losses, valid[:, None].expand(ids.shape), self.row_weight if self.training else None)
 
     def _log_prob(self, ids, valid, labels):
@@ -171,22 +189,22 @@ class AutoregressivePrior(Prior):
         return (2 * reach, reach // 2) if self._judging(mask, valid).any() else (self.config.layers * reach, 0)
 
     def _judging(self, hole: Tensor, valid: Tensor) -> Tensor:
-        """bool [B, K, T]: the known cells that tell how well the hole is filled."""
-        reached = span_of(hole).start - (LOOK if len(self.levels) > 1 else 0)  # what comes before knows of no hole
+        """bool [B, K, T]: the known cells whose likelihood ranks the fillings of a gap."""
+        reached = span_of(hole).start - (LOOK if len(self.levels) > 1 else 0)  # earlier cells do not depend on the gap
         return valid[:, None] & ~hole & (torch.arange(hole.shape[2], device=hole.device) >= reached)
 
     def _sample(self, gap, sampling, noise, report):
         known, n = self._judging(gap.hole, gap.valid), self.config.hole_candidates
         if n == 1 or not known.any():
             return self._written(gap, sampling, noise, report)
-        several, report = gap.repeated(n), FirstOf(n, report)
-        found = self._written(several, sampling, noise.repeated(n), report)
-        losses = self.losses(found, several.valid, several.labels, several.cut, known.repeat_interleave(n, 0))
-        return report.chosen(found, -losses.sum((1, 2)))
+        several, report = gap.repeated(n), BestOf(n, report)
+        candidates = self._written(several, sampling, noise.repeated(n), report)
+        losses = self.losses(candidates, several.valid, several.labels, several.cut, known.repeat_interleave(n, 0))
+        return report.chosen(candidates, -losses.sum((1, 2)))
 
     def _written(self, gap, sampling, noise, report):
-        """As `_sample`: one filling of the hole, column by column."""
-        ids, pending, guidance = gap.ids.clone(), gap.hole.clone(), Guidance(gap.labels, self.untold, sampling.guidance)
+        """As `_sample`: one filling of the gap, column by column."""
+        ids, pending, guidance = gap.ids.clone(), gap.hole.clone(), Guidance(gap.labels, self.unconditional, sampling.guidance)
         column, done = _Column(self, guidance, sampling), 0
         spans = [[self._span(part[:, level]) for part in noise.split(gap.hole)] for level in self.levels]
         together = [self._span(gap.hole[:, level]) for level in self.levels]
@@ -204,12 +222,15 @@ class AutoregressivePrior(Prior):
 
     @staticmethod
     def _span(hole: Tensor) -> range:
-        """The columns of a hole bool [B, rows, T]."""
+        """The columns of a gap, bool [B, rows, T]."""
         return range(*span_of(hole).indices(hole.shape[2])) if hole.any() else range(0)
 
 
 def read_on(temporal: nn.Module, x: Tensor, start: int) -> Tensor:
-    """What a temporal model makes of columns x [B, T, dim] from `start` on; a beginning that rows share is read once."""
+    """The outputs of a temporal model for columns x [B, T, dim] from `start` on.
+
+    Shared prefixes are read once.
+    """
     state = temporal.empty() if start else None
     if start:
         state = read_beginning(temporal, x[:, :start], state)[1]
@@ -217,7 +238,10 @@ def read_on(temporal: nn.Module, x: Tensor, start: int) -> Tensor:
 
 
 def read_beginning(temporal: nn.Module, x: Tensor, state):
-    """As temporal(x, state), x [B, T, dim]; rows that equal the one before them, as candidates of one clip do, are read once."""
+    """As temporal(x, state), reading equal consecutive rows of x [B, T, dim] once.
+
+    Candidates of one clip are equal at first.
+    """
     unlike, rows = distinct(x)
     if len(unlike) == len(x):
         return temporal(x, state)
@@ -226,7 +250,7 @@ def read_beginning(temporal: nn.Module, x: Tensor, state):
 
 
 class _Reader:
-    """The temporal model's view of a level's columns drawn so far; with its cache each column is read once."""
+    """The temporal model's view of a level's columns so far; with its cache each column is read once."""
 
     def __init__(self, prior: AutoregressivePrior, n: int, gap: Gap, ids: Tensor, guidance: Guidance):
         self.prior, self.level, self.guidance, self.state, self.read = prior, prior.levels[n], guidance, None, 0
@@ -235,7 +259,10 @@ class _Reader:
         self.given = prior.given(n, guidance.repeated(prior.embedding.rows(ids)) if n else None, valid, conditions)
 
     def context(self, ids: Tensor, t: int) -> Tensor:
-        """What is known of column t from those before it, and from coarser levels: [times * B, ...]."""
+        """The context of column t from columns before it and coarser levels.
+
+        [times * B, ...].
+        """
         prior, n = self.prior, len(ids)
         if not prior.use_cache:
             self.read, self.state = 0, None
@@ -258,14 +285,16 @@ class _Reader:
 
 
 class _Column:
-    """Draws a column, row by row; what all columns share is made ready once."""
+    """Draws a column, row by row; the parameters are prepared once for all columns."""
 
     def __init__(self, prior: AutoregressivePrior, guidance: Guidance, sampling: Sampling):
         self.prior, self.guidance, self.sampling, self.vocab = prior, guidance, sampling, max(prior.spec.vocab_of_row)
         self.rows, self.tables = prior.rows.each(), prior.embedding.tables()
 
     def draw(self, context: Tensor, known: Tensor, hole: Tensor, noise: Tensor | None, level: slice) -> Tensor:
-        """The ids [B, K] of a column: those known, and in the level's part of the hole (bool [B, K]) new ones.
+        """The ids [B, K] of a column, with new ones in the level's part of the gap.
+
+        hole is bool [B, K].
 
         Args:
             noise: [K, B, V]; None at temperature 0.

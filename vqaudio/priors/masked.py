@@ -1,8 +1,10 @@
-"""The masked prior: a bidirectional transformer over columns, trained to guess hidden cells, sampled by iterative unmasking.
+"""The masked prior: a bidirectional transformer, sampled by iterative unmasking.
 
-As in MaskGIT (Chang et al. 2022) and, for residual codes, VampNet (Garcia et al. 2023): stages are drawn coarse first, and
-within a stage the cells of which the model is surest first. Unlike theirs, a cell is also given the coarser rows of its own
-column by a small perceptron, so that one pass of the transformer teaches, and can draw, every row of a column.
+It is trained to predict masked cells.
+
+As in MaskGIT (Chang et al. 2022) and, for residual codes, VampNet (Garcia et al. 2023), stages are drawn coarse first, and
+within a stage the most confident cells first. Unlike there, a small perceptron also gives each cell the coarser rows of its own
+column, so that one pass of the transformer trains, and can draw, every row of a column.
 """
 
 import math
@@ -15,7 +17,7 @@ from vqaudio import ranges
 from vqaudio.nn.cells import embedding_for, rows_for
 from vqaudio.nn.incremental import IncrementalTransformer
 from vqaudio.nn.noise import Noise
-from vqaudio.nn.transformer import Conditions, Transformer, around, some_untold, weighted_mean
+from vqaudio.nn.transformer import Conditions, Transformer, drop_labels, weighted_mean, window_mask
 from vqaudio.prior import Gap, Guidance, NetworkConfig, Prior, Sampling, draw
 
 
@@ -30,16 +32,16 @@ class MaskedPriorConfig(NetworkConfig):
     """Passes of the transformer."""
     guidance: ranges.GuidanceWeight = 1.1
     choice_noise: ranges.Weight = 10.0
-    """Gumbel noise on the confidence that chooses which cells are kept; falls to 0 over a stage's steps. Little of it leads to
-    clips that are nearer to the training clips."""
+    """Scale of the Gumbel noise on the confidence by which cells are kept; falls to 0 over a stage's steps. With little noise,
+    clips are closer to the training clips."""
 
 
 class MaskedPrior(Prior):
-    """See the module. Steps are passes of the transformer."""
+    """The masked prior; see the module. Steps are passes of the transformer."""
 
     summary = "A masked prior: a bidirectional transformer over code columns, sampled by iterative unmasking."
     likelihood, sees_right = "pseudo", True
-    spread, apart = 8, 4  # columns and bands between cells that `log_prob` hides at the same time
+    spread, apart = 8, 4  # columns and bands between the cells that `log_prob` masks at the same time
 
     def __init__(self, config: MaskedPriorConfig):
         super().__init__(config)
@@ -49,18 +51,20 @@ class MaskedPrior(Prior):
         self.conditions = Conditions(n_values, c.dim)
         self.transformer = Transformer(c.dim, c.layers, c.heads, c.expansion, c.dropout)
         self.rows = rows_for(c, self.spec, n_values, (-1, 1))
-        stage_of_row = [j for j, stage in enumerate(self.spec.stages) for _ in range(stage.rows)]
-        self.register_buffer("stage_of_row", torch.tensor(stage_of_row), persistent=False)
+        self.register_buffer("stage_of_row", torch.tensor(self.spec.stage_of_row), persistent=False)
         bands = [(b + 0.5) / stage.bands for stage in self.spec.stages for b in range(stage.bands) for _ in range(stage.steps)]
         self.register_buffer("band_of_row", torch.tensor(bands), persistent=False)  # 0 to 1, from low to high
         self.register_buffer("row_weight", c.fine_weight**self.stage_of_row, persistent=False)
-        self.register_buffer("untold", torch.tensor([len(v) for v in self.labels.values()], dtype=torch.long), persistent=False)
+        self.register_buffer("unconditional", torch.tensor(n_values, dtype=torch.long), persistent=False)
 
     def context(self, ids: Tensor, hidden: Tensor, valid: Tensor, labels: Tensor, cut: Tensor | None = None) -> Tensor:
-        """Ids [B, K, T], the cells that are not shown [B, K, T], valid [B, T], labels -> what the rows are given of it all."""
+        """The input of the rows, with the hidden cells masked.
+
+        ids, hidden [B, K, T], valid [B, T].
+        """
         shown = self.embedding.rows(ids, hidden)
         x = self.embedding.joined(shown) + self.conditions(labels, valid, cut)
-        y = self.transformer(x, around(valid, self.config.attention_columns))
+        y = self.transformer(x, window_mask(valid, self.config.attention_columns))
         return self.rows.seen([(slice(None), y)], self.rows.near(shown, valid), labels)
 
     def start_from(self, codewords: list[Tensor]) -> None:
@@ -68,17 +72,17 @@ class MaskedPrior(Prior):
         self.rows.start_from(codewords)
 
     def loss(self, ids: Tensor, valid: Tensor, labels: Tensor, cut: Tensor | None = None) -> Tensor:
-        labels = some_untold(labels, self.untold, self.config.label_dropout * self.training)
+        labels = drop_labels(labels, self.unconditional, self.config.label_dropout * self.training)
         hidden = self._random_mask(valid)
         coarser = self.embedding.coarser(self.embedding.rows(ids))
         losses = self.rows.losses(self.context(ids, hidden, valid, labels, cut), coarser, ids, hidden)
         return weighted_mean(losses, hidden, self.row_weight if self.training else None)
 
     def _random_mask(self, valid: Tensor) -> Tensor:
-        """bool [B, K, T]: a place in time (everything, a span, or scattered columns), and in it one stage in part and all finer.
+        """A random training mask, bool [B, K, T]: in some columns, part of one stage and all finer stages.
 
-        The share that is hidden follows a cosine (Chang et al. 2022, section 3.3). One clip in eight has scattered cells. Where
-        there are bands, one clip in four has its place in some of them only.
+        The columns are the whole clip, a span, or scattered. The masked share follows a cosine (Chang et al. 2022, section 3.3).
+        One clip in eight has scattered cells. If there are bands, one clip in four is masked in some of them only.
         """
         (batch, columns), rows, device = valid.shape, self.spec.rows, valid.device
         chance = lambda *shape: torch.rand(*shape, device=device)  # noqa: E731
@@ -90,15 +94,15 @@ class MaskedPrior(Prior):
         span = (time >= start.floor()) & (time < start.floor() + width)
         scattered = chance(batch, columns) < chance(batch, 1)
         kind = chance(batch, 1)
-        place = torch.where(kind < 0.5, True, torch.where(kind < 0.85, span, scattered))[:, None]
+        area = torch.where(kind < 0.5, True, torch.where(kind < 0.85, span, scattered))[:, None]
         if len(self.band_of_row.unique()) > 1:
             low, high = chance(2, batch, 1).sort(0).values
             some = (self.band_of_row >= low) & (self.band_of_row <= high) | (chance(batch, 1) > 0.25)
-            place = place & some[:, :, None]
-        current = (chance(batch, 1, 1) ** 1.5 * len(self.spec.stages)).long()  # the coarse stages more often
+            area = area & some[:, :, None]
+        current = (chance(batch, 1, 1) ** 1.5 * len(self.spec.stages)).long()  # coarse stages more often
         stage = self.stage_of_row[:, None]
         partly = chance(batch, rows, columns) < share
-        mask = place & ((stage > current) | ((stage == current) & partly))
+        mask = area & ((stage > current) | ((stage == current) & partly))
         mask = torch.where(chance(batch, 1, 1) < 0.125, partly, mask) & valid[:, None]
         empty = ~mask.flatten(1).any(1)
         return mask | (empty[:, None, None] & valid[:, None])
@@ -108,10 +112,10 @@ class MaskedPrior(Prior):
         return None if reach is None else (self.config.layers * reach, self.config.layers * reach)
 
     def _sample(self, gap, sampling, noise, report):
-        span, guidance = gap.span, Guidance(gap.labels, self.untold, sampling.guidance)
+        span, guidance = gap.span, Guidance(gap.labels, self.unconditional, sampling.guidance)
         writer = _Writer(self, gap, guidance, sampling, noise)
         ids, hidden = gap.ids.clone(), gap.hole.clone()
-        here, unwritten = ids[..., span], hidden[..., span]  # views: what is written there is written in the window
+        here, unwritten = ids[..., span], hidden[..., span]  # views: writing to them writes to the window
         stages = [j for j in range(len(self.spec.stages)) if gap.hole[:, self.stage_of_row == j].any()]
         plan = self._plan(stages, sampling.steps)
         total, done = sum(n for _, n in plan), 0
@@ -128,7 +132,7 @@ class MaskedPrior(Prior):
         return ids
 
     def _plan(self, stages: list[int], steps: int) -> list[tuple[Tensor, int]]:
-        """(rows to draw, passes) in order: half as many passes as for the coarser stage; few steps draw stages in groups."""
+        """(rows to draw, passes) in order, with half the passes of the next coarser stage; few steps share stages."""
         groups = min(steps, len(stages))
         weights = [2.0**-g for g in range(groups)]
         passes = [1 + math.floor((steps - groups) * weight / sum(weights)) for weight in weights]
@@ -141,24 +145,24 @@ class MaskedPrior(Prior):
 
     @staticmethod
     def _least_sure(sure: Tensor, hidden: Tensor, pending: Tensor, done: float) -> Tensor:
-        """The cells that stay hidden: of those pending, a share that falls along a cosine, the least sure of them."""
+        """The pending cells that stay hidden: the least confident ones, a share that falls along a cosine."""
         stay = (pending.flatten(1).sum(1) * math.cos(0.5 * math.pi * done) + 1e-4).floor()
         candidates = sure.masked_fill(~(pending & hidden), torch.inf).flatten(1)
         rank = candidates.argsort(1).argsort(1)
         return (rank < stay[:, None]).view(sure.shape) & pending & hidden
 
     def _log_prob(self, ids, valid, labels):
-        """Each cell given all others, except those that lie a multiple of `spread` columns and of `apart` bands away."""
-        found, phase = torch.zeros(ids.shape, device=ids.device), torch.arange(ids.shape[2], device=ids.device) % self.spread
+        """Each cell given all others, except those a multiple of `spread` columns and of `apart` bands away."""
+        log_probs, phase = torch.zeros(ids.shape, device=ids.device), torch.arange(ids.shape[2], device=ids.device) % self.spread
         coarser = self.embedding.coarser(self.embedding.rows(ids))
         for rows in self._apart():
             for turn in range(min(self.spread, ids.shape[2])):
                 hidden = (phase == turn) & rows[:, None].expand(ids.shape)
-                found -= self.rows.losses(self.context(ids, hidden, valid, labels), coarser, ids, hidden)
-        return found
+                log_probs -= self.rows.losses(self.context(ids, hidden, valid, labels), coarser, ids, hidden)
+        return log_probs
 
     def _apart(self) -> list[Tensor]:
-        """The rows in groups, bool [K] each, of one stage and step and a multiple of `apart` bands from one another."""
+        """The rows in groups, bool [K] each, of one stage and step and a multiple of `apart` bands apart."""
         groups = {}
         for j, stage in enumerate(self.spec.stages):
             for n in range(stage.rows):
@@ -169,7 +173,7 @@ class MaskedPrior(Prior):
 
 
 class _Writer:
-    """Draws the hidden cells of a gap; what all of its passes share is computed once."""
+    """Draws the hidden cells of a gap; everything that its passes share is computed once."""
 
     def __init__(self, prior: MaskedPrior, gap: Gap, guidance: Guidance, sampling: Sampling, noise: Noise):
         self.prior, self.guidance, self.sampling, self.noise, self.span = prior, guidance, sampling, noise, gap.span
@@ -181,7 +185,10 @@ class _Writer:
         self.rows, self.tables = prior.rows.each(), prior.embedding.tables()
 
     def draw(self, ids: Tensor, hidden: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """One pass over the window: new ids for the hidden cells of these rows, and their log-probabilities, [B, K, span]."""
+        """One pass: new ids for the hidden cells of these rows.
+
+        Also returns their log-probabilities; both are [B, K, span].
+        """
         prior, read = self.prior, self.prior.rows.read(self._context(ids, hidden))
         new, hidden, coarser = ids[..., self.span].clone(), hidden[..., self.span], prior.embedding.nothing
         sure, last = torch.zeros(new.shape, device=new.device), int(rows.nonzero()[-1])
@@ -196,7 +203,7 @@ class _Writer:
             coarser = coarser + self.guidance.repeated(prior.embedding.row(table, new[:, row]))
 
     def _context(self, ids: Tensor, hidden: Tensor) -> Tensor:
-        """What the rows of the span's columns are given, [times * B, span, ...]; reads a column outside of it once."""
+        """The input of the rows of the span's columns, [times * B, span, ...]; other columns are read once."""
         prior, span, first = self.prior, self.span, not self.transformer.inputs
         near = slice(max(0, span.start - 1), span.stop + 1) if not first else slice(0, ids.shape[-1])
         inner = slice(span.start - near.start, span.stop - near.start)

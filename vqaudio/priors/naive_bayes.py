@@ -1,9 +1,10 @@
-"""The naive Bayes prior: p(cell) times p(neighbour | cell) over the neighbours in time, bands and stages, and the labels.
+"""The naive Bayes prior: p(cell) times p(neighbour | cell) over its neighbours.
 
-Counted, with no gradient: for each pair of neighbouring rows a table of how often which ids met; or, where a column has many
-rows, one for all bands of a stage. The neighbours are taken to be independent given the cell, which they are not: it is the plain
-baseline. A hole is filled by Gibbs sampling (Geman and
-Geman 1984).
+Neighbours are cells nearby in time, bands and stages, and the labels.
+
+It counts, without gradients: each pair of neighbouring rows has a table of how often two ids are neighbours; if a column has many
+rows, all bands of a stage share one. The neighbours are assumed to be independent given the cell, which they are not: this is the
+plain baseline. A gap is filled by Gibbs sampling (Geman and Geman 1984).
 """
 
 from dataclasses import dataclass, field
@@ -25,19 +26,20 @@ class NaiveBayesPriorConfig(PriorConfig):
     steps: ranges.Passes = 8
     """Gibbs sweeps."""
     smoothing: Annotated[float, ranges.Range(0, 1_000_000, above=True)] = 16.0
-    """Added to every count (Lidstone). Much of it tempers factors that are taken to be independent and are not."""
+    """Added to every count (Lidstone smoothing). Large values soften factors that are not independent."""
     reach: Annotated[int, ranges.Range(0, 64)] = 1
     """Columns on either side that count as neighbours."""
     shared: bool = field(default=False, metadata={"later": True})
-    """Whether the pairs of neighbours of one kind (the next sub-column, the next band, the cell above in the coarser stage) share
-    a table in all bands of a stage. What each row is like by itself and under each label stays its own. Counts end at 32,767."""
+    """Whether pairs of neighbours of one kind (the next sub-column, the next band, the cell in the coarser stage) share a table
+    in all bands of a stage. The counts of single rows and of labels stay separate. Counts are clamped at 32,767."""
 
 
 class NaiveBayesPrior(Prior):
-    """See the module. Steps are Gibbs sweeps; guidance weighs the labels' factors.
+    """The naive Bayes prior; see the module.
 
-    `pairs` are (row a, row b, dt): row b, dt columns later, is a neighbour of row a, and the other way round; `table_of_pair`
-    says which table counts it.
+    Steps are Gibbs sweeps; guidance weights the labels' factors.
+
+    `pairs` are (row a, row b, dt): row b, dt columns later, and row a are neighbours; `table_of_pair` is the table of each.
     """
 
     summary = "A naive Bayes prior: counts of neighbouring codes, sampled by Gibbs sweeps; the plain baseline."
@@ -58,7 +60,10 @@ class NaiveBayesPrior(Prior):
 
     @torch.no_grad()
     def count(self, ids: Tensor, valid: Tensor, labels: Tensor) -> None:
-        """Add clips to the counts: ids [B, K, T], valid [B, T], labels [B, kinds]; a label that is not told is not counted."""
+        """Add clips to the counts; open labels are not counted.
+
+        ids [B, K, T], valid [B, T], labels [B, kinds].
+        """
         self._tables = None
         vocab, columns = self.row_counts.shape[1], ids.shape[2]
         for row in range(self.spec.rows):
@@ -66,7 +71,7 @@ class NaiveBayesPrior(Prior):
             self.row_counts[row] += torch.bincount(here, minlength=vocab).int()
             first = 0
             for kind, values in enumerate(self.labels.values()):
-                value = labels[:, kind, None].expand(valid.shape)[valid]  # the last row of counts is for those not told
+                value = labels[:, kind, None].expand(valid.shape)[valid]  # the last row of counts is for open labels
                 counts = torch.bincount(value * vocab + here, minlength=(len(values) + 1) * vocab).view(-1, vocab)
                 _add(self.label_counts[row, first : first + len(values)], counts[:-1])
                 first += len(values)
@@ -81,8 +86,12 @@ class NaiveBayesPrior(Prior):
         return -self._log_prob(ids, valid, labels)[cells].mean()
 
     def tables(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Log-probabilities, -inf where a row has no such id: p(cell) [K, V]; p(b | a) and p(a | b) of every pair's table
-        [tables, neighbour, cell]; p(label | cell) [K, values, cell]."""
+        """Log-probabilities from the counts, -inf where a row has no such id.
+
+        Returns:
+            p(cell) [K, V]; p(b | a) and p(a | b) of every pair's table [tables, neighbour, cell]; p(label | cell) [K, values,
+            cell].
+        """
         if self._tables is None or self._tables[0].device != self.device:
             alpha, v = self.config.smoothing, torch.tensor(self.spec.vocab_of_row, device=self.row_counts.device)
             exists = torch.arange(self.row_counts.shape[1], device=v.device)[None] < v[:, None]
@@ -102,11 +111,13 @@ class NaiveBayesPrior(Prior):
         return self._tables
 
     def cell_logits(self, ids: Tensor, known: Tensor, labels: Tensor, row: int, weight: float = 1.0) -> Tensor:
-        """Unnormalised log p of each id of a row given its known neighbours and labels: [B, T, V].
+        """Unnormalised log p of a row's ids, given known neighbours and labels: [B, T, V].
 
         Args:
+            ids: [B, K, T].
+            known: bool [B, K, T]; unknown neighbours, and padding, are ignored.
             labels: [B, kinds], or [B, kinds, K, T] of each cell.
-            known: bool [B, K, T]; unknown neighbours, and padding, have no say.
+            row: 0 to K - 1.
             weight: of the labels' factors.
         """
         marginal, of_b, of_a, of_label = self.tables()
@@ -120,24 +131,24 @@ class NaiveBayesPrior(Prior):
         first = 0
         for kind, values in enumerate(self.labels.values()):
             here = labels[:, kind, None] if labels.ndim == 2 else labels[:, kind, row]
-            told = weight * (here < len(values))
-            logits += of_label[row, first + here.clamp(max=len(values) - 1)] * told[..., None]
+            weights = weight * (here < len(values))
+            logits += of_label[row, first + here.clamp(max=len(values) - 1)] * weights[..., None]
             first += len(values)
         return logits
 
     def _log_prob(self, ids, valid, labels):
         known = valid[:, None].expand(ids.shape)
-        found = []
+        log_probs = []
         for row in range(self.spec.rows):
             logits = self.cell_logits(ids, known, labels, row).log_softmax(-1)
-            found.append(logits.gather(-1, ids[:, row, :, None])[..., 0])
-        return torch.stack(found, 1)
+            log_probs.append(logits.gather(-1, ids[:, row, :, None])[..., 0])
+        return torch.stack(log_probs, 1)
 
     def reach(self, mask, valid):
         return self.config.reach, self.config.reach
 
     def _sample(self, gap, sampling, noise, report):
-        """The first sweep goes coarse to fine with what is known so far; each sweep draws every (reach + 1)-th column at once."""
+        """Gibbs sweeps, the first one coarse to fine; each draws every (reach + 1)-th column at once."""
         ids, known, columns = gap.ids.clone(), gap.valid[:, None] & ~gap.hole, gap.ids.shape[2]
         stride = self.config.reach + 1
         phase = (torch.arange(columns, device=ids.device) + gap.cut[:, :1]) % stride
@@ -154,12 +165,15 @@ class NaiveBayesPrior(Prior):
 
 
 def _add(counts: Tensor, new: Tensor) -> None:
-    """In place, up to what the counts' type can hold."""
+    """Add in place, clamped to the maximum of the counts' dtype."""
     counts.copy_((counts + new).clamp(max=torch.iinfo(counts.dtype).max))
 
 
 def neighbours(spec: CodeSpec, reach: int) -> list[tuple[int, int, int]]:
-    """The pairs (row a, row b, dt): the next sub-columns in time, the next band, and the same place in the next finer stage."""
+    """Pairs of neighbouring rows (row a, row b, dt).
+
+    The next sub-columns, the next band, and the same cell in the next finer stage.
+    """
     pairs = []
     for j, stage in enumerate(spec.stages):
         for band in range(stage.bands):
@@ -171,18 +185,20 @@ def neighbours(spec: CodeSpec, reach: int) -> list[tuple[int, int, int]]:
                 if band + 1 < stage.bands:
                     pairs.append((row, row + stage.steps, 0))
                 if j:
-                    above = spec.stages[j - 1]
-                    place = band * above.bands // stage.bands, step * above.steps // stage.steps
-                    pairs.append((spec.offsets[j - 1] + place[0] * above.steps + place[1], row, 0))
+                    coarser = spec.stages[j - 1]
+                    band_above, step_above = band * coarser.bands // stage.bands, step * coarser.steps // stage.steps
+                    pairs.append((spec.offsets[j - 1] + band_above * coarser.steps + step_above, row, 0))
     return pairs
 
 
 def kinds_of_neighbours(spec: CodeSpec, reach: int) -> list[tuple[int, int, int]]:
-    """Of each of `neighbours`: the stages of its two rows, and how many sub-columns the second is ahead (0: in another band or
-    stage)."""
-    stage_of_row, kinds = [j for j, stage in enumerate(spec.stages) for _ in range(stage.rows)], []
+    """The kind of each of `neighbours`.
+
+    The stages of its rows, and by how many sub-columns the second is later; 0 in another band or stage.
+    """
+    kinds = []
     for a, b, dt in neighbours(spec, reach):
-        j, other = stage_of_row[a], stage_of_row[b]
+        j, other = spec.stage_of_row[a], spec.stage_of_row[b]
         first, steps = spec.offsets[j], spec.stages[j].steps
         kinds.append((j, other, dt * steps + (b - first) % steps - (a - first) % steps if j == other else 0))
     return kinds

@@ -230,4 +230,4 @@ def transposed(split: Split, semitones: int) -> Split:
 def codewords(codec: Codec) -> list[Tensor]:
     """[V, D] of each row of the codec's codes."""
     words = [codec.codewords(j).cpu() for j in range(len(codec.spec.stages))]
-    return [words[j] for j, stage in enumerate(codec.spec.stages) for _ in range(stage.rows)]
+    return [words[j] for j in codec.spec.stage_of_row]

@@ -15,12 +15,13 @@ import gradio as gr
 import torch
 from torch import Tensor
 
-from vqaudio import blurring, devices, edits, sfz
+from vqaudio import devices, edits, sfz
 from vqaudio.codes import Codes
 from vqaudio.critics import critic_for
 from vqaudio.errors import InputError
 from vqaudio.model import Model
-from vqaudio.prior import seeded
+from vqaudio.randomness import seeded
+from vqaudio.sampling import Sampling
 
 try:
     import spaces
@@ -137,13 +138,13 @@ def erase(codec, codes: Codes, mask: Tensor) -> Codes:
 
 @verb(lambda codes, mask, radius, strength: 1.0)
 def blur(codes: Codes, mask: Tensor, radius: float, strength: float) -> Codes:
-    """See `blurring.blur`."""
-    return blurring.blur(codes, mask, radius, strength)
+    """See `edits.blur`."""
+    return edits.blur(codes, mask, radius, strength)
 
 
-@verb(lambda prior, codes, mask, seeds, labels, local, settings: 2 + 0.02 * (codes.columns + (settings["steps"] or 32)))
+@verb(lambda prior, codes, mask, seeds, labels, local, sampling: 2 + 0.02 * (codes.columns + (sampling.steps or 32)))
 def fill(
-    prior, codes: Codes, mask: Tensor, seeds: tuple[int, int], labels: dict[str, str], local: bool, settings: dict,
+    prior, codes: Codes, mask: Tensor, seeds: tuple[int, int], labels: dict[str, str], local: bool, sampling: Sampling,
     on_step: OnStep | None = None,
 ) -> tuple[Codes, list[list[Tensor]]]:
     """Variations of one clip.
@@ -151,7 +152,7 @@ def fill(
     Args:
         seeds: the first, and how many from there on.
         local: whether the labels are of the cells to write alone.
-        settings: of `Prior.fill`.
+        sampling: see `Prior.fill`.
         on_step: called as on_step(done, total, [ids [K, T] of each variation]); what it raises ends the sampling.
 
     Returns:
@@ -159,13 +160,13 @@ def fill(
     """
     described = {"local_labels": [(mask, labels)]} if local and labels else {"labels": labels or None}
     steps = _Steps(mask.expand(seeds[1], -1, -1), codes.valid.expand(seeds[1], -1), on_step)
-    filled = prior.fill(codes, mask, generator=seeded(*seeds), on_step=steps, **described, **settings)
+    filled = prior.fill(codes, mask, generator=seeded(*seeds), on_step=steps, sampling=sampling, **described)
     return filled.to("cpu"), steps.kept
 
 
-@verb(lambda codec, prior, labels, seconds, seeds, settings: 2 + 2 * (seconds or 5))
+@verb(lambda codec, prior, labels, seconds, seeds, sampling: 2 + 2 * (seconds or 5))
 def generate(
-    codec, prior, labels: dict[str, str], seconds: float | None, seeds: tuple[int, int], settings: dict,
+    codec, prior, labels: dict[str, str], seconds: float | None, seeds: tuple[int, int], sampling: Sampling,
     on_step: OnStep | None = None,
 ) -> tuple[Codes, list[list[Tensor]]]:
     """New clips; arguments and result as for `fill`. Their lengths are those of `prior.blank` with the same seeds."""
@@ -174,7 +175,7 @@ def generate(
     mask = blank.valid[:, None].expand_as(blank.ids)
     steps = _Steps(mask, blank.valid, on_step)
     critic = critic_for(codec, prior, labels)
-    filled = prior.fill(blank, mask, labels or None, generator=generators, on_step=steps, critic=critic, **settings)
+    filled = prior.fill(blank, mask, labels or None, generator=generators, on_step=steps, critic=critic, sampling=sampling)
     return filled.to("cpu"), steps.kept
 
 
@@ -196,7 +197,7 @@ def notes(
             on_step(len(made) + done / max(1, total), len(keys), None)
 
     for key in keys:
-        made.append(sfz.note(codec, prior, key, labels, seconds, take, step))
+        made.append(sfz.note(codec, prior, key, labels, seconds, take, on_step=step))
         step(0, 1, None)
     return made
 

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from vqaudio.audio import to_int16
 from vqaudio.codec import Codec
-from vqaudio.codes import parse_stages
+from vqaudio.masks import parse_stages
 from vqaudio.pitches import word
 from vqaudio.ui import models, reading, turns, verbs, wire
 from vqaudio.ui.clip import exports

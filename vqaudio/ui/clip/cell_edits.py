@@ -6,7 +6,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from vqaudio import blurring, edits
+from vqaudio import edits
 from vqaudio.ui import verbs, wire
 from vqaudio.ui.clip import pictures
 from vqaudio.ui.clip.handlers import store, written
@@ -19,7 +19,7 @@ class TouchRequest(wire.Request):
 
 
 class BlurRequest(TouchRequest):
-    radius: Annotated[float, Field(ge=0, le=blurring.LARGEST)]
+    radius: Annotated[float, Field(ge=0, le=edits.LARGEST_BLUR)]
     strength: Annotated[float, Field(ge=0, le=1)]
 
 

@@ -13,8 +13,10 @@ from vqaudio.analysis import colours
 from vqaudio.codec import Codec
 from vqaudio.codes import Codes
 from vqaudio.errors import InputError
+from vqaudio.masks import span_of
 from vqaudio.pitches import key_of
-from vqaudio.prior import seeded, span_of
+from vqaudio.randomness import seeded
+from vqaudio.sampling import NAMES, Sampling
 from vqaudio.ui import verbs
 from vqaudio.ui.wire import Message
 
@@ -36,9 +38,9 @@ class Settings(Message):
     local: bool = False
     """Whether the labels say what the cells to be written are to become, rather than what the whole clip is."""
 
-    def sampling(self) -> dict:
-        """The arguments of `prior.fill` that these settings are."""
-        return self.model_dump(include={"temperature", "top_k", "top_p", "steps", "guidance"})
+    def sampling(self) -> Sampling:
+        """These settings for `Prior.fill`."""
+        return Sampling(**self.model_dump(include=set(NAMES)))
 
 
 def usual(prior) -> dict:

@@ -2,11 +2,11 @@
 
 from typing import Annotated
 
-import torch
 from pydantic import Field
 from torch import Tensor
 
-from vqaudio.codes import Codes, parse_stages
+from vqaudio import masks
+from vqaudio.codes import Codes
 from vqaudio.errors import InputError
 from vqaudio.ui.wire import Message
 
@@ -33,24 +33,11 @@ class Mask(Message):
 
 def mask_of(codes: Codes, rectangles: list[Rectangle]) -> Tensor:
     """bool [B, K, T], True where a rectangle lies. Raises InputError: outside the clip, no such stage, or no cell at all."""
-    spec = codes.spec
-    end_s = codes.columns / spec.frame_rate
-    n_bands = max(stage.bands for stage in spec.stages)
-    mask = torch.zeros(codes.ids.shape, dtype=torch.bool)
+    end_s = codes.columns / codes.spec.frame_rate
     for part in rectangles:
         if part.end_s > end_s + 1e-3:
             raise InputError(f"The mask reaches to {part.end_s:.2f} s, but the clip ends at {end_s:.2f} s.")
-        stages = parse_stages(part.stages, len(spec.stages), alone="stage")
-        mask |= codes.region(part.start_s, part.end_s, stages, _bands(part.bands, n_bands))
+    mask = masks.from_rectangles((part.model_dump() for part in rectangles), codes)
     if not mask.any():
         raise InputError(NOTHING_SELECTED)
     return mask
-
-
-def _bands(text: str | None, n: int) -> tuple[int, ...] | None:
-    """Bands as people write them: the lowest is 1."""
-    try:
-        return parse_stages(text, n, alone="stage")
-    except InputError:
-        told = f"Bands are a number, a span such as 2-, or a list such as 1,3; there are bands 1 to {n} here."
-        raise InputError(told) from None

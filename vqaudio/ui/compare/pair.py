@@ -135,7 +135,7 @@ def side(request: SideRequest) -> dict:
 def _ranks(bench: Workbench, spec) -> str:
     """For each row the colour of each of its codewords, as places on the scale, row after row."""
     ranks = colours.colour_ranks(bench.codec)
-    return wire.integers(torch.cat([torch.tensor(ranks[j]) for j, stage in enumerate(spec.stages) for _ in range(stage.rows)]))
+    return wire.integers(torch.cat([torch.tensor(ranks[j]) for j in spec.stage_of_row]))
 
 
 @wire.serves(wire.Request)
