@@ -57,7 +57,8 @@ class Features(nn.Module):
             raise InputError(f"Features need a sample rate from 4,000 Hz that is a multiple of 100 Hz; not {sample_rate:,} Hz.")
         self.kind, self.sample_rate = kind, sample_rate
         self.hop, self.window_size = round(HOP_S * sample_rate), round(WINDOW_S * sample_rate)
-        self.n_fft = 2 ** math.ceil(math.log2(2 * self.window_size))  # bins finer than the lowest mel bands
+        finer = 2 if kind == "logmel" else 1  # so that the lowest of 80 bands are wider than a bin
+        self.n_fft = 2 ** math.ceil(math.log2(finer * self.window_size))
         self.dim = {"mfcc39": 3 * N_CEPSTRA, "logmel": N_MELS, "waveform": self.hop}[kind]
         self.reach = 0 if kind == "waveform" else 1 + (2 * DELTA_REACH if kind == "mfcc39" else 0)
         bands = N_CEPSTRAL_MELS if kind == "mfcc39" else N_MELS

@@ -9,7 +9,7 @@ import tyro
 from vqaudio import ranges
 from vqaudio.cli.sound import Device, FirstStages, Model
 
-Dataset = Literal["folder", "fsdd", "speech-commands", "voice", "nsynth", "philharmonia"]
+Dataset = Literal["folder", "fsdd", "speech-commands", "voice", "nsynth", "philharmonia", "speech", "vctk", "festvox-ru"]
 Out = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(help="The folder of shards: a new one, or one to go on with.")]
 Processes = Annotated[
     ranges.Processes | None, tyro.conf.arg(help="That work side by side; by default as many as there are processors.")
@@ -19,7 +19,7 @@ PerShard = Annotated[ranges.Count, tyro.conf.arg(help="Recordings a shard.")]
 
 
 def download(
-    dataset: Annotated[Literal["fsdd", "speech-commands", "nsynth", "mnist", "asterisk"], tyro.conf.Positional],
+    dataset: Annotated[Literal["fsdd", "speech-commands", "nsynth", "mnist", "asterisk", "festvox-ru"], tyro.conf.Positional],
     version: Annotated[
         str | None, tyro.conf.arg(help="Of Speech Commands: 0.02 (2.4 GB), which is the default, or 0.01 (1.5 GB).")
     ] = None,
@@ -29,7 +29,7 @@ def download(
     ] = None,
 ) -> None:
     """Fetch a public dataset, check it, and keep it in the cache."""
-    from vqaudio.data.datasets import asterisk, fsdd, mnist, nsynth, speech_commands
+    from vqaudio.data.datasets import asterisk, festvox_ru, fsdd, mnist, nsynth, speech_commands
     from vqaudio.errors import InputError
 
     if version and dataset != "speech-commands":
@@ -41,7 +41,7 @@ def download(
     elif dataset == "nsynth":
         print(nsynth.download(part=part or "test"))
     else:
-        print({"fsdd": fsdd, "mnist": mnist, "asterisk": asterisk}[dataset].download())
+        print({"fsdd": fsdd, "mnist": mnist, "asterisk": asterisk, "festvox-ru": festvox_ru}[dataset].download())
 
 
 def prepare(

@@ -22,7 +22,7 @@ from vqaudio import ranges
 from vqaudio.codec import Codec, Step
 from vqaudio.codes import CodeSpec, Stage
 from vqaudio.errors import InputError
-from vqaudio.features import FLOOR, HOP_S, N_CEPSTRA, N_MELS, Features
+from vqaudio.features import FLOOR, N_CEPSTRA, N_MELS, Features
 from vqaudio.hub import fingerprint
 from vqaudio.nn import spectra
 from vqaudio.nn.convnext import ChannelNorm
@@ -115,7 +115,8 @@ class SpeechCodec(Codec):
         self.sample_rate, self.reference_level_db = c.sample_rate, c.reference_level_db
         self.features, self.log_mel = Features(c.features, c.sample_rate), Features("logmel", c.sample_rate)
         self.frame_hop, self.hop = self.features.hop, FRAMES * self.features.hop
-        self.spec = CodeSpec((Stage(1, 1, c.vocab),), 1 / (FRAMES * HOP_S))
+        self.spec = CodeSpec((Stage(1, 1, c.vocab),), c.sample_rate / self.hop)
+        self.decoder_labels = {"speaker": tuple(c.speakers)} if c.speakers else {}
         for name, dim in (("feature", self.features.dim), ("mel", N_MELS)):
             self.register_buffer(f"{name}_mean", torch.zeros(dim, 1))
             self.register_buffer(f"{name}_deviation", torch.ones(dim, 1))
@@ -152,14 +153,9 @@ class SpeechCodec(Codec):
     # --- the contract ----------------------------------------------------------------------------------------------
 
     @property
-    def decoder_labels(self) -> dict[str, tuple[str, ...]]:
-        """Kinds of labels that condition the decoder, with their values."""
-        return {"speaker": tuple(self.config.speakers)} if self.config.speakers else {}
-
-    @property
     def labels(self) -> dict[str, tuple[str, ...]]:
         """As `decoder_labels`."""
-        return self.decoder_labels
+        return dict(self.decoder_labels)
 
     def latents(self, audio: Tensor, valid: Tensor) -> Tensor:
         return self.latents_of(self.normalised(self.features(audio[:, 0]), "feature"), valid)
@@ -218,7 +214,7 @@ class SpeechCodec(Codec):
 
     def forward(
         self, features: Tensor, valid: Tensor, speakers: Tensor, quantise: bool = True
-    ) -> tuple[Tensor, Tensor, Quantised | None]:
+    ) -> tuple[Tensor, Quantised | None]:
         """One training pass.
 
         Args:
@@ -228,12 +224,12 @@ class SpeechCodec(Codec):
             quantise: False lets the latents reach the decoder as they are, before k-means starts the codebook.
 
         Returns:
-            normalised log-mel bands [B, 80, T * 2], the latents [B, D, T], and the quantiser's result.
+            normalised log-mel bands [B, 80, T * 2], and the quantiser's result.
         """
         latents = self.latents_of(features, valid)
         result = self.rvq(latents, valid) if quantise else None
         vectors = jittered(result.quantised if quantise else latents, valid, self.config.jitter if self.training else 0.0)
-        return self._predicted(vectors, valid, speakers), latents, result
+        return self._predicted(vectors, valid, speakers), result
 
     def set_statistics(self, name: str, mean: Tensor, deviation: Tensor) -> None:
         """Keep the mean and deviation [dim] of "feature" or "mel" over the training data."""

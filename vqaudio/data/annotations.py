@@ -45,7 +45,7 @@ def read_labels(path: Path, duration_s: float, known: Collection[str] | None = N
         _check(path, labels, duration_s)
     unknown = sorted({label.value for label in tiers.get("phone", ())} - set(known)) if known is not None else []
     if unknown:
-        raise InputError(f"{path} has phones that are not in the phone set: {', '.join(unknown[:5])}. Known are {' '.join(known)}.")
+        raise InputError(f"{path} has phones that are not in the phone set: {', '.join(unknown[:5])}. Known: {' '.join(known)}.")
     return tuple(label for labels in tiers.values() for label in labels)
 
 
@@ -133,6 +133,8 @@ def _textgrid(path: Path, text: str) -> dict[str, list[TimedLabel]]:
             if kind in tiers:
                 raise InputError(f"{path} has several tiers of {kind}s: keep one speaker's.")
             tiers[kind] = _intervals(path, kind, rows)
+    except InputError:
+        raise
     except (StopIteration, RuntimeError, ValueError, TypeError):
         raise InputError(f"{path} is a damaged TextGrid: it ends early, or its numbers are out of place.") from None
     if not any(tiers.values()):
@@ -182,5 +184,5 @@ def _check(path: Path, labels: list[TimedLabel], duration_s: float) -> None:
     end, kind = labels[-1].end_s, labels[-1].kind
     if end > duration_s + AT_END_S or (kind == "phone" and end < duration_s - AT_END_S):
         raise InputError(
-            f"{path} is not of this clip: its {kind}s end at {end:g} s, and the clip at {duration_s:g} s. Use the clip's own file."
+            f"{path} is not of this clip: its {kind}s end at {end:g} s, and the clip at {duration_s:g} s. Use its own file."
         )

@@ -181,7 +181,7 @@ CODEC_RECIPES |= {
     ),
 }
 CODEC_RECIPES |= {
-    "speech-16khz": SpeechRecipe(loop=LoopConfig(steps=1500, validate_every=150, checkpoint_every=150)),
+    "speech-16khz": SpeechRecipe(loop=LoopConfig(steps=600, validate_every=100, checkpoint_every=50)),
 }
 
 JUDGE_RECIPES = {

@@ -33,7 +33,7 @@ BATCH_OF_VALIDATION = 16
 class SpeechTraining:
     """The weights of a speech codec's training losses, and its batches."""
 
-    batch_size: ranges.BatchSize = 32
+    batch_size: ranges.BatchSize = 24
     """Crops a step, over all processes."""
     crop_s: ranges.CropSeconds = 1.28
     """Seconds of a crop."""
@@ -41,7 +41,7 @@ class SpeechTraining:
     mel: ranges.Weight = 0.5
     """Weight of the L1 of normalised log-mel bands."""
     cepstral: ranges.Weight = 1.0
-    """Weight of the squared error of 13 normalised cepstra: the shape of the spectrum, and so the phone, rather than its level."""
+    """Weight of the squared error of 13 normalised cepstra: the shape of the spectrum rather than its level."""
     cepstral_frames: Annotated[int, ranges.Range(1, 99)] = 5
     """Frames over which those cepstra are averaged, an odd number: phones last longer than a code."""
     quantiser: ranges.Weight = 1.0
@@ -92,7 +92,8 @@ class SpeechBatches:
     def __init__(self, frames: Frames, batch_size: int, columns: int, seed: int, rank: int = 0, world: int = 1):
         if batch_size % world:
             raise InputError(f"The batch size {batch_size} is not a multiple of the {world} processes.")
-        self.frames, self.batch_size, self.columns, self.seed, self.rank, self.world = frames, batch_size, columns, seed, rank, world
+        self.frames, self.batch_size, self.columns, self.seed = frames, batch_size, columns, seed
+        self.rank, self.world = rank, world
 
     def batch(self, step: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Features [B, dim, T * 2], log-mel [B, 80, T * 2], valid [B, T] and speakers [B] of this step."""
@@ -120,7 +121,7 @@ class SpeechObjective(nn.Module):
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """A batch of `SpeechBatches` -> (loss, its terms)."""
         s, codec = self.settings, self.codec
-        predicted, latents, result = codec(features, valid, speakers, quantise)
+        predicted, result = codec(features, valid, speakers, quantise)
         frames = valid.repeat_interleave(FRAMES, -1)[:, None].float()
         error = (predicted - log_mel) * frames
         n = frames.sum().clamp_min(1)

@@ -26,9 +26,10 @@ INSTALLED = Path("/usr/share/festival/voices/russian/msu_ru_nsh_clunits")
 LIMITS = 2_000, 400_000_000  # files and bytes of the package
 LARGEST = 5_000_000  # bytes of a recording
 SILENCES = ("pau",)
-PHONES = tuple(
-    "a aa ae ay b bb c ch d dd e ee f ff g gg h hh i ii j k kk l ll m mm n nn oo p pau pp r rr s sch sh ss ssil t tt u ur uu v vv y "
-    "yy z zh zz".split()
+PHONES = (
+    "a", "aa", "ae", "ay", "b", "bb", "c", "ch", "d", "dd", "e", "ee", "f", "ff", "g", "gg", "h", "hh", "i", "ii", "j", "k",
+    "kk", "l", "ll", "m", "mm", "n", "nn", "oo", "p", "pau", "pp", "r", "rr", "s", "sch", "sh", "ss", "ssil", "t", "tt", "u",
+    "ur", "uu", "v", "vv", "y", "yy", "z", "zh", "zz",
 )
 ABOUT = About(
     name="msu_ru_nsh of festvox, one speaker of Russian",
@@ -134,12 +135,13 @@ def download(folder: Path | None = None, installed: Path = INSTALLED, fetch: tup
 def _fetched(command: tuple[str, ...], folder: Path) -> Path:
     """The package that the command wrote into the folder."""
     if shutil.which(command[0]) is None:
-        raise InputError(f"There is no {command[0]} here to fetch {PACKAGE}: it comes with Debian and Ubuntu. Name a folder with --data.")
+        raise InputError(f"There is no {command[0]} here to fetch {PACKAGE}. Name a folder that holds it with --data.")
     done = subprocess.run([*command, PACKAGE], cwd=folder, capture_output=True, text=True)
     package = next(folder.glob("*.deb"), None)
     if done.returncode or package is None:
         reason = next(iter(done.stderr.strip().splitlines()[-1:]), "no package came")
-        raise InputError(f"{' '.join(command)} could not fetch {PACKAGE}: {re.sub(r'^[EW]: ', '', reason)} Run `apt-get update` first.")
+        reason = re.sub(r"^[EW]: ", "", reason)
+        raise InputError(f"{command[0]} could not fetch {PACKAGE}: {reason} Run `apt-get update` first.")
     return package
 
 

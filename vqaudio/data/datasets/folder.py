@@ -100,11 +100,11 @@ def clips_of(source: Source, sample_rate: int) -> list[Clip]:
 
 def part_of(name: str) -> str:
     """The part of the recording with this name, relative to the folder."""
-    place = _place(name)
+    place = place_of(name)
     return "validation" if place < SHARE else "test" if place < 2 * SHARE else "train"
 
 
-def _place(name: str) -> float:
+def place_of(name: str) -> float:
     """A hash of the name, from 0 to 1. Systems write accents in different ways: here they are one."""
     digest = hashlib.sha1(unicodedata.normalize("NFC", name).encode()).digest()
     return int.from_bytes(digest[:6], "big") / 2**48
@@ -113,7 +113,7 @@ def _place(name: str) -> float:
 def _every_part(few: list[Source]) -> list[Source]:
     """The same recordings, so that none of the parts is empty: it gets the one whose hash lies next to it."""
     parts = [source.part for source in few]
-    order = sorted(range(len(few)), key=lambda i: _place(few[i].name))
+    order = sorted(range(len(few)), key=lambda i: place_of(few[i].name))
     for part, wanted in (("validation", order), ("test", order[1:]), ("train", order[::-1])):
         if part not in parts:
             parts[next(i for i in wanted if parts.count(parts[i]) > 1)] = part

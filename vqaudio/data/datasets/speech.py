@@ -4,8 +4,8 @@
 | --- | --- | --- |
 | vctk-p239 | `vctk-p239`: one woman of VCTK 0.92 | ODC-By |
 | festvox-ru | `festvox-ru`: one man speaking Russian, msu_ru_nsh of festvox | BSD-like |
-| fsdd | `fsdd-george` and five more men of the Free Spoken Digit Dataset, ten digits in a row; nothing above 4 kHz | CC BY-SA 4.0 |
-| asterisk | `asterisk-en_US_f_Allison` and others: telephone prompts, what `vqaudio download asterisk` fetches | CC BY-SA 3.0, CC BY 3.0 |
+| fsdd | `fsdd-george` and five more men of FSDD, ten digits in a row; nothing above 4 kHz | CC BY-SA 4.0 |
+| asterisk | `asterisk-en_US_f_Allison` and others: prompts that `vqaudio download asterisk` fetches | CC BY-SA 3.0, CC BY 3.0 |
 
 Utterances are split by a hash of their names: a tenth each for validation and test. Of FSDD, takes 0 to 4 are the test part and
 takes 5 to 9 the validation part, as always. Every clip has a label `speaker`.
@@ -20,7 +20,7 @@ import torch
 
 from vqaudio.data.clips import About, Clip, Split
 from vqaudio.data.datasets import festvox_ru, fsdd, vctk
-from vqaudio.data.datasets.folder import part_of
+from vqaudio.data.datasets.folder import part_of, place_of
 from vqaudio.data.sources import PARTS, Source, files_in, read_all, sound_of
 from vqaudio.errors import InputError
 
@@ -28,18 +28,19 @@ SAMPLE_RATE = 16_000
 FOLDERS = ("vctk-p239", "festvox-ru", "fsdd", "asterisk")
 CLASSES = ("speaker",)
 FEWEST_SPEAKERS = 2
+ASTERISK_SHARE = 0.25  # of each voice's prompts, chosen by a hash of their names: some five minutes, as much as others have
 ABOUT = About(
     name="sentences, prompts and digits of a few speakers (VCTK p239, festvox's msu_ru_nsh, FSDD, Asterisk's voices)",
-    trained="Trained on eight tenths of the utterances of vctk-p239, festvox-ru and asterisk, chosen by a hash of their names, and "
-    "on FSDD's takes 10 to 49. Weights and settings were chosen on another tenth, and on FSDD's takes 5 to 9.",
-    tested="The test clips are the last tenth of the utterances, and FSDD's takes 0 to 4, which nothing was trained or chosen on.",
+    trained="Trained on eight tenths of the utterances of vctk-p239, festvox-ru and asterisk, chosen by a hash of their names, "
+    "and on FSDD's takes 10 to 49. Weights and settings were chosen on another tenth, and on FSDD's takes 5 to 9.",
+    tested="The test clips are the last tenth of the utterances, and FSDD's takes 0 to 4: nothing was trained or chosen on them.",
     knows="It knows the voices that it was trained on, in English, Russian, French, Italian and Spanish.",
     beyond="Other voices are encoded too, but decoded in one of these voices",
     licence="cc-by-sa-4.0",
     source="[VCTK](https://datashare.ed.ac.uk/handle/10283/3443) (ODC-By), msu_ru_nsh of festvox (BSD-like), Asterisk's core "
     "sounds by Allison Smith, June Wallack and others (CC BY-SA 3.0, the Russian ones CC BY 3.0), the [Free Spoken Digit "
-    "Dataset](https://github.com/Jakobovski/free-spoken-digit-dataset) (CC BY-SA 4.0). All allow commercial use with attribution; "
-    "share-alike binds the weights, which are CC BY-SA 4.0.",
+    "Dataset](https://github.com/Jakobovski/free-spoken-digit-dataset) (CC BY-SA 4.0). All allow commercial use with "
+    "attribution; share-alike binds the weights, which are CC BY-SA 4.0.",
     tags=("speech",),
 )
 
@@ -60,7 +61,8 @@ def load_split(split: str, root: str | os.PathLike | None = None, sample_rate: i
     speakers = tuple(sorted({source.labels["speaker"] for source in found}))
     if len(speakers) < FEWEST_SPEAKERS:
         held = f"only {speakers[0]}" if speakers else "none"
-        raise InputError(f"{_base(root)} has {held} of the speakers in {', '.join(FOLDERS)}; at least {FEWEST_SPEAKERS} are needed.")
+        names = ", ".join(FOLDERS)
+        raise InputError(f"{_base(root)} has {held} of the speakers in {names}; at least {FEWEST_SPEAKERS} are needed.")
     clips, _ = read_all([source for source in found if source.part == split], clips_of, sample_rate)
     if not clips:
         raise InputError(f"{_base(root)} holds no recordings of the {split} split.")
@@ -80,7 +82,8 @@ def sources(root: str | os.PathLike | None = None) -> Iterator[Source]:
         for path in files_in(base / "asterisk"):
             if path.suffix in (".flac", ".wav"):
                 name = f"asterisk/{path.parent.name}/{path.stem}"
-                yield Source(path, name, part_of(name), {"speaker": f"asterisk-{path.parent.name}"})
+                if place_of(f"speech/{name}") < ASTERISK_SHARE:
+                    yield Source(path, name, part_of(name), {"speaker": f"asterisk-{path.parent.name}"})
 
 
 def clips_of(source: Source, sample_rate: int) -> list[Clip]:

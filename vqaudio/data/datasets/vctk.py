@@ -62,7 +62,8 @@ def sources(root: str | os.PathLike | None = None) -> Iterator[Source]:
         match = _NAME.match(path.name)
         if match and match[3] != "_mic2":
             found = True
-            yield Source(path, f"{match[1]}_{match[2]}", part_of(f"{match[1]}_{match[2]}"), speakers.get(match[1], {"speaker": match[1]}))
+            name = f"{match[1]}_{match[2]}"
+            yield Source(path, name, part_of(name), speakers.get(match[1], {"speaker": match[1]}))
     if not found:
         raise InputError(f"{base} holds no recordings of VCTK ({FOLDERS[0]}/p225/p225_001_mic1.flac).")
 
