@@ -9,8 +9,8 @@ from vqaudio.codecs.speech import SpeechCodec, SpeechConfig
 
 SPEAKERS = ("festvox-ru", "vctk-p239")
 SMALL_SPEECH = SpeechConfig(
-    channels=16, residual_layers=1, latent_dim=16, vocab=16, speakers=SPEAKERS, speaker_dim=4, decoder_channels=16, column_layers=1,
-    frame_layers=1, griffin_lim=2,
+    channels=16, residual_layers=1, latent_dim=16, vocab=16, speakers=SPEAKERS, speaker_dim=4, decoder_channels=16,
+    column_layers=1, frame_layers=1, griffin_lim=2,
 )
 PHONES = {"pau": 0.0, "aa": 300.0, "s": 3000.0, "ii": 800.0}  # Hz of the tone that stands for it
 
