@@ -1,10 +1,10 @@
-"""The app: `python app.py`, then open the address that it prints; `python app.py --help` lists its options."""
+"""Start the app: run `python app.py` and open the address it prints. `python app.py --help` lists the options."""
 
 from vqaudio import serving
 
 chosen = serving.options() if __name__ == "__main__" else {}
 
-from vqaudio.ui.build import LAUNCH, build  # noqa: E402 - seconds of imports, which --help need not wait for
+from vqaudio.ui.build import LAUNCH, build  # noqa: E402 - slow imports, which --help should not wait for
 
 demo = build()
 

@@ -1,1 +1,1 @@
-"""Speed, measured as ratios in one run: `python -m benchmarks.rvq`, `python -m benchmarks.codec`."""
+"""Speed, measured as ratios in one run: `python -m benchmarks.rvq`, for example."""

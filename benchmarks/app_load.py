@@ -1,10 +1,9 @@
-"""Many people at once: the app in a process of its own, driven by threads that each do what a person, or a program, does.
+"""The app under load: many simulated users in threads, the app in its own process.
 
-Each user has a clip of its own and, over and over, opens it on the page, switches stages at random (so that nothing was
-decoded before), has a prior fill a hole, and calls the endpoints through gradio_client. Every answer is checked against what
-the codec makes of that user's clip in this process: an answer that belongs to somebody else counts as crossed. Times are on
-the clock of the wall, because that is what a person waits; they are only worth something on a machine that does nothing else.
-
+Each user has its own clip and repeatedly opens it on the page, switches to random stages (so that nothing is cached), lets a
+prior fill a gap, and calls the endpoints through gradio_client. Every answer is checked against the codec's output for that
+user's clip in this process: an answer that belongs to another user counts as crossed. Times are wall-clock times, because that is
+how long a person waits; they mean little unless the machine is otherwise idle.
     python -m benchmarks.app_load --json benchmarks/results/app_load.json
 """
 
@@ -48,16 +47,14 @@ def main(
     greedy: int = 0, seed: int = 0, json: Path | None = None,
 ) -> None:
     """Print errors, crossed results, times and memory of the app under load.
-
-    Args:
-        users: at the same time.
-        rounds: of opening, toggling, filling and calling the endpoints, one after the other, for each user.
+        users: number of simultaneous users.
+        rounds: of opening, toggling, filling and calling the endpoints, for each user.
         toggles: of stages in a round.
-        think_s: seconds that a user thinks before each press, on the average; drawn evenly from 0 to twice that.
-        seconds: of sound in each user's clip, made of the example clips in a row.
-        model: a codec of the app; empty for its usual one.
-        greedy: pages that, all the time, ask for 40 fills at once, and for 60 decoded sounds.
-        seed: of the clips, the stages and the thinking.
+        think_s: mean thinking time in seconds before each press; uniform from 0 to twice that.
+        seconds: length of each user's clip, made of the example clips in a row.
+        model: a codec of the app; empty for the default.
+        greedy: pages that keep asking for 40 fills and 60 decoded sounds at once.
+        seed: of the clips, the stages and the thinking times.
         json: also write the numbers to this file.
     """
     torch.set_num_threads(1)
@@ -77,7 +74,7 @@ def main(
 
 
 def at_once(tasks: list[Callable[[], object]]) -> None:
-    """Each in a thread; returns when all are done."""
+    """Run each task in a thread; return when all are done."""
     threads = [threading.Thread(target=task) for task in tasks]
     for thread in threads:
         thread.start()
@@ -113,7 +110,7 @@ def tell(crowd: list["User"], model: str, taken_s: float, startup_s: float, firs
 
 
 class Page:
-    """What a browser's page sends: Gradio's queue for opening, server functions for all else."""
+    """The requests of a browser's page, through the queue or server functions."""
 
     def __init__(self, address: str):
         self.address, self.session = address, uuid.uuid4().hex
@@ -127,7 +124,7 @@ class Page:
         return wanted or self.models[0]
 
     def event(self, name: str, *data) -> list:
-        """Through the queue. Raises RuntimeError with the sentence that a person would read."""
+        """Call through the queue. Raises RuntimeError with the shown sentence."""
         request = {"data": data, "fn_index": self.functions[name], "session_hash": self.session}
         joined = self.http.post("/queue/join", json=request)
         if joined.status_code != 200:
@@ -142,7 +139,7 @@ class Page:
         raise RuntimeError("the answer ended early")
 
     def ask(self, name: str, **data) -> dict:
-        """A server function."""
+        """Call a server function."""
         request = {"data": data, "fn_name": name, "component_id": self.codemap, "session_hash": self.session}
         answer = self.http.post("/component_server", json=request).json()
         if not answer.get("ok"):
@@ -155,7 +152,7 @@ class Page:
 
 
 class User:
-    """One person with one clip."""
+    """One user with one clip."""
 
     def __init__(self, number: int, address: str, model: str, folder: Path, seconds: float, chance: random.Random):
         self.page, self.address, self.model, self.chance = Page(address), address, model, chance
@@ -171,7 +168,7 @@ class User:
         self.crossed = 0
 
     def first_visit(self) -> float:
-        """Open the clip when nothing is loaded yet: seconds."""
+        """Open the clip before any model is loaded; returns seconds."""
         started = time.perf_counter()
         self.open()
         return time.perf_counter() - started
@@ -194,7 +191,7 @@ class User:
         started = time.perf_counter()
         try:
             done = do()
-        except Exception as error:  # whatever it is, it is counted and printed
+        except Exception as error:  # every failure is counted and printed
             self.errors.append(f"{what}: {error}")
             return None
         self.times.append((what, 1000 * (time.perf_counter() - started)))
@@ -229,8 +226,8 @@ class User:
             self.check(np.array_equal(self.decoded(variation["ids"])[outside], self.ids[outside]))
 
     def encode(self, client: Client) -> None:
-        _, told = client.predict(handle_file(str(self.path)), self.model, api_name="/encode")
-        self.check(told["ids"] == self.ids.tolist())
+        _, response = client.predict(handle_file(str(self.path)), self.model, api_name="/encode")
+        self.check(response["ids"] == self.ids.tolist())
 
     def reconstruct(self, client: Client) -> None:
         path = client.predict(handle_file(str(self.path)), "1-2", self.model, api_name="/reconstruct")
@@ -256,12 +253,12 @@ class Greedy(User):
             over.wait(2)
 
     def try_to(self, name: str, data: dict) -> None:
-        with suppress(RuntimeError, httpx.HTTPError):  # most of it is refused
+        with suppress(RuntimeError, httpx.HTTPError):  # most requests are refused
             self.page.ask(name, **data)
 
 
 def own_clip(sample_rate: int, seconds: float, chance: random.Random) -> torch.Tensor:
-    """The example clips in an order of this user's own, over and over: [1, N]."""
+    """The example clips, shuffled for this user and repeated: [1, N]."""
     paths = sorted((ROOT / "assets" / "examples").glob("*.wav"))
     chance.shuffle(paths)
     clips = [audio_io.read(path, sample_rate) for path in paths]
@@ -272,7 +269,7 @@ def own_clip(sample_rate: int, seconds: float, chance: random.Random) -> torch.T
 
 @contextmanager
 def running(folder: Path):
-    """The app: its address, its process, and the seconds until its page answered."""
+    """Run the app: its address, its process, and the seconds until its page answered."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -299,12 +296,12 @@ def answers(address: str) -> bool:
 
 
 def peak_megabytes(process: int) -> float | None:
-    """The most memory that a process ever held; None where the system does not tell (not Linux)."""
+    """Peak memory of a process; None if the system does not report it (not Linux)."""
     return _megabytes(process, "VmHWM")
 
 
 def resident_megabytes(process: int) -> float | None:
-    """The memory that a process holds now; None where the system does not tell (not Linux)."""
+    """Current memory of a process; None if the system does not report it (not Linux)."""
     return _megabytes(process, "VmRSS")
 
 

@@ -1,7 +1,7 @@
-"""What the app keeps in memory: clips opened one after the other, then sessions that are left without a word.
+"""The app's memory: clips opened one after the other, then abandoned sessions.
 
-The first part is one page that opens clip after clip; the second is a new page for every clip, each of which is abandoned with
-its clip open, decoded and edited. The app runs in a process of its own, and its resident memory is read from /proc (Linux).
+First, one page opens clip after clip; then a new page for every clip opens, decodes and edits it and is abandoned. The app runs
+in its own process, and its resident memory is read from /proc (Linux).
 
     python -m benchmarks.app_memory --json benchmarks/results/app_memory.json
 """
@@ -29,9 +29,9 @@ def main(
 
     Args:
         clips: opened one after the other on one page.
-        sessions: that open a clip and are never heard of again.
-        shortest_s, longest_s: of sound in a clip; the lengths are spread evenly.
-        model: a codec of the app; empty for its usual one.
+        sessions: that open a clip and then go silent.
+        shortest_s, longest_s: length of a clip; the lengths are spread evenly.
+        model: a codec of the app; empty for the default.
         seed: of the clips and the stages.
         json: also write the numbers to this file.
     """
@@ -60,7 +60,7 @@ def main(
 
 
 class Visitor:
-    """A page that opens one clip after the other, hears two sets of stages and swaps a cell."""
+    """A page that opens clip after clip, decodes stages and swaps a cell."""
 
     def __init__(self, address: str, model: str, folder: Path, span_s: tuple[float, float], chance: random.Random):
         self.page, self.folder, self.span_s, self.chance = Page(address), folder, span_s, chance

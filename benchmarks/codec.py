@@ -1,8 +1,8 @@
-"""How fast a codec encodes and decodes on one CPU thread, against encodec's 24 kHz architecture in the same run.
+"""Encoding and decoding speed of a codec on one CPU thread.
 
-Speed is in seconds of audio per second of CPU time, more is better; 1 is real time. encodec (Défossez et al. 2022) runs
-at its 6 kbit/s with random weights, as weights do not change its speed; it is left out if it is not installed. It codes
-three times the bandwidth of an 8 kHz codec, so the ratio says what a user waits, not which network is the better made.
+Speed is in seconds of audio per second of CPU time: more is better, 1 is real time. encodec (Défossez et al. 2022) runs in the
+same run at its 6 kbit/s with random weights, as weights do not change its speed; it is left out if it is not installed. It codes
+three times the bandwidth of an 8 kHz codec, so the ratio compares waiting times, not the quality of the networks.
 
     python -m benchmarks.codec --json benchmarks/results/codec.json
 """
@@ -26,15 +26,15 @@ def main(
     model: str = "fsdd-8khz", lengths_s: tuple[float, ...] = (0.43, 10.0, 60.0), beam: int = 1, repeats: int = 5,
     encodec: bool = True, seed: int = 0, json: Path | None = None,
 ) -> None:
-    """Print how many times faster than real time a codec encodes and decodes clips of several lengths.
+    """Print how many times faster than real time a codec encodes and decodes clips.
 
     Args:
         model: a name in weights/, a folder, or a Hub id.
         lengths_s: seconds of audio in a clip, one clip at a time; 0.43 is the mean of the spoken digits.
         beam: paths kept by the codec's search for codewords; 1 is greedy.
-        repeats: turns of each contestant; the median counts.
+        repeats: runs of each contestant; the median counts.
         encodec: measure encodec's 24 kHz architecture too.
-        seed: of the noise that is coded, and of encodec's weights.
+        seed: of the input noise, and of encodec's weights.
         json: also write the numbers to this file.
     """
     torch.set_num_threads(1)
@@ -74,7 +74,7 @@ def encodec_runs(model, seconds: float) -> dict[str, Callable[[], object]]:
 
 
 def load_encodec():
-    """encodec's 24 kHz architecture at 6 kbit/s, or None if it is not installed."""
+    """encodec's 24 kHz architecture at 6 kbit/s; None if it is not installed."""
     try:
         from encodec import EncodecModel
     except ImportError as error:
@@ -86,7 +86,7 @@ def load_encodec():
 
 
 def noise(seconds: float, sample_rate: int) -> Tensor:
-    """[1, 1, N] noise at -20 dB: the speed does not depend on what is said."""
+    """[1, 1, N] noise at -20 dB: the speed does not depend on the content."""
     return 0.1 * torch.randn(1, 1, round(seconds * sample_rate))
 
 

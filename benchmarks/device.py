@@ -1,6 +1,6 @@
-"""How much faster a graphics card encodes, decodes, fills and generates than the CPU, and whether the answers are the same.
+"""Speed of encoding, decoding, filling and generating on a GPU against the CPU.
 
-Both are measured in one run, in turns, on the clock on the wall: what counts is what a person waits.
+Both are measured interleaved in one run, in wall-clock time, and their results are compared.
 
     python -m benchmarks.device --json benchmarks/results/device.json
 """
@@ -28,14 +28,14 @@ def main(
     codec: str = "voice-16khz", priors: tuple[str, ...] = ("voice-16khz-masked", "voice-16khz-autoregressive"),
     seconds: float = 3.0, gap_s: float = 0.2, repeats: int = 5, device: str = "auto", json: Path | None = None,
 ) -> None:
-    """Print the seconds of each verb on the CPU and on a graphics card, their ratio, and how the answers differ.
+    """Print the seconds of each operation on the CPU and on a GPU.
 
     Args:
         codec: a name in weights/, a folder, or a Hub id.
         priors: of this codec.
-        seconds: length of the clip, made of the example clips, and of what is generated.
+        seconds: length of the clip, made of the example clips, and of generated sounds.
         gap_s: length of the gap that is filled four times.
-        repeats: turns; the median counts.
+        repeats: runs; the median counts.
         device: what to compare the CPU with; auto takes CUDA or MPS.
         json: also write the numbers to this file.
     """
@@ -44,7 +44,7 @@ def main(
     verbs = [verbs_on(place, codec, priors, seconds, gap_s) for place in places]
     rows, results = [], {}
     for name in verbs[0]:
-        times, answers = in_turns([verbs_there[name] for verbs_there in verbs], repeats, places)
+        times, answers = interleaved([verbs_there[name] for verbs_there in verbs], repeats, places)
         results[name] = {"cpu_s": round(times[0], 4)}
         if len(places) == 1:
             rows.append((name, f"{times[0]:.3f}"))
@@ -58,7 +58,7 @@ def main(
 
 
 def verbs_on(place: torch.device, name: str, priors: tuple[str, ...], seconds: float, gap_s: float) -> dict[str, Callable]:
-    """What is measured, with its models on a device."""
+    """The operations to measure, with their models on a device."""
     codec = vqaudio.load(name).to(place)
     clip = example(codec.sample_rate, seconds)[None].to(place)
     codes = codec.encode(clip)
@@ -84,8 +84,8 @@ def example(sample_rate: int, seconds: float) -> torch.Tensor:
     return joined[:, : round(seconds * sample_rate)]
 
 
-def in_turns(contestants: list[Callable], repeats: int, places: list[torch.device]) -> tuple[list[float], list]:
-    """The median seconds of each contestant, after one turn that does not count, and its last answer."""
+def interleaved(contestants: list[Callable], repeats: int, places: list[torch.device]) -> tuple[list[float], list]:
+    """Median seconds of each contestant after one warm-up run, and its last result."""
     times, answers = [[] for _ in contestants], [None] * len(contestants)
     for turn in range(repeats + 1):
         for i, (run, place) in enumerate(zip(contestants, places)):
@@ -99,7 +99,7 @@ def in_turns(contestants: list[Callable], repeats: int, places: list[torch.devic
 
 
 def same(wanted: torch.Tensor, found: torch.Tensor) -> str:
-    """How two answers differ, in words."""
+    """Describe how two results differ."""
     found = found.cpu()
     wanted = wanted.cpu()
     if wanted.shape != found.shape:

@@ -1,4 +1,4 @@
-"""What the benchmarks share: CPU time of interleaved contestants, the machine in words, a table, a JSON file."""
+"""Shared by the benchmarks: CPU times, the machine, tables and JSON."""
 
 import json
 import platform
@@ -13,10 +13,10 @@ from vqaudio.energy.record import processor
 
 
 def cpu_times(contestants: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """The median CPU time of each contestant in seconds, after one run that is not counted.
+    """Median CPU time of each contestant in seconds, after one warm-up run.
 
-    The contestants take turns, so that a machine that others use hurts all of them alike; CPU time, unlike the clock on
-    the wall, does not count the time in which others run.
+    The contestants are interleaved, so that other users of the machine affect all of them alike; CPU time, unlike wall-clock
+    time, leaves out the time in which others run.
     """
     taken = {name: [] for name in contestants}
     for turn in range(repeats + 1):
@@ -29,7 +29,7 @@ def cpu_times(contestants: dict[str, Callable[[], object]], repeats: int) -> dic
 
 
 def machine() -> dict[str, str | int]:
-    """The processor, the versions of Python and torch, and the number of threads in use."""
+    """Describe the processor, Python, torch, and the number of threads."""
     return {
         "processor": processor(), "instructions": torch.backends.cpu.get_cpu_capability(), "python": platform.python_version(),
         "torch": torch.__version__, "threads": torch.get_num_threads(),
@@ -37,7 +37,7 @@ def machine() -> dict[str, str | int]:
 
 
 def table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    """A Markdown table: the first column to the left, numbers to the right."""
+    """Format a Markdown table: the first column left-aligned, numbers right-aligned."""
     widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
     ruler = tuple("-" * widths[0] if i == 0 else "-" * (widths[i] - 1) + ":" for i in range(len(widths)))
 

@@ -1,8 +1,7 @@
-"""How long priors take, on one CPU thread, to write one second of new codes and to fill a gap.
+"""CPU time for priors to generate a second of codes and to fill a gap.
 
-The masked prior with its default steps, with and without guidance; the autoregressive one with and without its cache of keys
-and values. CPU time, medians of interleaved turns; weights do not change the speed, and without trained ones random ones of the
-recipes' shapes are used.
+The masked prior with its default steps, with and without guidance; the autoregressive one with and without its key-value cache.
+Medians of interleaved runs. Weights do not change the speed: without trained ones, random ones of the recipes' shapes are used.
 
     python -m benchmarks.prior --json benchmarks/results/prior.json
 """
@@ -25,14 +24,14 @@ def main(
     lengths_s: tuple[float, ...] = (0.43, 1.0, 2.0, 4.0), gap_s: float = 0.2, clips_s: tuple[float, ...] = (3.0, 274.0),
     repeats: int = 3, seed: int = 0, json: Path | None = None,
 ) -> None:
-    """Print seconds of CPU time per second of audio that priors generate, and for a gap that they fill.
+    """Print CPU seconds per second of generated audio, and for filling a gap.
 
     Args:
         masked, autoregressive: names in weights/, or folders; None for random weights of the recipe's shape.
-        lengths_s: seconds of the clip that is generated, one clip at a time.
+        lengths_s: lengths of the generated clips, one clip at a time.
         gap_s: seconds of the gap, all stages but the first, which every prior in weights/ fills.
-        clips_s: seconds of the clips that have the gap in their middle.
-        repeats: turns of each contestant; the median counts.
+        clips_s: lengths of the clips with the gap in their middle.
+        repeats: runs of each contestant; the median counts.
         seed: of all randomness.
         json: also write the numbers to this file.
     """
@@ -64,7 +63,7 @@ def main(
 
 
 def fills(seconds: float, gap_s: float, repeats: int) -> dict[str, dict[str, float]]:
-    """For every prior in weights/ the CPU seconds of one variation and of four."""
+    """CPU seconds of one variation and of four, for every prior in weights/."""
     found = {}
     for name in hub.installed():
         prior = hub.load(name)

@@ -1,8 +1,8 @@
-"""How many questions a second a network answers on one CPU thread.
+"""Questions per second that a network answers on one CPU thread.
 
-One question about one scene, as the page asks; 64 questions about as many scenes; and 64 about one scene, whose features are
-computed once. CPU time, medians of interleaved turns; weights do not change the speed, and without trained ones random ones of
-the recipes' shapes are used.
+One question about one scene, as on the page; 64 questions about as many scenes; and 64 about one scene, whose features are
+computed once. CPU time, medians of interleaved runs. Weights do not change the speed: without trained ones, random ones of the
+recipes' shapes are used.
 
     python -m benchmarks.questions --json benchmarks/results/questions.json
 """
@@ -18,19 +18,19 @@ from benchmarks.measure import cpu_times, table, write_json
 from vqaudio.questions.film import QuestionModel
 from vqaudio.training.question_recipes import QUESTION_RECIPES
 
-WORDS = 12  # of a question
+WORDS = 12  # per question
 
 
 def main(
     recipes: tuple[str, ...] = ("ask-notes", "ask-pictures", "coursework"), batch: int = 64, repeats: int = 3,
     json: Path | None = None,
 ) -> None:
-    """Print questions that are answered a second of CPU time.
+    """Print the questions answered per second of CPU time.
 
     Args:
         recipes: of `vqaudio train questions`, whose networks are timed.
         batch: questions at once.
-        repeats: turns of each contestant; the median counts.
+        repeats: runs of each contestant; the median counts.
         json: also write the numbers to this file.
     """
     torch.set_num_threads(1)
@@ -54,7 +54,7 @@ def main(
 
 @torch.no_grad()
 def ask(model: QuestionModel, scenes: int, questions: int) -> None:
-    """Answer questions about pictures that are there already."""
+    """Answer questions about precomputed pictures."""
     c = model.config
     features = model.features(torch.zeros(scenes, c.height, c.width, c.inputs)).expand(questions, -1, -1, -1)
     model.answer(features, torch.ones(questions, WORDS, dtype=torch.long), torch.full((questions,), WORDS))

@@ -1,8 +1,8 @@
-"""How fast the quantiser is on one CPU thread, against the floor and against other libraries, in one run.
+"""Speed of the quantiser on one CPU thread, against the floor and other libraries.
 
-The floor is what no quantiser of this kind can go below: this machine's own matrix product for the distances alone,
-[vectors, dim] by [dim, vocab] once a stage, into memory that is already there. "plain" is the textbook loop: addmm,
-argmin, subtract. Other libraries are left out if they are not installed (tests/requirements.txt has them).
+The floor is the lower limit of any quantiser of this kind: this machine's matrix product for the distances alone, [vectors, dim]
+by [dim, vocab] once per stage, into memory that is already allocated. "plain" is the textbook loop: addmm, argmin, subtract.
+Other libraries are left out if they are not installed (tests/requirements.txt has them).
 
     python -m benchmarks.rvq --json benchmarks/results/rvq.json
 """
@@ -22,16 +22,16 @@ def main(
     batch: int = 16, frames: int = 500, dim: int = 128, vocab: int = 1024, stages: tuple[int, ...] = (8, 32),
     beam: int = 4, repeats: int = 5, seed: int = 0, json: Path | None = None,
 ) -> None:
-    """Quantise `batch` x `frames` vectors of `dim` numbers, `vocab` codewords a stage; print CPU time over the floor.
+    """Quantise `batch` x `frames` vectors and print CPU times relative to the floor.
 
     Args:
         batch: items in a batch.
         frames: vectors in an item.
-        dim: numbers in a vector.
-        vocab: codewords a stage.
+        dim: dimension of a vector.
+        vocab: codewords per stage.
         stages: the numbers of stages to measure.
         beam: paths kept in the beam search.
-        repeats: turns of each contestant; the median counts.
+        repeats: runs of each contestant; the median counts.
         seed: of the vectors and of the codebooks' initialisation.
         json: also write the numbers to this file.
     """
@@ -52,14 +52,14 @@ def main(
 
 
 def fitted(x: Tensor, n_stages: int, vocab: int) -> ResidualVQ:
-    """A quantiser whose codebooks k-means has put onto vectors x [B, D, T]."""
+    """A quantiser with codebooks fitted to vectors x [B, D, T] by k-means."""
     quantiser = ResidualVQ(x.shape[1], n_stages, vocab, kmeans_steps=2)
     quantiser(x)
     return quantiser
 
 
 def contestants(x: Tensor, quantiser: ResidualVQ, beam: int) -> dict[str, Callable[[], object]]:
-    """Name -> what to run once. All of them start with the codewords of `quantiser`."""
+    """Name -> operation to time. All start with the codewords of `quantiser`."""
     vectors = x.movedim(1, -1).reshape(-1, x.shape[1])
     tables = [codebook.codewords.clone() for codebook in quantiser.codebooks]
     product = vectors.new_empty(len(vectors), quantiser.vocab)
@@ -91,7 +91,7 @@ def plain(vectors: Tensor, tables: list[Tensor]) -> Tensor:
 
 
 def step(x: Tensor, quantise: Callable[[Tensor], tuple[Tensor, Tensor]]) -> Tensor:
-    """The quantiser's share of a training step: forward, and backward of its loss and of its output."""
+    """The quantiser's forward and backward pass in a training step."""
     x = x.clone().requires_grad_()
     quantised, loss = quantise(x)
     (quantised.sum() + loss).backward()
@@ -107,7 +107,7 @@ def ours_step(quantiser: ResidualVQ, x: Tensor) -> Tensor:
 
 
 def lucidrains(x: Tensor, tables: list[Tensor]) -> dict[str, Callable[[], object]]:
-    """vector-quantize-pytorch, in its default settings but for the decay, and channels last as it prefers."""
+    """vector-quantize-pytorch, channels last, defaults except for the decay."""
     from vector_quantize_pytorch import ResidualVQ as Theirs
 
     theirs = Theirs(dim=x.shape[1], num_quantizers=len(tables), codebook_size=len(tables[0]), decay=0.99)
@@ -128,7 +128,7 @@ def lucidrains(x: Tensor, tables: list[Tensor]) -> dict[str, Callable[[], object
 
 
 def encodec(x: Tensor, tables: list[Tensor]) -> dict[str, Callable[[], object]]:
-    """encodec's quantiser, with the restart of dead codes switched off as it looks for them at every step."""
+    """encodec's quantiser without its restart of dead codes."""
     from encodec.quantization.core_vq import ResidualVectorQuantization
 
     theirs = ResidualVectorQuantization(

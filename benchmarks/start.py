@@ -1,6 +1,6 @@
-"""How long the app takes from `python app.py` to the first page, beside the import of Gradio and PyTorch alone.
+"""Time from `python app.py` to the first page, against bare imports.
 
-Both take turns, each in a process of its own. CPU time is worth more than the clock on a machine that others use.
+Both are interleaved, each in its own process. On a shared machine, CPU time says more than wall-clock time.
 
     python -m benchmarks.start --json benchmarks/results/start.json
 """
@@ -24,10 +24,10 @@ TO_REACH_S = 6
 
 
 def main(repeats: int = 5, folder: Path = ROOT, floor: str = FLOOR, json: Path | None = None) -> None:
-    """Print the seconds, on the clock and of CPU time, until the page answers, and those of the imports alone.
+    """Print wall-clock and CPU seconds until the page answers.
 
     Args:
-        repeats: of each, after one that is not counted.
+        repeats: of each, after one warm-up run.
         folder: where app.py is.
         floor: the Python statement to compare with.
         json: also write the numbers to this file.
@@ -44,13 +44,13 @@ def main(repeats: int = 5, folder: Path = ROOT, floor: str = FLOOR, json: Path |
 
 
 def start_s(folder: Path) -> tuple[float, float]:
-    """(seconds on the clock, CPU seconds) from the start of the app to its first page."""
+    """(wall-clock seconds, CPU seconds) from the start of the app to its first page."""
     with tempfile.TemporaryDirectory() as scratch, running(folder, Path(scratch) / "log.txt") as (_, process, seconds):
         return seconds, cpu_s_of(process.pid)
 
 
 def import_s(statement: str) -> tuple[float, float]:
-    """(seconds on the clock, CPU seconds) of a Python process that runs one statement."""
+    """(wall-clock seconds, CPU seconds) of a Python process that runs one statement."""
     before, started = os.times(), time.perf_counter()
     subprocess.run([sys.executable, "-c", statement], check=True)
     after, seconds = os.times(), time.perf_counter() - started

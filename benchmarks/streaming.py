@@ -1,8 +1,8 @@
-"""How fast a live stream encodes and decodes on one CPU thread, against the same codec on the whole file in the same run.
+"""Speed of a live stream through a codec, against the whole file.
 
-Speed is in seconds of audio per second of CPU time, more is better; a stream needs more than 1, encoder and decoder together
-(1 / (1 / encode + 1 / decode)). "window" is the same stream through a codec that tells nothing of its steps, so that every
-block computes all the codec's context anew.
+Speed is in seconds of audio per second of CPU time: more is better; a stream needs more than 1 for encoder and decoder together
+(1 / (1 / encode + 1 / decode)). "window" is the same stream through a codec that hides its steps, so that every block recomputes
+all of the codec's context.
 
     python -m benchmarks.streaming --json benchmarks/results/streaming.json
 """
@@ -28,15 +28,15 @@ def main(
     model: str | None = "fsdd-8khz", recipe: str = "voice-16khz", blocks_ms: tuple[float, ...] = (20.0, 100.0),
     seconds: float = 4.0, repeats: int = 5, seed: int = 0, json: Path | None = None,
 ) -> None:
-    """Print how many times faster than real time a codec encodes and decodes a stream in blocks of several lengths.
+    """Print how many times faster than real time a stream is encoded and decoded.
 
     Args:
         model: a name in weights/, a folder, or a Hub id; None for random weights of the recipe's shape, which are as fast.
         recipe: of `vqaudio train codec`.
         blocks_ms: milliseconds of audio in a block.
-        seconds: of the clip.
-        repeats: turns of each contestant; the median counts.
-        seed: of the noise that is coded.
+        seconds: length of the clip.
+        repeats: runs of each contestant; the median counts.
+        seed: of the input noise.
         json: also write the numbers to this file.
     """
     torch.set_num_threads(1)
@@ -79,7 +79,7 @@ def decode(codec: Codec, codes: Codes, block_ms: float) -> None:
 
 
 class Opaque(Codec):
-    """A codec without its steps: as one that overrides only what it must."""
+    """A codec that hides its steps, like one that overrides only what it must."""
 
     def __init__(self, inner: Codec):
         nn.Module.__init__(self)

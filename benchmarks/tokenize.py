@@ -1,8 +1,8 @@
-"""How much audio `vqaudio tokenize` turns into codes in an hour of one core, against encodec's 24 kHz network in the same run.
+"""Hours of audio that `vqaudio tokenize` encodes per core-hour.
 
 Both read the same files, resample them, encode them in the same batches and keep the codes; both on one thread, in CPU time.
 encodec (Défossez et al. 2022) runs at its 6 kbit/s with random weights, as weights do not change its speed; it is left out if
-it is not installed. It codes another bandwidth than an 8 or 16 kHz codec: the ratio says what a user waits.
+it is not installed. Its bandwidth differs from that of an 8 or 16 kHz codec, so the ratio compares waiting times only.
 
     python -m benchmarks.tokenize --data DIR --json benchmarks/results/tokenize.json
 """
@@ -33,8 +33,8 @@ def main(
     Args:
         data: a folder of recordings.
         model: a name in weights/, a folder, or a Hub id.
-        batch_s: seconds of audio that are encoded at once.
-        repeats: turns of each contestant; the median counts.
+        batch_s: seconds of audio in a batch.
+        repeats: runs of each contestant; the median counts.
         encodec: measure encodec too.
         json: also write the numbers to this file.
     """
@@ -45,7 +45,7 @@ def main(
     if theirs:
         contestants["encodec, 24 kHz"] = lambda: by_encodec(theirs, data, batch_s)
     speeds = {name: [] for name in contestants}
-    for turn in range(repeats + 1):  # the first is not counted
+    for turn in range(repeats + 1):  # the first is a warm-up
         for name, run in contestants.items():
             began = time.process_time()
             audio_s = run()

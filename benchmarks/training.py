@@ -1,10 +1,10 @@
-"""How fast a codec's recipe trains here, and what that would come to on a GPU: the second is an estimate, and says so.
+"""Training speed of a codec's recipe here, and an estimate for a GPU.
 
-Steps per core-second are measured in CPU time on one thread, the batches' making included. For a GPU, the arithmetic of a
-step is counted (torch's FlopCounterMode: matrix products and convolutions, forwards and backwards, and a little more), and so are
-the operations that it starts. The estimate is the longest of three times: the arithmetic at a tenth of what the GPU is sold
-with, which is what small convolutional networks reach; 10 microseconds an operation, which is what starting one takes; and
-the making of the batch on one core of this machine, which goes on beside the GPU.
+Steps per core-second are measured in CPU time on one thread, including the making of batches. For a GPU, the arithmetic of a
+step is counted (torch's FlopCounterMode: mostly matrix products and convolutions, forward and backward), and so are its
+operations. The estimate is the longest of three times: the arithmetic at a tenth of the GPU's rated speed, which is typical
+of small convolutional networks; 10 microseconds per operation, the cost of a launch; and the making of the batch on one core of
+this machine, in parallel with the GPU.
 
     python -m benchmarks.training --recipe speech-commands-16khz --data DIR --json benchmarks/results/training.json
 """
@@ -21,16 +21,16 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.measure import write_json
 from vqaudio.data import load_split
 from vqaudio.training.codec_task import CodecTask
-from vqaudio.training.loop import Place, seed_step
+from vqaudio.training.loop import Worker, seed_step
 from vqaudio.training.recipes import CODEC_RECIPES
-from vqaudio.training.setup import first_weights
+from vqaudio.training.setup import initial_model
 
 GPU, GPU_FLOPS, REACHED = "A100", 312e12, 0.1  # dense bfloat16
 LAUNCH_S = 10e-6
 
 
 class Operations(TorchDispatchMode):
-    """Counts what is started."""
+    """Count launched operations."""
 
     def __init__(self):
         super().__init__()
@@ -44,12 +44,12 @@ class Operations(TorchDispatchMode):
 def main(
     recipe: str = "fsdd-8khz", data: Path | None = None, steps: int = 3, batch_size: int | None = None, json: Path | None = None
 ) -> None:
-    """Print steps per core-second, measured, and the hours of the full run on one GPU, estimated.
+    """Print measured steps per core-second, and estimated hours on one GPU.
 
     Args:
         recipe: of `vqaudio train codec`.
         data: its dataset's folder.
-        steps: that are measured, after one that is not.
+        steps: to measure, after one warm-up step.
         batch_size: by default the recipe's; the arithmetic is then that of a smaller batch, scaled up.
         json: also write the numbers to this file.
     """
@@ -60,7 +60,7 @@ def main(
     rate = settings.codec.sample_rate
     train, validation = (load_split(settings.dataset, part, data, rate) for part in ("train", "validation"))
     torch.manual_seed(0)
-    task = CodecTask(first_weights(settings), training, train, validation, 0, Place(torch.device("cpu")))
+    task = CodecTask(initial_model(settings), training, train, validation, 0, Worker(torch.device("cpu")))
     spent, making = [], []
     for step in range(steps + 1):
         seed_step(0, step, 0)

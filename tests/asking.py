@@ -8,9 +8,12 @@ import numpy as np
 import soundfile
 import torch
 
-from vqaudio.questions import folder, layouts, scenes
+from vqaudio import hub
+from vqaudio.questions import folder, layouts, one_shape, scenes
 from vqaudio.questions.film import QuestionConfig, QuestionModel
 from vqaudio.questions.tokeniser import vocabulary
+from vqaudio.training.question_recipes import NOTES, PICTURES
+from vqaudio.ui import ask
 
 INSTRUMENTS = ("bass", "cello", "clarinet", "flute", "trumpet", "violin")
 
@@ -49,3 +52,14 @@ def small_model(read: layouts.Folder, **changes) -> QuestionModel:
         embedding=8, gru=8, classifier_channels=8, classifier_hidden=8,
     )
     return QuestionModel(replace(config, **changes)).eval()
+
+
+def save_networks(weights: Path) -> None:
+    """Untrained ask-notes and ask-pictures, small, in a folder like weights/."""
+    sounds = [one["question"] for number in range(6) for one in ask.open_scene({"kind": "sound", "number": number})["questions"]]
+    shapes = [one["question"] for number in range(9) for one in one_shape.draw(number).questions()]
+    for name, config, asked in (("ask-notes", NOTES, sounds), ("ask-pictures", PICTURES, shapes)):
+        torch.manual_seed(0)
+        shape = {"extractor_channels": (4, 4), "extractor_strides": ((4, 4), (4, 4)), "n_blocks": 1, "channels": 8, "gru": 8}
+        config = replace(config, **shape, vocabulary=vocabulary(asked), answers=("no", "yes", *map(str, range(11))))
+        hub.save_compact(QuestionModel(config), weights / name)

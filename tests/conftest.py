@@ -1,4 +1,4 @@
-"""What many tests share: an untrained small codec, its folder, the example clips, a tiny dataset, and the command line."""
+"""Shared fixtures: small untrained codecs, example clips, tiny datasets and the command line."""
 
 import os
 import shutil
@@ -33,25 +33,25 @@ hypothesis.settings.load_profile("vqaudio")
 
 @pytest.fixture(scope="session")
 def model_folder(tmp_path_factory) -> Path:
-    """A small codec that was never trained, in the layout of weights/."""
+    """A small untrained codec, in the layout of weights/."""
     return save_small(tmp_path_factory.mktemp("models") / "small", seed=0)
 
 
 @pytest.fixture(scope="session")
 def other_folder(tmp_path_factory) -> Path:
-    """Another one, of the same shape."""
+    """Another codec of the same shape."""
     return save_small(tmp_path_factory.mktemp("models") / "other", seed=1)
 
 
 @pytest.fixture(scope="session")
 def wave_folder(tmp_path_factory) -> Path:
-    """One whose latents also take the wave itself."""
+    """A codec with a waveform path to its latents."""
     return save_small(tmp_path_factory.mktemp("models") / "wave", seed=2, config=SMALL_WITH_WAVE)
 
 
 @pytest.fixture(scope="session")
 def picture_folder(tmp_path_factory) -> Path:
-    """One of spectrograms: two maps with bands, and a phase that depends on all that came before."""
+    """A spectrogram codec: two maps with bands, and a phase that depends on everything earlier."""
     return save_small_picture(tmp_path_factory.mktemp("models") / "picture", seed=3)
 
 
@@ -64,10 +64,10 @@ def save_small(folder: Path, seed: int, config: WaveformConfig = SMALL) -> Path:
     torch.manual_seed(seed)
     codec = WaveformCodec(config)
     for buffer in codec.rvq.buffers():
-        if buffer.is_floating_point() and buffer.ndim >= 2:  # codebooks that spread the ids, as trained ones do
+        if buffer.is_floating_point() and buffer.ndim >= 2:  # spread the ids, as trained codebooks do
             buffer.copy_(torch.randn_like(buffer) * 0.3)
     for name, parameter in codec.named_parameters():
-        if name.endswith(".scale"):  # blocks that do something, as trained ones do
+        if name.endswith(".scale"):  # blocks with an effect, as in a trained model
             parameter.data.fill_(1.0)
         elif name.endswith(("expand.weight", "contract.weight")):
             parameter.data.mul_(10.0)
@@ -79,7 +79,7 @@ def save_small_picture(folder: Path, seed: int, config: SpectrogramConfig = SMAL
     torch.manual_seed(seed)
     codec = SpectrogramCodec(config)
     for parameter in codec.parameters():
-        if not parameter.any():  # what begins at zero does something, as in a trained one
+        if not parameter.any():  # no zero weights, as in a trained model
             parameter.data.copy_(0.1 * torch.randn_like(parameter))
     codec.start_from(0.1 * torch.randn(8, 1, 32 * config.hop))
     hub.save_compact(codec, folder)
@@ -88,7 +88,7 @@ def save_small_picture(folder: Path, seed: int, config: SpectrogramConfig = SMAL
 
 @pytest.fixture(scope="session")
 def example_clips() -> list[Path]:
-    """Clips of FSDD's test part, 8 kHz mono."""
+    """Clips of FSDD's test split, 8 kHz mono."""
     clips = sorted((ROOT / "assets" / "examples").glob("*.wav"))
     if not clips:
         pytest.skip("assets/examples holds no clips")
@@ -97,7 +97,7 @@ def example_clips() -> list[Path]:
 
 @pytest.fixture(scope="session")
 def tiny_dataset(tmp_path_factory, example_clips) -> Path:
-    """The example clips under the names of FSDD's training and validation parts."""
+    """The example clips, named like FSDD's training and validation clips."""
     folder = tmp_path_factory.mktemp("data")
     for clip in example_clips:
         digit, speaker, _ = clip.stem.split("_")
@@ -108,7 +108,7 @@ def tiny_dataset(tmp_path_factory, example_clips) -> Path:
 
 @pytest.fixture(scope="session")
 def clear_folder(tmp_path_factory) -> Path:
-    """Tones under the names of CLEAR's notes."""
+    """Tones, named like CLEAR's notes."""
     return asking.write_tones(tmp_path_factory.mktemp("clear") / "clear-notes")
 
 
@@ -120,14 +120,14 @@ def scene_folders(tmp_path_factory, clear_folder) -> Path:
 
 @pytest.fixture(scope="session")
 def environment() -> dict[str, str]:
-    """For subprocesses: this repository's package, one thread, and no way to the Hub."""
+    """For subprocesses: this repository's package, one thread, and no access to the Hub."""
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     return os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
 
 
 @pytest.fixture(scope="session")
 def shell(environment):
-    """Run `python -m vqaudio ...` in a process of its own."""
+    """Run `python -m vqaudio ...` in a subprocess."""
 
     def run(*arguments, **options) -> subprocess.CompletedProcess:
         command = [sys.executable, "-m", "vqaudio", *map(str, arguments)]
@@ -138,7 +138,7 @@ def shell(environment):
 
 @pytest.fixture
 def command(capfd):
-    """Run `vqaudio ...` in this process: (exit code, stdout, stderr). Quicker than `shell`, and otherwise the same."""
+    """Run `vqaudio ...` in this process: (exit code, stdout, stderr). Faster than `shell`, otherwise the same."""
     from vqaudio.cli import main
 
     def run(*arguments) -> tuple[int, str, str]:

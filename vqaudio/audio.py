@@ -1,7 +1,7 @@
 """Read any audio as float32 mono at one rate, and report problems in words.
 
 Files are read in blocks, mixed down and resampled as they stream, so that an hour takes no more memory than its result.
-What a file is, its bytes say; its name is never trusted.
+The format follows from the bytes of a file; its name is never trusted.
 """
 
 import io
@@ -26,8 +26,8 @@ from vqaudio.sound_files import BLOCK, Samples, SoundFile
 
 SILENCE_DB = -80.0
 QUIET_DB = -40.0
-MAX_SAMPLES = 2**28  # of one recording at the rate that is wanted: 9 hours at 8 kHz, 1.5 at 48 kHz; 1 GB
-LOUDEST = 8.0  # a decoder overshoots by less; a float beyond is an integer that lost its type
+MAX_SAMPLES = 2**28  # of one recording at the target rate: 9 hours at 8 kHz, 1.5 at 48 kHz; 1 GB
+LOUDEST = 8.0  # decoders overshoot by less; a larger float is probably an unscaled integer
 TRIM_DB = -40.0  # below the loudest 20 ms, an end of the recording counts as silence
 TRIM_MARGIN_S = 0.05
 FORMATS = {".wav": "WAV", ".flac": "FLAC"}
@@ -38,7 +38,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class InputReport:
-    """What an input was.
+    """Facts about an input.
 
     Attributes:
         sample_rate_hz, channels: of the source.
@@ -46,9 +46,9 @@ class InputReport:
         peak: the largest magnitude in any channel; 1.0 is full scale, a float file may exceed it.
         clipped_share: the share of samples, 0 to 1, on a flat top at full scale.
         trimmed_s: seconds of silence cut from the ends.
-        sentences: what is worth knowing, in plain words, the most important last.
-        damage: those of the sentences that are about what is missing from the file, or wrong in it.
-        remedies: those about what had to be done to the sound: an offset removed, channels that cancel out left aside.
+        sentences: the facts in plain words, the most important last.
+        damage: the sentences about missing or damaged parts of the file.
+        remedies: the sentences about changes to the sound: a DC offset removed, or channels that cancel out left out.
     """
 
     sample_rate_hz: int
@@ -70,13 +70,14 @@ def load(
     Args:
         source: a path, a file's bytes, or (Hz, samples [N] or [N, channels]: integers at full scale or floats in [-1, 1]).
         trim: cut silence from both ends.
+        sample_rate: Hz of the result.
         max_seconds: the longest recording that is accepted; reading stops there.
 
     Returns:
-        float32 [1, N] in [-1, 1], N >= 1, and what the input was. Floats beyond full scale are turned down to fit.
+        float32 [1, N] in [-1, 1], N >= 1, and a report on the input. Floats beyond full scale are scaled down to fit.
 
     Raises:
-        InputError: no such file, not audio, damaged, empty, too long, NaN or infinite samples.
+        InputError: no such file, not audio, damaged, empty, too long, or NaN or infinite samples.
     """
     limit = min(math.inf if max_seconds is None else max_seconds, MAX_SAMPLES / sample_rate)
     audio, meter, damage = _read(source, sample_rate, limit, Mix())
@@ -127,13 +128,21 @@ def save(path: str | os.PathLike, audio: Tensor, sample_rate: int) -> None:
     """Write audio as 16-bit WAV or FLAC, by the suffix of the path.
 
     The file is written whole or not at all.
+
+    Args:
+        path: ends in .wav or .flac.
+        audio: [1, N] or [N] in [-1, 1]; samples beyond full scale are clipped.
+        sample_rate: Hz.
+
+    Raises:
+        InputError: another suffix, no such folder, more than one clip, or NaN or infinite samples.
     """
     import soundfile
 
     path = Path(path)
     kind = check_target(path)
     samples = _mono(audio)
-    file = io.BytesIO()  # and not the disk: soundfile does not tell when a disk is full
+    file = io.BytesIO()  # not the disk: soundfile does not report a full disk
     with soundfile.SoundFile(file, "w", sample_rate, 1, "PCM_16", format=kind) as sound:
         for start in range(0, len(samples), BLOCK):
             sound.write(to_int16(samples[start : start + BLOCK]))
@@ -141,7 +150,7 @@ def save(path: str | os.PathLike, audio: Tensor, sample_rate: int) -> None:
 
 
 def check_target(path: Path) -> str:
-    """The format that `save` would write here; InputError if it could not."""
+    """The format that `save` would write to this path. Raises InputError if it cannot."""
     if path.suffix.lower() not in FORMATS:
         raise InputError(f"{path} should end in {' or '.join(FORMATS)}: these are the formats that can be written.")
     check_folder(path)
@@ -169,10 +178,10 @@ def _mono(audio: Tensor | np.ndarray) -> np.ndarray:
 
 
 def float_samples(audio: Tensor) -> Tensor:
-    """Samples of any floating-point type -> float32 of the same shape.
+    """Convert samples of any floating-point type to float32.
 
     Raises:
-        InputError: integers; NaN or infinite samples, or some so far beyond [-1, 1] that they are integers that lost their type.
+        InputError: integers, NaN or infinite samples, or samples so far beyond [-1, 1] that they must be unscaled integers.
     """
     audio = torch.as_tensor(audio)
     if not audio.is_floating_point():
@@ -190,8 +199,16 @@ def float_samples(audio: Tensor) -> Tensor:
 def active_level_db(audio: Tensor, lengths: Tensor, sample_rate: int) -> Tensor:
     """Measure the active level of each clip, in steps of 0.5 dB re full scale.
 
-    The mean power of the 20 ms frames within 20 dB of the loudest one; so pauses do not count, and a softer copy of a clip
-    is softer by exactly that. Silence is -80 dB.
+    It is the mean power of the 20 ms frames within 20 dB of the loudest one, so pauses do not count, and scaling a clip changes
+    the level by exactly the gain. Silence is -80 dB.
+
+    Args:
+        audio: [B, 1, N].
+        lengths: [B] samples of each clip.
+        sample_rate: Hz.
+
+    Returns:
+        [B] dB re full scale.
     """
     frame = sample_rate // 50
     power, count = zip(*_frame_power(audio[:, 0], lengths, frame))
@@ -215,11 +232,11 @@ def _frame_power(audio: Tensor, lengths: Tensor, frame: int) -> Iterator[tuple[T
         yield frames.square().mul_(inside).sum(-1), count
 
 
-# Reading: blocks (Hz, float32 [n, channels]) are mixed, measured and resampled one after the other.
+# Reading: blocks (Hz, float32 [n, channels]) are mixed, measured and resampled in turn.
 
 
 def _read(source: Source, sample_rate: int, max_seconds: float, mix: Mix) -> tuple[np.ndarray, Meter, list[str]]:
-    """The whole sound as float32 [N], its measures, and what is wrong with the file."""
+    """The whole sound as float32 [N], its measurements, and sentences about damage."""
     with _opened(source) as sound, bar("reading", None, " samples") as progress:
         meter = Meter(sound.name, max_seconds, mix)
         return _resampled(_measured(sound, meter, sample_rate, progress), sample_rate), meter, sound.problems
@@ -259,7 +276,7 @@ def _opened(source: Source) -> Iterator[SoundFile | Samples]:
 
 
 def _resampled(blocks: Iterator[tuple[int, np.ndarray]], wanted: int) -> np.ndarray:
-    """(Hz, [n]) one after the other -> one array [N] at `wanted` Hz."""
+    """Consecutive blocks (Hz, [n]) -> one array [N] at `wanted` Hz."""
     parts = []
     for rate, run in itertools.groupby(blocks, key=lambda block: block[0]):
         if rate == wanted:
@@ -274,7 +291,7 @@ def _resampled(blocks: Iterator[tuple[int, np.ndarray]], wanted: int) -> np.ndar
 
 
 def _joined(parts: list[np.ndarray]) -> np.ndarray:
-    """Arrays [n] as one, each freed when it has been copied: an hour is never held twice. The list is empty afterwards."""
+    """Join arrays [n], freeing each once it is copied, so that an hour is never in memory twice; empties the list."""
     whole = np.empty(sum(map(len, parts)), np.float32)
     end = len(whole)
     while parts:
@@ -285,7 +302,7 @@ def _joined(parts: list[np.ndarray]) -> np.ndarray:
 
 
 def _sounding(audio: np.ndarray, rate: int) -> tuple[int, int]:
-    """Where [N] begins and ends to sound, with a margin; the whole of it where all is silent."""
+    """Start and end of the sound in [N], with a margin; everything if all is silent."""
     frame = max(1, rate // 50)
     starts = np.arange(0, len(audio), frame)
     power = np.add.reduceat(np.square(audio), starts) / np.minimum(frame, len(audio) - starts)

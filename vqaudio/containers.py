@@ -1,8 +1,8 @@
 """Find the recordings in a file, whatever its header says.
 
-Decoders believe headers. A recorder that died leaves a size of zero in them, a stream a size that nobody knew, a copy that broke
-off a size that is too large, and two files joined by `cat` the size of the first. `parts` finds what is there: one span for each
-recording in the file, with the header put right where it is wrong, for a decoder to read as a file of its own.
+Decoders believe headers. A recorder that crashed leaves a size of zero, a stream an unknown size, an interrupted copy a size that
+is too large, and two files joined by `cat` the size of the first. `parts` finds one span for each recording in the file, and
+corrects its header, so that a decoder can read it as a separate file.
 """
 
 import itertools
@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 MAX_PARTS = 1000
-MAX_CHUNKS = 250_000  # one after the other; a decoder would walk through millions
-PACKETS = 2**21  # of an MP4 file, for which there is always room
+MAX_CHUNKS = 250_000  # in sequence; a decoder would walk through millions
+PACKETS = 2**21  # of an MP4 file: always accepted
 DEPTH = 10  # of boxes in boxes; a decoder refuses more
-UNKNOWN = 0x7FFFF000  # programs that write to a pipe state this size, or one up to 2^32 - 1 or -1: they cannot know it
-STRAY = 1024  # fewer bytes behind the sound are no sound, whatever they are
-PADDING = 2**16  # zeros behind the sound, up to so many bytes, are no sound
+UNKNOWN = 0x7FFFF000  # programs that write to a pipe state this size or more, up to 2^32 - 1, or -1
+STRAY = 1024  # fewer bytes after the sound are not sound
+PADDING = 2**16  # up to this many zero bytes after the sound are not sound
 SCANNED = 2**20  # bytes searched at a time
 TAGS = (b"TAG", b"ID3", b"APETAGEX", b"LYRICSBEGIN")
 _W64 = bytes.fromhex("2e91cf11a5d628db04c10000"), bytes.fromhex("f3acd3118cd100c04f8edb8a")
@@ -31,10 +31,10 @@ class Layout:
 
     Attributes:
         magic: a pattern of its first bytes.
-        first: where the first chunk begins.
+        first: offset of the first chunk.
         header: of a chunk: name, size.
-        sound: the name of the chunk that holds the sound.
-        align: chunks begin at multiples of so many bytes.
+        sound: the name of the chunk with the sound.
+        align: chunks start at multiples of this many bytes.
         counts_header: whether a chunk's size includes its header.
     """
 
@@ -55,7 +55,7 @@ LAYOUTS = (
 )
 _MP4 = rb"....ftyp"
 _NESTED = frozenset(b"moov trak mdia minf stbl moof traf mvex udta meta edts dinf tref wave ilst sinf schi gmhd".split())
-_COUNTS = {b"stsz": 8, b"stz2": 8, b"trun": 4}  # where in these boxes the number of packets is
+_COUNTS = {b"stsz": 8, b"stz2": 8, b"trun": 4}  # offset of the number of packets in these boxes
 _SCANNED = (rb"fLaC[\x00\x80]\x00\x00\x22", rb"\x1aE\xdf\xa3.{1,60}?(webm|matroska)")  # no sizes lead from one to the next
 _OGG = rb"OggS\x00[\x02\x06]"  # the first page of a stream
 
@@ -70,7 +70,7 @@ class Part:
 
     Attributes:
         patches: bytes to put in place of those at an offset from `start`.
-        claimed, there: bytes of sound that the header states, and that are there; `claimed` None where it states none.
+        claimed, there: bytes of sound that the header states, and that exist; `claimed` is None if it states none.
     """
 
     start: int
@@ -109,11 +109,11 @@ class View:
         return self._at
 
 
-def _patched(data: bytes, at: int, place: int, patch: bytes) -> Iterator[bytes]:
-    """`data`, which begins at offset `at`, with what it shares with the patch at `place` replaced."""
-    first, last = max(place, at), min(place + len(patch), at + len(data))
+def _patched(data: bytes, at: int, start: int, patch: bytes) -> Iterator[bytes]:
+    """`data`, which starts at offset `at`, with the part that overlaps the patch at `start` replaced."""
+    first, last = max(start, at), min(start + len(patch), at + len(data))
     yield data[: first - at]
-    yield patch[first - place : last - place]
+    yield patch[first - start : last - start]
     yield data[last - at :]
 
 
@@ -142,7 +142,7 @@ def parts(file: BinaryIO, size: int) -> list[Part]:
 
 
 def tag_size(head: bytes) -> int:
-    """Bytes of the ID3v2 tag that begins with these 10 bytes; 0 where there is none."""
+    """Bytes of the ID3v2 tag that starts with these 10 bytes; 0 if there is none."""
     if len(head) < 10 or head[:3] != b"ID3":
         return 0
     return 10 + sum((byte & 127) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0)))
@@ -185,13 +185,13 @@ def _bytes(file: BinaryIO, at: int, n: int) -> bytes:
 
 
 def _skip_tag(file: BinaryIO) -> int:
-    """Where the container begins: some programs put an ID3v2 tag before it."""
+    """Offset of the container: some programs put an ID3v2 tag before it."""
     end = tag_size(_bytes(file, 0, 10))
     return end if _bytes(file, end, 4) in (b"fLaC", b"RIFF", b"FORM", b"OggS") else 0
 
 
 def _chunked(file: BinaryIO, start: int, size: int, layout: Layout) -> Iterator[Part]:
-    """The parts of a container of chunks; one whose chunks do not lead to its sound ends it, as it is."""
+    """The parts of a container of chunks; the last one may have no chunk of sound."""
     while start < size:
         at = _sound_chunk(file, start, size, layout)
         if at is None:
@@ -210,7 +210,7 @@ def _sound_chunk(file: BinaryIO, start: int, size: int, layout: Layout) -> int |
 
 
 def _chunks(file: BinaryIO, at: int, size: int, layout: Layout) -> Iterator[tuple[bytes, int, int]]:
-    """(name, where, where it ends) of each chunk from `at` to the first that makes no sense."""
+    """(name, start, end) of each chunk from `at` to the first invalid one."""
     for _ in range(MAX_CHUNKS):
         if at + layout.header.size > size:
             return
@@ -244,14 +244,14 @@ def _bounded(file: BinaryIO, start: int, at: int, size: int, layout: Layout) -> 
 
 
 def _long_size(file: BinaryIO, start: int, size: int, layout: Layout) -> int:
-    """Bytes of sound as the chunk ds64 of a RIFF file beyond 4 GB states them; -1 where there is none."""
+    """Bytes of sound from the chunk ds64 of a RIFF file beyond 4 GB; -1 without that chunk."""
     at = next((at for name, at, _ in _chunks(file, start + layout.first, size, layout) if name == b"ds64"), None)
     stated = b"" if at is None else _bytes(file, at + 16, 8)
     return int.from_bytes(stated, "little") if len(stated) == 8 else -1
 
 
 def _end_of(file: BinaryIO, at: int, size: int, layout: Layout) -> int | None:
-    """Where the part ends whose sound ends at `at`; None where more of its sound seems to follow."""
+    """End of the part whose sound ends at `at`; None if more of its sound seems to follow."""
     rest = _bytes(file, at, PADDING + 1)
     if (len(rest) <= PADDING and not any(rest)) or rest.startswith(TAGS):
         return size
@@ -269,19 +269,19 @@ def _end_of(file: BinaryIO, at: int, size: int, layout: Layout) -> int | None:
 
 
 def _patches(file: BinaryIO, start: int, at: int, there: int, layout: Layout) -> dict[int, bytes]:
-    """What makes a decoder read `there` bytes of the chunk at `at`."""
+    """Patches to the header for a decoder to read `there` bytes of the chunk at `at`."""
     name, _ = layout.header.unpack(_bytes(file, at, layout.header.size))
     stated = there + layout.header.size * layout.counts_header
     if layout.header.size == 8:
-        stated = min(stated, 2**32 - 1)  # which decoders of WAV take for: to the end
+        stated = min(stated, 2**32 - 1)  # decoders of WAV read this as: to the end
     patches = {at - start: layout.header.pack(name, stated)}
     if _bytes(file, start, 4) in (b"RF64", b"BW64"):
-        patches[0] = b"RIFF"  # else its chunk ds64 counts
+        patches[0] = b"RIFF"  # otherwise the chunk ds64 has the size
     return patches
 
 
 def _boxes(file: BinaryIO, at: int, end: int, depth: int = 0) -> Iterator[tuple[bytes, int]]:
-    """(name, where its body begins) of each box of an MP4 file, the ones in boxes too."""
+    """(name, start of its body) of each box of an MP4 file, nested ones included."""
     for name, start, stop, body in _atoms(file, at, end):
         yield name, body
         if name in _NESTED and depth < DEPTH and start < stop:
@@ -289,7 +289,7 @@ def _boxes(file: BinaryIO, at: int, end: int, depth: int = 0) -> Iterator[tuple[
 
 
 def _atoms(file: BinaryIO, at: int, end: int) -> Iterator[tuple[bytes, int, int, int]]:
-    """(name, where, where it ends, where its body begins) of each box from `at` to the first that makes no sense."""
+    """(name, start, end, start of its body) of each box from `at` to the first invalid one."""
     for _ in range(MAX_CHUNKS):
         if at + 8 > end:
             return
@@ -307,7 +307,7 @@ def _atoms(file: BinaryIO, at: int, end: int) -> Iterator[tuple[bytes, int, int,
 
 
 def _later_films(file: BinaryIO, begin: int, size: int) -> Iterator[int]:
-    """Where further MP4 files begin behind a first one."""
+    """Offsets of further MP4 files after the first one."""
     sound = False
     for name, at, *_ in _atoms(file, begin, size):
         if name == b"ftyp" and sound:
@@ -316,7 +316,7 @@ def _later_films(file: BinaryIO, begin: int, size: int) -> Iterator[int]:
 
 
 def _later_links(file: BinaryIO, begin: int, size: int) -> Iterator[int]:
-    """Where further links of an Ogg chain begin: at a stream's first page that comes behind other pages."""
+    """Offsets of further links of an Ogg chain: a stream's first page after other pages."""
     group_end = begin
     for at in _found(file, begin, size, _OGG):
         if at > group_end:
@@ -326,13 +326,13 @@ def _later_links(file: BinaryIO, begin: int, size: int) -> Iterator[int]:
 
 
 def _page_size(page: bytes) -> int:
-    """Bytes of an Ogg page that begins so."""
+    """Bytes of an Ogg page, from its first bytes."""
     segments = page[26] if len(page) > 26 else 0
     return 27 + segments + sum(page[27 : 27 + segments])
 
 
 def _found(file: BinaryIO, at: int, end: int, pattern: bytes) -> Iterator[int]:
-    """Where, from `at` on, the pattern is in the file. It begins with four bytes that are no pattern, and spans 80 at most."""
+    """Offsets of a pattern from `at` on. It starts with four literal bytes, and matches at most 80."""
     compiled, last = re.compile(pattern, re.DOTALL), -1
     while at < end:
         data = _bytes(file, at, min(SCANNED, end - at) + 80)

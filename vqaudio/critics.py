@@ -35,7 +35,7 @@ def critic_for(codec: Codec, prior: Prior, labels: Labels | None) -> Critic | No
     if judge is None:
         return None
     if judge.config.sample_rate != codec.sample_rate:
-        raise InputError(f"The critic of {prior.name} listens at {judge.config.sample_rate:,} Hz, not {codec.sample_rate:,}.")
+        raise InputError(f"The critic of {prior.name} works at {judge.config.sample_rate:,} Hz, not {codec.sample_rate:,}.")
     wanted = (labels or {}).get(judge.config.target)
     values = [wanted] if wanted is None or isinstance(wanted, str) else wanted
     return functools.partial(_log_probs, codec, judge, wanted) if set(values) & set(judge.config.classes) else None

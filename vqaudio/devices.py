@@ -1,6 +1,6 @@
-"""Where models compute: the CPU or a graphics card.
+"""Devices of models: the CPU or a graphics card.
 
-The answers are the same everywhere: random numbers come from the CPU, and a card computes in full single precision.
+Results are the same everywhere: random numbers come from the CPU, and a card computes in full single precision.
 """
 
 import functools
@@ -18,10 +18,10 @@ _loading = threading.Lock()
 
 
 def pick(name: str = "auto") -> torch.device:
-    """The device of a name.
+    """Select a device.
 
     Args:
-        name: cpu, cuda, cuda:1, mps; or auto: the one in $VQAUDIO_DEVICE, or else CUDA, MPS or the CPU, whichever comes first.
+        name: cpu, cuda, cuda:1, mps; or auto: $VQAUDIO_DEVICE, or else the first of CUDA, MPS and the CPU.
 
     Raises:
         InputError: there is no such device.
@@ -51,7 +51,7 @@ def placed(model):
 
 
 def loaded(folder: Path, name: str):
-    """The model of a folder on the app's device: loaded once, and shared."""
+    """Load a folder's model on to the app's device, once for all callers."""
     with _loading:
         return _loaded(folder, name, pick())
 

@@ -19,7 +19,7 @@ def replace_file(path: Path, write) -> None:
     The temporary file, `.PID-RANDOM.tmp`, is in the same folder; its name is short, however long that of `path` is.
 
     Raises:
-        OSError: about `path`, where the disk is full or writing is not allowed.
+        OSError: naming `path`, if the disk is full or writing is not allowed.
     """
     temporary = path.with_name(f".{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
@@ -32,7 +32,7 @@ def replace_file(path: Path, write) -> None:
 
 
 def check_folder(path: Path) -> None:
-    """InputError if no file can be written here because of what is or is not there."""
+    """Raise InputError if no file can be written to this path."""
     try:
         if path.is_dir():
             raise InputError(f"{path} is a folder; name a file in it.")
@@ -53,7 +53,7 @@ def replace_folder(path: Path, write: Callable[[Path], None]) -> None:
 
     Calls `write(temporary folder)` and renames the result to `path`.
 
-    A kill between the two renames leaves no `path`, but the former folder beside it: `clear_stale` puts it back.
+    A kill between the two renames leaves only the former folder, beside `path`: `clear_stale` restores it.
     """
     temporary, former = _beside(path, "tmp"), _beside(path, "old")
     _restore(path)
@@ -69,24 +69,25 @@ def replace_folder(path: Path, write: Callable[[Path], None]) -> None:
 def clear_stale(folder: Path, older_than_s: float = 0.0) -> None:
     """Remove temporary files and folders that killed processes left in `folder`.
 
-    A folder whose replacement was cut short comes back as it was.
+    A folder whose replacement was interrupted is restored.
 
     Args:
-        older_than_s: seconds, for a folder that other processes may be writing to.
+        folder: searched with all subfolders.
+        older_than_s: minimum age of files in seconds, for a folder that other processes may be writing to.
     """
     for former in folder.rglob(".*.old"):
         _restore(former.with_name(former.name.removeprefix(".").removesuffix(".old")))
-    for left in [*folder.rglob(".*.tmp")]:
-        if left.is_dir() and not left.is_symlink():
-            shutil.rmtree(left, ignore_errors=True)
+    for stale in [*folder.rglob(".*.tmp")]:
+        if stale.is_dir() and not stale.is_symlink():
+            shutil.rmtree(stale, ignore_errors=True)
             continue
-        with suppress(FileNotFoundError):  # another process may be done with it
-            if time.time() - left.lstat().st_mtime >= older_than_s:
-                left.unlink()
+        with suppress(FileNotFoundError):  # another process may have renamed it
+            if time.time() - stale.lstat().st_mtime >= older_than_s:
+                stale.unlink()
 
 
 def _restore(path: Path) -> None:
-    """Put the former folder back where `replace_folder` was killed between its two renames."""
+    """Restore the former folder if `replace_folder` was killed between its two renames."""
     former = _beside(path, "old")
     if former.is_dir() and path.exists():
         shutil.rmtree(former)

@@ -30,22 +30,22 @@ from vqaudio.json_files import read_json
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
 FAMILIES = ("codecs", "priors")
 SINGLE_MODULES = ("judges", "questions.film")
-MOVED = {"evaluation.judges": "judges"}  # where config.json files from before name a module that has moved
+MOVED = {"evaluation.judges": "judges"}  # modules that have moved since they were written to config.json files
 UPLOADED = ["*.json", "*.safetensors", "*.md"]
 MODEL_FILES = ("config.json", "model.safetensors")
-MEASURED = ("metrics.json", "energy.json", "exploration.json", "codebooks.json", "codebooks.safetensors", "README.md")
+MEASURED = ("metrics.json", "energy.json", "exploration.json", "fit.json", "codebooks.json", "codebooks.safetensors", "README.md")
 
 
 def known_modules() -> list[str]:
-    """The modules that a config.json may name."""
-    found = []
+    """The modules that a config.json may name: the registry."""
+    modules = []
     for family in FAMILIES:
-        found += [f"{family}.{name}" for name in modules_of(family)]
-    return [*found, *SINGLE_MODULES]
+        modules += [f"{family}.{name}" for name in modules_of(family)]
+    return [*modules, *SINGLE_MODULES]
 
 
 def modules_of(family: str) -> list[str]:
-    """The names of the files in a folder of this package, such as "codecs"."""
+    """The names of the modules in a package such as "codecs"."""
     package = importlib.import_module(f"vqaudio.{family}")
     return [module.name for module in pkgutil.iter_modules(package.__path__)]
 
@@ -56,13 +56,16 @@ def installed() -> list[str]:
 
 
 def load(name: str | os.PathLike):
-    """A trained model, in evaluation mode on the CPU.
+    """Load a trained model.
 
     Args:
         name: a name in weights/, a folder, or a Hub id such as "someone/fsdd-8khz".
 
+    Returns:
+        A `Codec`, `Prior`, `Judge` or `QuestionModel`, in evaluation mode on the CPU.
+
     Raises:
-        InputError: no such model, the Hub cannot be reached, or the folder's files are damaged; it says which.
+        InputError: no such model, the Hub cannot be reached, or the folder's files are damaged.
     """
     folder = folder_of(name)
     values = _read_config(folder)
@@ -79,11 +82,11 @@ def about(folder: Path | None) -> dict[str, str]:
     Missing or damaged ones are left out.
     """
     try:
-        told = read_json(folder / "about.json")
+        texts = read_json(folder / "about.json")
     except (InputError, TypeError):
         return {}
-    found = told.items() if isinstance(told, dict) else ()
-    return {key: value for key, value in found if isinstance(value, str) and value and value in ranges.Text(1000)}
+    items = texts.items() if isinstance(texts, dict) else ()
+    return {key: value for key, value in items if isinstance(value, str) and value and value in ranges.Text(1000)}
 
 
 def save_compact(model: nn.Module, folder: str | os.PathLike) -> None:
@@ -111,16 +114,19 @@ def save_compact(model: nn.Module, folder: str | os.PathLike) -> None:
 def publish(source: Path, folder: Path, records: list[dict], words: dict[str, str]) -> list[str]:
     """Publish a trained model to a folder, whole or not at all.
 
-    What else the folder holds stays, such as a critic; but not what was measured of other weights.
+    Other files in the folder, such as a critic, stay; measurements of other weights are removed.
 
     Args:
-        words: `title` and `knows`, see `about`; an empty one stays as the folder has it.
+        source: folder with the model.
+        folder: where to publish it.
+        records: of its training runs.
+        words: `title` and `knows`, see `about`; an empty one leaves the folder's text unchanged.
 
     Returns:
-        the names of the files that described other weights.
+        Names of the removed files.
 
     Raises:
-        InputError: the folder holds something that is no model.
+        InputError: the folder has files but no model.
     """
     if folder.exists() and not (folder / "config.json").is_file() and any(folder.iterdir()):
         raise InputError(f"{folder} holds other files and no model: name a new folder.")
@@ -147,7 +153,19 @@ def _bytes(path: Path) -> bytes | None:
 
 
 def push(name: str | os.PathLike, repo_id: str, private: bool = False) -> str:
-    """Upload a model folder to the Hugging Face Hub."""
+    """Upload a model folder to the Hugging Face Hub.
+
+    Args:
+        name: as for `load`.
+        repo_id: OWNER/NAME of the repository, which is created if it does not exist.
+        private: whether a new repository is private.
+
+    Returns:
+        Its address.
+
+    Raises:
+        InputError: no such model, not signed in (`hf auth login` or HF_TOKEN), or the Hub refuses.
+    """
     folder = folder_of(name)
     load(folder)
     with uploading(repo_id) as api:
@@ -174,8 +192,8 @@ def uploading(repo_id: str) -> Iterator:
 def fingerprint(model: nn.Module) -> str:
     """Hash a model's configuration and half-precision weights: 32 hex digits.
 
-    A field of the configuration with `metadata={"later": True}` counts only where it differs from its default, so that weights
-    from before that field keep their fingerprint.
+    A field of the configuration with `metadata={"later": True}` counts only if it differs from its default, so that older weights
+    keep their fingerprint.
     """
     later = {field.name: field.default for field in fields(model.config) if field.metadata.get("later")}
     settings = {name: value for name, value in vars(model.config).items() if name not in later or value != later[name]}
@@ -219,7 +237,7 @@ def _download(repo_id: str) -> Path:
         raise InputError(
             f"{repo_id!r} is no folder here, and the Hugging Face Hub cannot be reached: check the connection, or name a folder."
         ) from None
-    except Exception as error:  # of the Hub's own, or of its HTTP library, which differs between its versions
+    except Exception as error:  # from the Hub or its HTTP library, whose classes differ between versions
         raise InputError(f"{repo_id!r} is no folder here, and the Hub did not give it: {_first_line(error)}") from None
 
 
@@ -238,7 +256,7 @@ def _read_config(folder: Path) -> dict:
 
 
 def _classes_of(folder: Path, module_name: str | None):
-    """The model's class and its configuration's class: the ones named ...Codec, ...Prior or ...Judge, and ...Config."""
+    """The model's class and its configuration's class: MODEL and CONFIG of the module."""
     module_name = MOVED.get(str(module_name), module_name)
     if module_name not in known_modules():
         known = ", ".join(known_modules())

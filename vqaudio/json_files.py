@@ -1,4 +1,4 @@
-"""Reading JSON files that anybody may have written."""
+"""Read JSON files from untrusted sources."""
 
 import json
 from contextlib import contextmanager
@@ -23,10 +23,10 @@ def expected_in(path: Path):
 
 
 def read_json(path: Path) -> Any:
-    """What a JSON file holds.
+    """Read a JSON file.
 
     Raises:
-        InputError: no such file, or it is not JSON, larger than 32 MB, nested too deeply, or has a number of too many digits.
+        InputError: no such file, not JSON, larger than 32 MB, nested too deeply, or a number with too many digits.
     """
     try:
         if not path.is_file():

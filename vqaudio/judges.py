@@ -23,9 +23,9 @@ class JudgeConfig:
     """A classifier of short clips."""
 
     module: ranges.Name = "judges"
-    """Where the model's class lives; written to config.json."""
+    """Module of the model's class; written to config.json."""
     target: ranges.Name = "digit"
-    """The kind of label that it tells."""
+    """The kind of label that it classifies."""
     classes: tuple[ranges.Name, ...] = ()
     """The label's values, in the order of the outputs."""
     sample_rate: ranges.SampleRate = 8000
@@ -34,7 +34,7 @@ class JudgeConfig:
     hop: ranges.Hop = 80
     n_mels: Annotated[int, ranges.Range(1, 512)] = 48
     channels: Annotated[int, ranges.Range(1, 1024)] = 24
-    """Of the first convolution; each later one has twice as many, up to four times."""
+    """Of the first convolution; later ones have two and four times as many."""
     dropout: ranges.Share = 0.3
     floor: ranges.Floor = 0.002
     """Mel magnitudes below this count as silence, at an active level of -20 dB."""
@@ -87,10 +87,10 @@ class Judge(Model):
     def _partly_hidden(self, x: Tensor) -> Tensor:
         """Zero two random spans of bands and two of frames in each picture of [B, 1, bands, frames]."""
         for dim in (2, 3, 2, 3):
-            place = torch.arange(x.shape[dim], device=x.device) / x.shape[dim]
+            position = torch.arange(x.shape[dim], device=x.device) / x.shape[dim]
             width = torch.rand(len(x), 1, device=x.device) * self.config.hidden_share
             start = torch.rand(len(x), 1, device=x.device) * (1 - width)
-            kept = ~((place >= start) & (place < start + width))
+            kept = ~((position >= start) & (position < start + width))
             x = x * (kept[:, None, :, None] if dim == 2 else kept[:, None, None, :])
         return x
 
@@ -100,7 +100,7 @@ class Judge(Model):
 
 
 def _inside(x: Tensor, frames: Tensor) -> Tensor:
-    """[B, 1, 1, T]: 1 for the frames before each clip's end."""
+    """[B, 1, 1, T], 1 for the frames before each clip's end."""
     return (torch.arange(x.shape[-1], device=x.device)[None] < frames[:, None])[:, None, None].to(x.dtype)
 
 

@@ -1,4 +1,7 @@
-"""What the notebooks play and draw, each in one way. IPython, which a notebook has, is imported when a thing is shown."""
+"""Players, tables and figures for the notebooks.
+
+IPython comes with the notebook and is imported on first use.
+"""
 
 import base64
 import html
@@ -14,16 +17,17 @@ from vqaudio.codec import Codec
 from vqaudio.codes import Codes
 from vqaudio.evaluation.metrics import magnitudes
 
-RANGE_DB = 65.0  # of a spectrogram, from black to white
+RANGE_DB = 65.0  # dynamic range of a spectrogram, black to white
 
 
 def players(sounds: Mapping[str, Tensor], sample_rate: int):
-    """Sounds side by side, each under its name, for a notebook to show.
+    """Show audio players side by side, each with its name.
 
-    They play exactly as loud as they are: IPython's own player brings each to the same peak unless it is told not to.
+    They keep the level: IPython's player normalises the peak by default.
 
     Args:
-        sounds: [N], [1, N] or [1, 1, N] float32 in [-1, 1]; what lies beyond is clipped.
+        sounds: name -> [N], [1, N] or [1, 1, N] float32 in [-1, 1]; anything beyond is clipped.
+        sample_rate: Hz.
     """
     from IPython.display import HTML
 
@@ -40,7 +44,7 @@ def players(sounds: Mapping[str, Tensor], sample_rate: int):
 
 
 def table(header: list[str], rows: list[list]):
-    """A table for a notebook to show; numbers as they are to be read."""
+    """Show a table. Format the numbers first."""
     from IPython.display import Markdown
 
     lines = [header, ["---"] * len(header), *([str(cell) for cell in row] for row in rows)]
@@ -48,9 +52,14 @@ def table(header: list[str], rows: list[list]):
 
 
 def draw_spectrogram(axis, sound: Tensor, sample_rate: int, top_db: float | None = None, n_fft: int = 256) -> float:
-    """A sound [N], [1, N] or [1, 1, N] in grey over seconds and kHz; returns the level that is black, for a second picture.
+    """Draw a spectrogram in grey, over seconds and kHz.
 
-    A sine at full scale is at about 0 dB.
+    Args:
+        sound: [N], [1, N] or [1, 1, N].
+        top_db: level drawn black; None for the loudest bin. A full-scale sine is at about 0 dB.
+
+    Returns:
+        The level drawn black, to use for a second picture.
     """
     sound = sound.detach().cpu().flatten()
     decibel = 20 * (magnitudes(sound, n_fft) * 4 / n_fft).clamp_min(1e-7).log10()
@@ -66,13 +75,15 @@ def draw_spectrogram(axis, sound: Tensor, sample_rate: int, top_db: float | None
 def draw_codemap(
     axis, codec: Codec, codes: Codes, mask: Tensor | None = None, ids: Tensor | None = None, numbers: bool = False
 ) -> None:
-    """The ids of the first clip over seconds and stages, the first stage on top, in the app's colours: alike where codewords are.
+    """Draw the code map of the first clip, first stage on top.
+
+    Uses the app's colours, in which similar codewords look alike.
 
     Args:
         codec: the codec of the codes.
-        mask: bool [B, K, T]; its cells are outlined.
-        ids: [B, K, T] to draw in place of the codes' own; -1 is a cell not yet written, and stays white.
-        numbers: write the ids into the cells.
+        mask: bool [B, K, T]; outlines these cells.
+        ids: [B, K, T] to draw instead of `codes.ids`; -1 marks a cell not yet sampled and stays white.
+        numbers: print the ids in the cells.
     """
     shown = (codes.ids if ids is None else ids)[0].cpu()
     rows, columns = shown.shape
@@ -95,7 +106,7 @@ def draw_codemap(
 
 
 def _outline(axis, mask: Tensor, frame_rate: float) -> None:
-    """Lines along every edge between a cell inside of the mask [K, T] and one outside."""
+    """Draw a line along every edge between a cell in the mask [K, T] and one outside."""
     for row, column in mask.nonzero().tolist():
         left, right, top = column / frame_rate, (column + 1) / frame_rate, row + 0.5
         sides = {(0, -1): ((left, left), (top, top + 1)), (0, 1): ((right, right), (top, top + 1)),

@@ -7,17 +7,17 @@ import numpy as np
 
 from vqaudio.errors import InputError
 
-RATES_HZ = (2_000, 400_000)  # a wrong header must not make one second of sound out of one sample
+RATES_HZ = (2_000, 400_000)  # so that a wrong header cannot turn one sample into a second of sound
 MAX_CHANNELS = 64
-CANCELS = 0.25  # a mix with less than this share of the power of channels that have nothing in common cancels out
-OFFSET = 0.5  # a mean beyond this share of what moves around it (RMS) counts as an offset; the level errs by 1 dB
-FAINT = 1e-4  # of full scale: below, neither counts
-SHORTEST_S = 0.05  # below, the mean of a low tone is no offset
+CANCELS = 0.25  # channels cancel out if their mix has less than this share of the power of uncorrelated channels
+OFFSET = 0.5  # a mean above this share of the RMS around it is a DC offset; it changes the level by 1 dB
+FAINT = 1e-4  # of full scale: below it, neither is checked
+SHORTEST_S = 0.05  # in shorter recordings, the mean may be that of a low tone
 
 
 @dataclass(frozen=True)
 class Mix:
-    """How channels become one: their mean, or one of them (from 0); less an offset."""
+    """A mix of channels to mono: their mean, or one of them (from 0), minus an offset."""
 
     channel: int | None = None
     offset: float = 0.0
@@ -33,10 +33,10 @@ class Mix:
 
 
 class Meter:
-    """Mixes blocks, and measures them.
+    """Mixes blocks to mono, and measures them.
 
     Attributes:
-        rates, channels: of the blocks, each named once, in order.
+        rates, channels: of the blocks, without duplicates, in order.
         frames, samples, seconds: so far; a frame is one sample of each channel.
         peak: the largest magnitude in any channel.
         flat: samples on a flat top at full scale.
@@ -47,10 +47,14 @@ class Meter:
         self.rates: list[int] = []
         self.channels: list[int] = []
         self.frames, self.samples, self.seconds, self.flat, self.peak = 0, 0, 0.0, 0, 0.0
-        self._sums = np.zeros((2, 1))  # of the mix, then of each channel of the first block: samples, and their squares
+        self._sums = np.zeros((2, 1))  # of samples and their squares: the mix, then each channel of the first block
 
     def measure(self, rate: int, block: np.ndarray) -> np.ndarray:
-        """float32 [n, channels] -> [n]; raises InputError."""
+        """Mix a block, float32 [n, channels] -> [n].
+
+        Raises:
+            InputError: too long, NaN or infinite samples, or a sample rate or number of channels out of range.
+        """
         self._check_shape(rate, block.shape[1])
         if not len(block):
             return block[:, 0]
@@ -85,28 +89,30 @@ class Meter:
         uncorrelated = power[1:].sum() / n**2 if n > 1 else 0.0
         cancels = len(self.channels) == 1 and uncorrelated > FAINT**2 and power[0] < CANCELS * uncorrelated
         channel = int(power[1:].argmax()) if cancels else None
-        place = 0 if channel is None else channel + 1
-        off = self.seconds >= SHORTEST_S and abs(mean[place]) > max(OFFSET * power[place] ** 0.5, FAINT)
-        return Mix(channel, float(mean[place]) if off else 0.0)
+        index = 0 if channel is None else channel + 1
+        off = self.seconds >= SHORTEST_S and abs(mean[index]) > max(OFFSET * power[index] ** 0.5, FAINT)
+        return Mix(channel, float(mean[index]) if off else 0.0)
 
     def remedies(self, mix: Mix) -> list[str]:
-        """What `mix` and the conversion did about what was unusual, in words."""
-        told = []
+        """Sentences about the repairs by `mix` and the conversion."""
+        sentences = []
         if len(self.rates) > 1:
-            told.append(f"Its sample rate changes from {_list(self.rates)} Hz; all of it was converted.")
+            sentences.append(f"Its sample rate changes from {_list(self.rates)} Hz; all of it was converted.")
         if len(self.channels) > 1:
-            told.append(f"Its number of channels changes from {_list(self.channels)}.")
+            sentences.append(f"Its number of channels changes from {_list(self.channels)}.")
         if mix.channel is not None:
-            told.append(f"Its channels are out of phase and cancel out when mixed: only channel {mix.channel + 1} was kept.")
+            sentences.append(f"Its channels are out of phase and cancel out when mixed: only channel {mix.channel + 1} was kept.")
         if mix.offset:
-            told.append(f"It had a DC offset of {100 * abs(mix.offset):.2g} % of full scale, which was removed.")
-        return told
+            sentences.append(f"It had a DC offset of {100 * abs(mix.offset):.2g} % of full scale, which was removed.")
+        return sentences
 
     def too_long(self, seconds: float) -> InputError:
+        """The error for a recording of more than this many seconds."""
         most = f"{seconds:g} s" if seconds < 600 else f"{seconds / 3600:.1f} hours"
         return InputError(f"{self.name} is longer than {most}, the most that is accepted here: shorten it.")
 
     def no_sound(self) -> InputError:
+        """The error for a recording without samples."""
         return InputError(f"{self.name} holds no sound: its length is {self.frames} samples. Choose a longer recording.")
 
     def _check_shape(self, rate: int, channels: int) -> None:

@@ -23,7 +23,7 @@ class Model(nn.Module, PyTorchModelHubMixin, library_name="vqaudio"):
     folder: Path | None = None
 
     def __init__(self, config=None):
-        """Keep a configuration. Raises InputError where a field of it has a wrong type or is out of range."""
+        """Check and store a configuration. Raises InputError for a field of a wrong type or out of range."""
         super().__init__()
         if config is not None:
             check(config)
@@ -62,7 +62,7 @@ class Model(nn.Module, PyTorchModelHubMixin, library_name="vqaudio"):
 
     @classmethod
     def _from_pretrained(cls, *, strict: bool = True, **options):
-        """The mixin's hook, as careful as `hub.load`; its own default would let a missing weight pass in silence."""
+        """The mixin's hook, as strict as `hub.load`: the mixin's default ignores missing weights."""
         with Budget():
             model = super()._from_pretrained(strict=True, **options)
         check_weights(model, options.get("model_id"))

@@ -14,15 +14,15 @@ from vqaudio import ranges
 from vqaudio.errors import InputError
 
 MOST_NUMBERS = 2**29  # of a new model: 2 GB
-TABLES = 2**20  # numbers of the windows and the like that a model has beside its weights
+TABLES = 2**20  # numbers in buffers that are not weights, such as windows
 ALLOCATORS = (torch.empty, torch.randn, torch.rand, torch.zeros, torch.ones, torch.full)
 
 
 def read_config(path: Path, config_class, values: dict):
-    """The configuration that a config.json's values make.
+    """Build a configuration from the values of a config.json.
 
     Raises:
-        InputError: a setting that is not known, of a wrong type, or out of range.
+        InputError: a setting that is unknown, of a wrong type, or out of range.
     """
     unknown = set(values) - {field.name for field in fields(config_class)}
     if unknown:
@@ -38,10 +38,10 @@ def read_config(path: Path, config_class, values: dict):
 
 
 def read_model(folder: Path, model_class, config) -> nn.Module:
-    """The model of this configuration, with the folder's weights.
+    """Build a model from a configuration and load the folder's weights.
 
     Raises:
-        InputError: no weights, or damaged ones; weights that do not fit the configuration, or are not finite.
+        InputError: weights that are missing, damaged, not finite, or do not fit the configuration.
     """
     path = folder / "model.safetensors"
     try:
@@ -64,7 +64,7 @@ def build(model_class, config, most_numbers: int = MOST_NUMBERS) -> nn.Module:
 
 
 def check_weights(model: nn.Module, name) -> None:
-    """InputError where a weight is infinite or NaN, or a count is negative."""
+    """Raise InputError if a weight is infinite or NaN, or a count is negative."""
     weights = model.state_dict().values()
     good = [(part.isfinite() if part.is_floating_point() else part >= 0).all() for part in weights]
     if not torch.stack(good).all():
@@ -89,7 +89,7 @@ class Budget(TorchFunctionMode):
 
 
 def _count(path: Path) -> int:
-    """How many numbers a file of weights holds, as its header says; the library checks that against the file's size."""
+    """Number of weights according to a file's header, which the library checks against the file's size."""
     with safe_open(path, framework="pt") as file:
         names = file.keys()
         return sum(math.prod(file.get_slice(name).get_shape()) for name in names)

@@ -14,9 +14,9 @@ def key_of(text: str) -> int:
 
     A sharp is # or s ("As4"), a flat is b; a key number is 0 to 127. Raises InputError.
     """
-    found = re.fullmatch(r"([A-Ga-g])([#sb\u266f\u266d]?)(-?[0-9])|([0-9]{1,3})", text.strip())
-    if found:
-        letter, shift, octave, number = found.groups()
+    match = re.fullmatch(r"([A-Ga-g])([#sb\u266f\u266d]?)(-?[0-9])|([0-9]{1,3})", text.strip())
+    if match:
+        letter, shift, octave, number = match.groups()
         key = int(number) if number else 12 * (int(octave) + 1) + _STEPS[letter.upper()] + _SHIFTS[shift]
         if 0 <= key <= 127:
             return key

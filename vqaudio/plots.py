@@ -1,4 +1,4 @@
-"""Figures. What they show was computed elsewhere."""
+"""Matplotlib figures of results computed elsewhere."""
 
 import io
 
@@ -23,15 +23,17 @@ def listen_figure(
     vocabs: list[int], ranks: list[list[int]], on: tuple[int, ...], seconds: float, columns_s: float, sample_rate: int,
     title: str,
 ) -> Figure:
-    """The Listen view on paper: spectrograms over one lane a stage, on one time axis.
+    """Figure of the Listen view: spectrograms over one lane a stage, on one time axis.
 
     Args:
         original_db, decoded_db: dB [bins, frames] over the whole clip; the original may be missing.
-        top_db, range_db: what is black, and how far below it is white.
+        top_db, range_db: the level of black, and the range down to white.
         maps: for each stage its indices [bands, T * steps].
-        vocabs, ranks: codewords a stage, and the place of each on the colour scale.
+        vocabs, ranks: codewords a stage, and the position of each on the colour scale.
         on: the stages (from 0) that were decoded; the others are pale.
-        seconds, columns_s: length of the clip, and of its columns, which may reach a little beyond it.
+        seconds, columns_s: length of the clip, and of its columns, which may be a little longer.
+        sample_rate: Hz.
+        title: of the figure.
     """
     spectra = [("Original", original_db)] if original_db is not None else []
     spectra.append(("Decoded", decoded_db))
@@ -61,11 +63,11 @@ def listen_figure(
 def experiments_figure(
     curves: dict[str, list[tuple[str, list[int], list[float]]]], header: tuple[str, ...], rows: list[tuple[str, ...]]
 ) -> Figure:
-    """One panel of curves for each thing that was measured, over a table.
+    """Figure with one panel of curves for each measure, over a table.
 
     Args:
-        curves: for each measure, of every run its name, its steps and its scores there.
-        header, rows: the table in words; without rows there is none.
+        curves: for each measure, the name, steps and scores of every run.
+        header, rows: the table; without rows there is none.
     """
     heights = [4.0] * len(curves) + ([0.3 * (len(rows) + 2)] if rows else [])
     figure = Figure(figsize=(12, sum(heights)), layout="constrained")
@@ -76,7 +78,7 @@ def experiments_figure(
             axis.plot(steps, scores, marker=".", label=name)
         axis.set(title=f"{measure} on the validation part", xlabel="steps", ylabel=measure)
         axis.grid(alpha=0.3)
-        axis.legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))  # beside it: there may be many runs
+        axis.legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))  # outside: there may be many runs
     if rows:
         axes[-1].axis("off")
         drawn = axes[-1].table(rows, colLabels=header, loc="center", cellLoc="left")
@@ -93,8 +95,9 @@ def experiment_figure(title: str, curves: dict[str, list[tuple]], finals: dict[s
     with a bar of one standard deviation.
 
     Args:
-        curves: for each axis, of every setting its name, its steps and there the spread (mean, deviation, n).
-        finals: for each measure, of every setting its name and the spread.
+        title: of the figure.
+        curves: for each axis, the name, steps and spreads (mean, deviation, n) of every setting.
+        finals: for each measure, the name and spread of every setting.
     """
     columns = max(len(curves), len(finals), 1)
     settings = max((len(lines) for lines in finals.values()), default=1)
@@ -126,7 +129,7 @@ def training_figure(curves) -> Figure:
     """Figure of a training run: losses, validation scores, perplexities, gradients.
 
     Args:
-        curves: `evaluation.training_curves.TrainingCurves`.
+        curves: `analysis.training_curves.TrainingCurves`.
     """
     figure = Figure(figsize=(13, 3.4), layout="constrained")
     losses, scores, perplexity, gradients = figure.subplots(1, 4)
@@ -140,7 +143,7 @@ def training_figure(curves) -> Figure:
 
 
 def _lines(axis, steps: list, lines: dict, label: str, log=False, marker="", ordered: str | None = None) -> None:
-    """A panel of lines over training steps, or a word that nothing was recorded. `ordered`: what they are the 1st, 2nd ... of."""
+    """A panel of lines over training steps, or a note that none were recorded. `ordered`: the legend of ordered lines."""
     axis.set(xlabel="training steps", ylabel=label)
     if not lines:
         axis.text(0.5, 0.5, "not recorded in this run", ha="center", va="center", transform=axis.transAxes, color="0.4")
@@ -156,7 +159,7 @@ def _lines(axis, steps: list, lines: dict, label: str, log=False, marker="", ord
 
 
 def _shades(n: int) -> np.ndarray:
-    """Colours of n stages, the first the darkest."""
+    """Colours of n stages, the first one darkest."""
     return colormaps["viridis"](np.linspace(0, 0.9, n))
 
 
@@ -166,7 +169,7 @@ def map_figure(space, values: dict[str, list[str]]) -> Figure:
     By each kind of label, and by codeword.
 
     Args:
-        space: `evaluation.exploration.Map`.
+        space: `analysis.exploration.Map`.
         values: kind -> labels.
     """
     kinds = [kind for kind in values if kind in space.labels]
@@ -183,17 +186,17 @@ def map_figure(space, values: dict[str, list[str]]) -> Figure:
 
 
 def _coloured(axis, space, kind: str | None, names: list[str]) -> None:
-    """The columns, with a legend for each value where there are few; drawn as pixels: thousands of shapes make an SVG heavy."""
-    given = np.array(space.words if kind is None else space.labels[kind])
+    """The columns, with a legend for few values; rasterised, because thousands of shapes make an SVG heavy."""
+    ids = np.array(space.words if kind is None else space.labels[kind])
     entries = {"columns": "0.4"}
-    if kind is None:  # neighbours among the indices are no neighbours: their colours are far apart
-        colours = colormaps["hsv"](given * 61 % 256)
+    if kind is None:  # adjacent indices are unrelated: their colours are far apart
+        colours = colormaps["hsv"](ids * 61 % 256)
     elif len(names) > 20:
-        colours, entries = colormaps["viridis"](given / len(names)), {f"columns, {len(names)} values in order": "0.4"}
+        colours, entries = colormaps["viridis"](ids / len(names)), {f"columns, {len(names)} values in order": "0.4"}
     else:
         palette = np.array([*colormaps["tab10" if len(names) <= 10 else "tab20"](range(len(names))), (0.7, 0.7, 0.7, 1)])
-        colours, entries = palette[given], {name: palette[i] for i, name in enumerate(names)}
-        entries |= {"no label": palette[-1]} if len(names) in given else {}
+        colours, entries = palette[ids], {name: palette[i] for i, name in enumerate(names)}
+        entries |= {"no label": palette[-1]} if len(names) in ids else {}
     axis.scatter(space.x, space.y, c=colours, s=7, alpha=0.8, lw=0, rasterized=True)
     for name, colour in entries.items():
         axis.scatter([], [], color=colour, s=7, label=name)
@@ -223,7 +226,7 @@ def knowledge_figure(knows: dict) -> Figure:
     Mutual information, and the accuracy of a linear probe.
 
     Args:
-        knows: kind -> `evaluation.knowledge.Knowledge`.
+        knows: kind -> `analysis.knowledge.Knowledge`.
     """
     figure = Figure(figsize=(11, 3.2 * len(knows) + 0.4), layout="constrained")
     for (shared, probed), (kind, known) in zip(figure.subplots(len(knows), 2, squeeze=False), knows.items()):

@@ -26,7 +26,7 @@ def runs_of(folder: Path) -> list[dict]:
     Those published with it, or its own run's.
 
     Args:
-        folder: of the model; that of a run is above its best/ and last/.
+        folder: of the model; the record of a run is above its best/ and last/.
 
     Raises:
         InputError: the record is damaged.
@@ -37,7 +37,7 @@ def runs_of(folder: Path) -> list[dict]:
         runs = None if run is None else [run]
     runs = [] if runs is None else runs
     if not isinstance(runs, list) or not all(isinstance(run, dict) and run.keys() >= RUN_KEYS for run in runs):
-        raise InputError(f"{folder / TRAINING} is damaged: it is no list of training runs.")
+        raise InputError(f"{folder / TRAINING} is damaged: it is not a list of training runs.")
     return runs
 
 
@@ -46,17 +46,17 @@ def trained_on(runs: list[dict]) -> list[dict]:
 
     {} where it was not recorded.
     """
-    found = []
+    datasets = []
     for run in runs or [{}]:
         start = run.get("start_from")
-        found += ([] if start is None else start.get("data") or [{}]) + [run.get("data") or {}]
-    return [data for i, data in enumerate(found) if data not in found[:i]]
+        datasets += ([] if start is None else start.get("data") or [{}]) + [run.get("data") or {}]
+    return [data for i, data in enumerate(datasets) if data not in datasets[:i]]
 
 
 def recorded_command(argv: list[str] | None = None) -> str:
     """The command line for a record, without a machine's folders.
 
-    An absolute path is shortened to a relative one, and the value of --data becomes DIR.
+    An absolute path is shortened to a relative one, and the value of --data becomes DIR. `argv` is this process's if None.
     """
     words, option = ["vqaudio"], ""
     for word in (sys.argv if argv is None else argv)[1:]:
@@ -71,7 +71,7 @@ def relative(path: str) -> str:
 
     Relative to the working folder, or from its last folder `runs` on, or its name.
 
-    What is no absolute path comes back as it is.
+    Other paths are returned unchanged.
     """
     if not os.path.isabs(path):
         return path

@@ -22,17 +22,18 @@ from typing import Annotated, Any, Literal
 from vqaudio.errors import InputError
 
 CONTROLS = ("Cc", "Cs", "Zl", "Zp")  # categories: control characters, halves of characters, ends of lines and paragraphs
-REASON = 200  # characters of another library's message that a sentence may repeat
+REASON = 200  # characters of another library's message that an error may quote
 MOST_BLUR = 16  # cells
-MOST_BITS = 200  # of a whole number that is shown in a message
+MOST_BITS = 200  # of a whole number shown in a message
 
 
 @dataclass(frozen=True)
 class Range:
-    """Limits of a number, both allowed. Infinity and NaN lie in no range.
+    """Limits of a number, both included. Infinity and NaN are in no range.
 
     Args:
-        above: the lower limit itself is not allowed.
+        low, high: the limits.
+        above: exclude the lower limit.
     """
 
     low: float
@@ -48,7 +49,7 @@ class Range:
 
 @dataclass(frozen=True)
 class Items:
-    """How many items a tuple has, at least and at most."""
+    """Minimum and maximum number of items of a tuple."""
 
     low: int
     high: int
@@ -62,7 +63,7 @@ class Items:
 
 @dataclass(frozen=True)
 class Text:
-    """Text without control characters, of so many characters at most."""
+    """Text without control characters, with a maximum number of characters."""
 
     longest: int
 
@@ -76,13 +77,13 @@ class Text:
 Name = Annotated[str, Text(255)]
 PathText = Annotated[str, Text(4096)]
 Seed = Annotated[int, Range(0, 2**63 - 1)]
-Seed32 = Annotated[int, Range(0, 2**32 - 1)]  # where NumPy draws
+Seed32 = Annotated[int, Range(0, 2**32 - 1)]  # for NumPy
 Count = Annotated[int, Range(1, 1_000_000_000)]
 Share = Annotated[float, Range(0, 1)]
 Weight = Annotated[float, Range(0, 1_000_000)]
 Decibels = Annotated[float, Range(-120, 40)]
 Seconds = Annotated[float, Range(0, 86_400, above=True)]
-Moment = Annotated[float, Range(0, 1_000_000)]  # seconds from a clip's beginning
+Moment = Annotated[float, Range(0, 1_000_000)]  # seconds from the start of a clip
 
 # sound and pictures of it
 SampleRate = Annotated[int, Range(1000, 384_000)]
@@ -122,7 +123,6 @@ Passes = Annotated[int, Range(1, 10_000)]
 GuidanceWeight = Annotated[float, Range(0, 1000)]
 Variations = Annotated[int, Range(1, 64)]
 Candidates = Annotated[int, Range(1, 64)]
-Variations = Annotated[int, Range(1, 64)]
 ClipSeconds = Annotated[float, Range(0, 30, above=True)]
 BlurRadius = Annotated[float, Range(0, MOST_BLUR)]
 
@@ -134,7 +134,8 @@ def check(settings, option: bool = False, path: str = "") -> None:
 
     Args:
         option: name fields as command-line options: --loop.log-every instead of loop.log_every.
-        path: of the dataclass in a larger one, such as "loop.".
+        settings: the dataclass.
+        path: prefix of its fields in a larger dataclass, such as "loop.".
     """
     hints = _hints(type(settings))
     for field in fields(settings):
@@ -201,7 +202,7 @@ def _items_fit(value: tuple | list, args: tuple) -> bool:
 
 
 def _description(hint, limits: str = "") -> str:
-    """What an annotation allows, in words."""
+    """The values that an annotation allows, in words."""
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin is Annotated:
         return _description(args[0], "".join(str(limit) for limit in args[1:] if isinstance(limit, Range | Items | Text)))

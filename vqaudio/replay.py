@@ -29,7 +29,7 @@ from vqaudio.vqa import read_vqa, write_vqa
 VERSION = 1
 SETTINGS = NAMES
 BLUR_SETTINGS = ("radius", "strength")
-ASKED = {  # the keys of each verb's recipe besides the codec, the seed and the settings
+KEYS = {  # the keys of each verb's recipe besides the codec, the seed and the settings
     "generate": ("prior", "labels", "seconds"), "inpaint": ("prior", "labels", "mask"), "fill": ("prior", "labels", "mask"),
     "blur": ("mask",),
 }
@@ -40,11 +40,11 @@ TYPES = {  # of a recipe's values; the mask is checked by `masks.from_json`, the
 }
 
 
-def run(asked: dict, source: Path | None, target: Path, recipe: Path | None, device: str = "auto") -> Codes:
+def run(request: dict, source: Path | None, target: Path, recipe: Path | None, device: str = "auto") -> Codes:
     """Run a recipe: write the sound or the .vqa file, and the recipe file.
 
     Args:
-        asked: the keys of a recipe: verb, codec, seed, settings, and those in `ASKED`.
+        request: the keys of a recipe: verb, codec, seed, settings, and those in `KEYS`.
         source: the audio or .vqa file to change; None for "generate".
         target: a .wav or .flac file; a .vqa file for "fill".
         recipe: path of the recipe file to write, or None.
@@ -58,56 +58,56 @@ def run(asked: dict, source: Path | None, target: Path, recipe: Path | None, dev
     """
     if recipe is not None:
         files.check_folder(recipe)
-    if asked["verb"] == "fill":
+    if request["verb"] == "fill":
         if target.suffix.lower() != ".vqa":
             raise InputError(f"{target} should end in .vqa.")
     else:
         audio.check_target(target)
-    variations = asked.get("variations", 1)
+    variations = request.get("variations", 1)
     ranges.check_value("variations", variations, ranges.Variations)
-    codec, prior = load_codec(asked["codec"], device), None
-    if "prior" in asked:
-        prior = load_prior(asked["prior"], asked["codec"])
+    codec, prior = load_codec(request["codec"], device), None
+    if "prior" in request:
+        prior = load_prior(request["prior"], request["codec"])
         prior.check_codec(codec)
         prior.to(codec.device)
-    asked, sound, codes = _run(asked, codec, prior, source, seeded(asked["seed"], variations))
-    if asked["verb"] == "fill":
+    request, sound, codes = _run(request, codec, prior, source, seeded(request["seed"], variations))
+    if request["verb"] == "fill":
         write_vqa(target, codes, codec)
     else:
         for path, clip, length in zip(numbered(target, len(codes)), sound, codes.lengths.tolist()):
             audio.save(path, clip[:, :length], codec.sample_rate)
     if recipe is not None:
-        write(recipe, asked, codec, prior, codes, source, target)
+        write(recipe, request, codec, prior, codes, source, target)
     return codes
 
 
-def _run(asked: dict, codec: Codec, prior: Prior | None, source: Path | None, generators) -> tuple[dict, Tensor, Codes]:
+def _run(request: dict, codec: Codec, prior: Prior | None, source: Path | None, generators) -> tuple[dict, Tensor, Codes]:
     """The recipe with all its settings, the sounds and their codes."""
-    if asked["verb"] == "generate":
-        sampling = prior.sampling(True, Sampling(**asked["settings"]))
-        made = generate(codec, prior, asked["labels"], asked["seconds"], generators, sampling=sampling)
-        return asked | {"settings": asdict(sampling)}, *made
-    codes = _codes_in(asked["verb"], source, codec)
-    mask = masks.from_json(asked["mask"], codes)
-    if asked["verb"] == "blur":
-        return asked, *blur(codec, codes, mask, **asked["settings"], generator=generators[0])
-    sampling, local = prior.sampling(masks.covers(mask, codes), Sampling(**asked["settings"])), asked["mask"]
+    if request["verb"] == "generate":
+        sampling = prior.sampling(True, Sampling(**request["settings"]))
+        made = generate(codec, prior, request["labels"], request["seconds"], generators, sampling=sampling)
+        return request | {"settings": asdict(sampling)}, *made
+    codes = _codes_in(request["verb"], source, codec)
+    mask = masks.from_json(request["mask"], codes)
+    if request["verb"] == "blur":
+        return request, *blur(codec, codes, mask, **request["settings"], generator=generators[0])
+    sampling, local = prior.sampling(masks.covers(mask, codes), Sampling(**request["settings"])), request["mask"]
     made = inpaint(
-        codec, prior, codes, mask, asked["labels"], generators, sampling=sampling, local_labels=masks.local_labels(local, codes)
+        codec, prior, codes, mask, request["labels"], generators, sampling=sampling, local_labels=masks.local_labels(local, codes)
     )
-    return asked | {"settings": asdict(sampling)}, *made
+    return request | {"settings": asdict(sampling)}, *made
 
 
 def write(
-    path: Path, asked: dict, codec: Codec, prior: Prior | None, codes: Codes, source: Path | None, target: Path
+    path: Path, request: dict, codec: Codec, prior: Prior | None, codes: Codes, source: Path | None, target: Path
 ) -> None:
     """Write a recipe file, whole or not at all."""
     models = {"codec": codec} if prior is None else {"codec": codec, "prior": prior}
     recipe = {
-        "vqaudio_recipe": VERSION, **asked, **{f"{name}_fingerprint": model.fingerprint for name, model in models.items()},
+        "vqaudio_recipe": VERSION, **request, **{f"{name}_fingerprint": model.fingerprint for name, model in models.items()},
         "ids_sha256": ids_hash(codes), "target": str(target),
     }
-    if critic := _critic_fingerprint(asked, prior):
+    if critic := _critic_fingerprint(request, prior):
         recipe["critic_fingerprint"] = critic
     if source is not None:
         recipe |= {"source": str(source), "source_sha256": hashlib.sha256(source.read_bytes()).hexdigest()}
@@ -130,43 +130,43 @@ def replay(path: Path, source: Path | None = None, target: Path | None = None, d
         InputError: the file is no recipe, a model or the input is not the one it names, or the ids differ.
     """
     recipe = read_json(path)
-    if not isinstance(recipe, dict) or recipe.get("vqaudio_recipe") != VERSION or recipe.get("verb") not in list(ASKED):
+    if not isinstance(recipe, dict) or recipe.get("vqaudio_recipe") != VERSION or recipe.get("verb") not in list(KEYS):
         raise InputError(f"{path} is no recipe of version {VERSION}.")
     for name, hint in TYPES.items():
         if name in recipe:
             ranges.check_value(name, recipe[name], hint)
     try:
-        asked = {name: recipe[name] for name in ("verb", "codec", "seed", *ASKED[recipe["verb"]])}
-        asked |= {"variations": recipe["variations"]} if "variations" in recipe else {}
-        names = SETTINGS if "prior" in asked else BLUR_SETTINGS
-        asked["settings"] = {name: recipe["settings"][name] for name in names}
+        request = {name: recipe[name] for name in ("verb", "codec", "seed", *KEYS[recipe["verb"]])}
+        request |= {"variations": recipe["variations"]} if "variations" in recipe else {}
+        names = SETTINGS if "prior" in request else BLUR_SETTINGS
+        request["settings"] = {name: recipe["settings"][name] for name in names}
         source = source or (Path(recipe["source"]) if "source" in recipe else None)
         target = target or Path(recipe["target"])
-        models = {"codec": hub.load} | ({"prior": lambda name: load_prior(name, asked["codec"])} if "prior" in asked else {})
+        models = {"codec": hub.load} | ({"prior": lambda name: load_prior(name, request["codec"])} if "prior" in request else {})
         wanted, hash_of_ids = {name: recipe[f"{name}_fingerprint"] for name in models}, recipe["ids_sha256"]
     except (KeyError, TypeError) as error:
         raise InputError(f"{path} is damaged: {error} is missing or wrong.") from None
-    loaded = {name: load(asked[name]) for name, load in models.items()}
+    loaded = {name: load(request[name]) for name, load in models.items()}
     for name, model in loaded.items():
         here = model.fingerprint
         if wanted[name] != here:
-            raise InputError(f"{path} was made with another {name} {asked[name]!r}: fingerprint {wanted[name]}, here {here}.")
-    if recipe.get("critic_fingerprint") != _critic_fingerprint(asked, loaded.get("prior")):
-        raise InputError(f"{path} was made with another critic of {asked['prior']!r}, or with none.")
+            raise InputError(f"{path} was made with another {name} {request[name]!r}: fingerprint {wanted[name]}, here {here}.")
+    if recipe.get("critic_fingerprint") != _critic_fingerprint(request, loaded.get("prior")):
+        raise InputError(f"{path} was made with another critic of {request['prior']!r}, or with none.")
     if source is not None and source.exists():
         if hashlib.sha256(source.read_bytes()).hexdigest() != recipe.get("source_sha256"):
             raise InputError(f"{source} is not the input that {path} was made from.")
-    elif asked["verb"] != "generate":
+    elif request["verb"] != "generate":
         raise InputError(f"The input {source} of {path} is not there; name it with --source.")
-    codes = run(asked, source, target, None, device)
+    codes = run(request, source, target, None, device)
     if ids_hash(codes) != hash_of_ids:
         raise InputError(f"{target}: the ids differ from those of {path}, which was made on another device or version.")
     return f"{target}: the same ids"
 
 
-def _critic_fingerprint(asked: dict, prior: Prior | None) -> str | None:
+def _critic_fingerprint(request: dict, prior: Prior | None) -> str | None:
     """Fingerprint of the critic that ranks new clips; None without one."""
-    critic = critic_of(prior) if prior is not None and asked["verb"] == "generate" else None
+    critic = critic_of(prior) if prior is not None and request["verb"] == "generate" else None
     return critic and critic.fingerprint
 
 

@@ -26,7 +26,7 @@ def options(argv: list[str] | None = None) -> dict:
 
     None leaves the choice to the environment.
 
-    Exits with code 2 and one sentence for an option that cannot be met.
+    Exits with code 2 and one sentence for an option that cannot be used.
     """
     parser = argparse.ArgumentParser("app.py", description="Serve the app until Ctrl-C.")
     parser.add_argument("--host", help="address to listen on; 0.0.0.0 for all (GRADIO_SERVER_NAME; default: 127.0.0.1)")
@@ -69,9 +69,11 @@ def running(folder: Path, log: Path, *arguments: str, environment: dict | None =
     Yields (address, process, seconds until its page answered).
 
     Args:
-        log: the file that gets what the app prints.
+        folder: with app.py.
+        log: file for the output of the app.
         arguments: options of app.py.
         environment: of the process; None for this one's.
+        within_s: time limit in seconds.
 
     Raises:
         InputError: the app ended, or did not answer in time.
@@ -87,9 +89,9 @@ def running(folder: Path, log: Path, *arguments: str, environment: dict | None =
             while not _answers(address):
                 if process.poll() is not None:
                     last = next(reversed(log.read_text().strip().splitlines()), "it printed nothing.")
-                    raise InputError(f"The app in {folder} did not start: {last.strip()} All that it printed is in {log}.")
+                    raise InputError(f"The app in {folder} did not start: {last.strip()} Its output is in {log}.")
                 if time.perf_counter() - started > within_s:
-                    raise InputError(f"The app in {folder} did not answer within {within_s:g} s. What it printed is in {log}.")
+                    raise InputError(f"The app in {folder} did not answer within {within_s:g} s. Its output is in {log}.")
                 time.sleep(0.05)
             yield address, process, time.perf_counter() - started
         finally:
@@ -98,7 +100,7 @@ def running(folder: Path, log: Path, *arguments: str, environment: dict | None =
 
 
 def free_port() -> int:
-    """A port that nothing listened on a moment ago."""
+    """A port that was free a moment ago."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return free.getsockname()[1]

@@ -7,6 +7,7 @@ its first version are used.
 """
 
 import io
+import math
 import re
 import zipfile
 from collections.abc import Iterator
@@ -40,12 +41,14 @@ class Note:
         sound: [N] at the codec's rate, from its onset, at `LEVEL_DB`.
         seed: the seed that it was generated with.
         codes: from the prior.
+        gain_db: the gain that was applied; without it, the sound is as the codec decodes it.
     """
 
     key: int
     sound: Tensor
     seed: int
     codes: Codes | None = None
+    gain_db: float = 0.0
 
     @property
     def n_bytes(self) -> int:
@@ -108,7 +111,9 @@ def note(
     labels = {**(labels or {}), PITCH: label_of(prior, key)}
     generator = torch.Generator().manual_seed((seed * 128 + key) % 2**63)
     sound, codes = vqaudio.generate(codec, prior, labels, seconds, generator, sampling=sampling, on_step=on_step)
-    return Note(key, level(onset(sound[0, 0].cpu(), codec.sample_rate), codec.sample_rate), seed, codes)
+    sound = onset(sound[0, 0].cpu(), codec.sample_rate)
+    gain = level_gain(sound, codec.sample_rate)
+    return Note(key, gain * sound, seed, codes, 20 * math.log10(gain))
 
 
 def onset(sound: Tensor, sample_rate: int) -> Tensor:
@@ -122,11 +127,16 @@ def level(sound: Tensor, sample_rate: int) -> Tensor:
 
     Silence stays silent.
     """
+    return sound * level_gain(sound, sample_rate)
+
+
+def level_gain(sound: Tensor, sample_rate: int) -> float:
+    """Return the factor that `level` applies to sound [N]; 1 for silence."""
     peak = float(sound.abs().max())
     if peak < 1e-4:
-        return sound
+        return 1.0
     now = float(active_level_db(sound[None, None], torch.tensor([len(sound)]), sample_rate)[0])
-    return sound * min(10 ** ((LEVEL_DB - now) / 20), PEAK / peak)
+    return min(10 ** ((LEVEL_DB - now) / 20), PEAK / peak)
 
 
 def notes(codec, prior, low: int, high: int, labels: dict[str, str] | None = None, **settings) -> Iterator[Note]:

@@ -1,7 +1,7 @@
 """Decode any sound file in blocks, and report missing or damaged parts in words.
 
-FFmpeg (through PyAV) decodes. libsndfile reads the few formats that FFmpeg does not know, and Vorbis, of which FFmpeg loses or
-adds some samples at the end. What a file is, its bytes say.
+FFmpeg (through PyAV) decodes. libsndfile reads the few formats that FFmpeg does not know, and Vorbis, where FFmpeg loses or adds
+some samples at the end. The format follows from the bytes.
 """
 
 import math
@@ -15,10 +15,10 @@ from vqaudio import containers
 from vqaudio.containers import Part, View
 from vqaudio.errors import InputError
 
-BLOCK = 2**20  # samples, over all channels, that are given at a time
+BLOCK = 2**20  # samples of a block, over all channels
 # The containers that FFmpeg may open. Playlists and the like are left out: they would make it open other files.
 CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mp3,aac,ogg,flac,wav,aiff,caf,w64,amr,asf,adts,au,nistsphere,voc,ircam,iff"
-FFMPEG_OPTIONS = {  # of the sizes, one is for a packet of PCM, and one for what is looked at before decoding begins
+FFMPEG_OPTIONS = {  # max_size is a packet of PCM, probesize the bytes read before decoding
     "format_whitelist": CONTAINERS, "protocol_whitelist": "", "max_size": str(2**20), "probesize": str(2**20),
 }
 GUESSES = ("aac", "amr", "asf", "voc")  # FFmpeg estimates the lengths of these
@@ -26,7 +26,7 @@ LIBSNDFILE = re.compile(
     rb" paf|fap |2BIT|PVF1|MATLAB 5|Extended Instrument|ALawSoundFile|\xf0\x7e|OggS.{22}\x01\x1e\x01vorbis", re.DOTALL
 )
 KNOWN_KINDS = "WAV, FLAC, OGG, MP3, M4A or WebM"
-MAX_FAILED = 1000  # packets in a row, at the beginning, after which there will be no sound
+MAX_FAILED = 1000  # failed packets at the start after which decoding gives up
 SLACK_S, SLACK = 0.1, 3000  # seconds and samples that codecs add or cut at the ends
 
 Block = tuple[int, np.ndarray]  # sample rate in Hz, float32 [n, channels]
@@ -36,11 +36,11 @@ class SoundFile:
     """The samples of an open file, block by block; iterate once.
 
     Attributes:
-        claimed_s: seconds that the file says it holds, known with the first block; None where it does not say.
-        problems: sentences about what is missing, damaged or stated wrongly; complete when all blocks have been taken.
+        claimed_s: duration that the file states, known with the first block; None if it states none.
+        problems: sentences about missing or damaged parts or wrong headers; complete after the last block.
 
     Raises:
-        InputError: while iterating: no sound that can be decoded.
+        InputError: while iterating, if there is no sound that can be decoded.
     """
 
     def __init__(self, name: str, file: BinaryIO, size: int):
@@ -70,13 +70,13 @@ class SoundFile:
         if self.size == 0:
             raise InputError(f"{self.name} is empty: it has no bytes.")
         try:
-            found = containers.parts(self.file, self.size)
+            parts = containers.parts(self.file, self.size)
         except containers.TooManyChunks:
             most = f"{containers.MAX_CHUNKS:,} chunks"
             raise InputError(f"{self.name} is not an audio file: it is made of more than {most}.") from None
-        if len(found) > containers.MAX_PARTS:
+        if len(parts) > containers.MAX_PARTS:
             raise InputError(f"{self.name} is more than {containers.MAX_PARTS:,} recordings in one: split it.")
-        return found
+        return parts
 
     def _count_missing(self, part: Part, read_s: float) -> None:
         if not self._read_s and self._breaks_off:
@@ -112,14 +112,14 @@ class SoundFile:
             yield from _gathered(self._decoded(container, stream))
 
     def _stated(self, container, stream, part: Part) -> float | None:
-        """Seconds that the container says it holds."""
+        """Duration in seconds that the container states."""
         if container.format.name == "mp3":
             return _seconds_in_table(View(self.file, part), stream.rate)
         if container.format.name in GUESSES:
             return None
         if stream.duration is not None:
             return float(stream.duration * stream.time_base)
-        alone = len(container.streams) == 1  # else it may be the length of a film
+        alone = len(container.streams) == 1  # else it may be the length of the video
         return container.duration / 1e6 if alone and container.duration is not None else None
 
     def _decoded(self, container, stream) -> Iterator[Block]:
@@ -177,13 +177,14 @@ class SoundFile:
 
 
 class Samples:
-    """The samples of an array, as `SoundFile` gives them.
+    """The samples of an array, with the interface of `SoundFile`.
 
     Args:
+        name: for messages.
         source: (Hz, samples [N] or [N, channels]: integers at full scale or floats in [-1, 1]).
 
     Raises:
-        InputError: it is something else.
+        InputError: another form.
     """
 
     claimed_s = None
@@ -223,7 +224,7 @@ def _whole(held: list[np.ndarray]) -> np.ndarray:
 
 def _samples(frame) -> np.ndarray:
     """A decoded frame -> float32 [n, channels]."""
-    if frame.format.name.startswith("s64"):  # which NumPy is not given
+    if frame.format.name.startswith("s64"):  # PyAV cannot convert it to NumPy
         import av
 
         frame = av.AudioResampler(format="dbl").resample(frame)[0]
@@ -237,7 +238,7 @@ def full_scale(samples: np.ndarray) -> np.ndarray:
     Integers at their dtype's full scale, unsigned ones around its middle, or floats.
     """
     if samples.dtype.kind == "f":
-        with np.errstate(over="ignore", invalid="ignore"):  # too large for float32: infinite, which the meter refuses
+        with np.errstate(over="ignore", invalid="ignore"):  # too large for float32 becomes infinite, which the meter refuses
             return samples.astype(np.float32, copy=False)
     half = 2.0 ** (8 * samples.dtype.itemsize - 1)
     if samples.dtype.kind == "u":
@@ -251,10 +252,10 @@ def _seconds(packet) -> float:
 
 
 def _seconds_in_table(view: View, rate: int) -> float | None:
-    """Seconds of an MP3 as the table in its first frame states them; None where there is no table."""
+    """Duration in seconds from the table in an MP3's first frame; None without a table."""
     view.seek(containers.tag_size(view.read(10)))
     head = view.read(2048)
-    found = re.search(rb"(?:Xing|Info)...[\x01\x03\x05\x07\x09\x0b\x0d\x0f](....)|VBRI.{10}(....)", head, re.DOTALL)
-    if found is None:
+    match = re.search(rb"(?:Xing|Info)...[\x01\x03\x05\x07\x09\x0b\x0d\x0f](....)|VBRI.{10}(....)", head, re.DOTALL)
+    if match is None:
         return None
-    return int.from_bytes(found[1] or found[2]) * (1152 if rate >= 32_000 else 576) / rate
+    return int.from_bytes(match[1] or match[2]) * (1152 if rate >= 32_000 else 576) / rate

@@ -1,7 +1,7 @@
 """A Hugging Face Space of this app: its folder, the checks, and the upload.
 
-The folder holds what the app needs and no tests, benchmarks or records. Its .gitattributes, for those who push by git, is not
-in this repository: where git-lfs is installed, every clone of it would count all weights as changed.
+The folder has the files that the app needs, without tests, benchmarks or records. Its .gitattributes, for pushing with git, is
+not in this repository: with git-lfs installed, every clone would show all weights as changed.
 """
 
 import os
@@ -17,7 +17,7 @@ from vqaudio.serving import running
 
 ROOT = Path(__file__).resolve().parent.parent
 FILES = ("README.md", "LICENSE", "requirements.txt", "pyproject.toml", "app.py")
-FOLDERS = {  # with the files of each that a Space needs
+FOLDERS = {  # with the patterns of their files that a Space needs
     "vqaudio": ("*.py", "*.js", "*.css", "*.html", "*.json", "*.typ"), "weights": ("*.json", "*.safetensors", "*.md"),
     "assets": ("*",), "docs": ("*.md",), "notebooks": ("*.ipynb",),
 }  # fmt: skip
@@ -34,20 +34,20 @@ ZERO_GPU_PYTHON = ("3.10", "3.12")
 
 
 def write(folder: Path) -> list[Path]:
-    """Write the Space's folder; one from before is replaced.
+    """Write the Space's folder, replacing an older one.
 
     Returns:
         The files, relative to the folder.
 
     Raises:
-        InputError: this is no checkout of the project, or the folder holds something else.
+        InputError: this is no checkout of the project, or the folder has other files.
     """
     missing = [name for name in (*FILES, *FOLDERS) if not (ROOT / name).exists()]
     if missing:
         raise InputError(f"A Space is made from a clone of vqaudio: {ROOT} lacks {', '.join(missing)}.")
     if folder.exists():
         if not is_ours(folder):
-            raise InputError(f"{folder} holds something else. Choose another --folder, or remove it.")
+            raise InputError(f"{folder} has other files in it. Choose another --folder, or remove it.")
         shutil.rmtree(folder)
     files = [Path(name) for name in FILES] + [path for name in FOLDERS for path in _files_of(name)]
     for file in files:
@@ -84,12 +84,12 @@ def check(folder: Path, hardware: str | None = None) -> None:
 
 
 def front_matter(folder: Path) -> dict:
-    """The fields at the top of README.md; empty where there are none that can be read."""
+    """The fields at the top of README.md; empty if they cannot be read."""
     from huggingface_hub import metadata_load
 
     try:
         return metadata_load(folder / "README.md") or {}
-    except Exception:  # of the YAML library, or where the fields are no mapping
+    except Exception:  # from the YAML library, or because the fields are no mapping
         return {}
 
 
@@ -110,9 +110,9 @@ def _front_matter_faults(folder: Path) -> list[str]:
 
 
 def locked(folder: Path, package: str) -> str | None:
-    """The version of a package in a folder's lock; None where it is not in it."""
-    found = re.search(rf"^{re.escape(package)}==([^\s;]+)", (folder / "requirements.txt").read_text(), re.MULTILINE)
-    return found[1] if found else None
+    """The version of a package in a folder's lock; None if it is not there."""
+    match = re.search(rf"^{re.escape(package)}==([^\s;]+)", (folder / "requirements.txt").read_text(), re.MULTILINE)
+    return match[1] if match else None
 
 
 def _size_faults(folder: Path) -> list[str]:
@@ -165,10 +165,10 @@ def upload(folder: Path, repo_id: str, private: bool = False, hardware: str | No
     Args:
         repo_id: OWNER/NAME.
         private: whether a new Space can be seen by its owner only.
-        hardware: what it runs on; None for cpu-basic, or what it has.
+        hardware: such as zero-a10g; None for cpu-basic, or the Space's current hardware.
 
     Raises:
-        InputError: not signed in, the Space holds another app, or the Hub refuses; it says why.
+        InputError: not signed in, the Space has another app, or the Hub refuses.
     """
     from vqaudio.hub import uploading
 
@@ -176,7 +176,7 @@ def upload(folder: Path, repo_id: str, private: bool = False, hardware: str | No
         address = api.create_repo(repo_id, repo_type="space", space_sdk="gradio", private=private or None, exist_ok=True)
         there = api.list_repo_files(repo_id, repo_type="space")
         if "app.py" in there and "vqaudio/__init__.py" not in there:
-            raise InputError(f"The Space {repo_id} holds another app. Choose another name.")
+            raise InputError(f"The Space {repo_id} has another app. Choose another name.")
         if hardware:
             api.request_space_hardware(repo_id, hardware)
         api.upload_folder(

@@ -1,13 +1,13 @@
 """Live sound through a codec, in blocks of any size.
 
     encoder, decoder = StreamingEncoder(codec, level_db=-26), StreamingDecoder(codec)
-    for block in microphone:                                        # [B, 1, n] at codec.sample_rate, n as it comes
+    for block in microphone:                                        # [B, 1, n] at codec.sample_rate, any n
         play(decoder.push(encoder.push(block)))
     play(decoder.push(encoder.finish())), play(decoder.finish())
 
-Laid end to end, what comes out is what `codec.encode(audio, level_db=-26)` and `codec.decode` make of the whole: the same
-ids, and the same audio but for rounding (1e-4 of full scale). A column is final once the codec's look-ahead behind it has come in
-(`Codec.look_ahead`), so the pair lags by `Codec.delay_s`. What is kept in between is bounded, however long the stream.
+The concatenated results equal those of `codec.encode(audio, level_db=-26)` and `codec.decode` on the whole: the same ids, and the
+same audio up to rounding (1e-4 of full scale). A column is final once the codec's look-ahead after it has arrived
+(`Codec.look_ahead`), so the delay of both is `Codec.delay_s`. Memory is bounded, however long the stream.
 """
 
 from collections.abc import Iterable
@@ -22,13 +22,13 @@ from vqaudio.errors import InputError
 
 
 class StreamingEncoder:
-    """Audio -> Codes, block by block.
+    """Encodes audio block by block.
 
     Args:
-        codec: any; it is only read, and may serve other streams too.
-        level_db: [B], or one number for all: the active level of the coming sound, dB re full scale. A stream's own would
-            be known only at its end; `vqaudio.audio.active_level_db` of its beginning will do. None only for a codec that
-            leaves the level in the codes.
+        codec: any; several streams may share it.
+        level_db: [B], or one number for all: the active level of the sound, dB re full scale. A stream's true level is known
+            only at its end; `vqaudio.audio.active_level_db` of its start will do. None only for a codec without level
+            normalisation.
         beam: as in `Codec.encode`.
 
     Raises:
@@ -39,7 +39,7 @@ class StreamingEncoder:
         if codec.reference_level_db is None:
             level_db = None
         elif level_db is None:
-            raise InputError("Give the level of the coming sound (level_db): a stream's own is known only at its end.")
+            raise InputError("Give the level of the sound (level_db): a stream's own is known only at its end.")
         else:
             codec.checked_level(level_db, torch.as_tensor(level_db).numel())
         self.codec, self.level_db, self.beam = codec, level_db, beam
@@ -55,16 +55,16 @@ class StreamingEncoder:
         Returns the columns, 0 or more, that are final now.
 
         Raises:
-            InputError: not [B, 1, n], another B than before, NaN or infinite samples. Such a block counts as not pushed.
+            InputError: not [B, 1, n], another B than before, NaN or infinite samples. Such a block is ignored.
         """
         audio = torch.as_tensor(audio)
-        if audio.shape[1:] != (1, 0):  # one without a sample is as good as none
+        if audio.shape[1:] != (1, 0):  # an empty block is allowed
             audio, _ = self.codec.checked(audio)
         if self._rest is None:
             self._rest = torch.zeros(len(audio), 1, 0, device=next(self.codec.parameters()).device)
             self._level = None if self.level_db is None else self.codec.checked_level(self.level_db, len(audio))
         if len(audio) != len(self._rest):
-            raise InputError(f"This stream began with blocks [{len(self._rest)}, 1, n]; now comes one of {list(audio.shape)}.")
+            raise InputError(f"This stream started with blocks [{len(self._rest)}, 1, n]; this one is {list(audio.shape)}.")
         audio = torch.cat([self._rest, audio.to(self._rest)], dim=-1)
         whole = audio.shape[-1] // self.codec.hop * self.codec.hop
         self._rest = audio[..., whole:].clone()
@@ -100,16 +100,21 @@ class StreamingEncoder:
 
 
 class StreamingDecoder:
-    """Codes -> audio, block by block.
+    """Decodes codes block by block.
 
     Args:
-        codec: any; it is only read, and may serve other streams too.
-        stages: which to sum, counted from 0; None for all that the codes have. It may be set anew between two blocks
-            (`decoder.stages = (0, 1)`): it then holds for the columns that are pushed from there on, and around the
-            change, as far as `Codec.context` reaches, the sound goes over from one to the other.
+        codec: any whose decoder needs no labels and no noise; several streams may share it.
+        stages: stages to sum, counted from 0; None for all that the codes have. It may change between two blocks
+            (`decoder.stages = (0, 1)`), for the columns after them; within `Codec.context` of the change, the sound is a
+            transition between both.
+
+    Raises:
+        InputError: the codec's decoder is conditioned on labels, or samples.
     """
 
     def __init__(self, codec: Codec, stages: tuple[int, ...] | None = None):
+        if codec.decoder_labels or codec.noise_channels:
+            raise InputError(f"The codec {codec.name!r} decodes whole clips only: its decoder needs labels or noise.")
         self.codec, self.stages = codec, stages
         self._begin()
 
@@ -124,8 +129,8 @@ class StreamingDecoder:
         Returns the audio [B, 1, 0 or more] that is final now.
 
         Raises:
-            InputError: codes of another codec, shape or level than before, clips of several lengths, a stage that is not
-                there, or codes behind some that ended within a column. Such codes count as not pushed.
+            InputError: codes of another codec, shape or level than before, clips of several lengths, a stage that does not
+                exist, or codes after a block that ended within a column. Such codes are ignored.
         """
         kind = self._checked_kind(codes)
         chosen = self.codec.checked_stages(self.stages, len(codes.spec.stages))
@@ -137,7 +142,7 @@ class StreamingDecoder:
         self._chosen = chosen
         self._samples += int(codes.lengths[0])
         ids = codes.ids.to(next(self.codec.parameters()).device)
-        return self._heard(self._chain.push(ids, self.codec.block))
+        return self._playable(self._chain.push(ids, self.codec.block))
 
     @torch.no_grad()
     def finish(self) -> Tensor:
@@ -148,12 +153,12 @@ class StreamingDecoder:
         """
         if self._kind is None:
             raise InputError("The stream is empty: there is nothing to decode.")
-        audio = self._heard(self._chain.push(None, self.codec.block, last=True))
+        audio = self._playable(self._chain.push(None, self.codec.block, last=True))
         self._begin()
         return audio
 
-    def _heard(self, normal: Tensor | None) -> Tensor:
-        """Level-normalised audio as it is to be played: at its level, and no longer than what was encoded."""
+    def _playable(self, normal: Tensor | None) -> Tensor:
+        """Restore the level of level-normalised audio, and cut it to the encoded length."""
         if normal is None:
             return torch.zeros(self._kind[0], 1, 0, device=next(self.codec.parameters()).device)
         audio = (normal * self.codec.gain(self._level, 1))[..., : self._samples - self._played]
@@ -161,7 +166,7 @@ class StreamingDecoder:
         return audio
 
     def _checked_kind(self, codes: Codes) -> tuple:
-        """What all codes of a stream have in common: how many streams side by side, the spec, the levels."""
+        """The properties that all codes of a stream share: batch size, spec and levels."""
         self.codec.check_spec(codes.spec)
         if codes.columns:
             self.codec.check_codes(codes)
@@ -169,14 +174,14 @@ class StreamingDecoder:
         if self._kind not in (None, kind):
             raise InputError("All blocks of a stream have the same stages, level and number of clips; this one differs.")
         if len(set(codes.lengths.tolist())) > 1 or not codes.valid.all():
-            raise InputError("Clips that are streamed side by side have one length.")
+            raise InputError("Clips that are streamed as a batch have one length.")
         if codes.columns and self._samples % self.codec.hop:
             raise InputError("The stream ended within a column: call `finish` before the next one begins.")
         return kind
 
 
 class _Chain:
-    """The steps of a codec's encoder or decoder, one behind the other, each with the little past that it needs."""
+    """The steps of a codec's encoder or decoder in sequence, each with the context that it needs."""
 
     def __init__(self, steps: list[Step]):
         self.windows = [_Window(step) for step in steps]
@@ -197,19 +202,19 @@ class _Chain:
         return x
 
     def exchange(self, steps: list[Step]) -> None:
-        """Go on with other steps of the same reach."""
+        """Continue with other steps of the same reach."""
         for window, step in zip(self.windows, steps, strict=True):
             if not window.step.carries:
                 window.step = step
 
 
 class _Window:
-    """One step, and the columns of its input that coming columns depend on.
+    """One step, and the columns of its input that later columns depend on.
 
     Attributes:
         kept: [B, ..., columns * width], from the start of the stream or at least `before` columns before the first that is
             not final; None for no columns.
-        done: how many columns of `kept` have given their result.
+        done: number of columns of `kept` that are final.
     """
 
     def __init__(self, step: Step):
@@ -229,17 +234,17 @@ class _Window:
         y = self.step.run(window, torch.ones(len(window), 1, columns, device=window.device))
         width, done = y.shape[-1] // columns, self.done
         start = max(0, final - self.step.before)
-        # A copy: a view would hold on to the whole window.
+        # A copy: a view would keep the whole window in memory.
         self.kept = window[..., start * self.step.width :].clone() if start < columns else None
         self.done = final - start
         return y[..., done * width : final * width]
 
 
 def joined(parts: Iterable[Codes]) -> Codes:
-    """The blocks that an encoder gave, as the codes of the whole stream.
+    """Join the blocks from an encoder to the codes of the whole stream.
 
     Raises:
-        InputError: there is no column in them.
+        InputError: there are no columns.
     """
     parts = [part for part in parts if part.columns]
     if not parts:

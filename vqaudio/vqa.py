@@ -1,12 +1,12 @@
 """The `.vqa` file: `Codes` on disk, bit-packed.
 
-All numbers are little-endian. Around the indices of one clip are 68 bytes and the name.
+All numbers are little-endian. A file with one clip has 68 bytes and the name besides the indices.
 
-| bytes | what |
+| bytes | content |
 | --- | --- |
 | 3 | magic "VQA" |
 | 1 | version, 1 |
-| 4 | CRC-32 of all that follows |
+| 4 | CRC-32 of everything after it |
 | 16 | fingerprint of the model (`Codec.fingerprint`, 32 hex digits) |
 | 4 | sample rate, Hz |
 | 8 | columns a second, float64 |
@@ -14,13 +14,13 @@ All numbers are little-endian. Around the indices of one clip are 68 bytes and t
 | 2 | number of groups of equal stages G |
 | 1 | 1 if the clips carry a level, else 0 |
 | 1 + n | the model's name: its length n in bytes, then UTF-8 |
-| G x 12 | a group: how many stages (uint16), bands (uint16), steps (uint32), vocab (uint32) |
-| B x 12 | a clip: samples (uint32), columns (uint32), level in dB re full scale (float32, 0 where there is none) |
+| G x 12 | a group: number of stages (uint16), bands (uint16), steps (uint32), vocab (uint32) |
+| B x 12 | a clip: samples (uint32), columns (uint32), level in dB re full scale (float32, 0 if there is none) |
 | rest | indices, ceil(log2 vocab) bits each, high bit first: clip by clip, column by column, row by row; 0 to 7 zero bits |
 
-Padding columns are not stored. Nothing is allocated from a number in the file before it was checked against the file's size and
-against the other numbers: the sample rate is a whole multiple (the hop) of the frame rate, and a clip has just as many columns as
-its samples fill.
+Padding columns and timed labels are not stored. Every number is checked against the file's size and the other numbers before
+anything is allocated: the sample rate is a whole multiple (the hop) of the frame rate, and a clip has as many columns as its
+samples fill.
 """
 
 import math
@@ -69,7 +69,7 @@ class VqaHeader:
 
     @property
     def duration_s(self) -> float:
-        """Of all clips together."""
+        """Duration of all clips together, in seconds."""
         return sum(self.lengths) / self.sample_rate_hz
 
 
@@ -77,11 +77,13 @@ def write_vqa(path: str | os.PathLike, codes: Codes, codec) -> None:
     """Write codes to a .vqa file, whole or not at all.
 
     Args:
-        codec: the one that made them; its name and fingerprint are stored.
+        path: of the file.
+        codes: [B, K, T]; ids in range, valid columns first.
+        codec: the codec that made them; its name and fingerprint are stored.
 
     Raises:
         InputError: an index or a level out of range, a clip whose valid columns are not its first ones or whose length does not
-            fit them, or too much for one file.
+            fit them, or too many codes for one file.
     """
     path = Path(path)
     check_folder(path)
@@ -91,10 +93,14 @@ def write_vqa(path: str | os.PathLike, codes: Codes, codec) -> None:
 
 
 def read_vqa(path: str | os.PathLike, codec=None) -> Codes:
-    """Read a .vqa file: int64 ids [B, K, T], zero where a shorter clip is padded.
+    """Read a .vqa file.
 
     Args:
-        codec: if given, the file must have been made by this very model.
+        path: of the file.
+        codec: if given, the file must be from this model, with the same fingerprint.
+
+    Returns:
+        Codes with int64 ids [B, K, T] on the CPU, zero in padding.
 
     Raises:
         InputError: no such file, not a .vqa file, truncated, altered, of another version, or made by another model.
@@ -111,18 +117,18 @@ def read_vqa(path: str | os.PathLike, codec=None) -> Codes:
 
 
 def read_header(path: str | os.PathLike) -> VqaHeader:
-    """What the file says of itself; raises the InputErrors of `read_vqa`."""
+    """Read the header of a .vqa file; raises the InputErrors of `read_vqa`."""
     return _read(path)[0]
 
 
 def is_vqa(path: str | os.PathLike) -> bool:
-    """Whether the file begins as a .vqa file does."""
+    """Whether the file starts like a .vqa file."""
     with open(path, "rb") as file:
         return file.read(len(MAGIC)) == MAGIC
 
 
 def _body(codes: Codes, codec) -> bytes:
-    """All behind the CRC."""
+    """Everything after the CRC."""
     codes.check_range()
     ids, valid = codes.ids.cpu(), codes.valid.cpu()
     columns = valid.sum(-1)
@@ -154,7 +160,7 @@ def _body(codes: Codes, codec) -> bytes:
 
 
 def _problem_of_clips(lengths, columns, levels, sample_rate: int, frame_rate: float) -> str:
-    """What cannot be about clips, arrays [B], in a sentence; empty where all is well."""
+    """A sentence about inconsistent clips (arrays [B]); empty if all are consistent."""
     hop = max(1, round(sample_rate / frame_rate))
     if not math.isclose(sample_rate / frame_rate, hop, rel_tol=1e-9):
         return "their sample rate is no multiple of their frame rate."
@@ -187,7 +193,7 @@ def _to_bits(ids: np.ndarray, bits: int) -> np.ndarray:
 
 
 def _unpack(payload: bytes, spec: CodeSpec, columns: tuple[int, ...]) -> torch.Tensor:
-    """Bytes -> ids int64 [B, K, T] of clips with so many columns, zero behind them."""
+    """Bytes -> ids int64 [B, K, T] of clips with these numbers of columns, zero after them."""
     ids = torch.zeros(len(columns), spec.rows, max(columns), dtype=torch.int64)
     blocks = _blocks(payload, spec, sum(columns))
     rest = next(blocks)
@@ -246,7 +252,7 @@ def _read(path: str | os.PathLike) -> tuple[VqaHeader, bytes]:
 
 
 def _parse(data: bytes) -> tuple[VqaHeader, bytes]:
-    """Raises ValueError or struct.error at the first number that cannot be."""
+    """The header and payload. Raises ValueError or struct.error at the first impossible number."""
     at = _START.size
     fingerprint, rate, frame_rate, n_clips, n_groups, has_level, name_length = _FIXED.unpack_from(data, at)
     at += _FIXED.size

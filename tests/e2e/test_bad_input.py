@@ -1,4 +1,4 @@
-"""What bad input gets, on the command line and in Python: it works, or one clear sentence (exit code 2, nothing written)."""
+"""Bad input works or gives one clear sentence (exit code 2, nothing written)."""
 
 import io
 
@@ -80,7 +80,7 @@ def test_audio_that_works(what, command, codec, model_folder, tmp_path):
     assert command("info", tmp_path / "in.wav")[0] == 0
 
 
-def test_what_is_wrong_with_a_recording_goes_to_stderr(shell, model_folder, tmp_path):
+def test_problems_with_a_recording_go_to_stderr(shell, model_folder, tmp_path):
     (tmp_path / "cut.wav").write_bytes(wav(0.1 * NOISE + 0.5)[:8044])
     done = shell("reconstruct", tmp_path / "cut.wav", tmp_path / "out.wav", "--model", model_folder)
     assert (done.returncode, done.stdout) == (0, "")
@@ -89,7 +89,7 @@ def test_what_is_wrong_with_a_recording_goes_to_stderr(shell, model_folder, tmp_
     assert said[1].endswith("cut.wav: It had a DC offset of 50 % of full scale, which was removed.") and len(said) == 2
 
 
-def test_names_that_are_no_files(command, model_folder, example_clips, tmp_path):
+def test_names_of_missing_files(command, model_folder, example_clips, tmp_path):
     model, clip = ("--model", model_folder, "--device", "cpu"), example_clips[0]
     (tmp_path / "folder.wav").mkdir()
     for arguments, says in [
@@ -107,7 +107,7 @@ def test_names_that_are_no_files(command, model_folder, example_clips, tmp_path)
         (("decode", clip, tmp_path / "a.wav"), "no .vqa file"),
     ]:
         assert_one_line(command(*arguments, *model), says)
-    assert_one_line(command("info", tmp_path / "no"), "no file and no model")
+    assert_one_line(command("info", tmp_path / "no"), "no file or model")
     assert_one_line(command("sing"), "no command 'sing'")
     assert_one_line(command("encode", clip, tmp_path / "a.vqa", "--model", "nobody"), "no model 'nobody'")
     assert_one_line(command("encode", clip, tmp_path / "a.vqa", *model[:2], "--device", "abacus"), "no device 'abacus'")
@@ -123,7 +123,7 @@ def test_the_output_may_not_be_the_input(command, model_folder, example_clips, t
     path.write_bytes(example_clips[0].read_bytes())
     link.symlink_to(path)
     for target in (path, link, tmp_path / "." / "a.wav"):
-        assert_one_line(command("reconstruct", path, target, "--model", model_folder), "is the input itself")
+        assert_one_line(command("reconstruct", path, target, "--model", model_folder), "is also the input")
     assert path.read_bytes() == example_clips[0].read_bytes()
 
 
@@ -159,7 +159,7 @@ def test_models_that_are_refused(command, model_folder, example_clips, tmp_path)
     assert not (tmp_path / "a.vqa").exists()
 
 
-def test_bad_input_in_a_process_of_its_own(shell, model_folder, tmp_path):
+def test_bad_input_in_a_subprocess(shell, model_folder, tmp_path):
     (tmp_path / "in.wav").write_text("no sound")
     done = shell("encode", tmp_path / "in.wav", tmp_path / "a.vqa", "--model", model_folder)
     assert_one_line((done.returncode, done.stdout, done.stderr), "not an audio file")

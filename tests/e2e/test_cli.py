@@ -227,9 +227,9 @@ def test_two_processes_train_one_codebook(environment, tiny_dataset, tmp_path):
         from vqaudio.cli import main
         from vqaudio.training import loop
         fit = loop.fit
-        def keeping_fit(task, config, folder, place, resume=False, *facts):
-            result = fit(task, config, folder, place, resume, *facts)
-            torch.save((place.world, task.modules["codec"].state_dict()), folder / f"rank{place.rank}.pt")
+        def keeping_fit(task, config, folder, worker, resume=False, *facts):
+            result = fit(task, config, folder, worker, resume, *facts)
+            torch.save((worker.world, task.modules["codec"].state_dict()), folder / f"rank{worker.rank}.pt")
             return result
         loop.fit = keeping_fit
         sys.exit(main(sys.argv[1:]))

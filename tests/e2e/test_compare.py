@@ -15,7 +15,7 @@ from browsing import EAR, browser, shows  # noqa: F401
 from test_models import app, prior, voice  # noqa: F401
 
 ARTIFACTS = Path(os.environ.get("VQAUDIO_ARTIFACTS", Path(__file__).resolve().parents[2] / "artifacts"))
-# What each gain was told, in order: which voice is heard, and how quickly a switch is made.
+# Every change of a gain, in order: which voice is audible, and how quickly it changes.
 GAINS = """
 window.gains = [];
 const ramped = AudioParam.prototype.linearRampToValueAtTime;
@@ -24,10 +24,10 @@ AudioParam.prototype.linearRampToValueAtTime = function (value, end) {
   return ramped.call(this, value, end);
 };
 window.starts = [];
-const begun = AudioBufferSourceNode.prototype.start;
+const usualStart = AudioBufferSourceNode.prototype.start;
 AudioBufferSourceNode.prototype.start = function (when, from) {
   window.starts.push({ when, from, seconds: this.buffer.duration, rate: this.buffer.sampleRate });
-  return begun.call(this, when, from);
+  return usualStart.call(this, when, from);
 };
 """
 
@@ -69,28 +69,96 @@ def test_without_a_clip_a_sentence_says_what_to_do(pages):
     shows(pages(None), ".cp-empty", "Open a sound in Listen")
 
 
-def test_two_models_and_two_rates_side_by_side_at_their_true_levels(pages, example_clips):
-    page = pages(example_clips[0])
-    given, _ = soundfile.read(example_clips[0])
-    a, b = page.locator("[data-side=a]"), page.locator("[data-side=b]")
-    assert a.locator("select").input_value() == "wide" and b.locator("select").input_value() == "small"
-    assert "12 of 12 stages · 6,000 bit/s" in a.inner_text() and "4 of 4 stages · 1,000 bit/s" in b.inner_text()
-    page.locator(".cp-play").click()
-    heard = page.evaluate("window.starts.slice(-3)")
-    assert sorted(one["rate"] for one in heard) == [8000, 16000, 16000]
-    assert len({(one["when"], one["from"]) for one in heard}) == 1, "all begin at the same instant"
-    original = page.evaluate("window.ear").pop(-3 if heard[0]["rate"] == 8000 else -1)
-    levels = [one["rms"] for one in page.evaluate("window.ear.slice(-3)")]
-    wanted = np.sqrt(np.mean(given**2))
-    assert any(abs(20 * np.log10(level / wanted)) < 0.2 for level in levels), (levels, wanted, original)
-    b.locator("select").select_option("wide")
-    b.locator("input[type=range]").fill("3")
-    page.wait_for_function("document.querySelector('[data-side=b] .cp-rate').textContent.includes('3 of 12 stages')")
+def side(page, name: str):
+    return page.locator(f"[data-side={name}]")
+
+
+def choose(page, name: str, model: str, stages: int) -> None:
+    side(page, name).locator("select").select_option(model)
+    slider = side(page, name).locator("input[type=range]")
+    if slider.input_value() != str(stages):
+        slider.fill(str(stages))
+    page.wait_for_function(
+        f"document.querySelector('[data-side={name}] .cp-rate').textContent.startsWith('{stages} of ')"
+    )
+    page.wait_for_timeout(400)  # the slider waits for more moves
     ready(page)
-    assert "1,500 bit/s" in b.inner_text()
 
 
-def test_a_switch_in_mid_play_starts_nothing_anew(pages, example_clips):
+def played(page) -> list[dict]:
+    """The levels of the three sounds of the last start, by their sample rates."""
+    page.locator(".cp-play").click()
+    return page.evaluate("window.ear.slice(-3)")
+
+
+def decibels(rms: float) -> float:
+    return 20 * np.log10(rms)
+
+
+def test_it_opens_with_one_model_at_three_stages_and_at_all(pages, example_clips):
+    page = pages(example_clips[0])
+    a, b = side(page, "a"), side(page, "b")
+    assert a.locator("select").input_value() == b.locator("select").input_value() == "wide"
+    assert "3 of 12 stages · 1,500 bit/s" in a.inner_text() and "12 of 12 stages · 6,000 bit/s" in b.inner_text()
+    page.get_by_role("tab", name="Listen").click()
+    page.locator("#model label", has_text="small").click()
+    page.get_by_role("tab", name="Compare").click()
+    page.wait_for_function("document.querySelector('[data-side=b] select').value === 'small'")
+    ready(page)
+    assert "3 of 4 stages" in a.inner_text() and "4 of 4 stages" in b.inner_text()
+
+
+def test_levels_are_matched_and_a_switch_turns_that_off(pages, example_clips):
+    page = pages(example_clips[0])
+    choose(page, "b", "small", 4)
+    original, _ = soundfile.read(example_clips[0])
+    levels = [decibels(one["rms"]) for one in played(page)]
+    assert max(levels) - min(levels) < 0.5, levels
+    page.locator(".cp-match").uncheck()
+    true_levels = [decibels(one["rms"]) for one in page.evaluate("window.ear.slice(-3)")]
+    shown = [float(t.replace("\u2212", "-").split()[0]) for t in page.locator(".cp-side dl div:first-child dd").all_inner_texts()]
+    assert np.allclose(sorted(true_levels), sorted(shown), atol=0.1) and max(shown) - min(shown) > 0.5
+    assert min(abs(level - decibels(np.sqrt(np.mean(original**2)))) for level in true_levels) < 0.2
+    page.locator(".cp-match").check()
+    page.locator(".cp-play").click()
+    levels = [decibels(one["rms"]) for one in played(page)]
+    assert max(levels) - min(levels) < 0.5, levels
+
+
+def test_all_sounds_start_at_the_same_instant_at_their_own_rates(pages, example_clips):
+    page = pages(example_clips[0])
+    choose(page, "b", "small", 4)
+    page.locator(".cp-play").click()
+    starts = page.evaluate("window.starts.slice(-3)")
+    assert sorted(one["rate"] for one in starts) == [8000, 16000, 16000]
+    assert len({(one["when"], one["from"]) for one in starts}) == 1
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_the_spectrograms_share_one_time_axis(pages, example_clips, width):
+    page = pages(example_clips[0], width)
+    boxes = page.eval_on_selector_all(".cp-track", "all => all.map(n => n.getBoundingClientRect()).map(b => [b.left, b.right])")
+    axis = page.eval_on_selector(".cp-axis", "n => { const b = n.getBoundingClientRect(); return [b.left, b.right]; }")
+    assert len(boxes) == 5 and all(abs(box[i] - axis[i]) <= 1 for box in boxes for i in (0, 1)), (boxes, axis)
+    assert page.locator(".cp-axis span").first.inner_text() == "0 s"
+
+
+def test_compare_and_the_code_map_never_play_at_once(pages, example_clips):
+    page = pages(example_clips[0])
+    page.locator(".cp-loop").check()
+    page.locator(".cp-play").click()
+    page.wait_for_selector("#compare .cm-playing")
+    page.get_by_role("tab", name="Listen").click()
+    page.locator("#codemap .cm-play").first.click()
+    page.wait_for_selector("#codemap .cm-playing")
+    page.wait_for_selector("#compare .cp:not(.cm-playing)", state="attached")
+    page.get_by_role("tab", name="Compare").click()
+    page.locator(".cp-play").click()
+    page.wait_for_selector("#compare .cm-playing")
+    page.wait_for_selector("#codemap .cm:not(.cm-playing)", state="attached")
+
+
+def test_a_switch_in_mid_play_restarts_nothing(pages, example_clips):
     page = pages(example_clips[0])
     page.locator(".cp-loop").check()
     page.locator(".cp-play").click()
@@ -103,7 +171,7 @@ def test_a_switch_in_mid_play_starts_nothing_anew(pages, example_clips):
     gains = page.evaluate("window.gains")
     assert len(gains) == 9 and {gain["value"] for gain in gains} == {0, 1}
     for i in range(0, 9, 3):
-        assert sum(gain["value"] for gain in gains[i : i + 3]) == 1, "one is heard at a time, at gain 1"
+        assert sum(gain["value"] for gain in gains[i : i + 3]) == 1, "one is audible at a time, at gain 1"
         assert len({gain["end"] for gain in gains[i : i + 3]}) == 1
     page.locator("[data-side=a] .cp-track").first.click(position={"x": 30, "y": 20})
     assert page.evaluate("window.starts.at(-1).from") > 0
@@ -111,6 +179,8 @@ def test_a_switch_in_mid_play_starts_nothing_anew(pages, example_clips):
 
 def test_the_blind_test_and_its_score_sheet(pages, example_clips, tmp_path):
     page = pages(example_clips[0])
+    choose(page, "a", "wide", 12)
+    choose(page, "b", "small", 4)
     page.locator(".cp-loop").check()
     page.locator(".cp-planned").fill("6")
     page.locator(".cp-start").click()
@@ -127,7 +197,7 @@ def test_the_blind_test_and_its_score_sheet(pages, example_clips, tmp_path):
     waiting.value.save_as(tmp_path / "sheet.csv")
     rows = list(csv.DictReader(io.StringIO((tmp_path / "sheet.csv").read_text())))
     assert [row["answer"] for row in rows] == ["A", "B"] * 3 and all(int(row["switches"]) == 2 for row in rows)
-    assert rows[0]["a_model"] == "wide" and rows[0]["b_bits_per_second"] == "1000"
+    assert rows[0]["a_model"] == "wide" and rows[0]["b_bits_per_second"] == "1000" and rows[0]["level_matched"] == "1"
     right = sum(row["x_was"] == row["answer"] for row in rows)
     assert [int(row["right"]) for row in rows] == [int(row["x_was"] == row["answer"]) for row in rows]
     p = sum(comb(6, k) for k in range(right, 7)) / 2**6
@@ -146,9 +216,7 @@ def test_a_test_that_is_stopped_says_so_and_equal_sides_are_refused(pages, examp
     page.locator("[data-answer=a]").click()
     page.locator(".cp-stop").click()
     shows(page, ".cp-verdict", "stopped after 1 of 16 trials")
-    page.locator("[data-side=b] select").select_option("wide")
-    page.wait_for_selector(".cp-side.cp-busy", state="detached")
-    page.wait_for_function("document.querySelector('[data-side=b] dl').textContent.includes('16 kHz')")
+    choose(page, "a", "wide", 12)
     page.locator(".cp-start").click()
     shows(page, ".cp-status", "A and B are the same")
     page.locator("[data-side=b] input").fill("2")

@@ -204,7 +204,7 @@ def test_what_no_page_would_send_gets_a_sentence(app, page):
 def test_without_a_prior_the_fields_are_a_sentence(pages, monkeypatch):
     monkeypatch.setenv("VQAUDIO_PRIORS", "")
     page = pages()
-    shows(page, ".cm-noprior", "No prior for this codec is here")
+    shows(page, ".cm-noprior", "No prior for this codec is installed")
     assert not page.locator(".cm-do-fill").is_visible() and page.locator("[data-edit=copy]").is_visible()
 
 

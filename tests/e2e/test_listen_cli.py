@@ -1,4 +1,4 @@
-"""`vqaudio listen` in a process of its own, on a machine without a sound card."""
+"""`vqaudio listen` in a subprocess, on a machine without a sound card."""
 
 import pytest
 

@@ -87,7 +87,7 @@ def test_what_is_wrong_comes_back_as_a_sentence(app, example_clips):
 def test_labels_and_null_are_accepted(app, settings):
     """There is no prior for this small codec, which is what the answer has to say: the arguments passed."""
     answer = call(app, "generate", **settings)
-    assert answer.isError and "No prior for this codec is here" in str(answer.content), answer
+    assert answer.isError and "No prior for this codec is installed" in str(answer.content), answer
 
 
 def test_schemas_of_the_endpoints_still_read_as_types(app):

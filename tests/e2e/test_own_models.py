@@ -1,4 +1,4 @@
-"""Models of one's own folder: measured at their rate, continued only as the same run, published with what was recorded."""
+"""Models trained on a folder: measured at their rate, resumed only as the same run, published with their records."""
 
 import json
 import shutil
@@ -29,7 +29,7 @@ CLAIMS = ("Spoken Digit", "six men", "digits", "cc-by", "CC BY", "speech", "expe
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory, example_clips):
-    """A folder with recordings of two classes in sounds/, and a codec and a prior of them in runs/."""
+    """A folder with recordings of two classes in sounds/, and a codec and a prior trained on them in runs/."""
     root = tmp_path_factory.mktemp("home")
     for i in range(12):
         place = root / "sounds" / "ab"[i % 2]
@@ -92,7 +92,7 @@ def test_every_command_opens_a_dataset_at_its_model_s_rate(command, at_home, mon
     assert asked and set(asked) == {8000}
 
 
-def test_models_at_different_rates_do_not_stand_in_one_table(command, at_home, model_folder, tmp_path):
+def test_models_at_different_rates_do_not_share_a_table(command, at_home, model_folder, tmp_path):
     judge = Judge(JudgeConfig(target="label", classes=("a", "b"), sample_rate=16_000))
     hub.save_compact(judge, tmp_path / "judge")
     measured = ("evaluate", "codec", "--model", "runs/folder/best", "--dataset", "folder", "--data", "sounds")
@@ -132,7 +132,7 @@ def files(folder) -> dict:
         ((), ""),
     ],
 )
-def test_a_finished_codec_is_resumed_as_the_same_run_or_not_at_all(command, at_home, changed, said):
+def test_a_finished_codec_is_resumed_only_as_the_same_run(command, at_home, changed, said):
     if not (at_home / "fewer").exists():
         shutil.copytree("sounds", "fewer")
         next((at_home / "fewer" / "a").iterdir()).unlink()
@@ -163,7 +163,7 @@ def test_a_prior_is_not_continued_on_another_codec_s_codes(command, at_home, tmp
     assert code == 2 and "the data's codec.fingerprint is" in err and files(at_home / "runs" / "folder-masked") == before
 
 
-def test_a_prior_s_codec_may_be_named_in_another_way(command, at_home):
+def test_a_codec_may_be_named_differently(command, at_home):
     before = files(at_home / "runs" / "folder-masked")
     codec = ("--codec", at_home / "runs" / "folder" / "best")
     run = ("train", "prior", "--recipe", "folder-masked", "--data", at_home / "sounds", *SMALL_PRIOR, *STEPS, *codec, "--resume")
@@ -228,19 +228,19 @@ def test_a_published_model_claims_nothing_that_was_not_recorded(command, at_home
     assert command("card", "--model", target)[0] == 0
     card = (target / "README.md").read_text()
     assert not [claim for claim in CLAIMS if claim in card]
-    assert "## What it reaches on the validation split" in card and "chosen on these clips" in card
+    assert "## Results on the validation split" in card and "chosen on these clips" in card
     text = (target / "metrics.json").read_text()
     record = json.loads(text)
     assert record["dataset"] == "folder" and record["split"] == "validation" and str(tmp_path) not in text
 
 
-def test_the_card_of_a_run_that_is_not_published_yet_says_the_same(command, at_home):
+def test_an_unpublished_run_gets_the_same_card(command, at_home):
     assert command("card", "--model", "runs/folder/best")[0] == 0
     card = (at_home / "runs/folder/best/README.md").read_text()
     assert "dataset folder: " in card and "license: unknown" in card and not [claim for claim in CLAIMS if claim in card]
 
 
-def test_a_model_that_starts_from_another_one_names_what_both_learned_from(command, at_home, tmp_path):
+def test_a_fine_tuned_model_names_the_data_of_both_runs(command, at_home, tmp_path):
     shutil.copytree("runs/folder/best", tmp_path / "base")
     run = json.loads((at_home / "runs/folder/training.json").read_text())
     run["data"] = {"dataset": "fsdd", "licence": "cc-by-sa-4.0", "splits": {}}
@@ -252,7 +252,7 @@ def test_a_model_that_starts_from_another_one_names_what_both_learned_from(comma
     assert "trained on the Free Spoken Digit Dataset, then on a folder of recordings" in card and "license: unknown" in card
 
 
-def test_publishing_other_weights_drops_what_was_measured_of_the_former_ones(command, at_home, tmp_path):
+def test_publishing_new_weights_drops_the_measurements_of_the_old_ones(command, at_home, tmp_path):
     target = tmp_path / "mine"
     assert command("publish", "runs/folder", "--name", target, "--title", "Mine", "--knows", "a and b")[0] == 0
     (target / "metrics.json").write_text("{}")
@@ -282,7 +282,7 @@ def test_a_licence_may_be_stated(command, at_home, tmp_path):
     assert code == 2 and "A licence is a short name" in err
 
 
-def test_publish_and_card_refuse_what_they_cannot_do(command, at_home, tmp_path):
+def test_publish_and_card_refuse_bad_arguments(command, at_home, tmp_path):
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter.txt").write_text("mine")
     code, _, err = command("publish", "runs/folder", "--name", tmp_path / "thesis")

@@ -1,4 +1,4 @@
-"""Your own sounds, from end to end: a folder of recordings, a codec and a prior of it in two commands, and a new sound."""
+"""Your own sounds, end to end: a folder of recordings, a codec and a prior in two commands, and a new sound."""
 
 import resource
 import shutil
@@ -21,7 +21,7 @@ ONE_VARIANT = ("--training.shifts", "0", "--training.speeds", "1.0", "--training
 
 @pytest.fixture
 def sounds(example_clips, tmp_path):
-    """Twelve real recordings in two sub-folders, and one file that is no recording."""
+    """Twelve real recordings in two sub-folders, and one file that is not audio."""
     root = tmp_path / "моё"
     for i in range(12):
         place = root / ("низкие" if i % 2 else "high")
@@ -32,7 +32,7 @@ def sounds(example_clips, tmp_path):
     return root
 
 
-def test_two_commands_make_a_codec_and_a_prior_of_a_folder(command, sounds, other_folder, tmp_path, monkeypatch):
+def test_two_commands_train_a_codec_and_a_prior_on_a_folder(command, sounds, other_folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code, out, err = command("train", "codec", "--recipe", "folder", "--data", sounds, *SMALL_CODEC, *STEPS)
     assert code == 0 and "runs/folder/best: the last validation gave mel_l1" in out
@@ -52,7 +52,7 @@ def test_two_commands_make_a_codec_and_a_prior_of_a_folder(command, sounds, othe
 
 
 def test_a_disk_that_fills_during_training_leaves_no_half_written_checkpoint(shell, command, sounds, tmp_path):
-    """A limit on file sizes stands for the full disk."""
+    """Simulates the full disk with a limit on file sizes."""
     arguments = ("train", "codec", "--recipe", "folder", "--data", sounds, "--out", tmp_path / "run", *SMALL_CODEC, *STEPS)
     done = shell(*arguments, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000)))
     assert done.returncode == 2 and "checkpoint.pt: the disk is full" in done.stderr and "Traceback" not in done.stderr

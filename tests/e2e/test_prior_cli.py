@@ -79,7 +79,7 @@ def test_fill_keeps_every_other_cell_of_a_vqa_file(command, models, codec, examp
 
 def test_score_says_bits_and_writes_every_cell(command, models, example_clips, tmp_path):
     code, out, _ = command("score", example_clips[0], "--output", tmp_path / "bits.csv", *models)
-    assert code == 0 and "bits a cell" in out and "pseudo" in out
+    assert code == 0 and "bits per cell" in out and "pseudo" in out
     rows = (tmp_path / "bits.csv").read_text().splitlines()
     assert "priors.masked" in command("info", models[3])[1]
     assert len(rows) == 4 and all(float(cell) >= 0 for row in rows for cell in row.split(","))
@@ -224,10 +224,10 @@ def test_two_processes_train_one_prior(environment, model_folder, tiny_dataset, 
         from vqaudio.cli import main
         from vqaudio.training import loop
         fit = loop.fit
-        def keeping_fit(task, config, folder, place, resume=False, *facts):
-            torch.save(task.modules["prior"].state_dict(), folder.parent / f"before{place.rank}.pt")
-            result = fit(task, config, folder, place, resume, *facts)
-            torch.save((place.world, task.modules["prior"].state_dict()), folder / f"rank{place.rank}.pt")
+        def keeping_fit(task, config, folder, worker, resume=False, *facts):
+            torch.save(task.modules["prior"].state_dict(), folder.parent / f"before{worker.rank}.pt")
+            result = fit(task, config, folder, worker, resume, *facts)
+            torch.save((worker.world, task.modules["prior"].state_dict()), folder / f"rank{worker.rank}.pt")
             return result
         loop.fit = keeping_fit
         sys.exit(main(sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""The commands of questions from end to end, and what bad input gets."""
+"""The question commands end to end, and their errors."""
 
 import json
 import shutil
@@ -16,7 +16,7 @@ from vqaudio.questions.codes import config_for
 
 @pytest.fixture(scope="module")
 def answering(scene_folders, tmp_path_factory):
-    """A small model that was never trained."""
+    """A small untrained model."""
     folder = tmp_path_factory.mktemp("models") / "asker"
     hub.save_compact(small_model(layouts.read("scenes", scene_folders, "train")), folder)
     return folder
@@ -27,7 +27,7 @@ def scene(scene_folders):
     return sorted((scene_folders / "train" / "audio").iterdir())[0]
 
 
-def test_scenes_are_written_with_the_share_of_the_commonest_answer(command, clear_folder, tmp_path):
+def test_scenes_prints_the_share_of_the_most_frequent_answer(command, clear_folder, tmp_path):
     arguments = ("--data", clear_folder, "--split", "test", "--scenes", 2, "--questions", 16, "--seed", 1)
     code, out, err = command("scenes", tmp_path / "out", *arguments)
     assert code == 0 and "count_related" in out and "%" in out
@@ -42,7 +42,7 @@ def test_pictures_are_written_without_data(command, tmp_path):
     assert code == 0 and "relational" in out and len(list((tmp_path / "out" / "pictures").iterdir())) == 2
 
 
-def test_ask_prints_the_likeliest_answers_and_the_true_one(command, answering, scene_folders, scene):
+def test_ask_prints_the_likeliest_answers_and_the_correct_one(command, answering, scene_folders, scene):
     listed = json.loads((scene_folders / "train" / "questions.json").read_text())["questions"][0]
     arguments = ("--model", answering, "--answers", 3, "--program", scene_folders / "train" / "scenes.json")
     code, out, err = command("ask", scene, listed["question"], *arguments)
@@ -69,7 +69,7 @@ def test_a_bad_sound_gets_one_line(command, answering, tmp_path, seconds, level,
     assert code == 2 and out == "" and message in err and len(err.splitlines()) == 1
 
 
-def test_another_kind_of_model_and_a_missing_file_are_refused(command, answering, model_folder, tmp_path, scene):
+def test_other_models_and_missing_files_are_refused(command, answering, model_folder, tmp_path, scene):
     code, _, err = command("ask", scene, "How many sounds are there?", "--model", model_folder)
     assert code == 2 and "does not answer questions" in err
     code, _, err = command("ask", tmp_path / "no.wav", "How many sounds are there?", "--model", answering)

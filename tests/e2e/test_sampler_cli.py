@@ -1,4 +1,4 @@
-"""`vqaudio sampler`: an instrument of a prior's notes; here of an untrained prior, so that they are noise in the right files."""
+"""`vqaudio sampler` with an untrained prior: the right files, filled with noise."""
 
 import io
 import zipfile

@@ -35,10 +35,10 @@ test("a spreadsheet computes nothing of the sheet", () => {
 test("the sheet has a row for each trial, and the score so far", () => {
   const side = (model) => ({ model, stages: 3, bits_per_second: 1500 });
   const trials = [{ x: "a", answer: "a", switches: 2, seconds: 1.26 }, { x: "b", answer: "a", switches: 0, seconds: 3 }];
-  const [head, first, second, end] = scoreSheet("clip", { a: side("m"), b: side("n") }, trials).split("\r\n");
+  const [head, first, second, end] = scoreSheet("clip", { a: side("m"), b: side("n") }, trials, true).split("\r\n");
   assert.equal(head.split(",").length, first.split(",").length);
-  assert.equal(first, "1,clip,m,3,1500,n,3,1500,A,A,1,2,1.3,1,0.5000");
-  assert.equal(second, "2,clip,m,3,1500,n,3,1500,B,A,0,0,3.0,1,0.7500");
+  assert.equal(first, "1,clip,m,3,1500,n,3,1500,A,A,1,2,1.3,1,0.5000,1");
+  assert.equal(second, "2,clip,m,3,1500,n,3,1500,B,A,0,0,3.0,1,0.7500,1");
   assert.equal(end, "");
 });
 

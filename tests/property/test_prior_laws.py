@@ -337,10 +337,10 @@ def test_what_is_not_asked_for_is_the_prior_s_own(kind):
     prior.config = replace(prior.config, temperature=0.6, hole_temperature=0.3, top_p=0.9, guidance=2.0)
     own = {"top_p": 0.9, "guidance": 2.0}
     for mask, temperature in ((random_mask(codes, 1.0), 0.6), (random_mask(codes), 0.3)):
-        told = prior.fill(codes, mask, {"digit": "1"}, temperature=temperature, **own, generator=seeded()).ids
-        assert torch.equal(prior.fill(codes, mask, {"digit": "1"}, generator=seeded()).ids, told)
+        explicit = prior.fill(codes, mask, {"digit": "1"}, temperature=temperature, **own, generator=seeded()).ids
+        assert torch.equal(prior.fill(codes, mask, {"digit": "1"}, generator=seeded()).ids, explicit)
         other = prior.fill(codes, mask, {"digit": "1"}, temperature=5.0, top_p=1.0, generator=seeded()).ids
-        assert not torch.equal(other, told)
+        assert not torch.equal(other, explicit)
     assert prior.sampling(steps=3) == replace(prior.default_sampling(), steps=3)
 
 
@@ -351,10 +351,10 @@ def test_labels_of_a_region_are_those_of_its_cells(prior):
     by_clip = prior.log_prob(codes, {"digit": "1", "speaker": "bob"})
     by_cell = prior.log_prob(codes, {"speaker": "bob", "digit": "0"}, [(everywhere, {"digit": "1"})])
     torch.testing.assert_close(by_cell, by_clip, rtol=1e-4, atol=1e-4)
-    told = [(hole, {"digit": "2"})]
-    filled = prior.fill(codes, hole, {"digit": "0"}, local_labels=told, guidance=2.0, generator=seeded())
+    local = [(hole, {"digit": "2"})]
+    filled = prior.fill(codes, hole, {"digit": "0"}, local_labels=local, guidance=2.0, generator=seeded())
     assert torch.equal(filled.ids[~hole], codes.ids[~hole])
-    assert not torch.equal(prior.log_prob(codes, {"digit": "0"}, told), prior.log_prob(codes, {"digit": "0"}))
+    assert not torch.equal(prior.log_prob(codes, {"digit": "0"}, local), prior.log_prob(codes, {"digit": "0"}))
     for wrong in ([(hole[:1], {"digit": "2"})], [(hole, {"digit": "9"})], [(hole, {"colour": "red"})]):
         with pytest.raises(InputError):
             prior.fill(codes, hole, local_labels=wrong)

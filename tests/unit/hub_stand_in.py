@@ -1,4 +1,4 @@
-"""A stand-in for the Hub's API on this machine: what `vqaudio space` asks of it, answered from memory and written down."""
+"""A stand-in for the Hub's API: answers the requests of `vqaudio space` from memory and records them."""
 
 import base64
 import json
@@ -98,7 +98,7 @@ def tree(handler, content, repo_id):
 
 
 def preupload(handler, content, repo_id):
-    """What is binary goes to LFS, as on the Hub."""
+    """Binary files go to LFS, as on the Hub."""
     modes = []
     for file in json.loads(content)["files"]:
         binary = b"\0" in base64.b64decode(file["sample"])

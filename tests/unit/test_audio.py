@@ -247,7 +247,7 @@ def test_active_level_ignores_pauses_and_follows_the_gain():
     level = audio.active_level_db(loud, lengths, 8000)
     assert level[0] == pytest.approx(20 * np.log10(0.25 / np.sqrt(2)), abs=0.26)
     assert level[0] - level[1] == pytest.approx(20, abs=0.01)
-    loud[0, 0, 9000:] = 1.0  # behind the clip's length: counts nowhere
+    loud[0, 0, 9000:] = 1.0  # after the clip's length: ignored
     assert audio.active_level_db(loud, torch.tensor([9000, 16000]), 8000)[0] == level[0]
     assert audio.active_level_db(torch.zeros(1, 1, 9), torch.tensor([9]), 8000)[0] == audio.SILENCE_DB
 

@@ -1,4 +1,4 @@
-"""The benchmarks run, at sizes that measure nothing, and write what they promise."""
+"""The benchmarks run at tiny sizes and write their results."""
 
 import json
 
@@ -57,7 +57,7 @@ def test_the_training_benchmark(tiny_dataset, tmp_path, capsys):
     training.main("fsdd-8khz", tiny_dataset, steps=1, batch_size=2, json=tmp_path / "training.json")
     written = json.loads((tmp_path / "training.json").read_text())
     assert written["core_seconds_a_step"] > written["of_which_the_batch"] > 0 and written["flop_a_step"] > 1e9
-    assert "estimated:" in (told := capsys.readouterr().out) and "measured:" in told
+    assert "estimated:" in (printed := capsys.readouterr().out) and "measured:" in printed
 
 
 def test_the_question_benchmark(tmp_path, capsys):

@@ -12,6 +12,7 @@ from vqaudio.errors import InputError
 from vqaudio.prior import LIKELIHOODS, Prior, PriorConfig
 from vqaudio.randomness import seeded
 from vqaudio.sampling import Sampling
+from vqaudio.streaming import StreamingDecoder
 from vqaudio.timed_labels import TimedLabel
 
 SPEC, HOP = CodeSpec((Stage(1, 1, 8),), 100.0), 10
@@ -114,6 +115,12 @@ def test_with_a_generator_a_clip_a_batch_sounds_like_its_clips(codes):
         assert torch.equal(batch[b : b + 1, :, : alone.shape[-1]], alone)
     with pytest.raises(InputError, match="one generator for all clips, or one a clip"):
         codec.decode(codes, generator=seeded(1, 3))
+
+
+def test_a_conditioned_decoder_is_not_streamed():
+    StreamingDecoder(Plain())
+    with pytest.raises(InputError, match="decodes whole clips only"):
+        StreamingDecoder(Voices())
 
 
 def test_generate_passes_the_decoders_labels_and_the_generator_on(prior):

@@ -51,9 +51,9 @@ def test_the_state_of_the_whole_is_that_of_its_parts():
 
 
 def test_a_record_comes_back_as_it_was():
-    told = json.loads(json.dumps(spent(5.0).to_json()))
-    assert told["joules"] == 8.0 and told["state"] == "estimated" and Energy.from_json(told) == spent(5.0)
-    with pytest.raises(InputError, match="no record of energy"):
+    saved = json.loads(json.dumps(spent(5.0).to_json()))
+    assert saved["joules"] == 8.0 and saved["state"] == "estimated" and Energy.from_json(saved) == spent(5.0)
+    with pytest.raises(InputError, match="not a record of energy"):
         Energy.from_json({"joules": 3})
 
 
@@ -159,7 +159,7 @@ def test_without_the_meters_a_sentence_says_what_to_do(monkeypatch, command, tin
 
 def test_an_unknown_region_is_refused(command):
     code, _, err = command("energy", "--region", "Atlantis")
-    assert code == 2 and "three letters" in err and err.count("\n") == 1
+    assert code == 2 and "three-letter code" in err and err.count("\n") == 1
 
 
 def test_a_training_run_with_the_option_is_recorded(monkeypatch, command, tiny_dataset, tmp_path):
@@ -179,12 +179,12 @@ def test_a_run_that_was_interrupted_is_metered_over_both_parts(monkeypatch, tmp_
     path = tmp_path / "training.json"
     first = RunMeter(path, 0, "cpu", None)
     busy(0.1)
-    told = first.record(10)
-    path.write_text(json.dumps({"energy": told}))
+    recorded = first.record(10)
+    path.write_text(json.dumps({"energy": recorded}))
     second = RunMeter(path, 10, "cpu", None)
     busy(0.1)
     both = second.record(25)
-    assert told["steps"] == 10 and both["steps"] == 25 and both["joules"] > told["joules"]
+    assert recorded["steps"] == 10 and both["steps"] == 25 and both["joules"] > recorded["joules"]
     assert RunMeter(path, 10, None, None).record(25)["steps"] == 10  # gone on with unmetered: the record stays one of 10 steps
     assert RunMeter(path, 0, None, None).record(5) is None  # a new run in an old folder
 
@@ -195,9 +195,9 @@ def test_a_card_says_not_measured_where_it_was_not():
         "finished": "2026-01-01",
     }
     assert "energy not measured" in training_in_words([run])
-    told = training_in_words([run | {"energy": spent(5.0).to_json() | {"steps": 20}}])
-    assert "8 J, of which 4 J above idle (processor estimated by a model; memory estimated by another)" in told
-    assert "of 20 of its steps and the first of its processes only" in told
+    text = training_in_words([run | {"energy": spent(5.0).to_json() | {"steps": 20}}])
+    assert "8 J, of which 4 J above idle (processor estimated by a model; memory estimated by another)" in text
+    assert "for only 20 of its steps and the first process" in text
 
 
 def test_the_command_reports_with_repeats_and_spread_and_keeps_it(monkeypatch, command, model_folder):

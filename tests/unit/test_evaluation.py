@@ -133,7 +133,8 @@ def test_the_card_says_what_was_not_measured(codec, model_folder):
     text = (model_folder / "README.md").read_text()
     assert text.count("Not measured.") == 2 and "Not recorded." in text
     encoder, decoder = codec.look_ahead
-    assert f"{20 * (encoder + decoder + 1)} ms of delay: ids wait for {encoder} columns, their sound for {decoder} more" in text
+    delay_ms = 20 * (encoder + decoder + 1)
+    assert f"{delay_ms} ms: look-ahead of {encoder} columns in the encoder and {decoder} in the decoder" in text
 
 
 @pytest.fixture(scope="module")
@@ -157,8 +158,8 @@ def test_wide_band_figures_are_those_of_the_peers_table(speech_commands):
     mel = [metrics.mel_l1(a, b, 16_000) for a, b in pairs]
     assert sum(mel) / len(mel) == pytest.approx(0.413, abs=0.005)
     rows = speech_commands.utterances
-    heard = [[metrics.joined([pairs[i][side] for i in row], 16_000) for side in (0, 1)] for row in rows[:6]]
-    estoi = [metrics.estoi(*sides, 16_000) for sides in heard]
+    joined = [[metrics.joined([pairs[i][side] for i in row], 16_000) for side in (0, 1)] for row in rows[:6]]
+    estoi = [metrics.estoi(*sides, 16_000) for sides in joined]
     assert sum(estoi) / len(estoi) == pytest.approx(0.987, abs=0.006)
 
 

@@ -43,9 +43,9 @@ def experiment(tmp_path) -> Path:
 
 def pretended(job) -> dict:
     """The record of a run that was not trained: what is tried here is who calls it, and what becomes of its record."""
-    told = {"steps": 3, "seconds": 0.1, "device": "cpu", "threads": 1, "torch": "x", "finished": "today"}
+    facts = {"steps": 3, "seconds": 0.1, "device": "cpu", "threads": 1, "torch": "x", "finished": "today"}
     measures = {"mel_l1": 0.5 + job.run.seed + sum(job.run.measuring.values()) / 100}
-    return {"key": job.run.key, "setting": job.run.setting, "seed": job.run.seed, "train": "x", **told, "measures": measures,
+    return {"key": job.run.key, "setting": job.run.setting, "seed": job.run.seed, "train": "x", **facts, "measures": measures,
             "curves": {"train_loss": {"step": [1, 2], "value": [2.0, 1.0 + job.run.seed]}}}  # fmt: skip
 
 

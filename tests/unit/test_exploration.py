@@ -1,7 +1,9 @@
-"""What is found out about a codec's latents and codes, where the answer is known; the figures, and the app's view of them."""
+"""The analysis of a codec's latents and codes, where the answer is known; its figures, and the app's view of them."""
 
 import csv
+import re
 from dataclasses import asdict, replace
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -9,21 +11,22 @@ import pytest
 from vqaudio import hub, plots
 from vqaudio.analysis import exploration, training_curves
 from vqaudio.analysis.exploration import Distances, Exploration, Map
-from vqaudio.analysis.knowledge import Seen, knowledge
+from vqaudio.analysis.knowledge import EncodedSplit, knowledge
 from vqaudio.codes import CodeSpec, Stage
 from vqaudio.ui import facts
+from vqaudio.ui.panels import charts as charts_module
 from vqaudio.ui.panels import figures
 
 SPEC = CodeSpec((Stage(1, 1, 4), Stage(1, 1, 4)), 50.0)
 
 
-def seen(n_clips: int, labelled: bool = True, seed: int = 0) -> Seen:
+def seen(n_clips: int, labelled: bool = True, seed: int = 0) -> EncodedSplit:
     """Clips of ten columns; the first stage's index is the clip's label, the second's is noise, and so are the latents."""
     random = np.random.default_rng(seed)
     clips = np.repeat(np.arange(n_clips), 10)
     ids = np.stack([clips % 4, random.integers(0, 4, len(clips))], 1)
     labels = {"word": [str(i % 4) if labelled else None for i in range(n_clips)]}
-    return Seen(random.normal(size=(len(clips), 3)), ids, random.random((len(clips), 2)), clips, labels, SPEC, n_clips)
+    return EncodedSplit(random.normal(size=(len(clips), 3)), ids, random.random((len(clips), 2)), clips, labels, SPEC, n_clips)
 
 
 @pytest.mark.parametrize(("labelled", "learned"), [(True, "train"), (False, "folds")])
@@ -39,7 +42,7 @@ def test_clips_without_a_label_are_left_out():
     some = seen(80)
     some.labels["word"][:40] = [None] * 40
     assert knowledge("word", some, seen(80)).clips == 40
-    assert exploration.told_apart("word", some) and not exploration.told_apart("word", seen(12)), "four clips a value"
+    assert exploration.has_classes("word", some) and not exploration.has_classes("word", seen(12)), "four clips a value"
     assert some.position("word", 0) == 4 and some.position("word", 41) == 1
 
 
@@ -77,7 +80,7 @@ def test_a_small_codec_is_looked_into_from_the_command_line(command, model_folde
 
 def test_without_umap_it_says_so(codec, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "umap", None)
-    with pytest.raises(ValueError, match="UMAP is not there: `pip install umap-learn`"):
+    with pytest.raises(ValueError, match="UMAP is not installed: `pip install umap-learn`"):
         exploration.flat_map(codec, seen(20))
 
 
@@ -108,7 +111,7 @@ def test_a_run_is_read_in_few_rows(run):
 def test_every_figure_names_its_axes_and_is_an_svg_and_a_png(command, found, model_folder, tmp_path, what, axis):
     folder = tmp_path / "small"
     hub.save_compact(hub.load(model_folder), folder)
-    assert "Nothing was found out about" in command("plot", tmp_path / "a.svg", "--what", what, "--model", folder)[2]
+    assert "has not been analysed yet" in command("plot", tmp_path / "a.svg", "--what", what, "--model", folder)[2]
     exploration.save(found, folder)
     for form in ("svg", "png"):
         assert command("plot", tmp_path / f"a.{form}", "--what", what, "--model", folder) == (0, "", "")
@@ -126,23 +129,55 @@ def test_a_training_run_is_drawn_with_what_it_recorded(command, run):
     code, _, err = command("plot", run / "b.png", "--what", "training", "--run", run / "nowhere")
     assert code == 2 and "There is no training run" in err
     (run / "metrics.csv").write_text("a,b\n1,2\n")
-    assert "is no run's metrics.csv" in command("plot", run / "b.png", "--what", "training", "--run", run)[2]
+    assert "is not the metrics.csv of a run" in command("plot", run / "b.png", "--what", "training", "--run", run)[2]
 
 
-def test_the_app_shows_what_was_found_out_about_these_very_weights(found, run, model_folder, tmp_path, monkeypatch):
+@pytest.fixture
+def explored(found, run, model_folder, tmp_path, monkeypatch):
+    """A codec with an exploration and a model card."""
     folder = tmp_path / "small"
     hub.save_compact(hub.load(model_folder), folder)
+    (folder / "README.md").write_text("---\nlicense: mit\n---\n# small\n\nA <b>codec</b>.\n")
+    exploration.save(exploration.with_training(found, [training_curves.read(run)]), folder)
     codec = hub.load(folder)
     monkeypatch.setattr(figures.models, "codec", lambda name: codec)
-    assert "vqaudio explore --model small" in figures.view("small")
-    facts.exploration.cache_clear()
-    exploration.save(exploration.with_training(found, [training_curves.read(run)]), folder)
+    return codec
+
+
+def test_the_app_draws_the_exploration_of_these_weights(explored, found):
     page = figures.view("small")
-    assert page.count("data:image/svg+xml;base64,") == 4 == page.count("Save as SVG") == page.count("Save as PNG")
-    assert "What each stage knows" in page and "How it was trained" in page
+    shown, card = page.split('<details class="cb-card"')
+    assert shown.count('class="vq-chart"') == 4 == shown.count("Save as SVG") == shown.count("Save as PNG")
+    assert "Map of the latents" in shown and "Codes and digit" in shown and "training" not in shown.split("Codes and digit")[0]
+    assert card.count('class="vq-chart"') == 1 and "Training run" in card and "A &lt;b&gt;codec&lt;/b&gt;." in card
+    assert "license: mit" not in card
     facts.exploration.cache_clear()
-    exploration.save(replace(found, encoder="another"), folder)
-    assert "Nothing more was found out" in figures.view("small")
+    exploration.save(replace(found, encoder="another"), explored.folder)
+    assert "vqaudio explore --model small" in figures.view("small")
+
+
+def test_the_charts_are_xml_in_the_colours_of_the_page(explored):
+    page = figures.view("small")
+    charts = re.findall(r"<svg.*?</svg>", page, re.S)
+    assert "<img" not in page
+    for chart in charts:
+        root = ElementTree.fromstring(chart)
+        assert root.get("role") == "img" and len(root.get("aria-label")) > 20
+        colours = set(re.findall(r'(?:fill|stroke):([^;}"]+)', chart))
+        assert colours <= {"none", *(value for value in vars(charts_module).values() if isinstance(value, str))}, colours
+    groups = ElementTree.fromstring(charts[0]).findall("{*}g")
+    assert [group.get("data-kind") for group in groups] == ["digit"]
+    assert [path.get("data-label") for path in groups[0].findall("{*}path")] == [None, "1", "no label", "0"], "0 is on top"
+
+
+@pytest.mark.parametrize("share, wanted", [(0.25, 1.0), (0.625, 1.5), (1.0, 2.0)])
+def test_a_quantile_of_distances_is_read_from_their_histogram(share, wanted):
+    assert figures._quantile(Distances([0.0, 1.0, 2.0], [[0.25, 0.75]], [1.2]), 0, share) == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize("span, step", [(1.0, 0.5), (100, 50), (0.37, 0.1), (14.2, 5)])
+def test_the_numbers_on_an_axis_are_round(span, step):
+    assert charts_module.round_step(span) == pytest.approx(step)
 
 
 def test_what_is_shipped_was_measured_with_the_shipped_weights():

@@ -21,9 +21,9 @@ def clips(example_clips, tmp_path):
     """Real recordings in sub-folders, with names in many scripts."""
     root = tmp_path / "sounds"
     for i, name in enumerate(NAMES * 5):
-        place = root / ("deep/er" if i % 3 else "upper") / ("one" if i % 2 else "two")
-        place.mkdir(parents=True, exist_ok=True)
-        shutil.copy(example_clips[i % len(example_clips)], place / f"{name}{i}.WAV")
+        target = root / ("deep/er" if i % 3 else "upper") / ("one" if i % 2 else "two")
+        target.mkdir(parents=True, exist_ok=True)
+        shutil.copy(example_clips[i % len(example_clips)], target / f"{name}{i}.WAV")
     return root
 
 
@@ -104,8 +104,8 @@ def test_bad_files_are_named_and_skipped(clips, capsys):
     (clips / "notes.txt").write_text("not audio, and not looked at")
     (clips / ".hidden.wav").write_bytes(b"")
     total = sum(len(names(clips, part)) for part in ("train", "validation", "test"))
-    told = capsys.readouterr().err
-    assert total == 30 and all(name in told for name in (*bad, "missing.ogg")) and "hidden" not in told and "notes" not in told
+    err = capsys.readouterr().err
+    assert total == 30 and all(name in err for name in (*bad, "missing.ogg")) and "hidden" not in err and "notes" not in err
 
 
 def test_folders_that_cannot_be_used_get_one_sentence(tmp_path, example_clips, capsys):

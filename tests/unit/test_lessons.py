@@ -1,4 +1,4 @@
-"""What the notebooks share, and the cell that opens each of them in Colab."""
+"""The notebooks: shared helpers, stored outputs, and the cell that opens each of them in Colab."""
 
 import base64
 import io
@@ -39,7 +39,7 @@ def test_players_keep_the_level_and_escape_the_name():
     assert "&lt;b&gt;" in page and "<b>" not in page
 
 
-def test_a_spectrogram_shows_a_tone_at_its_place():
+def test_a_spectrogram_shows_a_tone_at_its_frequency():
     axis = Figure().subplots()
     top_db = lessons.draw_spectrogram(axis, torch.sin(torch.arange(8000) * 2 * torch.pi * 1000 / 8000), 8000)
     picture, (left, right, low, high) = axis.images[0].get_array(), axis.images[0].get_extent()
@@ -74,7 +74,7 @@ def test_a_notebook_opens_in_colab_and_is_small(path):
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_holds_its_outputs(path):
+def test_a_notebook_has_its_outputs(path):
     code = [cell for cell in cells(path) if cell["cell_type"] == "code"]
     kinds = [kind for cell in code for output in cell["outputs"] for kind in output.get("data", {})]
     assert "image/png" in kinds and all(cell["execution_count"] for cell in code)
@@ -84,7 +84,7 @@ def test_a_notebook_holds_its_outputs(path):
 
 @pytest.mark.skipif(not shutil.which("git"), reason="git is not here")
 def test_the_first_code_cell_fetches_the_project_in_colab(tmp_path):
-    """With a repository that holds the package, and a stand-in for Colab's own module."""
+    """Uses a repository with the package, and a stand-in for Colab's module."""
     source = tmp_path / "source"
     shutil.copytree(ROOT / "vqaudio", source / "vqaudio", ignore=shutil.ignore_patterns("__pycache__"))
     (source / "requirements.txt").write_text("torch\n")
@@ -95,8 +95,8 @@ def test_the_first_code_cell_fetches_the_project_in_colab(tmp_path):
     (tmp_path / "fake" / "google" / "colab" / "__init__.py").touch()
     work = tmp_path / "content"
     work.mkdir()
-    told = re.sub(r"^DATASETS = .*$", "DATASETS = []", setup_of(NOTEBOOKS[0]), flags=re.MULTILINE)
-    code = f"import google.colab\n{told}\nimport vqaudio; print(vqaudio.__file__)"
+    setup = re.sub(r"^DATASETS = .*$", "DATASETS = []", setup_of(NOTEBOOKS[0]), flags=re.MULTILINE)
+    code = f"import google.colab\n{setup}\nimport vqaudio; print(vqaudio.__file__)"
     environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "REPOSITORY")}
     run = lambda **more: subprocess.run(  # noqa: E731
         [sys.executable, "-P", "-c", code], cwd=work, capture_output=True, text=True, timeout=300,

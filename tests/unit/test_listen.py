@@ -1,4 +1,4 @@
-"""`vqaudio listen` on recorded speech: a stand-in for the sound card calls the pipe as PortAudio would."""
+"""`vqaudio listen` on recorded speech, with a simulated sound card that calls the pipe like PortAudio."""
 
 import sys
 import threading
@@ -20,7 +20,7 @@ FINE = SimpleNamespace(input_overflow=False, output_underflow=False)
 
 @pytest.fixture(autouse=True)
 def threads():
-    """`listen` takes one thread; the other tests get theirs back."""
+    """`listen` switches to one thread; restore the number for other tests."""
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)
@@ -34,7 +34,7 @@ def speech(example_clips) -> np.ndarray:
 
 
 class Card:
-    """Stands for the package sounddevice and for a sound card behind it, whose microphone hears `sound` once.
+    """Simulates the package sounddevice and a sound card whose microphone hears `sound` once.
 
     Args:
         rate: the only sample rate, Hz, that it takes.
@@ -74,7 +74,7 @@ class Card:
 
     def _play(self):
         for i in range(len(self.sound) // self.size):
-            while self.pipe.heard.qsize() > 5 and len(self.sound):
+            while self.pipe.recorded.qsize() > 5 and len(self.sound):
                 time.sleep(0.001)
             if len(self.sound):
                 call(self.pipe, self.sound, i)
@@ -83,7 +83,7 @@ class Card:
 
 
 def call(pipe, sound: np.ndarray, i: int, status=FINE) -> np.ndarray:
-    """The sound card's i-th call: takes the i-th block, returns what is played."""
+    """The sound card's i-th callback: passes the i-th block and returns the output."""
     n, out = pipe.block, np.full((pipe.block, 1), np.nan, np.float32)
     times = SimpleNamespace(inputBufferAdcTime=5 + i * n / pipe.rate, outputBufferDacTime=5 + i * n / pipe.rate + CARD_S)
     pipe.callback(sound[i * n : (i + 1) * n, None], out, n, times, status)
@@ -99,7 +99,7 @@ def session(codec):
     return made
 
 
-def test_what_is_heard_is_the_decoded_speech_and_the_delay_is_measured(codec, session, speech):
+def test_the_output_is_the_decoded_speech_and_the_delay_is_measured(codec, session, speech):
     heard = []
     for i in range(len(speech) // BLOCK):
         heard.append(call(session.pipe, speech, i))
@@ -116,17 +116,17 @@ def test_what_is_heard_is_the_decoded_speech_and_the_delay_is_measured(codec, se
 
 
 def test_a_codec_that_stutters_gives_a_gap_and_catches_up(codec, session, speech):
-    """For thirty blocks nothing is computed, then all of it at once."""
+    """The codec computes nothing for thirty blocks, then everything at once."""
     whole = codec.decode(codec.encode(torch.from_numpy(speech)[None, None], level_db=-25))[0, 0].clamp(-1, 1).numpy()
     count, pipe, delays = len(speech) // BLOCK, session.pipe, []
     for i in range(count):
         block = call(pipe, speech, i)
         if not 30 <= i < 60 or i == 59:
-            while not pipe.heard.empty():
+            while not pipe.recorded.empty():
                 session.step(pipe.listen())
         if np.abs(block).max() > 0:
             delays.append(pipe.delays_s[-1])
-            start = round(i * BLOCK - (delays[-1] - CARD_S) * RATE)  # what the measured delay says is heard now
+            start = round(i * BLOCK - (delays[-1] - CARD_S) * RATE)  # the sample that should be playing, by the measured delay
             np.testing.assert_allclose(block, whole[start : start + BLOCK], atol=1e-4)
     assert (pipe.gaps, pipe.lost) == (1, 1)
     assert delays[-1] == pytest.approx(delays[0])
@@ -136,15 +136,15 @@ def test_a_codec_too_slow_loses_blocks_and_says_so(session, speech):
     sound = np.tile(speech, 5)
     for i in range(live.WAITING + 3):
         call(session.pipe, sound, i)
-    assert session.pipe.lost == 3 and "left out: 3 times" in session.summary()
+    assert session.pipe.lost == 3 and "dropouts: 3" in session.summary()
 
 
-def test_what_the_sound_card_reports_is_counted(session, speech):
+def test_errors_reported_by_the_sound_card_are_counted(session, speech):
     call(session.pipe, speech, 0, SimpleNamespace(input_overflow=True, output_underflow=True))
     assert (session.pipe.gaps, session.pipe.lost) == (1, 1)
 
 
-def test_another_rate_of_the_sound_card_is_converted(codec, speech):
+def test_a_sound_card_with_another_rate_is_resampled(codec, speech):
     import soxr
 
     from vqaudio.streaming import StreamingEncoder, joined
@@ -178,7 +178,7 @@ def test_listen_keeps_the_ids(monkeypatch, command, codec, model_folder, speech,
     card = Card(np.tile(speech, 2))
     arguments = ("--level-db", -25, "--seconds", 0.5, "--stages", 2, "--record", tmp_path / "a.vqa", "--input-device", "0")
     code, out, err = listening(monkeypatch, card, command, model_folder, *arguments)
-    assert (code, err) == (0, "") and "0.5 s heard" in out and "delay by the codec" in out and "headphones" in out
+    assert (code, err) == (0, "") and "0.5 s processed" in out and "codec delay" in out and "headphones" in out
     codes, expected = vqa.read_vqa(tmp_path / "a.vqa", codec), torch.from_numpy(speech[: RATE // 2])[None, None]
     assert torch.equal(codes.ids, codec.encode(expected, level_db=-25).ids)
 
@@ -196,26 +196,26 @@ def test_the_level_is_that_of_the_first_two_seconds_of_sound(monkeypatch, comman
 
 
 @pytest.mark.parametrize("unplugged", [True, False])
-def test_a_sound_card_that_is_lost_keeps_what_was_heard(monkeypatch, command, codec, model_folder, speech, tmp_path, unplugged):
+def test_an_unplugged_sound_card_keeps_the_recording(monkeypatch, command, codec, model_folder, speech, tmp_path, unplugged):
     card = Card(speech, unplugged=unplugged)
     code, out, err = listening(
         monkeypatch, card, command, model_folder, "--level-db", -25, "--record", tmp_path / "a.vqa"
     )
-    assert (code, err) == (2, "vqaudio: The microphone or the loudspeaker was lost: plug it in, and start again.\n")
-    assert f"The ids are in {tmp_path / 'a.vqa'}" in out
+    assert (code, err) == (2, "vqaudio: The microphone or the headphones were unplugged. Plug them in and start again.\n")
+    assert f"Saved the codes to {tmp_path / 'a.vqa'}" in out
     assert int(vqa.read_vqa(tmp_path / "a.vqa", codec).lengths[0]) == len(speech)
 
 
 def test_a_muted_microphone(monkeypatch, command, model_folder):
     code, _, err = listening(monkeypatch, Card(np.zeros(11 * RATE, np.float32)), command, model_folder)
-    assert code == 2 and "Nothing was heard in 10 s: is the microphone muted?" in err and err.count("\n") == 1
+    assert code == 2 and "No sound for 10 s. Unmute the microphone" in err and err.count("\n") == 1
 
 
 @pytest.mark.parametrize("card, more, sentence", [
     (Card(channels=(0, 0)), (), "There is no microphone here"),
     (Card(channels=(0, 2)), (), "There is no microphone here"),
     (Card(channels=(1, 0)), (), "There is no loudspeaker here"),
-    (Card(rate=12_345), (), "The sound card cannot be used: Invalid sample rate"),
+    (Card(rate=12_345), (), "The sound card does not work here: Invalid sample rate"),
     (Card(), ("--input-device", "Studio"), "No input device matching 'Studio'"),
     (Card(busy=True), ("--level-db", "-20"), "Is another program using it?"),
     (Card(), ("--seconds", "0"), "--seconds is 0.0; it takes a number above 0"),
@@ -224,7 +224,7 @@ def test_a_muted_microphone(monkeypatch, command, model_folder):
     (Card(), ("--stages", "9"), "stages 1 to 4"),
     (Card(), ("--level-db", "-900"), "-120 to 40"),
 ])  # fmt: skip
-def test_what_cannot_be_gets_one_sentence(monkeypatch, command, model_folder, card, more, sentence):
+def test_impossible_requests_get_one_sentence(monkeypatch, command, model_folder, card, more, sentence):
     code, _, err = listening(monkeypatch, card, command, model_folder, *more)
     assert code == 2 and sentence in err and err.count("\n") == 1
 
@@ -246,5 +246,5 @@ def test_the_list_of_devices(monkeypatch, command):
 
 def test_a_lost_card_is_an_input_error(session, monkeypatch):
     monkeypatch.setattr(live, "LOST_S", 0.01)
-    with pytest.raises(InputError, match="was lost"):
+    with pytest.raises(InputError, match="were unplugged"):
         session.pipe.listen()

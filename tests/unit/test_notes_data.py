@@ -44,7 +44,7 @@ def test_notes_have_midi_numbers(name, midi):
 
 @pytest.mark.parametrize("name", ["H4", "A", "", "a4", "A44", "Ass4"])
 def test_what_is_no_note_is_refused(name):
-    with pytest.raises(InputError, match="is no note"):
+    with pytest.raises(InputError, match="is not a note"):
         notes.midi_of(name)
 
 

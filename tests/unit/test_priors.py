@@ -24,7 +24,7 @@ from vqaudio.nn.transformer import Conditions
 from vqaudio.prior import Gap
 from vqaudio.priors.autoregressive import AutoregressivePrior, AutoregressivePriorConfig
 from vqaudio.priors.naive_bayes import NaiveBayesPrior, NaiveBayesPriorConfig, neighbours
-from vqaudio.training.loop import LoopConfig, Place, fit
+from vqaudio.training.loop import LoopConfig, Worker, fit
 from vqaudio.training.prior_task import (
     PriorBatches,
     PriorTask,
@@ -140,11 +140,11 @@ def test_a_resumed_run_is_the_same_to_the_bit(codec, tiny_dataset, tmp_path):
         torch.manual_seed(0)
         prior = AutoregressivePrior(config)
         prior.start_from(codewords(codec))
-        return PriorTask(prior, settings, clips, clips[0], 0, Place(torch.device("cpu")))
+        return PriorTask(prior, settings, clips, clips[0], 0, Worker(torch.device("cpu")))
 
     loop = LoopConfig(steps=6, log_every=2, validate_every=3, checkpoint_every=3)
     straight, resumed = task(), task()
-    result = fit(straight, loop, tmp_path / "a", Place(torch.device("cpu")))
+    result = fit(straight, loop, tmp_path / "a", Worker(torch.device("cpu")))
     assert 0 < result["bits"] < 20
 
     def stop_after_four(step, own=resumed.train_step):
@@ -154,10 +154,10 @@ def test_a_resumed_run_is_the_same_to_the_bit(codec, tiny_dataset, tmp_path):
 
     resumed.train_step = stop_after_four
     try:
-        fit(resumed, loop, tmp_path / "b", Place(torch.device("cpu")))
+        fit(resumed, loop, tmp_path / "b", Worker(torch.device("cpu")))
     except KeyboardInterrupt:
         resumed = task()
-        fit(resumed, loop, tmp_path / "b", Place(torch.device("cpu")), resume=True)
+        fit(resumed, loop, tmp_path / "b", Worker(torch.device("cpu")), resume=True)
     for a, b in zip(straight.prior.state_dict().values(), resumed.prior.state_dict().values()):
         assert torch.equal(a, b)
 
@@ -183,7 +183,7 @@ def test_a_pseudo_likelihood_is_measured_on_a_sample_that_is_always_the_same():
     maps = [torch.full((2, 3 + i % 4), i % 8) for i in range(20)]
     clips = EncodedSplit(maps, torch.zeros(20, 0, dtype=torch.long), torch.tensor([160 * m.shape[1] for m in maps]), None)
     prior = SimpleNamespace(
-        spec=spec, likelihood="pseudo", log_prob=lambda codes, told: -math.log(2) * codes.ids * codes.valid[:, None]
+        spec=spec, likelihood="pseudo", log_prob=lambda codes, labels: -math.log(2) * codes.ids * codes.valid[:, None]
     )
     chosen = measure.sample(clips, 60)
     assert chosen == measure.sample(clips, 60) and len(set(chosen)) == len(chosen)
@@ -199,18 +199,18 @@ def test_a_pseudo_likelihood_is_measured_on_a_sample_that_is_always_the_same():
     assert measure.bits_per_code(prior, clips, {}, cells=60).clips == 20
 
 
-def test_a_hole_is_filled_without_labels_and_told_them(codec, tiny_dataset, tmp_path):
-    """Both rows are there, plainly named; the prior is told the clip's own labels for one and none for the other."""
+def test_a_hole_is_filled_with_and_without_labels(codec, tiny_dataset, tmp_path):
+    """Both rows are there, plainly named; one fill gets the labels of the clip, the other none."""
     split = fsdd.load_split("train", tiny_dataset)
     data = encoded(codec, split, "train", cache=tmp_path)
     prior = NaiveBayesPrior(config_for(NaiveBayesPriorConfig(), codec, "small", split)).eval()
-    prior.name, told, fill = "bayes", [], prior.fill
-    prior.fill = lambda codes, mask, labels, **rest: told.append(labels) or fill(codes, mask, labels, **rest)
+    prior.name, calls, fill = "bayes", [], prior.fill
+    prior.fill = lambda codes, mask, labels, **rest: calls.append(labels) or fill(codes, mask, labels, **rest)
     rows = measure.inpainting(codec, [prior], data, [], torch.Generator().manual_seed(0))
     assert [row["name"] for row in rows] == [
-        "original", "silence", "last column", "interpolation from the edges", "bayes", "bayes, told the labels",
+        "original", "silence", "last column", "interpolation from the edges", "bayes", "bayes, with labels",
     ]
-    assert told[0] is None and sorted(told[1]["digit"]) == sorted(clip.labels["digit"] for clip in split.clips)
+    assert calls[0] is None and sorted(calls[1]["digit"]) == sorted(clip.labels["digit"] for clip in split.clips)
     assert rows[0]["mel_l1"] == 0 < min(row["mel_l1"] for row in rows[1:])
 
 
@@ -238,16 +238,16 @@ def test_the_benchmark_of_priors(tmp_path, capsys):
 
 def test_a_clip_without_a_label_is_one_that_is_not_told(codec, tiny_dataset, tmp_path):
     """Some clips carry a digit, some do not: every prior learns from both, and lengths come from those that carry it."""
-    told = fsdd.load_split("train", tiny_dataset)
-    only_speaker = [replace(clip, labels={"speaker": clip.labels["speaker"]}) for clip in told.clips]
-    clips = tuple(clip if i % 2 else other for i, (clip, other) in enumerate(zip(told.clips, only_speaker)))
-    split = replace(told, clips=clips)
+    labelled = fsdd.load_split("train", tiny_dataset)
+    only_speaker = [replace(clip, labels={"speaker": clip.labels["speaker"]}) for clip in labelled.clips]
+    clips = tuple(clip if i % 2 else other for i, (clip, other) in enumerate(zip(labelled.clips, only_speaker)))
+    split = replace(labelled, clips=clips)
     data = encoded(codec, split, "train", cache=tmp_path)
     assert data.labels[::2, 0].tolist() == [10] * len(data.labels[::2]) and data.labels[1::2, 0].max() < 10
     for name, small in (("masked", {"dim": 16}), ("autoregressive", {"dim": 16}), ("naive_bayes", {})):
         home = importlib.import_module(f"vqaudio.priors.{name}")
         prior = home.MODEL(config_for(home.CONFIG(**small), codec, "small", split))
-        task = PriorTask(prior, PriorTraining(batch_size=4), [data], data, 0, Place(torch.device("cpu")))
+        task = PriorTask(prior, PriorTraining(batch_size=4), [data], data, 0, Worker(torch.device("cpu")))
         scalars = [float(value.detach()) for value in task.train_step(0).values()] + list(task.validate().values())
         assert all(math.isfinite(value) for value in scalars)
         i = len(clips) - 1 - len(clips) % 2  # one that carries a digit
@@ -267,8 +267,8 @@ def test_crops_are_parts_of_their_clips_and_say_from_where(codec, tiny_dataset, 
     for step in range(6):
         ids, valid, _, cut = batches.batch(step)
         assert ids.shape == (3, 4, 7) and valid.all()
-        for b, (before, behind) in enumerate(cut.tolist()):
-            whole = [clip for clip in data[0].ids if clip.shape[1] == before + 7 + behind]
+        for b, (before, after) in enumerate(cut.tolist()):
+            whole = [clip for clip in data[0].ids if clip.shape[1] == before + 7 + after]
             assert any(torch.equal(clip[:, before : before + 7].long(), ids[b]) for clip in whole)
             seen.add(before)
     assert len(seen) > 3
@@ -417,13 +417,13 @@ def test_the_app_and_the_evaluation_listen_too_and_a_recipe_names_the_critic(cod
     (variation,) = sampling.generate(prior, codec, sampling.Settings(labels={"digit": "3"}), 0.3, 7)
     _, codes = vqaudio.generate(codec, prior, {"digit": "3"}, 0.3, torch.Generator().manual_seed(7))
     assert torch.equal(variation.codes.ids, codes.ids)
-    heard, maps = measure.generate_evenly(codec, prior, 3, torch.Generator().manual_seed(0))
-    assert len(maps) == 3 and heard.wanted["digit"].tolist() == [0, 0, 0]
+    clips, maps = measure.generate_evenly(codec, prior, 3, torch.Generator().manual_seed(0))
+    assert len(maps) == 3 and clips.wanted["digit"].tolist() == [0, 0, 0]
     two = vqaudio.generate(codec, prior, {"digit": ["1", None], "speaker": "a"}, 0.3)[1]
     assert len(two) == 2
     replay.write(tmp_path / "recipe.json", {"verb": "generate"}, codec, prior, codes, None, tmp_path / "x.wav")
-    told = json.loads((tmp_path / "recipe.json").read_text())
-    assert told["critic_fingerprint"] == critics.critic_of(prior).fingerprint
+    recipe = json.loads((tmp_path / "recipe.json").read_text())
+    assert recipe["critic_fingerprint"] == critics.critic_of(prior).fingerprint
 
 
 def test_a_critic_that_cannot_be_is_refused(codec, with_critic, model_folder):
@@ -438,7 +438,7 @@ def test_a_critic_that_cannot_be_is_refused(codec, with_critic, model_folder):
     shutil.copytree(prior.folder, other)
     shutil.rmtree(other / critics.FOLDER)
     hub.save_compact(Judge(JudgeConfig(classes=("1", "2"), sample_rate=16_000)), other / critics.FOLDER)
-    with pytest.raises(InputError, match="listens at 16,000 Hz"):
+    with pytest.raises(InputError, match="works at 16,000 Hz"):
         critics.critic_for(codec, hub.load(other), {"digit": "1"})
     with pytest.raises(ValueError, match="candidates is 0; it takes a whole number from 1 to 64"):
         AutoregressivePrior(replace(alone.config, candidates=0))

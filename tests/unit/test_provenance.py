@@ -65,11 +65,11 @@ def test_paths_of_machines_are_recognised(path):
     assert MACHINE.search(b'"--data ' + path + b'"') and not MACHINE.search(b"https://x.org" + path.replace(b"C:\\\\", b"/"))
 
 
-# What cards say.
+# Model cards.
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_a_shipped_card_is_the_one_that_its_records_give(name, tmp_path):
+def test_a_shipped_card_matches_its_records(name, tmp_path):
     folder = tmp_path / name
     shutil.copytree(hub.WEIGHTS / name, folder)
     model = hub.load(folder)
@@ -100,8 +100,8 @@ OWN = {"dataset": "folder", "licence": "unknown", "splits": {"train": {"clips": 
     [
         ([], "unknown", ["Not recorded.", "was not recorded"], ["Digit", "six men"]),
         ([run()], "unknown", ["data not recorded", "licence of the training data was not recorded"], ["Digit"]),
-        ([run(data=OWN)], "unknown", ["folder of recordings", "dataset folder: 9 train clips (0.1 minutes)"], ["Digit", "CC"]),
-        ([run(data=FSDD)], "cc-by-sa-4.0", ["Free Spoken Digit Dataset", "2,400 train clips (17.5 minutes)", "six men"], []),
+        ([run(data=OWN)], "unknown", ["folder of recordings", "dataset folder: 9 training clips (0.1 minutes)"], ["Digit", "CC"]),
+        ([run(data=FSDD)], "cc-by-sa-4.0", ["Free Spoken Digit Dataset", "2,400 training clips (17.5 minutes)", "six men"], []),
         ([run(data=FSDD), run(data=FSDD)], "cc-by-sa-4.0", [], ["then on"]),
         ([run(data=FSDD), run(data=OWN)], "unknown", ["Digit Dataset, then on a folder of recordings"], []),
         ([run(data=FSDD | {"licence": "mit"}), run(data=FSDD)], "other", [], []),
@@ -110,7 +110,7 @@ OWN = {"dataset": "folder", "licence": "unknown", "splits": {"train": {"clips": 
         ([run(data={"dataset": "no such dataset"})], "unknown", ["data that was not recorded"], []),
     ],
 )
-def test_a_card_repeats_what_was_recorded_and_nothing_else(codec, model_folder, tmp_path, runs, licence, said, unsaid):
+def test_a_card_says_what_was_recorded_and_nothing_else(codec, model_folder, tmp_path, runs, licence, said, unsaid):
     shutil.copytree(model_folder, tmp_path / "mine")
     (tmp_path / "mine" / "training.json").write_text(json.dumps(runs))
     write_codec_card(codec, tmp_path / "mine")
@@ -130,14 +130,14 @@ COUNTS = {"clips": 12, "utterances": 3}
         ({"dataset": "fsdd", "split": "test", **COUNTS}, " on the test split", "Takes 0 to 4 are"),
         ({"dataset": "fsdd", "split": "validation", **COUNTS}, " on the validation split", "chosen on these clips"),
         ({"dataset": "voice", "split": "test", **COUNTS}, " on the test split", "The clips are from recordings of"),
-        ({}, "", "Means over the clips. Which part of the data the clips are from was not recorded."),
+        ({}, "", "Means over the clips. Which split the clips are from was not recorded."),
     ],
 )
-def test_figures_stand_under_the_part_that_they_are_from(codec, model_folder, tmp_path, monkeypatch, metrics, heading, said):
+def test_figures_are_under_the_split_they_come_from(codec, model_folder, tmp_path, monkeypatch, metrics, heading, said):
     monkeypatch.setattr(card, "table", lambda rows: "| table |")
     shutil.copytree(model_folder, tmp_path / "mine")
     (tmp_path / "mine" / "training.json").write_text(json.dumps([run(data=FSDD)]))
     (tmp_path / "mine" / "metrics.json").write_text(json.dumps(METRICS | metrics))
     write_codec_card(codec, tmp_path / "mine")
     text = (tmp_path / "mine" / "README.md").read_text()
-    assert f"## What it reaches{heading}\n" in text and said in text
+    assert f"## Results{heading}\n" in text and said in text

@@ -16,10 +16,10 @@ from vqaudio.questions.examples import NO_SOUND, answer_all, answers_of, example
 from vqaudio.questions.film import QuestionConfig, QuestionModel
 from vqaudio.questions.inputs import inputs_of
 from vqaudio.questions.tokeniser import vocabulary
-from vqaudio.training.loop import LoopConfig, Place, fit
+from vqaudio.training.loop import LoopConfig, Worker, fit
 from vqaudio.training.question_task import QuestionTask, QuestionTraining
 
-CPU = Place(torch.device("cpu"))
+CPU = Worker(torch.device("cpu"))
 SMALL = QuestionConfig(
     height=32, width=32, extractor_channels=(8, 8), channels=8, embedding=8, gru=8, gru_layers=1, classifier_channels=16,
     classifier_hidden=16,
@@ -198,4 +198,4 @@ def test_the_card_has_the_accuracy_by_type_and_what_a_coordinate_is_worth(pictur
     write_question_card(task.model, folder)
     card = (folder / "README.md").read_text()
     assert all(kind.replace("_", " ") in card for kind in set(task.validation.types))
-    assert "most frequent answer" in card and "coordinate of columns switched off" in card and "extractor channels 8x8" in card
+    assert "most frequent answer" in card and "column coordinate switched off" in card and "extractor channels 8x8" in card

@@ -42,7 +42,7 @@ def test_what_was_measured_of_a_codec_in_no_form_at_all(folder, content):
     with pytest.raises(InputError, match="codebook statistics in .* are damaged"):
         codebooks.load_statistics(folder)
     (folder / "exploration.json").write_text(content)
-    with pytest.raises(InputError, match="makes it anew"):
+    with pytest.raises(InputError, match="rebuilds it"):
         exploration.load(folder)
 
 
@@ -85,7 +85,7 @@ def test_codebook_tables_that_do_not_fit_each_other(folder, name, change):
 ])  # fmt: skip
 def test_an_exploration_of_wrong_types_or_lengths(folder, path, new):
     rewrite(folder, "exploration.json", path, new)
-    with pytest.raises(InputError, match=r"exploration\.json is damaged|different lengths|not listed|makes it anew"):
+    with pytest.raises(InputError, match=r"exploration\.json is damaged|different lengths|not listed|rebuilds it"):
         exploration.load(folder)
 
 

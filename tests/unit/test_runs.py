@@ -16,10 +16,10 @@ import torch
 
 from vqaudio import files, hub
 from vqaudio.errors import InputError
-from vqaudio.training.loop import LoopConfig, Place, fit
+from vqaudio.training.loop import LoopConfig, Worker, fit
 from vqaudio.training.record import RunFacts
 
-CPU = Place(torch.device("cpu"))
+CPU = Worker(torch.device("cpu"))
 
 
 class Toy:

@@ -1,4 +1,4 @@
-"""Starting the app: its options, what its import leaves out, and a start that fails."""
+"""Starting the app: options, imports to avoid, and failures."""
 
 import importlib.util
 import subprocess
@@ -49,7 +49,7 @@ def test_importing_the_app_writes_no_stub_files(environment, tmp_path):
     assert done.returncode == 0, f"{done.returncode} stub files were read"
 
 
-def test_help_comes_without_the_imports_that_take_seconds(environment):
+def test_help_avoids_slow_imports(environment):
     script = "import sys; sys.argv = ['app.py', '--help']; import runpy\ntry: runpy.run_path('app.py', run_name='__main__')\n"
     script += "finally: print('torch' in sys.modules, 'gradio' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
@@ -70,7 +70,7 @@ def test_the_options_reach_gradio():
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "-1", "x", "7.5", "٣"])
-def test_a_port_that_is_none(port, capsys):
+def test_an_invalid_port_is_refused(port, capsys):
     with pytest.raises(SystemExit) as caught:
         serving.options(["--port", port])
     assert caught.value.code == 2 and "is not a port: choose 1 to 65535" in capsys.readouterr().err
@@ -106,7 +106,7 @@ def test_a_port_that_is_taken_ends_with_one_sentence(capsys):
 def test_an_app_that_fails_to_start_is_named_with_its_last_line(tmp_path):
     (tmp_path / "app.py").write_text("raise SystemExit('the weights are missing')")
     app = serving.running(tmp_path, tmp_path / "log.txt")
-    with pytest.raises(InputError, match=r"did not start: the weights are missing All that it printed is in"), app:
+    with pytest.raises(InputError, match=r"did not start: the weights are missing Its output is in"), app:
         pass
 
 

@@ -29,9 +29,9 @@ def recordings(example_clips, tmp_path_factory) -> Path:
     """48 real recordings in two sub-folders, with names in two scripts, and one that is none."""
     root = tmp_path_factory.mktemp("recordings")
     for i in range(48):
-        place = root / ("один" if i % 2 else "zwei")
-        place.mkdir(exist_ok=True)
-        shutil.copy(example_clips[i % len(example_clips)], place / f"{i} ünï.wav")
+        target = root / ("один" if i % 2 else "zwei")
+        target.mkdir(exist_ok=True)
+        shutil.copy(example_clips[i % len(example_clips)], target / f"{i} ünï.wav")
     (root / "zwei" / "broken.flac").write_bytes(b"fLaC but no more")
     return root
 
@@ -81,7 +81,7 @@ def test_an_interrupted_packing_goes_on_to_the_same_files(recordings, packed, tm
     monkeypatch.setattr(shards.AudioPacker, "__call__", failing)
     with pytest.raises(KeyboardInterrupt):
         shards.prepare("folder", out, recordings, RATE, per_shard=5)
-    with pytest.raises(InputError, match="are not complete: the command that began them goes on"):
+    with pytest.raises(InputError, match="are not complete: run the command that began them again"):
         shards.load_split("train", out)
     done = shards.prepare("folder", out, recordings, RATE, per_shard=5)
     assert asked.count(0) == asked.count(1) == 1 and done.recordings == 49 - 10
@@ -110,7 +110,7 @@ def test_two_processes_and_two_ranks_make_the_same_files(command, recordings, pa
                            "--processes", 2)  # fmt: skip
     assert code == 0 and "packed 48 recordings" in out and "1 could not be read" in out
     monkeypatch.setenv("WORLD_SIZE", "2")
-    for rank, said in (("0", "other processes are not done yet"), ("1", "a core")):
+    for rank, said in (("0", "waiting for other processes"), ("1", "per core")):
         monkeypatch.setenv("RANK", rank)
         arguments = ("prepare", "folder", tmp_path / "ranks", "--data", recordings, "--sample-rate", RATE, "--per-shard", 5)
         assert said in command(*arguments)[1]
@@ -191,13 +191,13 @@ def test_a_batch_is_a_function_of_its_step(small_chunks):
 
 @pytest.mark.parametrize("world", [1, 2, 3])
 def test_an_epoch_visits_every_clip_once_and_ranks_share_no_file_chunk(small_chunks, world):
-    heard = []
+    names = []
     for rank in range(world):
         mine = batches(small_chunks, batch_size=world, rank=rank, world=world)
-        heard.append([name for step in range(mine.per_epoch) for name in mine.batch(step).names])
+        names.append([name for step in range(mine.per_epoch) for name in mine.batch(step).names])
         again = [name for step in range(mine.per_epoch, 2 * mine.per_epoch) for name in mine.batch(step).names]
-        assert again != heard[-1] and len(set(heard[-1])) == len(heard[-1])
-    everything = [name for one in heard for name in one]
+        assert again != names[-1] and len(set(names[-1])) == len(names[-1])
+    everything = [name for one in names for name in one]
     assert len(set(everything)) == len(everything) >= len(small_chunks) - 2 * (world - 1)
 
 

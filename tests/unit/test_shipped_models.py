@@ -22,7 +22,7 @@ CODECS = ("fsdd-8khz", "notes-16khz", "voice-16khz")
 
 
 def describe(name: str) -> dict:
-    """What a codec makes of the example, or how likely a prior finds its codes."""
+    """A codec's ids and sound of the example, or a prior's log-probability and filling of its codes."""
     torch.manual_seed(0)
     codec = vqaudio.load(name if name in CODECS else next(c for c in CODECS if name.startswith(c)))
     codes = codec.encode(load(CLIP, codec.sample_rate)[0][None])

@@ -81,11 +81,11 @@ def damage_of(data: bytes) -> str:
     return " ".join(audio.load(data, RATE)[1].damage)
 
 
-def wav(data: bytes, size: int | None = None, riff: int = 0, before: bytes = b"", behind: bytes = b"", rate: int = RATE) -> bytes:
+def wav(data: bytes, size: int | None = None, riff: int = 0, before: bytes = b"", after: bytes = b"", rate: int = RATE) -> bytes:
     """A WAV whose sizes are what is asked for."""
     fmt = b"fmt " + struct.pack("<IHHIIHH", 16, 1, 1, rate, 2 * rate, 2, 16)
     stated = len(data) if size is None else size
-    return b"RIFF" + struct.pack("<I", riff) + b"WAVE" + before + fmt + b"data" + struct.pack("<I", stated) + data + behind
+    return b"RIFF" + struct.pack("<I", riff) + b"WAVE" + before + fmt + b"data" + struct.pack("<I", stated) + data + after
 
 
 def pcm(seconds: float, rate: int = RATE) -> bytes:
@@ -97,6 +97,17 @@ def test_a_whole_file_is_read_without_a_word(kind):
     data = encoded(kind)
     assert seconds_of(data) == pytest.approx(2, abs=CODECS[kind][3] + 1e-6)
     assert damage_of(data) == ""
+
+
+@pytest.mark.parametrize("subtype,rate", [("VORBIS", RATE), ("VORBIS", 44_100), ("OPUS", 48_000)])
+def test_an_ogg_file_has_exactly_the_samples_of_its_last_granule(subtype, rate):
+    files = []
+    for n in (1000, 3437, 12_345, 30_001):
+        file = io.BytesIO()
+        soundfile.write(file, tone(n / rate, rate), rate, format="OGG", subtype=subtype)
+        files.append(file.getvalue())
+        assert audio.load(files[-1], rate)[0].shape == (1, n)
+    assert audio.load(files[1] + files[2], rate)[0].shape == (1, 3437 + 12_345), "chained streams end with theirs"
 
 
 @pytest.mark.parametrize("size", [0, 1000, 2**31 - 1, 0x7FFFF000, 2**32 - 1])
@@ -121,11 +132,11 @@ def test_a_header_that_says_less_than_is_there_is_not_believed(kind, share):
     assert "Its header says" in damage_of(bytes(data))
 
 
-@pytest.mark.parametrize("behind", [
+@pytest.mark.parametrize("after", [
     b"LIST" + struct.pack("<I", 12) + b"INFOIART" + bytes(4), b"TAG" + b"x" * 125, bytes(3000), b"x", b"ID3\4" + b"x" * 200
 ])  # fmt: skip
-def test_what_follows_the_sound_and_is_none_is_not_read(behind):
-    data = wav(pcm(1.0), behind=behind)
+def test_what_follows_the_sound_and_is_none_is_not_read(after):
+    data = wav(pcm(1.0), after=after)
     assert seconds_of(data) == 1.0 and damage_of(data) == ""
 
 
@@ -248,9 +259,9 @@ def test_a_file_of_too_many_files_is_refused():
 
 
 @pytest.mark.parametrize("data", [
-    b"RIFF\0\0\0\0WAVE" + 200 * b"JUNK\0\0\0\0", wav(b"", behind=200 * b"JUNK\0\0\0\0"),
+    b"RIFF\0\0\0\0WAVE" + 200 * b"JUNK\0\0\0\0", wav(b"", after=200 * b"JUNK\0\0\0\0"),
     b"\0\0\0\x08ftyp" + 200 * b"\0\0\0\x08moof", b"\0\0\0\x08ftyp" + struct.pack(">I", 1608) + b"moov" + 200 * b"\0\0\0\x08free",
-], ids=["WAV", "behind the sound", "MP4", "boxes in a box"])  # fmt: skip
+], ids=["WAV", "after the sound", "MP4", "boxes in a box"])  # fmt: skip
 def test_a_file_of_nothing_but_chunks_is_left_before_its_end(data, monkeypatch):
     monkeypatch.setattr(containers, "MAX_CHUNKS", 100)
     with pytest.raises(InputError, match="not an audio file"):

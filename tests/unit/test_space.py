@@ -1,4 +1,4 @@
-"""A Space in one command: what its folder holds, what is checked, and the upload to a stand-in of the Hub."""
+"""A Space in one command: its folder, the checks, and the upload to a stand-in for the Hub."""
 
 import re
 import subprocess
@@ -93,7 +93,7 @@ def test_a_clone_of_this_repository_needs_no_git_lfs():
     assert not [name for name in tracked if Path(name).name == ".gitattributes" and "lfs" in (ROOT / name).read_text()]
 
 
-def test_a_folder_from_before_is_replaced(folder):
+def test_an_earlier_folder_is_replaced(folder):
     (folder / "vqaudio" / "stale.py").write_text("")
     space.write(folder)
     assert "vqaudio/stale.py" not in files_in(folder)
@@ -102,7 +102,7 @@ def test_a_folder_from_before_is_replaced(folder):
 def test_a_folder_of_something_else_is_left_alone(tmp_path):
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "thesis.txt").write_text("years of work")
-    with pytest.raises(InputError, match=r"holds something else\. Choose another --folder"):
+    with pytest.raises(InputError, match=r"has other files in it\. Choose another --folder"):
         space.write(tmp_path / "home")
     assert (tmp_path / "home" / "thesis.txt").read_text() == "years of work"
 
@@ -166,7 +166,7 @@ def test_a_model_whose_card_names_no_licence(folder, card):
         space.check(folder)
 
 
-def test_what_zero_gpu_does_not_run_is_named_for_it_alone(folder):
+def test_limits_of_zero_gpu_apply_only_there(folder):
     (folder / "requirements.txt").write_text("gradio==6.31.0\ntorch==2.14.1\n")
     (folder / "README.md").write_text(FRONT_MATTER.replace("3.12", "3.11"))
     space.check(folder, "cpu-basic")
@@ -180,11 +180,11 @@ def test_what_zero_gpu_does_not_run_is_named_for_it_alone(folder):
 @pytest.mark.parametrize("name", ["vqaudio", "me/", "/vq", "me/a/b", "me/a b", "../vq", "me/..", "me/-x"])
 def test_a_name_that_no_space_can_have(command, name):
     code, _, err = command("space", name, "--dry-run")
-    assert code == 2 and "is not the name of a Space: give OWNER/NAME" in err
+    assert code == 2 and "is not the name of a Space. Use OWNER/NAME" in err
 
 
 def test_a_dry_run_writes_the_folder_and_starts_the_app_from_it(command, tmp_path, project, monkeypatch):
-    """The app says where it was imported from: from the folder, not from here."""
+    """The app must be imported from the folder, not from here."""
     (project / "vqaudio" / "__init__.py").write_text("import http.server\nserve = http.server.test")
     (project / "app.py").write_text(
         "import http.server, os, sys, vqaudio\nprint(os.path.dirname(vqaudio.__file__), os.environ.get('PYTHONPATH'))\n"
@@ -194,7 +194,7 @@ def test_a_dry_run_writes_the_folder_and_starts_the_app_from_it(command, tmp_pat
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     code, out, err = command("space", "me/vq", "--dry-run", "--folder", tmp_path / "dry")
     assert code == 0, err
-    assert "18 files" in out and "The app answers from there" in out and "Nothing was uploaded" in out
+    assert "18 files" in out and "The app started from there in" in out and "Nothing was uploaded" in out
     assert (tmp_path / "dry.log").read_text().splitlines()[0] == f"{tmp_path / 'dry' / 'vqaudio'} None"
 
 
@@ -202,7 +202,7 @@ def test_a_dry_run_of_an_app_that_fails(command, tmp_path, project, monkeypatch)
     (project / "app.py").write_text("raise SystemExit('no weights.')")
     monkeypatch.setattr(space, "ROOT", project)
     code, _, err = command("space", "me/vq", "--dry-run", "--folder", tmp_path / "dry")
-    assert code == 2 and "did not start: no weights. All that it printed is in" in err and "Traceback" not in err
+    assert code == 2 and "did not start: no weights. Its output is in" in err and "Traceback" not in err
 
 
 # --- the upload ---------------------------------------------------------------------------------------------------------------
@@ -216,7 +216,7 @@ def hub():
 
 @pytest.fixture
 def upload(hub, environment, folder):
-    """`space.upload` in a process of its own: the Hub's address is read at import."""
+    """`space.upload` in a subprocess, because the Hub's address is read at import."""
 
     def run(*arguments, token: str = "hf_stand_in") -> subprocess.CompletedProcess:
         script = (
@@ -247,7 +247,7 @@ def test_a_space_is_created_and_gets_every_file(hub, upload, folder):
     assert all(sent[name] == (folder / name).read_bytes() for name in sent)
 
 
-def test_an_upload_again_updates_the_space_and_removes_what_is_gone(hub, upload, folder):
+def test_a_second_upload_updates_the_space_and_removes_deleted_files(hub, upload, folder):
     assert upload("me/vq").returncode == 0
     hub.spaces["me/vq"]["notes.md"] = b"somebody's own"
     (folder / "weights/judge/config.json").unlink()
@@ -262,7 +262,7 @@ def test_an_upload_again_updates_the_space_and_removes_what_is_gone(hub, upload,
 def test_a_space_with_another_app_is_left_alone(hub, upload):
     hub.spaces["me/vq"] = {"app.py": b"another", "README.md": b"mine"}
     done = upload("me/vq")
-    assert done.returncode == 1 and "The Space me/vq holds another app. Choose another name." in done.stderr
+    assert done.returncode == 1 and "The Space me/vq has another app. Choose another name." in done.stderr
     assert hub.spaces["me/vq"] == {"app.py": b"another", "README.md": b"mine"}
 
 

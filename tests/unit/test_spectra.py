@@ -23,7 +23,7 @@ def tone(hz: float, n: int = FRAMES * HOP) -> torch.Tensor:
     return 0.3 * torch.sin(2 * torch.pi * hz * torch.arange(n) / 16_000)[None]
 
 
-def heard(magnitude: torch.Tensor, iterations: int = 0) -> torch.Tensor:
+def inverted(magnitude: torch.Tensor, iterations: int = 0) -> torch.Tensor:
     """The sound of magnitudes [B, bins, T], by the picture's inverse."""
     found, _ = spectra.phases(*spectra.peaks(magnitude.clamp_min(1e-5).log()), HOP)
     spectrum = torch.polar(magnitude, found)
@@ -51,14 +51,14 @@ def test_the_stft_gives_the_sound_back():
 
 @pytest.mark.parametrize("hz", [55.0, 110.3, 440.0, 1234.5, 5001.7])
 def test_a_tone_comes_back_at_its_pitch_and_level_from_its_magnitudes_alone(hz):
-    sound = heard(spectra.analysis(tone(hz), WINDOW, HOP).abs())[:, 2048:-2048]
+    sound = inverted(spectra.analysis(tone(hz), WINDOW, HOP).abs())[:, 2048:-2048]
     assert metrics.cents_apart(strongest_hz(sound), hz) < 5
     assert float(sound.square().mean().sqrt()) == pytest.approx(0.3 / math.sqrt(2), rel=0.05)
 
 
 def test_two_tones_stay_two():
     both = tone(400) + tone(700)
-    power = torch.fft.rfft(heard(spectra.analysis(both, WINDOW, HOP).abs())[0] * torch.hann_window(FRAMES * HOP)).abs()
+    power = torch.fft.rfft(inverted(spectra.analysis(both, WINDOW, HOP).abs())[0] * torch.hann_window(FRAMES * HOP)).abs()
     hz = torch.linspace(0, 8000, len(power))
     near = [float(power[(hz - wanted).abs() < 10].max()) for wanted in (400, 700)]
     assert min(near) > 0.5 * max(near) and float(power[(hz > 450) & (hz < 650)].max()) < 0.05 * min(near)
@@ -89,7 +89,7 @@ def test_an_iteration_keeps_the_magnitudes_and_brings_the_sounds_own_nearer():
     magnitude = spectra.analysis(tone(300) + tone(1000) * torch.linspace(0, 1, FRAMES * HOP), WINDOW, HOP).abs()
 
     def inconsistency(iterations):
-        return float((spectra.analysis(heard(magnitude, iterations), WINDOW, HOP).abs() - magnitude).norm())
+        return float((spectra.analysis(inverted(magnitude, iterations), WINDOW, HOP).abs() - magnitude).norm())
 
     spectrum = torch.polar(magnitude, torch.zeros_like(magnitude))
     kept = spectra.refined(spectrum, WINDOW, HOP, everywhere()).abs()
@@ -123,7 +123,7 @@ def test_real_notes_come_back_from_their_magnitudes_at_their_pitch():
     distances = []
     for clip in clips:
         sound = torch.nn.functional.pad(clip.audio, (0, -len(clip.audio) % HOP))[None]
-        back = heard(spectra.analysis(sound, WINDOW, HOP).abs(), iterations=2)[0, : len(clip.audio)]
+        back = inverted(spectra.analysis(sound, WINDOW, HOP).abs(), iterations=2)[0, : len(clip.audio)]
         hz = metrics.pitch_hz(clip.audio, 16_000)
         assert hz is None or metrics.cents_apart(hz, metrics.pitch_hz(back, 16_000)) < 50, clip.name
         distances.append(metrics.log_spectral_distance(clip.audio, back))

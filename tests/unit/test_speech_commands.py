@@ -14,6 +14,7 @@ import soundfile
 import torch
 
 from vqaudio.data import shards
+from vqaudio.data.batches import pad
 from vqaudio.data.datasets import speech_commands as sc
 from vqaudio.data.download import fetch_checked, unpack
 from vqaudio.errors import InputError
@@ -57,15 +58,14 @@ def test_the_300_clips_are_all_there_once_and_no_speaker_is_in_two_parts(real):
 
 
 @pytest.mark.parametrize("rate", [16_000, 8_000, 4_000])
-def test_clips_are_brought_to_one_second_with_a_mask(real, rate):
+def test_batches_are_padded_to_one_second_with_lengths(real, rate):
     split = sc.load_split("validation", real, rate)
-    sound, mask = sc.one_second(split)
-    assert sound.shape == (len(split), 1, rate) and mask.shape == (len(split), rate)
-    assert not sound[:, 0][~mask].any()
-    for row, told, clip in zip(sound[:, 0], mask, split.clips):
+    sound, lengths = pad([clip.audio for clip in split.clips], rate)
+    assert sound.shape == (len(split), 1, rate)
+    for row, length, clip in zip(sound[:, 0], lengths, split.clips):
         seconds = soundfile.info(real / clip.name).duration
-        assert int(told.sum()) == len(clip.audio) == pytest.approx(seconds * rate, abs=1)
-        assert torch.equal(row[told], clip.audio)
+        assert int(length) == len(clip.audio) == pytest.approx(seconds * rate, abs=1)
+        assert torch.equal(row[:length], clip.audio) and not row[length:].any()
 
 
 def test_the_rule_on_speakers_is_the_datasets_own():
@@ -83,17 +83,12 @@ def test_the_lists_decide_where_they_are_there(layout):
     assert sc.words(layout) == ("no", "yes")
 
 
-def test_longer_clips_are_cut_and_noise_is_read_whole(layout, example_clips):
+def test_longer_clips_are_cut(layout, example_clips):
     sound, rate = soundfile.read(example_clips[0])
     longer = layout / "yes" / "0a7c2a8d_nohash_1.wav"
     soundfile.write(longer, list(sound) * 10, rate)
     clip = next(clip for clip in sc.load_split("train", layout).clips if clip.name.endswith("_1.wav"))
     assert clip.audio.shape == (16_000,)
-    (noise,) = sc.background_noise(layout, 8000).clips
-    assert len(noise.audio) == len(sound)
-    shutil.rmtree(layout / sc.NOISE_FOLDER)
-    with pytest.raises(InputError, match="no recordings of noise"):
-        sc.background_noise(layout)
 
 
 def test_it_is_packed_into_shards(command, layout, tmp_path):
@@ -117,7 +112,7 @@ def test_missing_data_and_unreadable_clips_are_told(layout, tmp_path, monkeypatc
         sc.load_split("dev", layout)
     (layout / "yes" / "0a7c2a8d_nohash_0.wav").write_text("no sound")
     assert names(layout.parent, "train") == {"no/0a7c2a8d_nohash_0.wav"}
-    assert "skipped 1 of 2 recordings" in (told := capsys.readouterr().err) and "0a7c2a8d_nohash_0.wav" in told
+    assert "skipped 1 of 2 recordings" in (warned := capsys.readouterr().err) and "0a7c2a8d_nohash_0.wav" in warned
 
 
 # The download.
@@ -179,14 +174,14 @@ def test_a_download_that_broke_off_is_gone_on_with(web, layout, tmp_path, monkey
     server.body, server.limit = packed(layout), 3000
     monkeypatch.setitem(sc.CHECKSUMS, "0.02", hashlib.sha256(server.body).hexdigest())
     cache = tmp_path / "cache"
-    with pytest.raises(InputError, match="3,000 bytes are here; the same command goes on from there"):
+    with pytest.raises(InputError, match="3,000 bytes are here; the same command resumes"):
         sc.download(cache, url=url)
     assert [path.name for path in cache.iterdir()] == ["speech_commands_v0.02.tar.gz.part"]
     server.limit = None
     found = sc.download(cache, url=url)
     assert server.asked == [None, "bytes=3000-"]
     assert [path.name for path in cache.iterdir()] == ["speech_commands_v0.02"]
-    assert names(found, "train") == names(layout, "train") and len(sc.background_noise(found)) == 1
+    assert names(found, "train") == names(layout, "train") and (found / sc.NOISE_FOLDER / "running_tap.wav").is_file()
     assert sc.download(cache, url="http://127.0.0.1:9/") == found  # what is here is not fetched again
 
 

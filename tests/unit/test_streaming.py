@@ -15,7 +15,7 @@ def noise(*shape: int) -> torch.Tensor:
 
 
 def kept_bytes(stream) -> int:
-    """The memory behind all that a stream keeps."""
+    """Bytes of memory that a stream keeps."""
     kept = [window.kept for window in stream._chain.windows]
     kept += [getattr(stream, "_rest", None)]
     return sum(tensor.untyped_storage().nbytes() for tensor in kept if tensor is not None)
@@ -63,7 +63,7 @@ def test_a_stream_needs_a_level_unless_the_codec_leaves_it_in_the_codes(codec):
 
 
 def test_stages_change_between_blocks(codec):
-    """Before a change all is as it was; beyond the codec's reach behind it, all is as if it had always been so."""
+    """Before a change nothing changes; beyond the reach of the codec after it, the new stages alone are in use."""
     audio = noise(1, 1, 160 * 60)
     codes = codec.encode(audio, level_db=-20)
     decoder, parts = StreamingDecoder(codec), []

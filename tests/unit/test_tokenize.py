@@ -19,9 +19,9 @@ from vqaudio.errors import InputError  # noqa: E402
 def corpus(example_clips, tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("corpus")
     for i in range(14):
-        place = root / ("ж" if i % 2 else "b")
-        place.mkdir(exist_ok=True)
-        shutil.copy(example_clips[i % len(example_clips)], place / f"{i}.wav")
+        target = root / ("ж" if i % 2 else "b")
+        target.mkdir(exist_ok=True)
+        shutil.copy(example_clips[i % len(example_clips)], target / f"{i}.wav")
     (root / "broken.mp3").write_bytes(b"no sound")
     return root
 
@@ -88,7 +88,7 @@ def test_what_does_not_fit_is_told_in_one_line(command, corpus, model_folder, ot
     ):
         code, out, err = command("tokenize", *arguments)
         assert (code, out, err.count("\n")) == (2, "", 1) and said in err
-    with pytest.raises(InputError, match="were made by the model 'small'"):
+    with pytest.raises(InputError, match="are from the model 'small'"):
         next(tokens.read(tmp_path / "out", codec=type("Other", (), {"fingerprint": "0", "name": "other"})))
     code, _, err = command("train", "codec", "--dataset", "shards", "--data", tmp_path / "out")
     assert code == 2 and "holds shards of codes, and not of audio" in err

@@ -11,11 +11,11 @@ from vqaudio.errors import InputError
 from vqaudio.training.codec_task import CodecTraining, GeneratorObjective, has_fast_bfloat16, reduced_precision
 from vqaudio.training.discriminators import Discriminators
 from vqaudio.training.gradients import gradient_norms
-from vqaudio.training.loop import LoopConfig, Place, fit, schedule
+from vqaudio.training.loop import LoopConfig, Worker, fit, schedule
 from vqaudio.training.losses import LoudnessLoss, SpectralLoss
 from vqaudio.training.picture_task import PictureTraining
 from vqaudio.training.recipes import CodecRecipe
-from vqaudio.training.setup import first_weights
+from vqaudio.training.setup import initial_model
 
 
 @pytest.fixture
@@ -37,9 +37,9 @@ def test_a_loss_is_least_for_equal_sounds_and_grows_with_noise(loss, tone):
 
 @pytest.mark.parametrize("loss", [lambda *a: sum(SpectralLoss(8000)(*a).values()), LoudnessLoss(8000, -20.0)])
 def test_padding_changes_no_loss(loss, tone):
-    heard = noisy(tone, 0.05)
-    longer = [torch.nn.functional.pad(clip, (0, 4000)) for clip in (tone, heard)]
-    alone = loss(tone, heard, torch.tensor([4000]))
+    decoded = noisy(tone, 0.05)
+    longer = [torch.nn.functional.pad(clip, (0, 4000)) for clip in (tone, decoded)]
+    alone = loss(tone, decoded, torch.tensor([4000]))
     padded = loss(*longer, torch.tensor([4000]))
     torch.testing.assert_close(alone, padded, rtol=2e-2, atol=1e-3)
 
@@ -91,20 +91,20 @@ def test_every_number_of_stages_is_trained(codec):
 def test_a_decoder_may_start_from_a_codec_whose_codewords_then_stay(model_folder, picture_folder):
     trained = hub.load(model_folder)
     recipe = CodecRecipe(start_from=str(model_folder), codec=replace(trained.config, codebook_update="fixed"))
-    started = first_weights(recipe)
+    started = initial_model(recipe)
     audio = torch.randn(1, 1, 4000, generator=torch.Generator().manual_seed(0))
     codes = started.eval().encode(audio)
     assert torch.equal(codes.ids, trained.encode(audio).ids) and torch.equal(started.decode(codes), trained.decode(codes))
     with pytest.raises(InputError, match="another shape"):
-        first_weights(replace(recipe, codec=replace(recipe.codec, latent_dim=9)))
+        initial_model(replace(recipe, codec=replace(recipe.codec, latent_dim=9)))
     with pytest.raises(InputError, match="another shape"):
-        first_weights(replace(recipe, start_from=str(picture_folder)))
+        initial_model(replace(recipe, start_from=str(picture_folder)))
 
 
 def test_codewords_that_were_kept_without_their_averages_go_on_from_where_they_are(model_folder, tmp_path):
     kept = replace(hub.load(model_folder).config, codebook_update="fixed")
-    first_weights(CodecRecipe(start_from=str(model_folder), codec=kept)).save_pretrained(tmp_path / "fixed")
-    started = first_weights(CodecRecipe(start_from=str(tmp_path / "fixed"), codec=replace(kept, codebook_update="ema")))
+    initial_model(CodecRecipe(start_from=str(model_folder), codec=kept)).save_pretrained(tmp_path / "fixed")
+    started = initial_model(CodecRecipe(start_from=str(tmp_path / "fixed"), codec=replace(kept, codebook_update="ema")))
     codebook, before = started.rvq.codebooks[0], hub.load(model_folder).rvq.codebooks[0].codewords
     far = before[3] + 1
     codebook.update(far[None], torch.tensor([3]), torch.nn.functional.one_hot(torch.tensor(3), len(before)))
@@ -115,7 +115,7 @@ def test_codewords_that_were_kept_without_their_averages_go_on_from_where_they_a
 
 def test_a_codec_may_start_from_one_with_other_stages_whose_codebooks_then_begin_anew(wave_folder):
     trained = hub.load(wave_folder)
-    started = first_weights(CodecRecipe(start_from=str(wave_folder), codec=replace(trained.config, network_stages=2)))
+    started = initial_model(CodecRecipe(start_from=str(wave_folder), codec=replace(trained.config, network_stages=2)))
     assert [len(codebook.codewords[0]) for codebook in started.rvq.codebooks] == [2, 2, 8, 8]
     assert torch.equal(started.wave_in.weight, trained.wave_in.weight)
     assert not torch.equal(started.rvq.codebooks[3].codewords, trained.rvq.codebooks[3].codewords)
@@ -165,12 +165,12 @@ def test_what_lies_below_the_floor_counts_as_silence(tone):
 
 
 def test_a_picture_codec_is_trained_and_its_gradients_are_recorded(picture_folder, tiny_dataset, tmp_path):
-    trained, place = hub.load(picture_folder), Place(torch.device("cpu"))
+    trained, worker = hub.load(picture_folder), Worker(torch.device("cpu"))
     codec = type(trained)(trained.config)
     before = {name: value.clone() for name, value in codec.named_parameters()}
     train, validation = (fsdd.load_split(part, tiny_dataset) for part in ("train", "validation"))
-    task = PictureTraining(batch_size=2, crop_s=0.2, workers=1).task(codec, train, validation, 0, place)
-    result = fit(task, LoopConfig(steps=2, log_every=1), tmp_path / "run", place)
+    task = PictureTraining(batch_size=2, crop_s=0.2, workers=1).task(codec, train, validation, 0, worker)
+    result = fit(task, LoopConfig(steps=2, log_every=1), tmp_path / "run", worker)
     assert result["mel_l1"] > 0 and any(not torch.equal(before[name], p) for name, p in codec.named_parameters())
     columns = (tmp_path / "run" / "metrics.csv").read_text().splitlines()[0].split(",")
     assert {"train_picture", "train_gradient_norm", "validation_mel_l1"} <= set(columns)

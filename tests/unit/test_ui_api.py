@@ -118,4 +118,4 @@ def test_the_models_are_listed_with_their_priors_and_labels(toy, monkeypatch):  
     assert list(listed) == ["notes", "voices"] and listed["notes"]["labels"]["instrument"] == ["cello", "flute"]
     assert listed["notes"]["labels"]["pitch"][0] == "C2"
     monkeypatch.setattr(models, "names", lambda: [])
-    assert sentence(sounds.list_models) == "No codec is here."
+    assert sentence(sounds.list_models) == "There is no codec here."

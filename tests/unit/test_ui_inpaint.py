@@ -94,7 +94,7 @@ def test_masks_that_are_refused(codes, values, sentence):
 def test_a_setting_out_of_range_is_told_by_name(field, value):
     with pytest.raises(InputError) as caught:
         wire.validated(Settings, {field: value})
-    assert str(caught.value) == wire.TELLS[field]
+    assert str(caught.value) == wire.FIELD_ERRORS[field]
 
 
 # --- changes ------------------------------------------------------------------------------------------------------------
@@ -213,7 +213,7 @@ def test_a_session_has_one_job_running_and_one_waiting(held, fill_request):
 
 
 def test_a_job_that_waits_tells_its_place_and_the_seconds_left(held, fill_request, monkeypatch):
-    monkeypatch.setattr(pools, "sampling", pools.Pool("test", 1, running=1, waiting=2, most_waiting=10, own_line_full="full"))
+    monkeypatch.setattr(pools, "sampling", pools.Pool("test", 1, running=1, waiting=2, most_waiting=10, queue_full="full"))
     answer = finished(inpainting.fill(fill_request | {"settings": {"steps": 1}})["job"])
     assert (answer["waiting"], answer["left_s"]) == (0, None), "it is done"
     jobs_ = [inpainting.fill(fill_request)["job"] for _ in range(3)]

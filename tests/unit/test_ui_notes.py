@@ -11,10 +11,13 @@ import torch
 
 from vqaudio import sfz
 from vqaudio.errors import InputError
-from vqaudio.ui import models, playing, wire
+from vqaudio.ui import models, wire
 from vqaudio.ui.clip import cell_edits, handlers, sampling
 from vqaudio.ui.clip.selection import Mask, mask_of
 from vqaudio.ui.clip.workbench import Workbench
+from vqaudio.ui.keyboard import handlers as keyboard
+from vqaudio.ui.keyboard import notes
+from vqaudio.ui.memory import ByteCache
 from vqaudio.ui.panels import examples
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "e2e"))
@@ -30,7 +33,7 @@ def toy(monkeypatch):
     monkeypatch.setattr(models, "_prior_names", lambda: list(toys))
     monkeypatch.setattr(models, "_prior", lambda name: toys[name])
     monkeypatch.setenv("VQAUDIO_MODEL", "tones")
-    monkeypatch.setattr(playing, "notes", playing.Notes())
+    notes.cache.clear()
     return toys["notes"]
 
 
@@ -41,18 +44,18 @@ def bench():
     return Workbench.from_audio(BandTones(), sound[None], "a chord")
 
 
-def test_whoever_knows_pitch_plays_and_nobody_else(toy):
-    told = playing.players({})["players"]
-    assert [p["name"] for p in told] == ["notes"]
-    assert told[0]["labels"] == {"instrument": ["cello", "flute"]} and told[0]["keys"] == list(range(36, 85))
-    assert told[0]["heard"] is None
+def test_the_players_are_the_priors_that_know_pitch(toy):
+    found = keyboard.players({})["players"]
+    assert [p["name"] for p in found] == ["notes"]
+    assert found[0]["labels"] == {"instrument": ["cello", "flute"]} and found[0]["keys"] == list(range(36, 85))
+    assert found[0]["trained_keys"] is None
 
 
 def test_without_a_player_there_is_a_sentence(toy, monkeypatch):
     monkeypatch.setattr(models, "_prior_names", lambda: ["voices"])
-    answer = playing.players({})
+    answer = keyboard.players({})
     assert answer["players"] == [] and "No prior here knows notes" in answer["none"]
-    assert playing.note({"prior": "voices", "key": 60})["error"] == playing.NOBODY_PLAYS
+    assert keyboard.note({"prior": "voices", "key": 60})["error"] == notes.NO_PLAYER
 
 
 def test_priors_that_say_they_know_no_pitch_are_not_loaded(toy, tmp_path, monkeypatch):
@@ -62,31 +65,30 @@ def test_priors_that_say_they_know_no_pitch_are_not_loaded(toy, tmp_path, monkey
     assert models.with_label("pitch") == []
 
 
-def test_keys_that_were_heard_with_a_label(toy):
+def test_the_keys_of_the_training_clips_with_a_label(toy):
     toy.example_labels = torch.tensor([[0, 24], [0, 26], [1, 24], [2, 30], [1, 49]])
-    heard = playing.heard_of(toy)
     wanted = {"instrument": {"cello": [60, 62], "flute": [60]}}
-    assert heard == wanted, "an example without an instrument or a pitch tells nothing"
+    assert notes.trained_keys(toy) == wanted, "an example without an instrument or a pitch tells nothing"
 
 
-def test_a_note_is_made_once_however_many_ask_at_the_same_time(toy):
+def test_a_note_is_generated_once_for_all_threads_that_ask(toy):
     toy.pause_s = 0.02
     asked = {"prior": "notes", "labels": {"instrument": "flute"}, "key": 60}
     answers = []
-    threads = [threading.Thread(target=lambda: answers.append(playing.note(asked))) for _ in range(6)]
+    threads = [threading.Thread(target=lambda: answers.append(keyboard.note(asked))) for _ in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert len(toy.made) == 1 and all(answer["ok"] for answer in answers)
     assert len({answer["sound"]["data"] for answer in answers}) == 1
-    playing.note(asked | {"take": 1})
-    playing.note(asked | {"seconds": 0.5})
+    keyboard.note(asked | {"take": 1})
+    keyboard.note(asked | {"seconds": 0.5})
     assert len(toy.made) == 3
 
 
 def test_what_cannot_be_made_is_not_kept_and_keeps_nobody_waiting():
-    kept, calls = playing.Notes(), []
+    cache, calls = ByteCache(1000, lambda note: note.n_bytes), []
 
     def fail():
         calls.append(1)
@@ -94,16 +96,16 @@ def test_what_cannot_be_made_is_not_kept_and_keeps_nobody_waiting():
 
     for _ in range(2):
         with pytest.raises(InputError):
-            kept.get(("a",), fail)
+            cache.get(("a",), fail)
     note = sfz.Note(60, torch.zeros(100), 0)
-    assert len(calls) == 2 and kept.get(("a",), lambda: note) is note
+    assert len(calls) == 2 and cache.get(("a",), lambda: note) is note
 
 
 def test_the_notes_that_were_unused_for_longest_go():
-    kept, made = playing.Notes(max_bytes=1000), []
+    cache, made = ByteCache(1000, lambda note: note.n_bytes), []
 
     def ask(key):
-        return kept.get((key,), lambda: made.append(key) or sfz.Note(key, torch.zeros(100), 0))
+        return cache.get((key,), lambda: made.append(key) or sfz.Note(key, torch.zeros(100), 0))
 
     for key in (1, 2, 1, 3):
         ask(key)
@@ -118,9 +120,9 @@ def test_a_note_becomes_a_clip_of_the_map(toy):
     class Event:
         _data = {"prior": "notes", "labels": {"instrument": "flute"}, "key": 64, "seconds": 1.0, "take": 0}  # noqa: RUF012
 
-    value, told, token, model = playing.open_note(Event())
+    value, sentences, token, model = keyboard.note_as_clip(Event())
     assert value["title"] == "flute E4" and value["model"] == model == "tones" and value["original"] is None
-    assert "made by notes" in told[0] and handlers.store.get(token).n_samples == RATE
+    assert "generated by notes" in sentences[0] and handlers.store.get(token).n_samples == RATE
     handlers.store.drop(token)
 
 
@@ -130,7 +132,7 @@ def test_a_range_is_checked_before_anything_is_made(toy):
         ({"low": 20}, "There is no note G#0 here: notes knows C2 to C6"), ({"low": 64}, "lies above the highest"),
         ({"labels": {"instrument": "kazoo"}}, "notes knows cello, flute"), ({"prior": "voices"}, "Known: notes"),
     ):  # fmt: skip
-        assert sentence in playing.sampler(asked | changes)["error"]
+        assert sentence in keyboard.sampler(asked | changes)["error"]
     assert toy.made == []
 
 

@@ -15,11 +15,12 @@ from vqaudio.analysis.codebooks import CodebookStatistics
 from vqaudio.audio import load as load_audio
 from vqaudio.codes import Codes, CodeSpec, Stage
 from vqaudio.errors import InputError
-from vqaudio.ui import build, compare, playing, wire
+from vqaudio.ui import build, compare, wire
 from vqaudio.ui.clip import exports, handlers, jobs, pictures, sounds
 from vqaudio.ui.clip import store as store_module
 from vqaudio.ui.clip.store import Store
 from vqaudio.ui.clip.workbench import Workbench
+from vqaudio.ui.keyboard import notes
 from vqaudio.ui.panels import codebooks, report
 from vqaudio.vqa import read_vqa
 
@@ -83,7 +84,7 @@ def test_the_store_is_bounded_in_number_and_in_bytes():
 
 
 def test_what_is_kept_for_all_people_is_what_the_store_says():
-    kept = (handlers.store, compare.store, jobs.store, sounds.cache, playing.notes)
+    kept = (handlers.store, compare.store, jobs.store, sounds.cache, notes.cache)
     megabytes = sum(part.max_bytes for part in kept) / 2**20
     assert f"the app keeps at most {megabytes:.0f} MB for all people together" in store_module.__doc__
     assert build.LAUNCH["state_session_capacity"] == store_module.SESSIONS
@@ -269,25 +270,6 @@ def test_the_report_tells_the_facts(tmp_path):
     text = re.sub(r"<[^>]+>", " ", report.of_sound(told))
     for words in ("1.00 s", "44,100 Hz, stereo", "&minus;6.0 dBFS", "channels were mixed", "converted to 8,000 Hz"):
         assert words in text
-
-
-def test_the_report_tells_how_near_a_clip_is_to_what_the_model_knows():
-    errors = torch.linspace(1, 2, 101)
-    known = CodebookStatistics(None, None, None, [], "fsdd", errors, errors)
-    for error, words in (
-        (1.2, "as near to the codewords as the model's own training clips"), (1.8, "further from the codewords than most"),
-        (1.97, "at the edge of what the model knows"), (3.0, "outside of what the model knows: its sounds lie 2.0 times as far"),
-    ):
-        told = report.nearness(error, known)
-        assert words in told and f"this clip {error:.2f}" in told
-    assert "was not measured" in report.nearness(1.0, None) and report.nearness(None, known) == ""
-
-
-def test_the_error_of_a_clip_is_that_of_its_latents(bench):
-    codes, latents = bench.codec.encode_with_latents(bench.original[None, None])
-    words = sum(bench.codec.rvq.vectors_of(codes.ids[0, j], j) for j in range(4))
-    assert bench.error == pytest.approx(float((latents[0].T - words).norm(dim=1).mean()), rel=1e-5)
-    assert Workbench(bench.codec, bench.codes, "opened").error is None
 
 
 def test_the_colours_can_be_told_apart_with_any_colour_vision():

@@ -48,7 +48,7 @@ def test_sessions_take_turns():
     bench = Bench()
     tasks = [bench.submit("greedy", f"g{n}") for n in range(5)]
     tasks += [bench.submit("a", "a0"), bench.submit("b", "b0"), bench.submit("a", "a1")]
-    assert [bench.pool.place(task) for task in tasks] == [0, 0, 3, 5, 6, 1, 2, 4]
+    assert [bench.pool.position(task) for task in tasks] == [0, 0, 3, 5, 6, 1, 2, 4]
     bench.finish("g0", "g1", "a0", "b0", "g2", "a1", "g3", "g4")
     assert [task.future.result(20) for task in tasks] == ["g0", "g1", "g2", "g3", "g4", "a0", "b0", "a1"]
     assert bench.started == ["g0", "g1", "a0", "b0", "g2", "a1", "g3", "g4"]

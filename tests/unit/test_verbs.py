@@ -11,15 +11,18 @@ import gradio as gr
 import pytest
 import torch
 
+from tests import asking
 from vqaudio import devices, hub
 from vqaudio.audio import load as load_audio
 from vqaudio.errors import InputError
 from vqaudio.model import Model
-from vqaudio.ui import models, playing, verbs
+from vqaudio.ui import ask, models, verbs
 from vqaudio.ui.api import priors as api_priors
 from vqaudio.ui.api import sounds as api_sounds
 from vqaudio.ui.clip import cell_edits, handlers, inpainting, sampling
 from vqaudio.ui.clip.workbench import Workbench
+from vqaudio.ui.keyboard import handlers as keyboard
+from vqaudio.ui.keyboard import notes
 
 LABELS = {"pitch": ("C4", "D4", "E4"), "speaker": ("ann", "bob")}
 AREA = {"start_s": 0.1, "end_s": 0.2, "stages": "2-4"}
@@ -42,6 +45,8 @@ def app(model_folder, tmp_path, monkeypatch):
     hub.save_compact(prior, tmp_path / "notes")
     monkeypatch.setenv("VQAUDIO_MODEL", str(model_folder))
     monkeypatch.setenv("VQAUDIO_PRIORS", str(tmp_path / "notes"))
+    asking.save_networks(tmp_path / "networks")
+    monkeypatch.setattr(hub, "WEIGHTS", tmp_path / "networks")
     yield models.prior("notes", models.codec())
     devices._loaded.cache_clear()
 
@@ -87,7 +92,7 @@ def finished(started: dict) -> dict:
 
 def everything(clip: str, monkeypatch) -> dict:
     """All that the page and programs can ask to be computed, with the same seeds."""
-    monkeypatch.setattr(playing, "notes", playing.Notes())
+    notes.cache.clear()
     monkeypatch.setattr(verbs.edits, "fresh_generator", lambda: torch.Generator().manual_seed(1))
     codec = models.codec()
     bench = Workbench.from_audio(codec, load_audio(clip, 8000)[0], "a clip")
@@ -98,14 +103,17 @@ def everything(clip: str, monkeypatch) -> dict:
     found["fill"] = finished(inpainting.fill(asked))["results"]
     found["new"] = finished(inpainting.new_clip({"prior": name, "settings": settings}))["results"]
     found["score"] = finished(inpainting.score({"token": token, "prior": name}))["results"][0]["bits"]
-    found["note"] = playing.note({"prior": name, "key": 60, "seconds": 0.3})["sound"]
-    found["sampler"] = finished(playing.sampler({"prior": name, "low": 60, "high": 64, "seconds": 0.3}))["results"]
+    found["note"] = keyboard.note({"prior": name, "key": 60, "seconds": 0.3})["sound"]
+    found["sampler"] = finished(keyboard.sampler({"prior": name, "low": 60, "high": 64, "seconds": 0.3}))["results"]
     assert cell_edits.blur({"token": token, "rectangles": [AREA], "radius": 2.0, "strength": 1.0})["ok"]
     found["erased"] = cell_edits.erase({"token": token, "rectangles": [AREA]})["ids"]
     found["api"] = api_sounds.reconstruct(clip, "1-2")[1].tolist()
     sound, vqa, told = api_priors.inpaint(clip, 0.1, 0.2, prior=name, seed=4, steps=3, variations=3)
     found["inpaint"] = sound[1].tolist(), told
     found["decode"] = api_sounds.decode(vqa, clip=3)[1].tolist()
+    for kind in ("sound", "picture"):
+        question = {"kind": kind, "number": 1, "question": "How many shapes are there in the image?", "time": False}
+        found[f"ask about a {kind}"] = ask.answer(question)["answers"]
     handlers.store.drop(token)
     return found
 
@@ -116,7 +124,7 @@ def test_every_verb_goes_through_one_entry_and_comes_back_the_same(app, example_
     card = request.getfixturevalue("card")
     on_card = everything(clip, monkeypatch)
     assert {name for name, _ in card.calls} == set(verbs._verbs) == {
-        "encode", "decode", "erase", "blur", "fill", "generate", "score", "notes"
+        "encode", "decode", "erase", "blur", "fill", "generate", "score", "notes", "ask",
     }  # fmt: skip
     assert all(1 <= seconds <= verbs.MOST_S for _, seconds in card.calls) and max(card.bytes) < MOST_BYTES
     for name, wanted in at_home.items():
@@ -150,7 +158,7 @@ def test_what_zerogpu_refuses_is_a_sentence(app, monkeypatch):
         verbs.encode(models.codec(), torch.zeros(1, 800))
 
 
-def test_models_are_loaded_once_and_before_the_app_starts_where_a_card_is_lent(card, monkeypatch):
+def test_models_are_loaded_once_and_before_the_app_starts_on_zerogpu(card, monkeypatch):
     loads, load = [], hub.load
     monkeypatch.setattr(hub, "load", lambda folder: loads.append(folder) or load(folder))
     codec, prior = models.codec(), models.prior("notes", models.codec())
@@ -169,7 +177,7 @@ def test_the_decorator_is_asked_for_one_function_and_only_where_its_package_is(t
     script = (
         "import torch\nfrom vqaudio.ui import models, verbs\n"
         "codes = verbs.encode(models.codec(), torch.zeros(1, 800))[0]\n"
-        "print(verbs.spaces and verbs.spaces.names, verbs.lent(), codes.ids.shape[2])"
+        "print(verbs.spaces and verbs.spaces.names, verbs.borrows_gpu(), codes.ids.shape[2])"
     )
     for path, said in ((str(tmp_path), "[('_on_card', True)] True 5"), ("", "None False 5")):
         settings = {"PYTHONPATH": os.pathsep.join([path, environment["PYTHONPATH"]]), "VQAUDIO_MODEL": str(model_folder)}

@@ -8,7 +8,7 @@ import soundfile
 import torch
 
 from vqaudio.data import shards
-from vqaudio.data.batches import Augmentation, MadeAhead, TrainingBatches, augmented
+from vqaudio.data.batches import Augmentation, PrefetchedBatches, TrainingBatches, augmented
 from vqaudio.data.datasets import voice
 from vqaudio.errors import InputError
 
@@ -51,9 +51,9 @@ def test_long_recordings_are_cut_and_nothing_of_them_is_lost(root):
 
 def test_only_wake_words_have_a_label(root):
     split = voice.load_split("train", root)
-    told = {clip.name.split("/")[0]: split.label_index(clip, "word") for clip in split.clips}
-    assert told["spoken-commands"] == told["vctk-p239"] == len(voice.WORDS)
-    assert told["wake-words"] < len(voice.WORDS)
+    indices = {clip.name.split("/")[0]: split.label_index(clip, "word") for clip in split.clips}
+    assert indices["spoken-commands"] == indices["vctk-p239"] == len(voice.WORDS)
+    assert indices["wake-words"] < len(voice.WORDS)
 
 
 def test_the_voices_can_be_packed_into_shards(root, tmp_path):
@@ -109,9 +109,9 @@ def test_a_band_keeps_speech_and_takes_rumble(seed):
 def test_a_room_rings_on_after_the_sound():
     click = torch.zeros(16_000)
     click[100] = 1.0
-    heard = changed(click, reverberation=1.0)
-    assert heard[100] == pytest.approx(1.0) and heard[:99].abs().max() < 1e-6
-    assert heard[101:1000].abs().max() > 1e-3
+    reverberant = changed(click, reverberation=1.0)
+    assert reverberant[100] == pytest.approx(1.0) and reverberant[:99].abs().max() < 1e-6
+    assert reverberant[101:1000].abs().max() > 1e-3
 
 
 def test_the_same_chance_gives_the_same_crop():
@@ -123,7 +123,7 @@ def test_the_same_chance_gives_the_same_crop():
 def test_batches_that_others_make_ahead_are_the_same(root):
     split = voice.load_split("train", root)
     batches = TrainingBatches(split, 4, 3200, 0, Augmentation(noise=0.5), -20.0)
-    ahead = MadeAhead(batches, 2)
+    ahead = PrefetchedBatches(batches, 2)
     for step in (3, 4, 5, 0):  # also after a jump
         chance = torch.get_rng_state()
         mine, made = batches.batch(step), ahead.batch(step)
@@ -137,4 +137,4 @@ def test_what_goes_wrong_while_a_batch_is_made_ahead_is_told_in_a_sentence():
             raise InputError("A shard is damaged.")
 
     with pytest.raises(InputError, match="^A shard is damaged.$"):
-        MadeAhead(Damaged(), 1).batch(0)
+        PrefetchedBatches(Damaged(), 1).batch(0)

@@ -1,4 +1,4 @@
-"""What `pip install .` installs: the package with its page, its styles and its report, and no more."""
+"""`pip install .` installs the package with its page, styles and report, and nothing else."""
 
 import shutil
 import subprocess
@@ -15,7 +15,7 @@ DATA = {".py", ".js", ".css", ".html", ".typ"}
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory, environment) -> zipfile.ZipFile:
-    """Built from a copy, in which Gradio has left a stub file."""
+    """Built from a copy that contains a stub file by Gradio."""
     clone, target = tmp_path_factory.mktemp("clone"), tmp_path_factory.mktemp("wheel")
     for name in ("README.md", "LICENSE", "pyproject.toml"):
         shutil.copy(ROOT / name, clone / name)

@@ -1,1 +1,1 @@
-"""What a trained model has learned: its codebooks, and what each stage knows."""
+"""Analysis of trained models: codebooks, and the information in each stage."""

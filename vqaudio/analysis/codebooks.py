@@ -1,4 +1,4 @@
-"""Codebook health: how often each codeword occurs, where in the training clips it is heard best, and how well clips are met."""
+"""Codebook health: codeword usage, examples from training, quantisation error."""
 
 import json
 import math
@@ -20,21 +20,23 @@ from vqaudio.files import replace_file
 from vqaudio.json_files import expected_in, read_json
 from vqaudio.ranges import Name, check_value
 
-EXAMPLES = 4  # clips of the training part that are remembered a codeword
-SHARES = torch.linspace(0, 1, 101)  # of which the quantiles of the quantisation error are kept
+EXAMPLES = 4  # training clips to keep per codeword
+SHARES = torch.linspace(0, 1, 101)  # at which to keep quantiles of the quantisation error
 
 
 @dataclass(frozen=True)
 class CodebookStatistics:
-    """Counts over a dataset, for codecs whose stages have as many codewords each; a stage's rows are counted together.
+    """Codeword counts over a dataset, for codecs with equal codebook sizes.
+
+    A stage's rows are counted together.
 
     Attributes:
         train_counts, test_counts: int [K, V], how often each codeword of each stage occurs.
-        examples: int [K, V, EXAMPLES, 2], (clip number, column) of its closest occurrences, one a clip; -1 for none.
+        examples: int [K, V, EXAMPLES, 2], (clip number, column) of its closest occurrences, one per clip; -1 for none.
         clips: names of the training clips, by clip number.
         dataset: the module of vqaudio.data that they are from.
-        train_errors, test_errors: [101] quantiles, 0 to 1 in hundredths, of the clips' `quantisation_errors`; None where they
-            were not measured.
+        train_errors, test_errors: [101] quantiles, 0 to 1 in hundredths, of the clips' `quantisation_errors`; None if not
+            measured.
     """
 
     train_counts: Tensor
@@ -48,7 +50,7 @@ class CodebookStatistics:
 
 @dataclass(frozen=True)
 class StageHealth:
-    """One stage over a set of clips: perplexity 1 to vocab; dead codewords; entropy in bits an index."""
+    """Perplexity (1 to vocab), dead codewords and entropy (bits per index) of a stage."""
 
     perplexity: float
     dead: int
@@ -56,7 +58,7 @@ class StageHealth:
 
 
 def health(counts: Tensor) -> StageHealth:
-    """Counts [V] of one stage -> its health. No counts at all: perplexity 1, entropy 0."""
+    """Compute a stage's health from counts [V]; without any: perplexity 1, entropy 0."""
     share = counts.double() / max(1, int(counts.sum()))
     nats = float(torch.special.entr(share).sum())
     return StageHealth(math.exp(nats), int((counts == 0).sum()), nats / math.log(2))
@@ -64,22 +66,21 @@ def health(counts: Tensor) -> StageHealth:
 
 @torch.inference_mode()
 def quantisation_errors(codec: Codec, codes: Codes, latents: Tensor) -> Tensor:
-    """How far clips are from what the codewords can say: [B].
+    """Return each clip's mean distance from its codewords: [B].
 
-    The mean, over a clip's columns, of the Euclidean distance between what was quantised (latents [B, D, T]) and the codewords
-    chosen for it.
+    The mean, over a clip's columns, of the Euclidean distance between the latents [B, D, T] and their quantised values.
     """
     return _errors(codec, codes, codec.residual_norms(latents, codes.ids))
 
 
-def _errors(codec: Codec, codes: Codes, left: Tensor) -> Tensor:
-    last = torch.cat([left[:, codec.spec.rows_of(j)] for j in codec.final_stages()], 1)
+def _errors(codec: Codec, codes: Codes, residual_norms: Tensor) -> Tensor:
+    last = torch.cat([residual_norms[:, codec.spec.rows_of(j)] for j in codec.final_stages()], 1)
     return (last.norm(dim=1) * codes.valid).sum(-1) / codes.valid.sum(-1)
 
 
 @torch.inference_mode()
 def measure(codec: Codec, train: Split, test: Split, dataset: str = "fsdd") -> CodebookStatistics:
-    """Encode both splits of a dataset and count."""
+    """Encode both splits of a dataset and count the codewords."""
     seen, train_errors = _occurrences(codec, train)
     unseen, test_errors = _occurrences(codec, test)
     vocab = codec.spec.stages[0].vocab
@@ -91,7 +92,7 @@ def measure(codec: Codec, train: Split, test: Split, dataset: str = "fsdd") -> C
 
 @dataclass(frozen=True)
 class _Occurrences:
-    """Every cell of a stage: ids [n], (clip number, column) places [n, 2], the distance left behind the stage [n]."""
+    """Every cell of a stage: ids [n], (clip number, column) [n, 2], residual norms [n]."""
 
     ids: Tensor
     places: Tensor
@@ -99,7 +100,7 @@ class _Occurrences:
 
 
 def _closest(stage: _Occurrences, vocab: int) -> Tensor:
-    """[V, EXAMPLES, 2], as `CodebookStatistics.examples`."""
+    """Closest occurrences of each codeword: see `CodebookStatistics.examples`."""
     examples = torch.full((vocab, EXAMPLES, 2), -1)
     seen: dict[int, list[int]] = {}
     for i in stage.distances.argsort().tolist():
@@ -112,25 +113,25 @@ def _closest(stage: _Occurrences, vocab: int) -> Tensor:
 
 
 def _occurrences(codec: Codec, split: Split) -> tuple[list[_Occurrences], Tensor]:
-    """The occurrences in a split, stage by stage; and every clip's quantisation error."""
+    """The occurrences in a split by stage, and every clip's quantisation error."""
     number = {clip.name: i for i, clip in enumerate(split.clips)}
     parts, errors = [[] for _ in codec.spec.stages], []
     for batch in tqdm(list(in_order(split, 25)), desc="counting", unit="batch"):
         codes, latents = codec.encode_with_latents(batch.audio, batch.lengths)
-        left = codec.residual_norms(latents, codes.ids)
-        errors.append(_errors(codec, codes, left))
+        residual_norms = codec.residual_norms(latents, codes.ids)
+        errors.append(_errors(codec, codes, residual_norms))
         clip = torch.tensor([number[name] for name in batch.names])[:, None].expand_as(codes.valid)
         column = torch.arange(codes.columns)[None].expand_as(codes.valid)
-        place = torch.stack([clip, column], -1)[codes.valid]  # [n, 2]
+        position = torch.stack([clip, column], -1)[codes.valid]  # [n, 2]
         for j, found in enumerate(parts):
             rows = codec.spec.rows_of(j)
-            ids, distances = (part[:, rows].transpose(1, 2)[codes.valid] for part in (codes.ids, left))  # [n, rows]
-            found.append((ids.flatten(), place.repeat_interleave(ids.shape[1], 0), distances.flatten()))
+            ids, distances = (part[:, rows].transpose(1, 2)[codes.valid] for part in (codes.ids, residual_norms))  # [n, rows]
+            found.append((ids.flatten(), position.repeat_interleave(ids.shape[1], 0), distances.flatten()))
     return [_Occurrences(*(torch.cat(part) for part in zip(*found))) for found in parts], torch.cat(errors)
 
 
 def save_statistics(statistics: CodebookStatistics, folder: Path) -> None:
-    """Write codebooks.safetensors and codebooks.json beside a model's weights."""
+    """Write codebooks.safetensors and codebooks.json into a model's folder."""
     tensors = {
         "train_counts": statistics.train_counts.int(), "test_counts": statistics.test_counts.int(),
         "examples": statistics.examples.int(),
@@ -143,7 +144,11 @@ def save_statistics(statistics: CodebookStatistics, folder: Path) -> None:
 
 
 def load_statistics(folder: Path) -> CodebookStatistics | None:
-    """What `save_statistics` wrote; None where it was never measured. Raises InputError where the files are damaged."""
+    """Read what `save_statistics` wrote; None without it.
+
+    Raises:
+        InputError: the files are damaged.
+    """
     if not any((folder / name).is_file() for name in ("codebooks.safetensors", "codebooks.json")):
         return None
     try:
@@ -160,7 +165,7 @@ def load_statistics(folder: Path) -> CodebookStatistics | None:
 
 
 def _check(found: CodebookStatistics) -> None:
-    """Raise InputError where parts of the statistics do not fit each other."""
+    """Raise InputError if parts of the statistics do not match."""
     shape = tuple(found.train_counts.shape)
     errors = [part for part in (found.train_errors, found.test_errors) if part is not None]
     if len(shape) != 2 or 0 in shape or found.test_counts.shape != shape or found.examples.shape != (*shape, EXAMPLES, 2):

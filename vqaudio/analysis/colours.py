@@ -10,9 +10,9 @@ from vqaudio.codec import Codec
 
 @cache
 def colour_ranks(codec: Codec) -> list[list[int]]:
-    """For each stage the place of each codeword on the colour scale: neighbours there are alike.
+    """Rank each stage's codewords on the colour scale, so that neighbours are similar.
 
-    The order is that along the codewords' first principal component; a codec without vectors keeps the order of its ids.
+    They are ordered along their first principal component; a codec without vectors keeps the order of its ids.
     """
     ranks = []
     for j, stage in enumerate(codec.spec.stages):
@@ -26,7 +26,7 @@ def colour_ranks(codec: Codec) -> list[list[int]]:
 
 
 def codewords(codec: Codec, stage: int) -> Tensor | None:
-    """The vectors [V, D] of a stage's indices; None for a codec without vectors."""
+    """Return a stage's codewords [V, D]; None for a codec without vectors."""
     try:
         with torch.inference_mode():
             return codec.codewords(stage)
@@ -35,7 +35,7 @@ def codewords(codec: Codec, stage: int) -> Tensor | None:
 
 
 def _first_component(words: Tensor) -> Tensor:
-    """Each of [V, D] along the direction in which they differ most: [V]; the sign is fixed by the largest coordinate."""
+    """Project [V, D] on the first principal component: [V], with a fixed sign."""
     centred = words - words.mean(0)
     direction = torch.linalg.svd(centred, full_matrices=False).Vh[0]
     return centred @ direction * direction[direction.abs().argmax()].sign()

@@ -1,6 +1,6 @@
-"""What a codec's latent space looks like, and what each stage of its codes knows of the clips' labels.
+"""A codec's latent space, and the information about labels in each stage.
 
-Measured once over a dataset and kept beside the weights (exploration.json) for `vqaudio plot` and the app. Needs the extra
+Measured once over a dataset and saved beside the weights (exploration.json) for `vqaudio plot` and the app. Needs the extra
 `explore`: scikit-learn, and umap-learn (McInnes et al. 2018, "UMAP: Uniform manifold approximation and projection").
 """
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from vqaudio.analysis.knowledge import Knowledge, Seen, knowledge
+from vqaudio.analysis.knowledge import EncodedSplit, Knowledge, knowledge
 from vqaudio.analysis.training_curves import TrainingCurves
 from vqaudio.codec import Codec
 from vqaudio.data.batches import in_order
@@ -22,10 +22,10 @@ from vqaudio.json_files import expected_in, read_json
 from vqaudio.ranges import check
 
 FILE = "exploration.json"
-FRAMES = 1500  # columns that are drawn
+FRAMES = 1500  # columns to plot
 BINS = 60
 MOST = 64  # labels, runs or stages in a figure
-NEIGHBOURS, MIN_DIST = 15, 0.1  # of UMAP, its own defaults
+NEIGHBOURS, MIN_DIST = 15, 0.1  # UMAP's defaults
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,10 @@ class Map:
     """Columns in two dimensions; the axes have no unit.
 
     Attributes:
-        x, y: of the columns' latent vectors.
-        labels: kind -> the position of each column's label among `Exploration.values`; as many as there are values for none.
-        words: the index that the first stage gives each column.
-        words_x, words_y: of the first stage's codewords; empty where they do not live in the latents' own space.
+        x, y: positions of the columns' latent vectors.
+        labels: kind -> index of each column's label in `Exploration.values`; the number of values if it has none.
+        words: the first stage's index of each column.
+        words_x, words_y: positions of the first stage's codewords; empty if they are not in the latents' own space.
     """
 
     x: list[float]
@@ -49,10 +49,10 @@ class Map:
 
 @dataclass(frozen=True)
 class Distances:
-    """How far the vectors behind the cells are from their codewords, stage by stage.
+    """Histogram of the distances between residuals and their codewords, by stage.
 
     Attributes:
-        edges: of the bins, [BINS + 1], in the latents' own unit; what lies beyond is in the last bin.
+        edges: of the bins, [BINS + 1], in the latents' own unit; the last bin also holds everything beyond.
         shares: [stages][BINS] of the stage's cells.
         medians: of each stage.
     """
@@ -64,7 +64,10 @@ class Distances:
 
 @dataclass(frozen=True)
 class Exploration:
-    """All that is kept. `encoder`: the fingerprint of what made the codes; `values`: of each kind of label."""
+    """The content of exploration.json.
+
+    `encoder` is the encoder's fingerprint, `values` are those of each kind of label.
+    """
 
     encoder: str
     dataset: str
@@ -77,7 +80,7 @@ class Exploration:
     training: list[TrainingCurves] = field(default_factory=list)
 
     def check_together(self) -> None:
-        """Raise InputError where lists differ in length that belong together, or there is more than a figure can show."""
+        """Raise InputError if lists have mismatched lengths or are too long for a figure."""
         m, d = self.map, self.distances
         together = [(m.y, m.x), (m.words, m.x), (m.words_y, m.words_x), (d.medians, d.shares)]
         together += [(labels, m.x) for labels in m.labels.values()] + [(shares, d.edges[1:]) for shares in d.shares]
@@ -95,49 +98,58 @@ class Exploration:
 
 
 def explore(codec: Codec, train: Split, split: Split, dataset: str, part: str, seed: int = 0) -> Exploration:
-    """Measure all of it.
+    """Measure the map, the distances and the labels' probes.
 
     Args:
-        train: the clips that the probes learn from, where they carry the labels of `split`.
-        split: the clips that are shown and measured.
-        part: its name.
+        codec: the codec.
+        train: clips for training the probes, if they have the labels of `split`.
+        split: the clips to plot and measure.
+        dataset, part: names of the dataset, and of the part.
+        seed: of random choices.
+
+    Raises:
+        InputError: scikit-learn or umap-learn is not installed.
     """
     seen, probed = look(codec, split), look(codec, train)
-    knows = {kind: knowledge(kind, seen, probed, seed) for kind in seen.values if told_apart(kind, seen)}
+    knows = {kind: knowledge(kind, seen, probed, seed) for kind in seen.values if has_classes(kind, seen)}
     mapped = flat_map(codec, seen, seed)
     return Exploration(
         codec.encoder_fingerprint, dataset, part, len(seen.latents), seen.values, mapped, _distances(codec, seen), knows
     )
 
 
-def told_apart(kind: str, seen: Seen) -> bool:
-    """Whether a kind of label can be learned: at least two values, and four clips a value on the average."""
+def has_classes(kind: str, seen: EncodedSplit) -> bool:
+    """Whether a label has two or more values, and four clips each on average."""
     labels = [label for label in seen.labels[kind] if label is not None]
     return len(set(labels)) > 1 and len(labels) >= 4 * len(set(labels))
 
 
 @torch.inference_mode()
-def look(codec: Codec, split: Split) -> Seen:
-    """Encode a split's clips: every column's latents, ids and distances, and the clips' labels."""
+def look(codec: Codec, split: Split) -> EncodedSplit:
+    """Encode a split's clips: latents, ids, distances and labels."""
     number = {clip.name: i for i, clip in enumerate(split.clips)}
-    latents, ids, left, clips = [], [], [], []
+    latents, ids, residual_norms, clips = [], [], [], []
     for batch in in_order(split, 25):
         codes, vectors = codec.encode_with_latents(batch.audio, batch.lengths)
         distances = codec.residual_norms(vectors, codes.ids)
         clips.append(torch.tensor([number[name] for name in batch.names])[:, None].expand_as(codes.valid)[codes.valid])
-        for found, rows in ((latents, vectors), (ids, codes.ids), (left, distances)):
+        for found, rows in ((latents, vectors), (ids, codes.ids), (residual_norms, distances)):
             found.append(rows.transpose(1, 2)[codes.valid])
     labels = {kind: [clip.labels.get(kind) for clip in split.clips] for kind in split.labels}
-    latents, ids, left, clips = (torch.cat(part).cpu().numpy() for part in (latents, ids, left, clips))
-    return Seen(latents, ids, left, clips, labels, codec.spec, len(split))
+    latents, ids, residual_norms, clips = (torch.cat(part).cpu().numpy() for part in (latents, ids, residual_norms, clips))
+    return EncodedSplit(latents, ids, residual_norms, clips, labels, codec.spec, len(split))
 
 
-def flat_map(codec: Codec, seen: Seen, seed: int = 0) -> Map:
-    """UMAP of a random choice of columns together with the first stage's codewords. Raises InputError without umap-learn."""
+def flat_map(codec: Codec, seen: EncodedSplit, seed: int = 0) -> Map:
+    """Run UMAP on random columns together with the first stage's codewords.
+
+    Raises:
+        InputError: umap-learn is not installed.
+    """
     try:
         from umap import UMAP
     except ImportError:
-        raise InputError("UMAP is not there: `pip install umap-learn`.") from None
+        raise InputError("UMAP is not installed: `pip install umap-learn`.") from None
 
     chosen = np.sort(np.random.default_rng(seed).permutation(len(seen.latents))[:FRAMES])
     frames, words = seen.latents[chosen], codec.codewords(0).detach().cpu().numpy()
@@ -151,8 +163,8 @@ def flat_map(codec: Codec, seen: Seen, seed: int = 0) -> Map:
     return Map(x, y, labels, seen.ids[chosen, 0].tolist(), words_x, words_y)
 
 
-def _distances(codec: Codec, seen: Seen) -> Distances:
-    stages = [seen.left[:, codec.spec.rows_of(j)].ravel() for j in range(len(codec.spec.stages))]
+def _distances(codec: Codec, seen: EncodedSplit) -> Distances:
+    stages = [seen.residual_norms[:, codec.spec.rows_of(j)].ravel() for j in range(len(codec.spec.stages))]
     edges = np.linspace(0, max(np.quantile(stage, 0.995) for stage in stages), BINS + 1)
     shares = [np.histogram(np.minimum(stage, edges[-1]), edges)[0] / len(stage) for stage in stages]
     return Distances(_short(edges), [_short(share) for share in shares], [float(f"{np.median(s):.4g}") for s in stages])
@@ -163,30 +175,30 @@ def _short(values: np.ndarray) -> list[float]:
 
 
 def save(exploration: Exploration, folder: Path) -> None:
-    """Write exploration.json beside a model's weights."""
+    """Write exploration.json into a model's folder."""
     text = json.dumps(asdict(exploration), separators=(",", ":")) + "\n"
     replace_file(folder / FILE, lambda path: path.write_text(text))
 
 
 def load(folder: Path) -> Exploration | None:
-    """What `save` wrote; None where it was never measured. Raises InputError where the file is damaged."""
+    """Read what `save` wrote; None without it. Raises InputError if damaged."""
     path = folder / FILE
     if not path.is_file():
         return None
     try:
         with expected_in(path):
-            told = read_json(path)
-            knows = {kind: Knowledge(**one) for kind, one in told["knows"].items()}
-            curves = [TrainingCurves(**one) for one in told["training"]]
-            parts = {"map": Map(**told["map"]), "distances": Distances(**told["distances"]), "knows": knows, "training": curves}
-            found = Exploration(**told | parts)
+            saved = read_json(path)
+            knows = {kind: Knowledge(**one) for kind, one in saved["knows"].items()}
+            curves = [TrainingCurves(**one) for one in saved["training"]]
+            parts = {"map": Map(**saved["map"]), "distances": Distances(**saved["distances"]), "knows": knows, "training": curves}
+            found = Exploration(**saved | parts)
             for part in (found, *knows.values(), *curves):
                 check(part)
             return found
     except InputError as error:
-        raise InputError(f"{error} `vqaudio explore` makes it anew.") from None
+        raise InputError(f"{error} `vqaudio explore` rebuilds it.") from None
 
 
 def with_training(exploration: Exploration, training: list[TrainingCurves]) -> Exploration:
-    """The same with other training curves."""
+    """Return the exploration with other training curves."""
     return replace(exploration, training=training)

@@ -1,4 +1,4 @@
-"""A training run as it is drawn: from its metrics.csv, in at most so many rows."""
+"""The curves of a training run: its metrics.csv, averaged to a few rows."""
 
 import csv
 import re
@@ -13,15 +13,15 @@ LOSSES = ("loss", "mel", "linear", "complex", "waveform", "loudness", "commitmen
 
 @dataclass(frozen=True)
 class TrainingCurves:
-    """One run. Everything in training is the mean since the row before.
+    """The curves of one run. Training values are means since the previous row.
 
     Attributes:
         name: of the run.
         step: [n] training steps.
-        losses: name -> [n], each without its weight; those that stay 0 are left out.
-        perplexity: "1", "2", ... -> [n] of each stage in a training batch, 1 to its number of codewords.
-        gradients: part of the network -> [n] Euclidean norm of its gradients before they are clipped; empty if not recorded.
-        looks: steps at which the validation part was looked at; validation: name -> scores there.
+        losses: name -> [n], unweighted; losses that stay 0 are left out.
+        perplexity: "1", "2", ... -> [n] of each stage in a training batch, from 1 to its number of codewords.
+        gradients: part of the network -> [n] Euclidean norm of its gradients before clipping; empty if not recorded.
+        looks: steps of the validations; validation: name -> scores there.
     """
 
     name: str
@@ -34,10 +34,10 @@ class TrainingCurves:
 
 
 def read(path: Path) -> TrainingCurves:
-    """The curves of a run's folder, or of a .csv file in the form of its metrics.csv.
+    """Read the curves of a run's folder, or of a .csv file such as its metrics.csv.
 
     Raises:
-        InputError: no such run, or its file is damaged or has no steps.
+        InputError: there is no such run, or its file is damaged or has no steps.
     """
     file_path = path / "metrics.csv" if path.is_dir() else path
     try:
@@ -48,7 +48,7 @@ def read(path: Path) -> TrainingCurves:
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(f"There is no training run {path}: name its folder, or its metrics.csv.") from None
     except (ValueError, KeyError, TypeError, IndexError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{file_path} is no run's metrics.csv, or damaged: {error}.") from None
+        raise InputError(f"{file_path} is not the metrics.csv of a run, or is damaged: {error}.") from None
     looks = [i for i in range(len(rows)) if any(v[i] is not None for n, v in columns.items() if n.startswith("validation_"))]
     seen = {n.removeprefix("validation_"): [v[i] for i in looks] for n, v in columns.items() if n.startswith("validation_")}
     groups, full = _groups(len(rows)), {n: v for n, v in columns.items() if None not in v}
@@ -64,7 +64,7 @@ def read(path: Path) -> TrainingCurves:
 
 
 def _groups(n: int) -> list[range]:
-    """Rows in at most ROWS groups of about equal length."""
+    """Split rows into at most ROWS groups of similar size."""
     count = min(n, ROWS)
     ends = [(i + 1) * n // count for i in range(count)]
     return [range(start, end) for start, end in zip([0, *ends], ends)]

@@ -1,7 +1,7 @@
 """The command line: `vqaudio COMMAND ...`.
 
-A command is one function: its arguments, their types and their help come from its signature. To add one, write the function
-in a file of this folder and name it in the table below. PyTorch is imported inside the functions, so that help comes at once.
+Each command is one function: arguments, types and help come from its signature. To add one, write the function in a file of
+this folder and name it in the table below. Functions import PyTorch themselves, so that help prints at once.
 """
 
 import functools
@@ -27,10 +27,10 @@ from vqaudio.cli import (
     sampler,
     sound,
     space,
-    train,
 )  # fmt: skip
 from vqaudio.errors import InputError
 from vqaudio.ranges import check_arguments, printable
+from vqaudio.training import setup
 
 COMMANDS: dict[str, Callable] = {
     "reconstruct": sound.reconstruct,
@@ -55,6 +55,7 @@ COMMANDS: dict[str, Callable] = {
     "features stats": features.stats,
     "publish": measure.publish,
     "codebooks": measure.codebooks,
+    "fit": measure.fit,
     "explore": measure.explore,
     "evaluate codec": measure.evaluate_codec,
     "evaluate prior": prior.evaluate_prior,
@@ -74,24 +75,28 @@ COMMANDS: dict[str, Callable] = {
     "experiment table": experiment.table,
     "experiment plot": experiment.plot,
 }
-# These parse their own arguments: their defaults depend on the recipe that the arguments name.
+# These parse their own arguments, because the recipe sets their defaults.
 RECIPE_COMMANDS: dict[str, Callable[[list[str]], None]] = {
-    "train codec": train.codec,
-    "train judge": train.judge,
-    "train prior": train.prior,
+    "train codec": setup.codec,
+    "train judge": setup.judge,
+    "train prior": setup.prior,
     "train questions": questions.train,
 }
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0, 2 for what a person can mend, 130 after Ctrl-C."""
+    """Run one command and return its exit code.
+
+    Returns:
+        0, 2 for an error that the user can fix, or 130 after Ctrl-C.
+    """
     try:
         _run(sys.argv[1:] if argv is None else argv)
         sys.stdout.flush()
         return 0
     except KeyboardInterrupt as stop:
         return _fail(str(stop) or "stopped.", 130)
-    except BrokenPipeError:  # the reader of our output, such as `head`, has had enough
+    except BrokenPipeError:  # the program reading our output, such as `head`, has stopped
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except InputError as error:
@@ -99,7 +104,7 @@ def main(argv: list[str] | None = None) -> int:
     except OSError as error:
         return _fail(f"{error.filename or 'the file'}: {error.strerror}." if error.strerror else str(error), 2)
     except MemoryError:
-        return _fail("there is not enough memory for this: take a shorter recording.", 2)
+        return _fail("not enough memory. Use a shorter recording.", 2)
 
 
 def _run(argv: list[str]) -> None:
@@ -118,11 +123,11 @@ def _run(argv: list[str]) -> None:
     elif not argv or argv[0] in ("--help", "-h", "help") or any(key.startswith(f"{argv[0]} ") for key in _table()):
         print(_overview("" if not argv or argv[0] in ("--help", "-h", "help") else argv[0]))
     else:
-        raise InputError(f"There is no command {argv[0]!r}; `vqaudio --help` lists them.")
+        raise InputError(f"Unknown command {argv[0]!r}. `vqaudio --help` lists all commands.")
 
 
 def _checked(command: Callable) -> Callable:
-    """The command, with its options held to the types and ranges in its signature."""
+    """Check the options against the types and ranges in the signature."""
 
     @functools.wraps(command)
     def run(**arguments):
@@ -137,13 +142,13 @@ def _table() -> dict[str, Callable]:
 
 
 def _overview(group: str) -> str:
-    """The commands, or those of one group, with the first line of their docstrings."""
+    """List the commands, or one group of them, with the first line of each docstring."""
     lines = [
-        f"  {name:<16} {command.__doc__.strip().splitlines()[0]}"
+        f"  {name:<18} {command.__doc__.strip().splitlines()[0]}"
         for name, command in sorted(_table().items(), key=lambda item: " " in item[0])
         if name.startswith(group)
     ]
-    head = "usage: vqaudio COMMAND ...   (vqaudio COMMAND --help says more)\n"
+    head = "usage: vqaudio COMMAND ...   (details: vqaudio COMMAND --help)\n"
     return "\n".join([head, *lines])
 
 

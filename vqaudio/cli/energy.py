@@ -1,4 +1,4 @@
-"""The command that says what a model costs."""
+"""The `energy` command: what a model costs to use and to train."""
 
 import json
 from pathlib import Path
@@ -17,18 +17,21 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "assets" / "examples"
 
 def energy(
     model: Annotated[str, tyro.conf.arg(help="The codec: a name in weights/, a folder, or a Hub id.")] = "fsdd-8khz",
-    priors: Annotated[tuple[str, ...] | None, tyro.conf.arg(help="Priors of it; by default all in weights/.")] = None,
-    source: Annotated[Path | None, tyro.conf.arg(help="The sound to encode; by default the example clips, joined.")] = None,
-    repeats: Annotated[ranges.Repeats, tyro.conf.arg(help="Stretches of each verb, for the spread.")] = 5,
-    stretch_s: Annotated[ranges.StretchSeconds, tyro.conf.arg(help="Seconds of a stretch.")] = 2.0,
+    priors: Annotated[tuple[str, ...] | None, tyro.conf.arg(help="Its priors. Default: all in weights/.")] = None,
+    source: Annotated[Path | None, tyro.conf.arg(help="The sound to encode. Default: the example clips, joined.")] = None,
+    repeats: Annotated[ranges.Repeats, tyro.conf.arg(help="Measurements of each operation, for the spread.")] = 5,
+    stretch_s: Annotated[ranges.StretchSeconds, tyro.conf.arg(help="Seconds of work per measurement.")] = 2.0,
     clip_s: Annotated[ranges.ClipSeconds, tyro.conf.arg(help="Seconds of each generated clip.")] = 2.0,
     region: Annotated[
-        str | None, tyro.conf.arg(help="For the CO2e: a country's code, such as DEU; by default $VQAUDIO_REGION, else the world.")
+        str | None, tyro.conf.arg(help="Country code for the CO2e, such as DEU. Default: $VQAUDIO_REGION, or the world mean.")
     ] = None,
-    save: Annotated[bool, tyro.conf.arg(help="Keep the numbers beside the codec's weights: energy.json.")] = False,
+    save: Annotated[bool, tyro.conf.arg(help="Save the figures as energy.json in the codec's folder.")] = False,
     device: Device = "auto",
 ) -> None:
-    """Joules an encoded, a decoded and a generated second, and a training run: each measured, estimated or absent."""
+    """Measure the energy per second of sound encoded, decoded and generated.
+
+    Also prints the recorded energy of training. Every figure is marked as measured, estimated or absent.
+    """
     from vqaudio import devices, files, hub
     from vqaudio.energy import verbs as use
     from vqaudio.energy.record import Meter
@@ -53,20 +56,20 @@ def energy(
 
 
 def priors_of(codec) -> list[str]:
-    """The names of the priors in weights/ that fill this codec's codes."""
+    """The names of the priors in weights/ that were trained for this codec."""
     from vqaudio import hub
 
-    told = ((name, read_json(hub.WEIGHTS / name / "config.json")) for name in hub.installed())
-    return [name for name, config in told if config.get("codec_fingerprint") == codec.encoder_fingerprint]
+    configs = ((name, read_json(hub.WEIGHTS / name / "config.json")) for name in hub.installed())
+    return [name for name, config in configs if config.get("codec_fingerprint") == codec.encoder_fingerprint]
 
 
 def _sound(source: Path | None, codec):
-    """[1, 1, N] of what is to be encoded."""
+    """The sound to encode, [1, 1, N]."""
     import torch
 
     from vqaudio import audio
 
     files = [source] if source else sorted(EXAMPLES.glob("*.wav"))
     if not files:
-        raise InputError("There are no example clips here: name a sound with --source.")
+        raise InputError("The example clips are missing. Name a sound with --source.")
     return torch.cat([audio.read(file, codec.sample_rate) for file in files], dim=-1)[None]

@@ -1,4 +1,4 @@
-"""The commands of experiments: run what a description asks for, and show what came out."""
+"""Experiment commands: run, table, plot."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,40 +10,45 @@ from vqaudio.errors import InputError
 from vqaudio.provenance import relative
 
 Descriptions = Annotated[
-    tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(help="Descriptions, .toml files; each one's results go beside it.")
+    tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(help="Experiment files (.toml). Results are saved next to each.")
 ]
-Folder = Annotated[Path, tyro.conf.arg(help="Of descriptions and results.")]
+Folder = Annotated[Path, tyro.conf.arg(help="Folder of experiments and their results.")]
 
 
 def run(
     descriptions: Descriptions,
     at_once: Annotated[
-        ranges.Processes | None, tyro.conf.arg(help="Runs side by side: here at most, and by default, one a core; elsewhere all.")
+        ranges.Processes | None, tyro.conf.arg(help="Parallel runs. Default: one per core here (also the limit), else all.")
     ] = None,
     on: Annotated[
         Literal["here", "ray", "slurm", "submitit"],
         tyro.conf.arg(
-            help="Who runs them: this machine; the Ray cluster that RAY_ADDRESS names, else one on this machine; Slurm, as an "
-            "array; or submitit's processes here, which try out such an array."
+            help="Where to run: this machine; a Ray cluster (RAY_ADDRESS, or else local); Slurm, as a job array; or submitit's "
+            "local executor, to try out such an array."
         ),
     ] = "here",
-    data: Annotated[Path | None, tyro.conf.arg(help="The dataset's folder; see `vqaudio train codec`.")] = None,
-    runs: Annotated[Path, tyro.conf.arg(help="Where runs train. An interrupted one goes on from its checkpoint there.")] = Path(
+    data: Annotated[Path | None, tyro.conf.arg(help="The dataset's folder; see `vqaudio train codec --help`.")] = None,
+    runs: Annotated[
+        Path, tyro.conf.arg(help="Folder for training runs. Interrupted ones continue from their checkpoints.")
+    ] = Path(
         "runs/experiments"
     ),
     device: Annotated[str, tyro.conf.arg(help="auto, cpu, cuda or mps.")] = "auto",
-    partition: Annotated[str | None, tyro.conf.arg(help="Of Slurm.")] = None,
-    minutes: Annotated[ranges.Count, tyro.conf.arg(help="That Slurm, or submitit, gives a run.")] = 60,
-    cores: Annotated[ranges.Processes, tyro.conf.arg(help="That they give a run.")] = 1,
-    memory_gb: Annotated[ranges.Count, tyro.conf.arg(help="That they give a run.")] = 8,
-    yes: Annotated[bool, tyro.conf.arg(help="Do not ask, even if that is no run at all, or a thousand.")] = False,
+    partition: Annotated[str | None, tyro.conf.arg(help="Slurm partition.")] = None,
+    minutes: Annotated[ranges.Count, tyro.conf.arg(help="Time limit per run, on Slurm or submitit.")] = 60,
+    cores: Annotated[ranges.Processes, tyro.conf.arg(help="Cores per run, on Slurm or submitit.")] = 1,
+    memory_gb: Annotated[ranges.Count, tyro.conf.arg(help="Memory per run, on Slurm or submitit.")] = 8,
+    yes: Annotated[bool, tyro.conf.arg(help="Skip the confirmation when the grid is empty or very large.")] = False,
 ) -> None:
-    """Train and measure every run that experiments ask for; finished ones are kept, in a .json file beside each."""
+    """Train and measure every run of an experiment; finished runs are kept.
+
+    Results go into a .json file next to each experiment.
+    """
     from vqaudio.experiments import plan, records, runner
 
     limits = {"partition": partition, "minutes": minutes, "cores": cores, "memory_gb": memory_gb}
     if not descriptions:
-        raise InputError("Name the descriptions of experiments, .toml files.")
+        raise InputError("Name at least one experiment file (.toml).")
     asked = [(path, plan.read(path)) for path in descriptions]
     for _, experiment in asked:
         runner.ask_first(experiment, yes)
@@ -55,20 +60,20 @@ def run(
 
 def table(
     results: Annotated[
-        tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(help="Results or descriptions; none for all of the folder.")
+        tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(help="Results or experiment files. Default: all in the folder.")
     ] = (),
     folder: Folder = Path("experiments"),
     page: Annotated[
-        Path | None, tyro.conf.arg(help="Put each table into this page, between its marks `<!-- table: NAME -->`.")
+        Path | None, tyro.conf.arg(help="Also write each table into this page, after its marker `<!-- table: NAME -->`.")
     ] = None,
 ) -> None:
-    """What came out of experiments: a row a setting, with mean ± standard deviation over the seeds."""
+    """Print an experiment's results: mean ± standard deviation over the seeds."""
     from vqaudio.evaluation.card import put_table
     from vqaudio.experiments import records
 
     found = [records.read(path.with_suffix(".json")) for path in results] or records.read_all(folder)
     if not found:
-        raise InputError(f"{folder} holds no experiment's result: `vqaudio experiment run` makes them.")
+        raise InputError(f"{folder} has no experiment results. Run `vqaudio experiment run` first.")
     for record in found:
         if page:
             put_table(page, record.experiment, records.table(record))
@@ -78,10 +83,10 @@ def table(
 
 
 def plot(
-    result: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(help="An experiment's result, or its description.")],
-    target: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(help="Where to draw: a .png, .svg or .pdf file.")],
+    result: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(help="An experiment file or its results.")],
+    target: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(help="The .png, .svg or .pdf file to write.")],
 ) -> None:
-    """Draw an experiment: curves with their spread over the seeds, and the final measures."""
+    """Plot an experiment: curves, and final figures with their spread."""
     from vqaudio.cli.plot import check_target, save
     from vqaudio.experiments import records
     from vqaudio.plots import experiment_figure

@@ -1,4 +1,4 @@
-"""The commands that make a model public: publish a run's weights, measure them, write the card."""
+"""Commands that publish, measure and document a model."""
 
 import json
 import re
@@ -14,53 +14,57 @@ from vqaudio.json_files import expected_in
 from vqaudio.provenance import TRAINING, read_record, recorded_command
 
 Data = Annotated[
-    Path | None, tyro.conf.arg(help="The dataset's folder; by default $VQAUDIO_DATA, else what `vqaudio download` fetched.")
+    Path | None, tyro.conf.arg(help="The dataset's folder. Default: $VQAUDIO_DATA, or what `vqaudio download` fetched.")
 ]
 Model = Annotated[str, tyro.conf.arg(help="A name in weights/, a folder, or a Hub id.")]
-Dataset = Annotated[str, tyro.conf.arg(help="The module of vqaudio.data that reads it.")]
-Judges = Annotated[tuple[str, ...] | None, tyro.conf.arg(help="Models that tell the labels; by default those of the dataset.")]
+Dataset = Annotated[str, tyro.conf.arg(help="The dataset: a module name in vqaudio.data.datasets.")]
+Judges = Annotated[tuple[str, ...] | None, tyro.conf.arg(help="Classifiers that score the clips. Default: those of the dataset.")]
 JUDGES = {"fsdd": ("fsdd-judge-digit", "fsdd-judge-speaker"), "philharmonia": ("notes-judge-instrument",)}
 
 
 def publish(
     runs: Annotated[
-        tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(help="Folders of training runs, each begun from the one before.")
+        tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(help="Training runs in order, each started from the one before.")
     ],
-    name: Annotated[str, tyro.conf.arg(help="The model's name in weights/, or a folder.")],
-    which: Annotated[Literal["best", "last"], tyro.conf.arg(help="Which weights of the last run.")] = "best",
-    title: Annotated[str, tyro.conf.arg(help="What the app's picker calls it; by default its name.")] = "",
+    name: Annotated[str, tyro.conf.arg(help="A name for the model in weights/, or a folder.")],
+    which: Annotated[Literal["best", "last"], tyro.conf.arg(help="Which weights of the last run to publish.")] = "best",
+    title: Annotated[str, tyro.conf.arg(help="Title in the app's model picker. Default: the name.")] = "",
     knows: Annotated[
-        str, tyro.conf.arg(help='What it was trained on, to follow "This model knows": "English digits, spoken by six people".')
+        str,
+        tyro.conf.arg(help='Completes the sentence "This model knows ...", such as "English digits, spoken by six people".'),
     ] = "",
     licence: Annotated[
-        str, tyro.conf.arg(help="Of the weights, by its short name on the Hub, such as cc-by-4.0; by default that of the data.")
+        str, tyro.conf.arg(help="Licence of the weights: a short name on the Hub, such as cc-by-4.0. Default: the data's.")
     ] = "",
 ) -> None:
-    """Copy a run's weights to weights/NAME, with the record of how they were trained."""
+    """Copy a run's weights and training record to weights/NAME."""
     from vqaudio import hub
 
     if not re.fullmatch(r"[a-z0-9.-]*", licence):
-        raise InputError(f"A licence is a short name of the Hub, such as cc-by-4.0 or mit; not {licence!r}.")
+        raise InputError(f"{licence!r} is not a licence name. Use a short name from the Hub, such as cc-by-4.0 or mit.")
     folder = Path(name) if "/" in name else hub.WEIGHTS / name
     records = []
     for run in runs:
         if not (run / TRAINING).is_file():
-            raise InputError(f"{run} holds no finished training run: it has no {TRAINING}.")
+            raise InputError(f"{run} is not a finished training run: it has no {TRAINING}. Choose another folder.")
         records.append(read_record(run, TRAINING))
     hub.load(runs[-1] / which)
     stale = hub.publish(runs[-1] / which, folder, records, {"title": title, "knows": knows, "licence": licence})
     if stale:
-        print(f"Removed {', '.join(stale)}, which described the former weights: measure the new ones.")
+        print(f"Removed {', '.join(stale)}, which described the old weights. Measure the new ones.")
     print(folder)
 
 
 def codebooks(
     model: Model = "fsdd-8khz", data: Data = None,
-    dataset: Annotated[str, tyro.conf.arg(help="The module of vqaudio.data that reads what the model was trained on.")] = "fsdd",
+    dataset: Annotated[
+        str, tyro.conf.arg(help="The dataset that the model was trained on: a module name in vqaudio.data.datasets.")
+    ] = "fsdd",
 ) -> None:
-    """Count every codeword over the training and the test clips; kept beside the weights for the app and the card.
+    """Count how often each codeword occurs in the training and test clips.
 
-    Also kept: how far the clips are from the codewords, so that the app can say how near a person's clip is to them.
+    Saved with the weights for the app and the model card, together with the quantisation error of the clips, which lets the app
+    compare a user's clip with them.
     """
     from vqaudio import hub
     from vqaudio.analysis.codebooks import health, measure, save_statistics
@@ -72,26 +76,51 @@ def codebooks(
     save_statistics(statistics, hub.folder_of(model))
     for j, counts in enumerate(statistics.test_counts, 1):
         h = health(counts)
-        print(f"stage {j}: perplexity {h.perplexity:.1f}, entropy {h.entropy_bits:.2f} bits, {h.dead} words unused")
+        print(f"stage {j}: perplexity {h.perplexity:.1f}, entropy {h.entropy_bits:.2f} bits, {h.dead} codewords unused")
     for part, errors in (("training", statistics.train_errors), ("test", statistics.test_errors)):
         print(f"quantisation error of {part} clips: {errors[5]:.2f} to {errors[95]:.2f} (5 to 95 %), median {errors[50]:.2f}")
 
 
-def explore(
+def fit(
     model: Model = "fsdd-8khz", data: Data = None,
     dataset: Annotated[str, tyro.conf.arg(help="The module of vqaudio.data that reads what the model was trained on.")] = "fsdd",
+) -> None:
+    """Measure how well a codec reconstructs its own test clips; the app compares a person's clip with them.
+
+    The reference (fit.json) is kept beside the weights: percentiles of the change of level, the mel distance and the SI-SDR over
+    the test clips, and of how fast the spectrum changes over the training clips.
+    """
+    from vqaudio import hub
+    from vqaudio.analysis import fit as fits
+    from vqaudio.data import load_split
+
+    codec, folder = hub.load(model), hub.folder_of(model)
+    train, test = (load_split(dataset, part, data, codec.sample_rate) for part in ("train", "test"))
+    reference = fits.measure(codec, train, test, train.packed_from or dataset, recorded_command())
+    fits.save(reference, folder)
+    for name in ("level_change_db", "mel_distance", "si_sdr_db", "spectral_change"):
+        low, middle, high = (reference.at(name, percentile) for percentile in (5, 50, 95))
+        print(f"{name}: {low:.3g} to {high:.3g} (5 to 95 %), median {middle:.3g}")
+    print(folder / fits.FILE)
+
+
+def explore(
+    model: Model = "fsdd-8khz", data: Data = None,
+    dataset: Annotated[
+        str, tyro.conf.arg(help="The dataset that the model was trained on: a module name in vqaudio.data.datasets.")
+    ] = "fsdd",
     part: Annotated[
-        Literal["validation", "test"], tyro.conf.arg(help="Which part is shown; the probes learn from the training part.")
+        Literal["validation", "test"], tyro.conf.arg(help="Which part to plot. Probes always train on the training part.")
     ] = "test",
     runs: Annotated[
         tuple[Path, ...],
-        tyro.conf.arg(help="The runs that trained it: their folders, or their metrics.csv. Without any, those known stay."),
+        tyro.conf.arg(help="Its training runs: folders or metrics.csv files. Default: keep the ones on record."),
     ] = (),
-    seed: Annotated[ranges.Seed32, tyro.conf.arg(help="Of UMAP, and of which columns it is given.")] = 0,
+    seed: Annotated[ranges.Seed32, tyro.conf.arg(help="Random seed for UMAP and for the choice of columns.")] = 0,
 ) -> None:
-    """Look into a codec: a map of its latents, distances to the codewords, what each stage knows, its training's curves.
+    """Analyse a codec: latent map, codeword distances, probes, training curves.
 
-    Kept beside the weights for `vqaudio plot` and the app. Needs scikit-learn and umap-learn: `pip install -e .[explore]`.
+    Saved with the weights for `vqaudio plot` and the app. Needs scikit-learn and umap-learn: `pip install -e .[explore]`.
     """
     from vqaudio import hub
     from vqaudio.analysis import exploration, training_curves
@@ -106,7 +135,7 @@ def explore(
     for kind, one in found.knows.items():
         print(f"{kind}: chance {one.largest:.1%}; all stages {one.probe_of_all:.1%}; latents {one.probe_of_latents:.1%}")
         for j, (nmi, chance, probe) in enumerate(zip(one.nmi, one.nmi_by_chance, one.probe), 1):
-            print(f"  stage {j}: mutual information {nmi:.3f} (by chance {chance:.3f}), probe {probe:.1%}")
+            print(f"  stage {j}: mutual information {nmi:.3f} (chance {chance:.3f}), probe {probe:.1%}")
     print(folder / exploration.FILE)
 
 
@@ -115,20 +144,22 @@ def evaluate_codec(
     dataset: Dataset = "fsdd",
     split: Annotated[Literal["validation", "test"], tyro.conf.arg(help="Which part of the dataset.")] = "test",
     stages: Annotated[
-        tuple[ranges.Stages, ...] | None, tyro.conf.arg(help="Numbers of stages; by default all, half and a quarter.")
+        tuple[ranges.Stages, ...] | None, tyro.conf.arg(help="Numbers of stages to score. Default: all, half and a quarter.")
     ] = None,
-    beam: Annotated[ranges.Beam, tyro.conf.arg(help="Paths that the encoder's search keeps.")] = 1,
-    beside: Annotated[tuple[str, ...], tyro.conf.arg(help="Other models, whole, to stand in the same table.")] = (),
+    beam: Annotated[ranges.Beam, tyro.conf.arg(help="Beam width of the codeword search; 1 is greedy.")] = 1,
+    beside: Annotated[
+        tuple[str, ...], tyro.conf.arg(help="Other codecs to score in the same table, with all their stages.")
+    ] = (),
     peers: Annotated[
-        Path | None, tyro.conf.arg(help="A folder of other codecs' decoded clips: CODEC/meta.json and CODEC/CLIP.flac.")
+        Path | None, tyro.conf.arg(help="Folder of clips decoded by other codecs: CODEC/meta.json and CODEC/CLIP.flac.")
     ] = None,
     judges: Judges = None,
-    save: Annotated[bool, tyro.conf.arg(help="Keep the table beside the weights, for the model card.")] = False,
+    save: Annotated[bool, tyro.conf.arg(help="Save the table with the weights, for the model card.")] = False,
 ) -> None:
-    """What a codec keeps of a part of a dataset, as a table.
+    """Score a codec on a dataset and print a table.
 
-    PESQ, ESTOI, mel-L1, MR-STFT, SI-SDR, the judges' accuracy and, at 16 kHz, the speakers' similarity and DNSMOS. Of notes:
-    mel-L1, MR-STFT, SI-SDR, the log-spectral distance, the share whose pitch and instrument are kept, and the codewords used.
+    Speech: PESQ, ESTOI, mel-L1, MR-STFT, SI-SDR, the judges' accuracy and, at 16 kHz, speaker similarity and DNSMOS. Notes:
+    mel-L1, MR-STFT, SI-SDR, log-spectral distance, share of correct pitches and instruments, and codewords used.
     """
     from vqaudio import files, hub
     from vqaudio.data import load_split
@@ -145,7 +176,7 @@ def evaluate_codec(
         used = evaluation.codewords_used(one, clips, beam) if "pitch" in clips.labels else None
         for n, decoded in evaluation.decode_split(one, clips, numbers or [len(one.spec.stages)], beam).items():
             rate = one.spec.first(n).bits_per_second
-            row = evaluation.score(f"{one.name}, {n} stages", rate, clips, decoded, jury)
+            row = evaluation.score(f"{one.name}, {n} stage{'s' * (n > 1)}", rate, clips, decoded, jury)
             rows.append(replace(row, codewords_used=used and used[:n]))
     for folder in sorted(peers.iterdir()) if peers else ():
         rows.append(evaluation.score(*_peer(folder, clips), jury))
@@ -163,9 +194,11 @@ def evaluate_codec(
 
 def card(
     model: Model = "fsdd-8khz",
-    page: Annotated[Path | None, tyro.conf.arg(help="Also put the table of scores into this page, between its marks.")] = None,
+    page: Annotated[
+        Path | None, tyro.conf.arg(help="Also write the table of scores into this page, between its markers.")
+    ] = None,
 ) -> None:
-    """Write the model card from what was recorded and measured."""
+    """Write the model card from the saved records and scores."""
     from vqaudio import hub
     from vqaudio.evaluation.card import write_codec_card, write_table
     from vqaudio.evaluation.prior_card import write_prior_card
@@ -176,7 +209,7 @@ def card(
 
     folder, loaded = hub.folder_of(model), hub.load(model)
     if isinstance(loaded, Judge):
-        raise InputError(f"{loaded.name} is a judge: cards are for codecs, priors and question models.")
+        raise InputError(f"{loaded.name} is a judge. Choose a codec, a prior or a question model.")
     writers = {Prior: write_prior_card, QuestionModel: write_question_card}
     with expected_in(folder):
         next((write for kind, write in writers.items() if isinstance(loaded, kind)), write_codec_card)(loaded, folder)

@@ -1,4 +1,4 @@
-"""The command that draws what was tried, and what was found out about a codec."""
+"""The `plot` command: training curves and the analysis of a codec."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,22 +11,22 @@ FORMATS = (".png", ".svg", ".pdf")
 
 
 def plot(
-    target: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(help="Where to draw: a .png, .svg or .pdf file.")],
+    target: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(help="The .png, .svg or .pdf file to write.")],
     what: Annotated[
         Literal["tried", "training", "map", "distances", "knows"],
         tyro.conf.arg(
-            help="A folder of runs, with the table of the priors; one run's losses, perplexities and gradients; "
-            "or, of a model that `vqaudio explore` looked into, its latents in two dimensions, the distances to its codewords, "
-            "or what each stage knows."
+            help="tried: all runs of a folder and the table of priors. training: one run's losses, perplexity and gradients. "
+            "After `vqaudio explore`: map (its latents in two dimensions), distances (to the codewords) or knows "
+            "(what each stage encodes)."
         ),
     ] = "tried",
-    folder: Annotated[Path, tyro.conf.arg(help="For tried: the runs' .csv files, and priors.json.")] = Path("experiments"),
+    folder: Annotated[Path, tyro.conf.arg(help="For tried: the folder of .csv files and priors.json.")] = Path("experiments"),
     run: Annotated[
-        Path | None, tyro.conf.arg(help="For training: a run's folder or its metrics.csv; by default the model's last run.")
+        Path | None, tyro.conf.arg(help="For training: a run's folder or metrics.csv. Default: the model's last run.")
     ] = None,
     model: Annotated[str, tyro.conf.arg(help="A name in weights/, a folder, or a Hub id.")] = "fsdd-8khz",
 ) -> None:
-    """Draw what was tried, a training run, or a codec's latent space."""
+    """Plot recorded runs, one training run or a codec's latent space."""
     check_target(target)
     if what == "tried":
         save(_tried(folder), target)
@@ -54,9 +54,9 @@ def _of_model(model: str, what: str):
     known = exploration.load(hub.folder_of(model))
     if known is None or (what == "training" and not known.training):
         needed = f"--model {model}" + (" --runs RUN" if what == "training" else "")
-        raise InputError(f"Nothing was found out about {model} yet: `vqaudio explore {needed}` does that.")
+        raise InputError(f"{model} has not been analysed yet. Run `vqaudio explore {needed}` first.")
     if what == "knows" and not known.knows:
-        raise InputError(f"The clips that {model} was looked into with have no labels that could be learned.")
+        raise InputError(f"{model} was analysed with unlabelled clips, so there is nothing to plot. Choose map or distances.")
     return {
         "training": lambda: plots.training_figure(known.training[-1]), "map": lambda: plots.map_figure(known.map, known.values),
         "distances": lambda: plots.distances_figure(known.distances), "knows": lambda: plots.knowledge_figure(known.knows),
@@ -64,7 +64,7 @@ def _of_model(model: str, what: str):
 
 
 def check_target(target: Path) -> None:
-    """InputError where no figure can be written."""
+    """Raise InputError if the figure cannot be written to the target."""
     from vqaudio import files
 
     if target.suffix.lower() not in FORMATS:
@@ -73,7 +73,7 @@ def check_target(target: Path) -> None:
 
 
 def save(figure, target: Path) -> None:
-    """Write a figure in the format of the target's ending."""
+    """Write a figure in the format of the target's extension."""
     from vqaudio import files
     from vqaudio.plots import picture
 

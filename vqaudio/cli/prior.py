@@ -1,4 +1,4 @@
-"""The commands of priors: generate, inpaint, fill, score, replay, and their evaluation."""
+"""Prior commands: generate, inpaint, fill, replay, score, evaluate."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -15,34 +15,35 @@ from vqaudio.sampling import UNSET, Sampling
 
 Codec = Annotated[str, tyro.conf.arg(help="The codec: a name in weights/, a folder, or a Hub id.")]
 Prior = Annotated[str, tyro.conf.arg(help="masked, autoregressive, naive-bayes, or a prior's name, folder or Hub id.")]
-Labels = Annotated[tuple[str, ...], tyro.conf.arg(help="What it should be, such as digit=7 speaker=theo.", metavar="KIND=VALUE")]
-Seed = Annotated[ranges.Seed | None, tyro.conf.arg(help="Of all randomness; by default a new one, which is printed.")]
+Labels = Annotated[
+    tuple[str, ...], tyro.conf.arg(help="Conditioning labels, such as digit=7 speaker=theo.", metavar="KIND=VALUE")
+]
+Seed = Annotated[ranges.Seed | None, tyro.conf.arg(help="Random seed. Default: a new one, which is printed.")]
 Settings = Annotated[Sampling, tyro.conf.arg(name="")]  # its fields are options: --temperature, --top-k, ...
 Variations = Annotated[
-    ranges.Variations, tyro.conf.arg(help="How many: with this seed and the next ones, into OUT-1, OUT-2, ..., or one .vqa file.")
+    ranges.Variations, tyro.conf.arg(help="Number of variations, with consecutive seeds: OUT-1, OUT-2, ..., or one .vqa file.")
 ]
-Recipe = Annotated[Path | None, tyro.conf.arg(help="Also write here how this came about; `vqaudio replay` repeats it.")]
-From = Annotated[ranges.Moment, tyro.conf.arg(name="from", help="Seconds where the hole begins.")]
-To = Annotated[ranges.Moment, tyro.conf.arg(help="Seconds where it ends.")]
-Stages = Annotated[str | None, tyro.conf.arg(help="Which stages: 2- is the second and finer; 1-4,7 those named. All by default.")]
-
+Recipe = Annotated[Path | None, tyro.conf.arg(help="Also save the settings here, for `vqaudio replay`.")]
+From = Annotated[ranges.Moment, tyro.conf.arg(name="from", help="Start of the gap, in seconds.")]
+To = Annotated[ranges.Moment, tyro.conf.arg(help="End of the gap, in seconds.")]
+Stages = Annotated[str | None, tyro.conf.arg(help="Stages, such as 1-4,7; 2- is the second and all finer ones. Default: all.")]
 
 Becomes = Annotated[
     tuple[str, ...],
-    tyro.conf.arg(help="What the hole alone is to become, where --labels says what the clip is.", metavar="KIND=VALUE"),
+    tyro.conf.arg(help="Labels for the gap alone, where they differ from the clip's.", metavar="KIND=VALUE"),
 ]
-Bands = Annotated[str | None, tyro.conf.arg(help="Which bands of each of these stages, the lowest being 1: 1-2. All by default.")]
+Bands = Annotated[str | None, tyro.conf.arg(help="Bands within these stages, such as 1-2; 1 is the lowest. Default: all.")]
 
 
 def generate(
     target: AudioOut, labels: Labels = (),
     seconds: Annotated[
-        ranges.ClipSeconds | None, tyro.conf.arg(help="Length; by default that of a training clip with these labels.")
+        ranges.ClipSeconds | None, tyro.conf.arg(help="Length. Default: that of a training clip with these labels.")
     ] = None,
     seed: Seed = None, variations: Variations = 1, prior: Prior = "masked", model: Codec = "fsdd-8khz",
     sampling: Settings = UNSET, recipe: Recipe = None, device: Device = "auto",
 ) -> None:
-    """Make a new sound from labels."""
+    """Generate a new sound from labels."""
     from vqaudio.replay import run
 
     asked = {"verb": "generate", "codec": model, "prior": prior, "labels": parse_labels(labels), "seconds": seconds}
@@ -54,10 +55,10 @@ def inpaint(
     becomes: Becomes = (), seed: Seed = None, variations: Variations = 1, prior: Prior = "masked", model: Codec = "fsdd-8khz",
     sampling: Settings = UNSET, recipe: Recipe = None, device: Device = "auto",
 ) -> None:
-    """Write a part of a sound anew.
+    """Regenerate part of a sound.
 
-    --labels are told of the whole clip, the kept part too; --becomes of the hole only: a clarinet's note of which a part is to
-    become a flute's is --labels instrument=clarinet --becomes instrument=flute.
+    --labels describes the whole clip and --becomes the gap alone. To turn part of a clarinet note into a flute, use
+    --labels instrument=clarinet --becomes instrument=flute.
     """
     from vqaudio.cli.sound import _check_pair
     from vqaudio.masks import parse_bands
@@ -77,7 +78,7 @@ def fill(
     labels: Labels = (), seed: Seed = None, variations: Variations = 1, prior: Prior = "masked", model: Codec = "fsdd-8khz",
     sampling: Settings = UNSET, recipe: Recipe = None, device: Device = "auto",
 ) -> None:
-    """Write the masked cells of a .vqa file anew."""
+    """Regenerate the masked cells of a .vqa file."""
     from vqaudio.cli.sound import _check_pair
     from vqaudio.json_files import read_json
     from vqaudio.replay import run
@@ -90,21 +91,21 @@ def fill(
 
 def replay(
     recipe: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(help="A recipe file.", metavar="RECIPE.json")],
-    target: Annotated[Path | None, tyro.conf.arg(help="Where to write; by default the recipe's own output.")] = None,
-    source: Annotated[Path | None, tyro.conf.arg(help="The input, if it is no longer where it was.")] = None,
+    target: Annotated[Path | None, tyro.conf.arg(help="Output file. Default: the one in the recipe.")] = None,
+    source: Annotated[Path | None, tyro.conf.arg(help="Input file, if it has moved.")] = None,
     device: Device = "auto",
 ) -> None:
-    """Do again what a recipe file says: the same models, mask and seed give the same ids."""
-    from vqaudio.replay import replay as again
+    """Repeat a saved recipe: same models, mask and seed, same codes."""
+    from vqaudio.replay import replay as repeat
 
-    print(again(recipe, source, target, device))
+    print(repeat(recipe, source, target, device))
 
 
 def score(
     source: AudioIn, prior: Prior = "masked", model: Codec = "fsdd-8khz", labels: Labels = (), device: Device = "auto",
-    output: Annotated[Path | None, tyro.conf.arg(help="Also write -log2 p of every cell to this .csv file.")] = None,
+    output: Annotated[Path | None, tyro.conf.arg(help="Also write -log2 p of each cell to this .csv file.")] = None,
 ) -> None:
-    """Say how surprising a sound is to a prior: -log2 p per cell, and in all."""
+    """Print how surprising a sound is to a prior, as -log2 p per cell."""
     from vqaudio import files
     from vqaudio.cli.sound import _codec, _read
     from vqaudio.replay import load_prior
@@ -116,9 +117,9 @@ def score(
     chosen.check_likelihood()
     codes = codec.encode(_read(source, codec))
     bits = -chosen.to(codes.ids.device).log_prob(codes, parse_labels(labels))[0].cpu() / 0.6931471805599453
-    print(f"{chosen.name} ({chosen.likelihood} likelihood): {float(bits.sum()):.1f} bits, {float(bits.mean()):.2f} a cell")
+    print(f"{chosen.name} ({chosen.likelihood} likelihood): {float(bits.sum()):.1f} bits, {float(bits.mean()):.2f} per cell")
     for j in range(len(codes.spec.stages)):
-        print(f"stage {j + 1}: {float(bits[codes.spec.rows_of(j)].mean()):.2f} bits a cell")
+        print(f"stage {j + 1}: {float(bits[codes.spec.rows_of(j)].mean()):.2f} bits per cell")
     if output:
         files.check_folder(output)
         lines = "\n".join(",".join(f"{value:.4f}" for value in row) for row in bits.tolist())
@@ -128,18 +129,18 @@ def score(
 def evaluate_prior(
     model: Prior = "masked", codec: Codec = "fsdd-8khz", dataset: Dataset = "fsdd", data: Data = None,
     split: Annotated[Literal["validation", "test"], tyro.conf.arg(help="Which part of the dataset to compare with.")] = "test",
-    clips: Annotated[ranges.Count, tyro.conf.arg(help="How many new clips to judge.")] = 1000,
-    seed: Annotated[ranges.Seed, tyro.conf.arg(help="Of all randomness.")] = 0,
+    clips: Annotated[ranges.Count, tyro.conf.arg(help="Number of clips to generate.")] = 1000,
+    seed: Annotated[ranges.Seed, tyro.conf.arg(help="Random seed.")] = 0,
     sampling: Settings = UNSET,
     hole_s: Annotated[
-        ranges.Seconds | None, tyro.conf.arg(help="Seconds of the hole to fill; by default 30 % of the clip.")
+        ranges.Seconds | None, tyro.conf.arg(help="Length of the gap to fill. Default: 30 % of the clip.")
     ] = None,
-    beside: Annotated[tuple[str, ...], tyro.conf.arg(help="Other priors of this codec, to fill the same holes.")] = (),
-    of: Annotated[ranges.Count | None, tyro.conf.arg(help="So many clips of the part, drawn at random; by default all.")] = None,
+    beside: Annotated[tuple[str, ...], tyro.conf.arg(help="Other priors of this codec, to fill the same gaps.")] = (),
+    of: Annotated[ranges.Count | None, tyro.conf.arg(help="Use a random sample of this many clips. Default: all.")] = None,
     judges: Judges = None,
-    save: Annotated[bool, tyro.conf.arg(help="Keep the numbers beside the weights, for the model card.")] = False,
+    save: Annotated[bool, tyro.conf.arg(help="Save the figures with the weights, for the model card.")] = False,
 ) -> None:
-    """Bits per code, judged and compared new clips, memorisation, and inpainting beside plain baselines."""
+    """Score a prior: bits per code, generation, memorisation and inpainting."""
     import json
 
     from vqaudio import files, hub
@@ -158,16 +159,16 @@ def evaluate_prior(
 
 
 def parse_labels(pairs: tuple[str, ...]) -> dict[str, str]:
-    """("digit=7", "speaker=theo") -> {"digit": "7", "speaker": "theo"}."""
+    """Parse ("digit=7", "speaker=theo") into {"digit": "7", "speaker": "theo"}."""
     labels = {}
     for pair in pairs:
         kind, equals, value = pair.partition("=")
         if not equals or not kind or not value:
-            raise InputError(f"Labels are written KIND=VALUE, such as digit=7; not {pair!r}.")
+            raise InputError(f"{pair!r} is not a label. Write KIND=VALUE, such as digit=7.")
         labels[kind] = value
     return labels
 
 
 def _draws(seed: int | None, variations: int) -> dict:
-    """What a recipe says of how often it draws, and from which seed on."""
+    """The recipe fields for the seed and the number of variations."""
     return {"seed": chosen_seed(seed)} | ({"variations": variations} if variations != 1 else {})

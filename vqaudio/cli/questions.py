@@ -1,4 +1,4 @@
-"""The commands of questions: write scenes, ask, train, evaluate."""
+"""Question commands: scenes, ask, train, evaluate."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -15,19 +15,19 @@ Split = Literal["train", "validation", "test"]
 
 def scenes(
     out: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(help="A new folder.")],
-    data: Annotated[Path | None, tyro.conf.arg(help="The folder of CLEAR's notes; by default $VQAUDIO_DATA.")] = None,
-    split: Annotated[Split, tyro.conf.arg(help="No sound of one split occurs in another.")] = "train",
-    scenes: Annotated[ranges.Count, tyro.conf.arg(help="How many scenes.")] = 1000,
-    questions: Annotated[ranges.Count, tyro.conf.arg(help="Questions about each scene.")] = 10,
-    seed: Annotated[ranges.Seed, tyro.conf.arg(help="The same seed gives the same bytes.")] = 0,
+    data: Annotated[Path | None, tyro.conf.arg(help="The folder of CLEAR's notes. Default: $VQAUDIO_DATA.")] = None,
+    split: Annotated[Split, tyro.conf.arg(help="Splits share no recordings.")] = "train",
+    scenes: Annotated[ranges.Count, tyro.conf.arg(help="Number of scenes.")] = 1000,
+    questions: Annotated[ranges.Count, tyro.conf.arg(help="Questions per scene.")] = 10,
+    seed: Annotated[ranges.Seed, tyro.conf.arg(help="Random seed; the same seed gives the same bytes.")] = 0,
     semitones: Annotated[
         ranges.Semitones, tyro.conf.arg(help="Also use every recording shifted by up to this many semitones.")
     ] = 0,
-    pictures: Annotated[bool, tyro.conf.arg(help="Sort-of-CLEVR: pictures of six shapes; needs no data.")] = False,
+    pictures: Annotated[bool, tyro.conf.arg(help="Write Sort-of-CLEVR instead: pictures of six shapes. Needs no data.")] = False,
 ) -> None:
-    """Write scenes of notes, or pictures of shapes, with questions, programs and answers.
+    """Write scenes of notes or pictures of shapes, with questions and answers.
 
-    Prints the share of the most frequent answer of each question type.
+    Also writes the program of each question, and prints the share of the most frequent answer per question type.
     """
     from vqaudio.questions import folder
     from vqaudio.questions.shapes import write_picture_scenes
@@ -42,11 +42,13 @@ def scenes(
 
 def ask(
     source: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(help="A sound or a picture.", metavar="SCENE")],
-    question: Annotated[str, tyro.conf.Positional, tyro.conf.arg(help='Such as "How many cello sounds are there?"')],
-    model: Annotated[str | None, tyro.conf.arg(help="By default ask-notes, and ask-pictures for a picture.")] = None,
-    answers: Annotated[ranges.Count, tyro.conf.arg(help="How many answers to print, the likeliest first.")] = 5,
+    question: Annotated[
+        str, tyro.conf.Positional, tyro.conf.arg(help='The question, such as "How many cello sounds are there?"')
+    ],
+    model: Annotated[str | None, tyro.conf.arg(help="Default: ask-notes, or ask-pictures for a picture.")] = None,
+    answers: Annotated[ranges.Count, tyro.conf.arg(help="Number of answers to print, most likely first.")] = 5,
     program: Annotated[
-        Path | None, tyro.conf.arg(help="A scenes.json that describes SCENE: also print the true answer to one of its questions.")
+        Path | None, tyro.conf.arg(help="The scenes.json that describes SCENE: also print the correct answer, if it is listed.")
     ] = None,
 ) -> None:
     """Answer a question about a sound or a picture."""
@@ -67,18 +69,18 @@ PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp")
 
 
 def _true_answer(path: Path, name: str, question: str) -> str:
-    """The answer that questions.json beside a scenes.json has for this question about this file."""
+    """Look up the answer to this question in the questions.json next to a scenes.json."""
     from vqaudio.questions.layouts import read
 
     folder = read("scenes", path.parent, "")
     for one in folder.questions:
         if folder.sources[one.picture].name == name and one.text == question:
             return one.answer
-    raise InputError(f"{path.parent} does not hold this question about {name}.")
+    raise InputError(f"{path.parent} does not have this question about {name}. Omit --program.")
 
 
 def check_answers(model):
-    """The model; InputError where it is of another family."""
+    """Return the model. Raises InputError if it does not answer questions."""
     from vqaudio.questions.film import QuestionModel
 
     if not isinstance(model, QuestionModel):
@@ -87,7 +89,10 @@ def check_answers(model):
 
 
 def train(args: list[str]) -> None:
-    """Train a network that answers questions: metrics.csv and a checkpoint an epoch, and the model in OUT/best."""
+    """Train a network that answers questions.
+
+    Writes metrics.csv, a checkpoint per epoch, and the best model to OUT/best.
+    """
     from dataclasses import replace
 
     import torch
@@ -98,20 +103,20 @@ def train(args: list[str]) -> None:
     from vqaudio.questions.inputs import inputs_of
     from vqaudio.questions.layouts import read
     from vqaudio.questions.tokeniser import vocabulary
-    from vqaudio.training.loop import Place, fit
+    from vqaudio.training.loop import Worker, fit
     from vqaudio.training.question_recipes import QUESTION_RECIPES
     from vqaudio.training.question_task import QuestionTask
-    from vqaudio.training.setup import beginning, parse, report
+    from vqaudio.training.setup import checked_facts, parse, report
 
     run = parse(args, QUESTION_RECIPES, "ask-notes", "vqaudio train questions")
     settings = run.settings
     if run.data is None:
         raise InputError("Name the folder of scenes and questions with --data.")
-    facts = beginning(run)
+    facts = checked_facts(run)
     folders = [read(settings.layout, run.data, split) for split in ("train", "validation")]
     sizes = {split: {"questions": len(folder.questions)} for split, folder in zip(("train", "validation"), folders)}
     facts = replace(facts, data={"dataset": settings.layout, "licence": "unknown", "splits": sizes})
-    place = Place.join(settings.loop.device)
+    worker = Worker.join(settings.loop.device)
     torch.manual_seed(settings.loop.seed)
     words, answers = vocabulary(question.text for question in folders[0].questions), answers_of(folders[0])
     config = config_for(settings.model) if settings.model.sees == "codes" else settings.model
@@ -119,47 +124,47 @@ def train(args: list[str]) -> None:
     if settings.start_from:
         _start_from(model, settings.start_from)
     train, validation = (examples(folder, inputs_of(folder, model.config), model) for folder in folders)
-    task = QuestionTask(model, settings.training, train, validation, settings.loop.seed, place)
+    task = QuestionTask(model, settings.training, train, validation, settings.loop.seed, worker)
     epoch = task.steps_per_epoch
     loop = replace(
         settings.loop, steps=epoch * settings.training.epochs, log_every=epoch, validate_every=epoch, checkpoint_every=epoch
     )
-    report(fit(task, loop, run.folder, place, run.resume, facts), run, place)
+    report(fit(task, loop, run.folder, worker, run.resume, facts), run, worker)
 
 
 def _start_from(model, name: str) -> None:
-    """Take the weights of a model of the same shape, vocabulary and answers."""
+    """Load the weights of a model with the same shape, vocabulary and answers."""
     from vqaudio import hub
 
     started = check_answers(hub.load(name))
     if (started.config.vocabulary, started.config.answers) != (model.config.vocabulary, model.config.answers):
-        raise InputError(f"{name} knows other words or answers than these questions have.")
+        raise InputError(f"{name} was trained with other words or answers. Start from another model, or use its questions.")
     try:
         model.load_state_dict(started.state_dict())
     except RuntimeError:
-        raise InputError(f"{name} has another shape than this recipe's model: give the same --model options.") from None
+        raise InputError(f"{name} does not have the shape of this recipe. Use the --model options of {name}.") from None
 
 
 def evaluate(
     model: Model = "ask-notes",
-    data: Annotated[Path | None, tyro.conf.arg(help="A folder of scenes and questions.")] = None,
+    data: Annotated[Path | None, tyro.conf.arg(help="The folder of scenes and questions.")] = None,
     layout: Annotated[str, tyro.conf.arg(help="scenes, clear, clevr, easy-vqa or tfrecords.")] = "scenes",
     split: Annotated[Split, tyro.conf.arg(help="Which part of the data.")] = "test",
     json: Annotated[Path | None, tyro.conf.arg(help="Also write accuracy and by_type to this file.")] = None,
-    without_column_coordinate: Annotated[bool, tyro.conf.arg(help="Switch the column's coordinate off; of sound, time.")] = False,
-    without_row_coordinate: Annotated[bool, tyro.conf.arg(help="Switch the row's coordinate off.")] = False,
+    without_column_coordinate: Annotated[bool, tyro.conf.arg(help="Switch off the column coordinate (time, for sound).")] = False,
+    without_row_coordinate: Annotated[bool, tyro.conf.arg(help="Switch off the row coordinate (frequency, for sound).")] = False,
     compare_conditioning: Annotated[
-        bool, tyro.conf.arg(help="Instead, count and time FiLM against concatenation, with one and with four residual blocks.")
+        bool, tyro.conf.arg(help="Instead, compare the cost of FiLM and concatenation, with one and four residual blocks.")
     ] = False,
-    save: Annotated[bool, tyro.conf.arg(help="Keep the result beside the weights, for the model card.")] = False,
+    save: Annotated[bool, tyro.conf.arg(help="Save the result with the weights, for the model card.")] = False,
     question_only: Annotated[
-        str | None, tyro.conf.arg(help="A model of the recipe question-only, to put beside it.")
+        str | None, tyro.conf.arg(help="A question-only model to compare with.")
     ] = None,
     train_data: Annotated[
-        Path | None, tyro.conf.arg(help="A folder of training questions, for the most frequent answer of each type.")
+        Path | None, tyro.conf.arg(help="Training questions, for a baseline that always gives the most frequent answer.")
     ] = None,
 ) -> None:
-    """Accuracy of answers by question type, beside baselines."""
+    """Score answers by question type, against baselines."""
     from vqaudio import hub
     from vqaudio.evaluation import question_evaluation as evaluation
 

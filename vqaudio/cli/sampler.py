@@ -1,4 +1,4 @@
-"""The command that makes an instrument for samplers of a prior's notes."""
+"""The `sampler` command."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +13,7 @@ from vqaudio.sampling import UNSET
 
 ZipOut = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(help="The .zip file to write.", metavar="OUT.zip")]
 Low = Annotated[str, tyro.conf.arg(name="from", help="The lowest note, such as C3, A#3 or 48.")]
-High = Annotated[str, tyro.conf.arg(help="The highest.")]
+High = Annotated[str, tyro.conf.arg(help="The highest note.")]
 
 
 def sampler(
@@ -22,7 +22,7 @@ def sampler(
     seed: Seed = None, prior: Prior = "masked", model: Codec = "notes-16khz", sampling: Settings = UNSET,
     device: Device = "auto",
 ) -> None:
-    """Make the notes of a range, and a ZIP of WAV files with an SFZ file that samplers open."""
+    """Generate a range of notes and export them as an SFZ instrument."""
     from vqaudio import files, sfz
     from vqaudio.cli.sound import _codec
     from vqaudio.pitches import key_of
@@ -32,16 +32,16 @@ def sampler(
     if target.suffix.lower() != ".zip":
         raise InputError(f"{target} should end in .zip.")
     files.check_folder(target)
-    ends, told = (key_of(low), key_of(to)), parse_labels(labels)
+    ends, conditions = (key_of(low), key_of(to)), parse_labels(labels)
     codec, chosen = _codec(model, device), load_prior(prior, model)
     chosen.check_codec(codec)
     seed = chosen_seed(seed)
     made = []
-    coming = sfz.notes(codec, chosen.to(codec.device), *ends, told, seconds=seconds, seed=seed, sampling=sampling)
+    notes = sfz.notes(codec, chosen.to(codec.device), *ends, conditions, seconds=seconds, seed=seed, sampling=sampling)
     with bar("notes", None, " notes") as progress:
-        for note in coming:
+        for note in notes:
             made.append(note)
             progress.update(1)
-    name = sfz.title(told, chosen.name)
-    data = sfz.sampler(made, codec.sample_rate, name, sfz.source(made, told, chosen.name))
+    name = sfz.title(conditions, chosen.name)
+    data = sfz.sampler(made, codec.sample_rate, name, sfz.source(made, conditions, chosen.name))
     files.replace_file(target, lambda path: path.write_bytes(data))

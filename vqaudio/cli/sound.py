@@ -1,4 +1,4 @@
-"""The commands that turn audio into codes and back."""
+"""Codec commands: reconstruct, encode, decode, blur, info."""
 
 import os
 from pathlib import Path
@@ -10,15 +10,17 @@ from vqaudio import ranges
 from vqaudio.errors import InputError
 
 Model = Annotated[str, tyro.conf.arg(help="A name in weights/, a folder, or a Hub id.")]
-Device = Annotated[str, tyro.conf.arg(help="auto, cpu, cuda or mps; auto is $VQAUDIO_DEVICE if that is set.")]
+Device = Annotated[str, tyro.conf.arg(help="auto, cpu, cuda or mps; auto uses $VQAUDIO_DEVICE if that is set.")]
 Beam = Annotated[
-    ranges.Beam, tyro.conf.arg(help="Paths kept in the search for codewords; 1 is greedy, 8 is slower and a little better.")
+    ranges.Beam, tyro.conf.arg(help="Beam width of the codeword search: 1 is greedy; 8 is slower and slightly better.")
 ]
 Which = Annotated[
     str | None,
-    tyro.conf.arg(help="3 is the first three stages; 1-4,7 or 2-2 are those named, counted from 1. All by default."),
+    tyro.conf.arg(help="Stages to decode: 3 for the first three, or a list such as 1-4,7 or 2-2, counted from 1. Default: all."),
 ]
-FirstStages = Annotated[ranges.Stages | None, tyro.conf.arg(help="Keep only so many stages, from the first. All by default.")]
+FirstStages = Annotated[
+    ranges.Stages | None, tyro.conf.arg(help="Keep only this many stages, counted from the first. Default: all.")
+]
 AudioIn = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(help="Any audio file.", metavar="IN")]
 AudioOut = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(help="A .wav or .flac file to write.", metavar="OUT")]
 VqaIn = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(help="A .vqa file.", metavar="IN.vqa")]
@@ -28,7 +30,7 @@ VqaOut = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(help="The .vqa file
 def reconstruct(
     source: AudioIn, target: AudioOut, stages: Which = None, model: Model = "fsdd-8khz", device: Device = "auto", beam: Beam = 1
 ) -> None:
-    """Encode audio and decode it again, to hear what the codec keeps."""
+    """Encode and decode audio, to hear what the codec keeps."""
     from vqaudio import audio
     from vqaudio.masks import parse_stages
 
@@ -43,7 +45,7 @@ def encode(
     source: AudioIn, target: VqaOut, stages: FirstStages = None,
     model: Model = "fsdd-8khz", device: Device = "auto", beam: Beam = 1,
 ) -> None:
-    """Write the codes of audio to a .vqa file."""
+    """Encode audio to a .vqa file."""
     from vqaudio.vqa import write_vqa
 
     _check_pair(source, target)
@@ -57,7 +59,10 @@ def encode(
 def decode(
     source: VqaIn, target: AudioOut, stages: Which = None, model: Model = "fsdd-8khz", device: Device = "auto"
 ) -> None:
-    """Turn a .vqa file back into audio; a file of several clips gives OUT-1, OUT-2, ..."""
+    """Decode a .vqa file to audio.
+
+    A file with several clips gives OUT-1, OUT-2, and so on.
+    """
     from vqaudio import audio
     from vqaudio.files import numbered
     from vqaudio.masks import parse_stages
@@ -77,20 +82,22 @@ def decode(
 def blur(
     source: AudioIn, target: AudioOut,
     radius: Annotated[
-        ranges.BlurRadius, tyro.conf.arg(help="How far a cell's neighbours lie, in cells of time and bands: 0 to 16.")
+        ranges.BlurRadius, tyro.conf.arg(help="How far away neighbours may be, in cells of time and bands: 0 to 16.")
     ] = 2.0,
-    strength: Annotated[ranges.Share, tyro.conf.arg(help="Share of the cells that are redrawn, 0 to 1.")] = 1.0,
-    start: Annotated[ranges.Moment, tyro.conf.arg(name="from", help="Seconds where the blur begins.")] = 0.0,
+    strength: Annotated[ranges.Share, tyro.conf.arg(help="Share of cells to replace, 0 to 1.")] = 1.0,
+    start: Annotated[ranges.Moment, tyro.conf.arg(name="from", help="Start of the blur, in seconds.")] = 0.0,
     to: Annotated[
-        ranges.Moment | None, tyro.conf.arg(help="Seconds where it ends; by default the clip's end.")
+        ranges.Moment | None, tyro.conf.arg(help="End of the blur, in seconds. Default: the end of the clip.")
     ] = None,
-    stages: Annotated[str | None, tyro.conf.arg(help="Which stages: 2- is the second and finer. All by default.")] = None,
-    seed: Annotated[ranges.Seed | None, tyro.conf.arg(help="Of all randomness; by default a new one, which is printed.")] = None,
+    stages: Annotated[
+        str | None, tyro.conf.arg(help="Stages, such as 1-4,7; 2- is the second and all finer ones. Default: all.")
+    ] = None,
+    seed: Annotated[ranges.Seed | None, tyro.conf.arg(help="Random seed. Default: a new one, which is printed.")] = None,
     model: Model = "fsdd-8khz",
-    recipe: Annotated[Path | None, tyro.conf.arg(help="Also write here how this came about, for `vqaudio replay`.")] = None,
+    recipe: Annotated[Path | None, tyro.conf.arg(help="Also save the settings here, for `vqaudio replay`.")] = None,
     device: Device = "auto",
 ) -> None:
-    """Redraw every cell of a sound's codes from the cells near it."""
+    """Blur a sound's codes: replace each cell with one of its neighbours."""
     from vqaudio.replay import run
 
     _check_pair(source, target)
@@ -102,7 +109,7 @@ def blur(
 def info(
     what: Annotated[str, tyro.conf.Positional, tyro.conf.arg(help="An audio file, a .vqa file, a folder of shards, or a model.")],
 ) -> None:
-    """Say what an audio file, a .vqa file, a folder of shards or a model is."""
+    """Describe an audio file, a .vqa file, a folder of shards or a model."""
     from vqaudio import audio, hub, vqa
     from vqaudio.data.packing import SUMMARY, facts_of
 
@@ -113,7 +120,7 @@ def info(
     elif Path(what).is_dir() or what in hub.installed():
         facts = _model_facts(hub.load(what))
     else:
-        raise InputError(f"There is no file and no model {what!r}. Models known here: {', '.join(hub.installed()) or 'none'}.")
+        raise InputError(f"There is no file or model {what!r}. Installed models: {', '.join(hub.installed()) or 'none'}.")
     print("\n".join(f"{name:<13} {value}" for name, value in facts.items()))
 
 
@@ -124,7 +131,7 @@ def _check_pair(source: Path, target: Path) -> None:
     if not source.exists():
         raise InputError(f"There is no file {source}.")
     if target.exists() and os.path.samefile(source, target):
-        raise InputError(f"{target} is the input itself: choose another name for the output.")
+        raise InputError(f"The output {target} is also the input. Choose another name.")
 
 
 def _codec(model: str, device: str):
@@ -139,7 +146,7 @@ def _codec(model: str, device: str):
 
 
 def _read(path: Path, codec):
-    """[1, 1, N] at the codec's rate."""
+    """Read a file at the codec's sample rate, [1, 1, N]."""
     from vqaudio import audio
 
     return audio.read(path, codec.sample_rate)[None]
@@ -176,13 +183,13 @@ def _model_facts(model) -> dict:
 
 
 def _spec_facts(spec) -> dict:
-    kinds = sorted({f"{stage.bands} x {stage.steps} of {stage.vocab} words" for stage in spec.stages})
-    rate = f"{spec.bits_per_second:g} bit/s, {spec.frame_rate:g} columns a second"
+    kinds = sorted({f"{stage.bands} x {stage.steps} of {stage.vocab} codewords" for stage in spec.stages})
+    rate = f"{spec.bits_per_second:g} bit/s, {spec.frame_rate:g} columns per second"
     return {"stages": f"{len(spec.stages)} ({'; '.join(kinds)})", "rate": rate}
 
 
 def chosen_seed(seed: int | None) -> int:
-    """The seed that was asked for, or a new one."""
+    """Return the seed, or choose a new one and print it."""
     import secrets
 
     if seed is None:

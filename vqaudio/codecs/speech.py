@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vqaudio import ranges
-from vqaudio.codec import Codec, Step
+from vqaudio.codec import Codec
 from vqaudio.codes import CodeSpec, Stage
 from vqaudio.errors import InputError
 from vqaudio.features import FLOOR, N_CEPSTRA, N_MELS, Features
@@ -125,7 +125,7 @@ class SpeechCodec(Codec):
         self.register_buffer("window", torch.hann_window(self.features.window_size), persistent=False)
         self.register_buffer("inverse_bank", _inverse_bank(self.features.window_size, c.sample_rate), persistent=False)
         encoding = -(-(self.features.reach + 3) // FRAMES) + c.residual_layers
-        decoding = sum(step.after for step in self.decoder_steps(()))
+        decoding = self._mel_reach + self._sound_reach
         self.look_ahead, self.context = (encoding, decoding), max(encoding, self._mel_reach)
 
     def _add_encoder(self, c: SpeechConfig) -> None:
@@ -180,21 +180,6 @@ class SpeechCodec(Codec):
             block = self._sound(spectrum[..., first * FRAMES : last * FRAMES], valid[:, first:last])
             sound.append(block[..., (start - first) * self.hop : (stop - first) * self.hop])
         return torch.cat(sound, -1)
-
-    def decoder_steps(self, stages: tuple[int, ...]) -> list[Step]:
-        state = None
-
-        def phased(mel: Tensor, _: Tensor) -> Tensor:
-            nonlocal state
-            spectrum, state = self._spectrum(mel, state)
-            return spectrum
-
-        mel, sound = self._mel_reach, self._sound_reach
-        return [
-            Step(lambda ids, columns: self.synthesise(ids, columns[:, 0] > 0, stages), mel, mel),
-            Step(phased, 0, 0, FRAMES, carries=True),
-            Step(lambda spectrum, columns: self._sound(spectrum, columns[:, 0] > 0), sound, sound, FRAMES),
-        ]
 
     @property
     def encoder_fingerprint(self) -> str:

@@ -9,24 +9,24 @@ from vqaudio.hub import modules_of
 
 
 def load_split(dataset: str, part: str, root: Path | None, sample_rate: int) -> Split:
-    """Open a part of a dataset at this rate: the one place that does.
+    """Open a part of a dataset at the given sample rate.
 
     Args:
-        dataset: a file of `datasets`, or "shards".
+        dataset: name of a file in `datasets`, or "shards".
         part: train, validation or test.
-        root: the dataset's folder; None for its usual place.
-        sample_rate: Hz, of the model that is trained or measured.
+        root: the dataset's folder; None for its default folder.
+        sample_rate: Hz, the rate of the model to train or evaluate.
 
     Raises:
-        InputError: no such dataset or part, or one that has another rate and cannot be converted.
+        InputError: there is no such dataset or part, or it has another rate and cannot be resampled.
     """
     return dataset_named(dataset).load_split(part, root, sample_rate)
 
 
 def facts(dataset: str, splits: dict[str, Split]) -> dict:
-    """What a run records of its data: the dataset, its licence, how much of each part, how many values of each label.
+    """Summarise a run's data: dataset, licence, sizes of its parts, label counts.
 
-    Shards stand for the dataset that they were packed from.
+    Shards report the dataset that they were packed from.
     """
     first = next(iter(splits.values()))
     source = first.packed_from or dataset
@@ -36,12 +36,12 @@ def facts(dataset: str, splits: dict[str, Split]) -> dict:
 
 
 def about(dataset: str | None) -> About:
-    """What cards say about a dataset; where it is not known, that nothing was recorded."""
+    """Return a dataset's description for model cards, or a blank one if unknown."""
     return getattr(dataset_module(dataset), "ABOUT", About()) if dataset else About()
 
 
 def dataset_named(name: str):
-    """The module that reads a dataset: it has `load_split(part, root, sample_rate)`.
+    """Import the module that reads a dataset: `load_split(part, root, sample_rate)`.
 
     Raises:
         InputError: there is no such dataset.
@@ -53,12 +53,12 @@ def dataset_named(name: str):
 
 
 def dataset_module(name: str):
-    """The file of that name in `datasets`, or None."""
+    """Import the file of that name in `datasets`; None if there is none."""
     return importlib.import_module(f"{__name__}.datasets.{name}") if name in modules_of("data.datasets") else None
 
 
 def __getattr__(name: str):
-    """A dataset's module by its short path, `vqaudio.data.folder`."""
+    """Give access to a dataset's module by its short path, `vqaudio.data.folder`."""
     module = dataset_module(name)
     if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,10 +1,13 @@
-"""Padded, masked batches of any dataset's clips, each a pure function of the step: a resumed run sees what it would have seen."""
+"""Padded batches of clips, each a pure function of the step.
+
+A resumed run therefore sees the batches that it would have seen.
+"""
 
 import functools
 import itertools
 import math
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import torch
@@ -13,30 +16,33 @@ from torch import Tensor
 
 from vqaudio import ranges
 from vqaudio.audio import active_level_db
-from vqaudio.data.clips import Clip, Split
+from vqaudio.data.clips import Clip, Split, crop_timed_labels
 from vqaudio.data.seeds import python_random, torch_generator
 from vqaudio.errors import InputError
+from vqaudio.timed_labels import TimedLabel
 
 
 @dataclass
 class Batch:
-    """Clips of one batch.
+    """A batch of clips.
 
     Attributes:
-        audio: [B, 1, N] zero behind each clip's length; N is a multiple of `multiple`.
+        audio: [B, 1, N], zero after each clip's length; N is a multiple of `multiple`.
         lengths: [B] samples.
         labels: for each kind of label, [B] of `Split.label_index`.
-        names: of the clips.
+        names: the clips' names.
+        timed_labels: of each row, in seconds from its start.
     """
 
     audio: Tensor
     lengths: Tensor
     labels: dict[str, Tensor]
     names: list[str]
+    timed_labels: list[tuple[TimedLabel, ...]]
 
 
 def pad(clips: list[Tensor], multiple: int = 1) -> tuple[Tensor, Tensor]:
-    """Clips [n] of different lengths -> audio [B, 1, N] padded with zeros, and lengths [B]."""
+    """Pad clips [n] of different lengths with zeros: audio [B, 1, N], lengths [B]."""
     lengths = torch.tensor([len(clip) for clip in clips])
     audio = torch.zeros(len(clips), 1, -(-int(lengths.max()) // multiple) * multiple)
     for row, clip in zip(audio, clips):
@@ -45,7 +51,7 @@ def pad(clips: list[Tensor], multiple: int = 1) -> tuple[Tensor, Tensor]:
 
 
 def in_order(split: Split, batch_size: int, multiple: int = 1):
-    """Every clip once, sorted by length so that little is padding; yields `Batch`. For evaluation."""
+    """Yield every clip once in batches sorted by length, to save padding."""
     order = sorted(range(len(split)), key=lambda i: len(split.clips[i].audio))
     for start in range(0, len(order), batch_size):
         chosen = [split.clips[i] for i in order[start : start + batch_size]]
@@ -54,20 +60,20 @@ def in_order(split: Split, batch_size: int, multiple: int = 1):
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What training changes in a clip, at random."""
+    """Random changes to the training clips."""
 
     speeds: Annotated[tuple[ranges.Speed, ...], ranges.Items(1, 64)] = (0.88, 0.94, 1.0, 1.0, 1.06, 1.12)
-    """Played so many times as fast: pitch and formants move with it."""
+    """Factors of the playback speed to choose from; pitch and formants move with it."""
     gain_db: Annotated[float, ranges.Range(0, 60)] = 3.0
-    """Up to so many dB louder or softer, after the level is normalised."""
+    """Gain change in dB, up or down, after level normalisation."""
     polarity: bool = True
-    """Half of the clips are turned upside down."""
+    """Invert the polarity of half of the clips."""
     noise: ranges.Share = 0.0
-    """Share of crops with light noise of a random colour, 10 to 40 dB below the crop."""
+    """Share of crops with added noise of a random colour, 10 to 40 dB below the crop."""
     reverberation: ranges.Share = 0.0
-    """Share of crops heard in a random room: noise that decays by 60 dB in 0.1 to 0.5 s, after the direct sound."""
+    """Share of crops with added reverberation: noise that decays by 60 dB in 0.1 to 0.5 s, after the direct sound."""
     band_limits: ranges.Share = 0.0
-    """Share of crops without what lies above a random frequency from 3.4 kHz and below one up to 300 Hz, as in a codec."""
+    """Share of crops that pass a random band-pass filter: lower edge up to 300 Hz, upper edge from 3.4 kHz."""
 
 
 class TrainingBatches:
@@ -75,11 +81,15 @@ class TrainingBatches:
 
     Args:
         split: the clips.
-        batch_size: of all processes together.
-        crop: samples of a crop at the most; a shorter clip is taken whole.
-        seed: the whole sequence of batches follows from it.
-        level_db: the active level that every clip is brought to, or None.
-        rank, world: this process's share of a batch is its items rank, rank + world, ...
+        batch_size: clips a batch, over all processes.
+        crop: the longest crop in samples; a shorter clip is used whole.
+        seed: determines the whole sequence of batches.
+        augmentation: random changes, or None.
+        level_db: active level in dBFS to normalise every clip to, or None.
+        rank, world: this process takes items rank, rank + world, ... of a batch.
+
+    Raises:
+        InputError: the batch size is not a multiple of `world`.
     """
 
     def __init__(
@@ -93,33 +103,37 @@ class TrainingBatches:
         self.audio = [self._normalised(clip.audio, level_db) for clip in split.clips]
 
     def batch(self, step: int) -> Batch:
-        """The batch of this step: audio [B, 1, crop]."""
+        """Return the batch of this step: audio [B, 1, crop]."""
         chosen = [self._index(step * self.batch_size + i) for i in range(self.rank, self.batch_size, self.world)]
-        crops = []
+        crops, clips = [], []
         for i, index in enumerate(chosen):
-            crops.append(self._crop(index, python_random(self.seed, step, self.rank + i * self.world)))
+            crop, start, speed = self._crop(index, python_random(self.seed, step, self.rank + i * self.world))
+            clip, rate = self._metadata(index), self.split.sample_rate
+            crops.append(crop)
+            clips.append(replace(clip, timed_labels=crop_timed_labels(clip.timed_labels, start / rate, len(crop) / rate, speed)))
         audio, lengths = pad(crops, self.crop)
-        return _with_labels(self.split, [self._told(i) for i in chosen], audio, lengths)
+        return _with_labels(self.split, clips, audio, lengths)
 
-    def _told(self, index: int) -> Clip:
-        """The clip, for its name and labels."""
+    def _metadata(self, index: int) -> Clip:
+        """The clip's name and labels."""
         return self.split.clips[index]
 
     def _index(self, position: int) -> int:
-        """Which clip stands at this position of the endless sequence of shuffled epochs."""
-        epoch, place = divmod(position, len(self.split))
+        """The clip at this position of the endless sequence of shuffled epochs."""
+        epoch, offset = divmod(position, len(self.split))
         if epoch != getattr(self, "_epoch", None):
             order = torch.randperm(len(self.split), generator=torch_generator(self.seed, epoch))
             self._epoch, self._order = epoch, order.tolist()
-        return self._order[place]
+        return self._order[offset]
 
-    def _crop(self, index: int, chance: random.Random) -> Tensor:
+    def _crop(self, index: int, chance: random.Random) -> tuple[Tensor, int, float]:
+        """A random crop [n], the sample where it starts, and its playback speed."""
         audio, a = self.audio[index], self.augmentation
         speed = chance.choice(a.speeds) if a else 1.0
         wanted = math.ceil(self.crop * speed)
         start = chance.randrange(max(1, len(audio) - wanted + 1))
         crop = _at_speed(audio[start : start + wanted], speed)[: self.crop]
-        return augmented(crop, a, self.split.sample_rate, chance) if a else crop
+        return augmented(crop, a, self.split.sample_rate, chance) if a else crop, start, speed
 
     def _normalised(self, audio: Tensor, level_db: float | None) -> Tensor:
         if level_db is None:
@@ -128,18 +142,18 @@ class TrainingBatches:
         return audio * 10 ** ((level_db - level) / 20)
 
 
-class MadeAhead(torch.utils.data.Dataset):
-    """The same batches, made ahead of time by other processes: for a GPU that would wait for them."""
+class PrefetchedBatches(torch.utils.data.Dataset):
+    """The same batches, prepared ahead by worker processes so that a GPU never waits."""
 
     def __init__(self, batches: TrainingBatches, workers: int):
         self.batches, self.workers = batches, workers
         self._next, self._made = None, None
 
     def batch(self, step: int) -> Batch:
-        """The batch of this step; quick for steps in a row."""
+        """Return the batch of this step; fast for consecutive steps."""
         if step != self._next:
-            self._made = None  # its processes end before others begin
-            steps, chance = itertools.count(step), torch.Generator()  # the step's own random numbers are not touched
+            self._made = None  # stop its processes before starting others
+            steps, chance = itertools.count(step), torch.Generator()  # leaves the global random state alone
             loader = torch.utils.data.DataLoader(
                 self, batch_size=None, sampler=steps, num_workers=self.workers, generator=chance
             )
@@ -153,12 +167,12 @@ class MadeAhead(torch.utils.data.Dataset):
     def __getitem__(self, step: int) -> Batch | InputError:
         try:
             return self.batches.batch(step)
-        except InputError as error:  # raised there, it would come as a traceback
+        except InputError as error:  # raised in the worker, it would arrive as a traceback
             return error
 
 
 def training_batches(split: Split, *settings, **more) -> TrainingBatches:
-    """Batches of a split: those for clips in memory, or the kind that its clips ask for."""
+    """Batch a split's clips: `TrainingBatches`, or the kind that its clips define."""
     return getattr(split.clips, "batches", TrainingBatches)(split, *settings, **more)
 
 
@@ -172,7 +186,7 @@ def _at_speed(audio: Tensor, speed: float) -> Tensor:
 
 
 def augmented(audio: Tensor, a: Augmentation, sample_rate: int, chance: random.Random) -> Tensor:
-    """The crop [n] with another gain and polarity, in another room, through a narrower band, with noise: each at random."""
+    """Augment a crop [n]: random gain, polarity, reverberation, band and noise."""
     generator = torch.Generator().manual_seed(chance.getrandbits(62))
     if chance.random() < a.reverberation:
         audio = _in_a_room(audio, sample_rate, chance, generator)
@@ -212,4 +226,4 @@ def _batch(split: Split, clips, audio: list[Tensor], multiple: int) -> Batch:
 
 def _with_labels(split: Split, clips, audio: Tensor, lengths: Tensor) -> Batch:
     labels = {kind: torch.tensor([split.label_index(clip, kind) for clip in clips]) for kind in split.labels}
-    return Batch(audio, lengths, labels, [clip.name for clip in clips])
+    return Batch(audio, lengths, labels, [clip.name for clip in clips], [clip.timed_labels for clip in clips])

@@ -1,6 +1,7 @@
-"""What every dataset gives: clips with a name and labels."""
+"""Clips with a name and labels, and the splits of a dataset."""
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
@@ -10,7 +11,14 @@ from vqaudio.timed_labels import TimedLabel
 
 @dataclass(frozen=True)
 class Clip:
-    """One recording: audio [N] float32 in [-1, 1] at the dataset's rate, its name, and its labels."""
+    """One recording with its name and labels.
+
+    Attributes:
+        audio: [N] float32 in [-1, 1] at the dataset's rate.
+        name: unique in its split.
+        labels: of the whole clip, kind -> value.
+        timed_labels: of intervals of the clip, such as phones, words or notes, sorted by start.
+    """
 
     audio: Tensor
     name: str
@@ -18,25 +26,44 @@ class Clip:
     timed_labels: tuple[TimedLabel, ...] = ()
 
 
+def crop_timed_labels(
+    labels: Iterable[TimedLabel], start_s: float, duration_s: float, speed: float = 1.0
+) -> tuple[TimedLabel, ...]:
+    """Return the timed labels of a crop, clipped to it, in seconds from its start.
+
+    Args:
+        labels: of the whole clip.
+        start_s: where the crop starts in the clip, seconds.
+        duration_s: length of the crop as it is played, seconds.
+        speed: playback speed of the crop; 2 halves its times.
+    """
+    found = []
+    for label in labels:
+        start, end = (min(max((time - start_s) / speed, 0.0), duration_s) for time in (label.start_s, label.end_s))
+        if start < end:
+            found.append(replace(label, start_s=start, end_s=end))
+    return tuple(found)
+
+
 @dataclass(frozen=True)
 class About:
-    """What model cards say about a dataset. Sentences, unless said otherwise; by default those for data that nobody recorded.
+    """A dataset's description for model cards; the defaults are for unknown data.
 
     Attributes:
         name: follows "trained on".
-        trained: what was trained on and what weights and settings were chosen on.
+        trained: what the training data was, and what weights and settings were chosen on.
         tested: what the test part is.
-        heard: what the figures are means over; `{clips}` and `{utterances}` stand for their numbers.
-        knows, beyond: what the models know, and what becomes of everything else.
+        score_note: what the scores are means over; `{clips}` and `{utterances}` stand for their numbers.
+        knows, beyond: what the models know, and how they treat other sounds.
         licence: its short name on the Hub.
-        source: where the recordings come from, under which licence.
+        source: where the recordings come from, and their licence.
         tags: of the models on the Hub.
     """
 
     name: str = "data that was not recorded"
     trained: str = "How the data was split was not recorded."
     tested: str = ""
-    heard: str = "Means over the {clips} clips."
+    score_note: str = "Means over the {clips} clips."
     knows: str = "It knows what is in its training data."
     beyond: str = "Other sounds come back recognisable at best"
     licence: str = "unknown"
@@ -46,14 +73,14 @@ class About:
 
 @dataclass(frozen=True)
 class Split:
-    """A part of a dataset, in memory.
+    """A part of a dataset.
 
     Attributes:
-        clips: in the order of their names.
+        clips: the clips in order of name.
         sample_rate: Hz of every clip.
         labels: for each kind of label, its possible values in order.
-        utterances: positions of clips that are heard in a row, for the measures that need more than one short clip.
-        packed_from: of shards, the dataset that they were made of, where they say so.
+        utterances: positions of clips to join, for measures that need more than one short clip.
+        packed_from: for shards, the dataset that they were packed from, if known.
     """
 
     clips: tuple[Clip, ...]
@@ -67,17 +94,17 @@ class Split:
 
     @property
     def seconds(self) -> float:
-        """Of audio in all."""
+        """Seconds of audio."""
         in_shards = getattr(self.clips, "seconds", None)
         return sum(len(clip.audio) for clip in self.clips) / self.sample_rate if in_shards is None else in_shards
 
     def label_index(self, clip: Clip, kind: str) -> int:
-        """The position of the clip's label among its kind's values; their number where the clip has none of that kind."""
+        """Index of the clip's label among its kind's values; their number if it has none."""
         values = self.labels[kind]
         return values.index(clip.labels[kind]) if kind in clip.labels else len(values)
 
 
 def check_rate(dataset: str, own: int, wanted: int) -> None:
-    """Raises InputError where a dataset that has one rate only is wanted at another."""
+    """Raise InputError if a dataset with a single rate is wanted at another."""
     if own != wanted:
         raise InputError(f"{dataset} is a dataset at {own:,} Hz, and this model works at {wanted:,} Hz.")

@@ -1,6 +1,6 @@
-"""Fetching a file with a progress bar, going on where an earlier attempt broke off, and unpacking it with care.
+"""Download files, resume broken downloads, unpack archives safely.
 
-What arrives is whole, or not there under its name.
+A file appears under its final name only once it is complete.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ def fetch(url: str, path: Path, timeout_s: float = 30.0) -> None:
     """Download `url` to `path`.
 
     Raises:
-        InputError: the address cannot be reached, or the connection broke off.
+        InputError: the address cannot be reached, or the connection broke.
         OSError: the disk is full.
     """
     try:
@@ -40,14 +40,14 @@ def fetch(url: str, path: Path, timeout_s: float = 30.0) -> None:
 
 
 def fetch_checked(url: str, path: Path, checksum: str, timeout_s: float = 30.0) -> None:
-    """Download `url` to `path`; where an attempt breaks off, PATH.part stays, and the next one asks for the rest only.
+    """Download `url` to `path` and verify it; resume from PATH.part after a break.
 
     Args:
-        checksum: of the whole file, SHA-256 (64 hex digits) or, where no better one is published, MD5 (32); it also tells that
-            the pieces belong together.
+        checksum: of the whole file, SHA-256 (64 hex digits) or, where no better one is published, MD5 (32). It also detects
+            pieces that do not belong together.
 
     Raises:
-        InputError: the address cannot be reached, the connection broke off, or the file is not the one with this checksum.
+        InputError: the address cannot be reached, the connection broke, or the checksum differs.
         OSError: the disk is full.
     """
     part = path.with_name(f"{path.name}.part")
@@ -55,7 +55,7 @@ def fetch_checked(url: str, path: Path, checksum: str, timeout_s: float = 30.0) 
         _fetch_rest(url, part, timeout_s, path.name)
     except BROKEN as error:
         kept = part.stat().st_size if part.exists() else 0
-        advice = f"{kept:,} bytes are here; the same command goes on from there." if kept else "Is the network there?"
+        advice = f"{kept:,} bytes are here; the same command resumes the download." if kept else "Is the network there?"
         raise InputError(f"{url} cannot be fetched: {_reason(error)}. {advice}") from None
     kind = "md5" if len(checksum) == 32 else "sha256"
     found = _digest(part, kind)
@@ -73,15 +73,16 @@ def fetch_unpacked(
     url: str, archive: Path, checksum: str, limit: Callable[[PurePosixPath], int | None], max_files: int, max_bytes: int,
     wanted: Callable[[Path], Path | None], target: Path,
 ) -> Path:
-    """Download a tar archive, unpack it with care and keep one folder of it as `target`; an archive that is there is not fetched
-    again, and is deleted in the end.
+    """Download and unpack a tar archive, and keep one of its folders as `target`.
+
+    A downloaded archive is not fetched again; it is deleted in the end.
 
     Args:
         limit, max_files, max_bytes: see `unpack`.
-        wanted: from the folder with what was unpacked, the one to keep; None: the archive is another one.
+        wanted: maps the folder of unpacked files to the one to keep; None if it is another archive.
 
     Returns:
-        target, at once where it is there.
+        target; at once if it already exists.
 
     Raises:
         InputError, OSError: as `fetch_checked` and `unpack`; or the archive holds no such folder.
@@ -103,15 +104,15 @@ def fetch_unpacked(
 
 
 def unpack(archive: Path, folder: Path, limit: Callable[[PurePosixPath], int | None], max_files: int, max_bytes: int) -> None:
-    """Take the wanted files, and nothing else, out of a tar archive into a folder that is not there yet.
+    """Extract the wanted files of a tar archive into a new folder.
 
     Args:
-        limit: the most bytes that a file of this name may have; None where it is not wanted.
-        max_files, max_bytes: of all files together.
+        limit: maps a file's name to the most bytes that it may have; None for files to leave out.
+        max_files, max_bytes: limits over all files.
 
     Raises:
-        InputError: the archive is damaged, or holds what no honest one does (a path that leads outside, a link among the wanted
-            files, files that are too large or too many).
+        InputError: the archive is damaged, or unsafe (a path that leads outside, a link among the wanted files, files that
+            are too large or too many).
         OSError: the disk is full.
     """
     folder.mkdir(parents=True)
@@ -143,7 +144,7 @@ def _fetch_rest(url: str, part: Path, timeout_s: float, name: str) -> None:
     try:
         answer = urllib.request.urlopen(request, timeout=timeout_s)
     except urllib.error.HTTPError as error:
-        if error.code == 416:  # nothing lies behind what is here: the checksum will tell whether it is the file
+        if error.code == 416:  # the server has no more bytes: the checksum decides whether the file is complete
             return
         raise
     with answer:
@@ -152,7 +153,7 @@ def _fetch_rest(url: str, part: Path, timeout_s: float, name: str) -> None:
 
 
 def _append(answer, path: Path, have: int, name: str) -> None:
-    """Write what comes behind the first `have` bytes."""
+    """Write the bytes after the first `have`."""
     size = have + int(answer.headers.get("Content-Length") or 0)
     with path.open("r+b" if have else "wb") as file:
         file.seek(have)
@@ -167,7 +168,7 @@ def _append(answer, path: Path, have: int, name: str) -> None:
 def _checked_write(file, chunk: bytes, path: Path) -> None:
     try:
         file.write(chunk)
-    except OSError as error:  # a full disk is no broken connection
+    except OSError as error:  # a full disk is not a network error
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 

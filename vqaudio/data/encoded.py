@@ -1,4 +1,4 @@
-"""A dataset's clips as codes, computed once and kept on disk for as long as the codec's encoder is the same."""
+"""A dataset's clips as codes, cached on disk by the encoder's fingerprint."""
 
 import hashlib
 from collections.abc import Iterator
@@ -12,10 +12,11 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from vqaudio.data.batches import Augmentation, augmented, pad
-from vqaudio.data.clips import Split
+from vqaudio.data.clips import Split, crop_timed_labels
 from vqaudio.data.seeds import python_random
 from vqaudio.files import clear_stale, replace_file
 from vqaudio.progress import bar
+from vqaudio.timed_labels import TimedLabel
 
 CACHE = Path("runs") / "codes"
 
@@ -28,19 +29,21 @@ class EncodedSplit:
         ids: [K, T] of each clip, in the split's order.
         labels: [n, kinds] of `Split.label_index`.
         lengths: [n] samples.
-        levels_db: [n], or None where the codec leaves the level in its codes.
+        levels_db: [n] dBFS, or None for a codec without level normalisation.
+        timed_labels: of each clip, in seconds of its codes; empty if no clip has any.
     """
 
     ids: list[Tensor]
     labels: Tensor
     lengths: Tensor
     levels_db: Tensor | None
+    timed_labels: tuple[tuple[TimedLabel, ...], ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def batch(self, chosen: list[int]) -> tuple[Tensor, Tensor, Tensor]:
-        """Ids [B, K, T] (0 in padding), valid [B, T] and labels [B, kinds] of the clips with these numbers."""
+        """Return ids [B, K, T] (0 in padding), valid [B, T] and labels [B, kinds]."""
         columns = torch.tensor([self.ids[i].shape[1] for i in chosen])
         ids = torch.zeros(len(chosen), self.ids[0].shape[0], int(columns.max()), dtype=torch.long)
         for row, i in zip(ids, chosen):
@@ -54,13 +57,13 @@ ROOMS = Augmentation(gain_db=0.0, polarity=False, noise=0.6, reverberation=0.25,
 def encoded(
     codec, split: Split, part: str, shift: int = 0, speed: float = 1.0, cache: Path = CACHE, room: int = 0
 ) -> EncodedSplit:
-    """The codes of every clip of a split, from the cache where they are there.
+    """Encode every clip of a split, or read its codes from the cache.
 
     Args:
         part: the split's name, for the file's name.
-        shift: samples cut off each clip's beginning: the same sound in other columns.
-        speed: each clip is played so many times as fast.
-        room: 0 for the clips as they are; another number puts each, at random, into another room, band and noise (ROOMS).
+        shift: samples to cut off each clip's start: the same sound in other columns.
+        speed: playback speed of each clip.
+        room: 0 for the clips as they are; any other number is a seed that gives each a random room, band and noise (ROOMS).
     """
     variant = f"{shift}-{speed:g}" + (f"-room{room}" if room else "")
     path = cache / f"{codec.encoder_fingerprint}-{part}-{_fingerprint(split)}-{variant}.safetensors"
@@ -70,17 +73,29 @@ def encoded(
     except (FileNotFoundError, SafetensorError, KeyError):
         ids, columns, lengths, levels = _encode(codec, _changed(split, shift, speed, room))
         path.parent.mkdir(parents=True, exist_ok=True)
-        clear_stale(path.parent, older_than_s=3600)  # runs share this folder
+        clear_stale(path.parent, older_than_s=3600)  # other runs share this folder
         kept = {"ids": ids.short(), "columns": columns, "lengths": lengths, "levels_db": levels}
         replace_file(path, lambda temporary: temporary.write_bytes(save(kept)))
     labels = [[split.label_index(clip, kind) for kind in split.labels] for clip in split.clips]
     parts = list(ids.short().split(columns.tolist(), dim=1))
-    told = torch.tensor(labels).view(len(split), -1)
-    return EncodedSplit(parts, told, lengths, None if codec.reference_level_db is None else levels)
+    label_ids = torch.tensor(labels).view(len(split), -1)
+    levels = None if codec.reference_level_db is None else levels
+    return EncodedSplit(parts, label_ids, lengths, levels, _timed_labels(split, lengths, shift, speed))
+
+
+def _timed_labels(split: Split, lengths: Tensor, shift: int, speed: float) -> tuple[tuple[TimedLabel, ...], ...]:
+    """The clips' timed labels after a shift and a change of speed."""
+    if not any(clip.timed_labels for clip in split.clips):
+        return ()
+    rate = split.sample_rate
+    return tuple(
+        crop_timed_labels(clip.timed_labels, shift / rate, n / rate, speed)
+        for clip, n in zip(split.clips, lengths.tolist())
+    )
 
 
 def _fingerprint(split: Split) -> str:
-    """16 hex digits over the clips' samples: two datasets never share a file."""
+    """16 hex digits over the clips' samples, so that two datasets never share a file."""
     digest = hashlib.sha256()
     for clip in split.clips:
         digest.update(len(clip.audio).to_bytes(8, "big") + clip.audio.numpy().tobytes())
@@ -88,12 +103,12 @@ def _fingerprint(split: Split) -> str:
 
 
 def played(audio: Tensor, speed: float) -> Tensor:
-    """A clip [n], so many times as fast, to a hundredth."""
+    """Resample a clip [n] to play at this speed, to a hundredth."""
     return audio if speed == 1 else torchaudio.functional.resample(audio, round(100 * speed), 100)
 
 
 def _changed(split: Split, shift: int, speed: float, room: int) -> list[Tensor]:
-    """The clips in another variant; see `encoded`."""
+    """Apply a variant's shift, speed and room to the clips; see `encoded`."""
     clips = [played(clip.audio[min(shift, len(clip.audio) - 1) :], speed) for clip in split.clips]
     if room:
         chances = [python_random(room, i) for i in range(len(clips))]
@@ -102,7 +117,7 @@ def _changed(split: Split, shift: int, speed: float, room: int) -> list[Tensor]:
 
 
 def _batches(order: list[int], lengths: list[int]) -> Iterator[list[int]]:
-    """Clips in this order, shortest first, at most 50 and about 2 million samples at a time."""
+    """Group clips of ascending length into batches of at most 50 clips and about 2 million samples."""
     while order:
         n = next((i for i in range(1, min(50, len(order))) if (i + 1) * lengths[order[i]] > 2_000_000), min(50, len(order)))
         yield order[:n]
@@ -111,7 +126,7 @@ def _batches(order: list[int], lengths: list[int]) -> Iterator[list[int]]:
 
 @torch.no_grad()
 def _encode(codec, clips: list[Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Ids [K, all columns in a row], columns [n], lengths [n] and levels [n], on the CPU."""
+    """Return ids [K, all columns], columns [n], lengths [n] and levels [n], on the CPU."""
     order = sorted(range(len(clips)), key=lambda i: len(clips[i]))
     found, levels = {}, torch.zeros(len(clips))
     with bar("encoding", len(clips), " clips") as progress:

@@ -1,6 +1,7 @@
-"""The list of a dataset's recordings on disk, in a random order that stays: a million of them take a few megabytes of memory.
+"""A list of a dataset's recordings on disk, in a fixed random order.
 
-It is an SQLite file. The order is that of a hash of the names, so that neighbours have nothing in common.
+It is an SQLite file, so that a million recordings take a few megabytes of memory. The order is that of a hash of the names, so
+that neighbours have nothing in common.
 """
 
 import hashlib
@@ -12,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 
-from vqaudio.data.sources import MOST_CLASSES, PARTS, Source, tells_apart
+from vqaudio.data.sources import MOST_CLASSES, PARTS, Source, are_classes
 from vqaudio.errors import InputError
 from vqaudio.files import replace_file
 from vqaudio.progress import bar
@@ -24,10 +25,13 @@ class Index:
     """Recordings by part and number.
 
     Attributes:
-        settings: what `build` was given, to tell whether a later run means the same.
+        settings: the arguments of `build`, to check that a later run uses the same.
         counts: recordings of each part.
-        kinds: of labels, all that any recording has.
-        labels: for each kind that tells recordings apart, its values in order.
+        kinds: every kind of label that occurs.
+        labels: for each kind that is a class label, its values in order.
+
+    Raises:
+        InputError: the file is damaged.
     """
 
     def __init__(self, path: Path):
@@ -37,11 +41,11 @@ class Index:
             self.settings, self.counts, self.kinds = facts["settings"], facts["counts"], tuple(facts["kinds"])
             self.labels = {kind: tuple(values) for kind, values in facts["labels"].items()}
         except (sqlite3.DatabaseError, StopIteration, ValueError, KeyError) as error:
-            raise InputError(f"{path} is damaged ({error}): delete it, and the same command lists the recordings anew.") from None
+            raise InputError(f"{path} is damaged ({error}): delete it, and run the same command again.") from None
 
     @classmethod
     def build(cls, path: Path, sources: Iterable[Source], settings: dict) -> "Index":
-        """List `sources` into `path`, whole or not at all. Raises InputError where it cannot be written."""
+        """List `sources` into `path`, atomically. Raises InputError if it fails."""
         try:
             replace_file(path, lambda temporary: _build(temporary, sources, settings))
         except sqlite3.DatabaseError as error:
@@ -49,7 +53,7 @@ class Index:
         return cls(path)
 
     def slice(self, part: str, start: int, n: int) -> list[Source]:
-        """`n` recordings of a part (fewer at its end), the first of which is number `start`."""
+        """Return `n` recordings of a part, from number `start` on (fewer at its end)."""
         first = sum(self.counts[before] for before in PARTS[: PARTS.index(part)]) + start
         last = min(first + n, first - start + self.counts[part])
         rows = self._query("SELECT path, name, labels FROM recordings WHERE rowid > ? AND rowid <= ? ORDER BY rowid", first, last)
@@ -64,7 +68,7 @@ class Index:
 
 
 def wait_for(path: Path) -> Index:
-    """The index that another process is building."""
+    """Wait for the index that another process is building."""
     while not path.exists():
         time.sleep(0.2)
     return Index(path)
@@ -80,7 +84,7 @@ def _build(path: Path, sources: Iterable[Source], settings: dict) -> None:
         connection.executemany("INSERT INTO listed VALUES (?, ?, ?, ?, ?)", _rows(sources, counts, values))
         connection.execute("CREATE TABLE recordings AS SELECT path, name, labels FROM listed ORDER BY part, place, name")
         connection.execute("DROP TABLE listed")
-        classes = {kind: sorted(found) for kind, found in values.items() if tells_apart(len(found), sum(counts.values()))}
+        classes = {kind: sorted(found) for kind, found in values.items() if are_classes(len(found), sum(counts.values()))}
         facts = {"settings": settings, "counts": counts, "kinds": sorted(values), "labels": classes}
         connection.execute("CREATE TABLE facts AS SELECT ? AS facts", (json.dumps(facts),))
         connection.commit()
@@ -89,7 +93,7 @@ def _build(path: Path, sources: Iterable[Source], settings: dict) -> None:
 
 
 def _rows(sources: Iterable[Source], counts: dict[str, int], values: dict[str, set[str]]) -> Iterator[tuple]:
-    """Rows of the table; counts on the way, and keeps of each kind of label no more values than classes can have."""
+    """Yield the table's rows; fill `counts`, and `values` of each kind up to the most that classes can have."""
     with bar("listing", None, " recordings") as progress:
         for source in sources:
             counts[source.part] += 1

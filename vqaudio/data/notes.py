@@ -1,4 +1,4 @@
-"""What datasets of single instrument notes have in common: names of pitches, parts by a hash of the name, at most 4 s."""
+"""Shared by the note datasets: pitch names, splits by hash, at most 4 s."""
 
 import hashlib
 import os
@@ -12,21 +12,25 @@ from vqaudio.errors import InputError
 from vqaudio.pitches import key_of
 
 SAMPLE_RATE = 16_000
-LONGEST_S = 4.0  # what lies behind it is cut off
+LONGEST_S = 4.0  # longer notes are cut off
 SHARES = {"test": 0.1, "validation": 0.06}  # of the recordings; the rest is for training
 PITCHES = tuple(str(midi) for midi in range(22, 101))  # A sharp 0 to E 7
-_NOTE = re.compile(r"[A-G][s#b]?-?\d")  # stricter than what a person may write: file names say no more than this
+_NOTE = re.compile(r"[A-G][s#b]?-?\d")  # stricter than what a person may write: file names use no more than this
 
 
 def midi_of(note: str) -> int:
-    """The MIDI number of a note such as "A4" (69, 440 Hz), "As4" or "A#4" (70). Raises InputError for what is no note."""
+    """Return the MIDI number of a note such as "A4" (69, 440 Hz), "As4" or "A#4" (70).
+
+    Raises:
+        InputError: it is not the name of a note.
+    """
     if not _NOTE.fullmatch(note):
-        raise InputError(f"{note!r} is no note: it is a letter from A to G, # or s for a sharp, and an octave, such as A#4.")
+        raise InputError(f"{note!r} is not a note: write a letter from A to G, # or s for a sharp, and an octave, such as A#4.")
     return key_of(note)
 
 
 def part_of(name: str) -> str:
-    """The part, train, validation or test, of the recording of this name."""
+    """Return the part of a recording by a hash of its name."""
     share = int.from_bytes(hashlib.sha1(name.encode()).digest()[:4], "big") / 2**32
     for part, wide in SHARES.items():
         if share < wide:
@@ -36,7 +40,7 @@ def part_of(name: str) -> str:
 
 
 def read(path: Path, sample_rate: int) -> Tensor:
-    """The first `LONGEST_S` seconds of a recording: [N]."""
+    """Read the first `LONGEST_S` seconds of a recording: [N]."""
     return sound_of(path, sample_rate)[: round(LONGEST_S * sample_rate)]
 
 
@@ -46,7 +50,7 @@ def check_split(split: str, name: str) -> None:
 
 
 def base(root: str | os.PathLike | None, name: str) -> Path:
-    """The folder that was given, or $VQAUDIO_DATA. Raises InputError where there is neither."""
+    """Return the given folder, or $VQAUDIO_DATA. Raises InputError if neither is set."""
     given = root or os.environ.get("VQAUDIO_DATA")
     if not given:
         raise InputError(f"Name the folder of {name} with --data or VQAUDIO_DATA.")

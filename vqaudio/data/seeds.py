@@ -1,7 +1,7 @@
-"""Seeds from a few whole numbers, such as (seed, step, rank): the same on every machine and in every process.
+"""Seeds from a few integers, such as (seed, step, rank), equal on every machine.
 
-The mix is the one that CPython 3.8 and later use for a tuple of ints (xxHash, Collet 2012-2021), written out here because `hash`
-promises nothing: another interpreter or a string among the numbers would train on other batches.
+The mix is the one that CPython 3.8 and later use for a tuple of ints (xxHash, Collet 2012-2021), written out because `hash`
+guarantees nothing: another interpreter, or a string among the numbers, would train on other batches.
 """
 
 import random
@@ -14,7 +14,7 @@ _MODULUS = 2**61 - 1  # of CPython's hash of an int
 
 
 def mixed(*numbers: int) -> int:
-    """One number from -2**63 to 2**63 - 1 that depends on all of these and on their order."""
+    """Mix integers, in order, into one number from -2**63 to 2**63 - 1."""
     total = _PRIME_5
     for number in numbers:
         total = total + _lane(number) * _PRIME_2 & _MASK
@@ -24,17 +24,17 @@ def mixed(*numbers: int) -> int:
 
 
 def torch_seed(*numbers: int) -> int:
-    """A seed for a `torch.Generator`, from 0 to 2**63 - 1."""
+    """Return a seed for a `torch.Generator`, from 0 to 2**63 - 1."""
     return mixed(*numbers) % 2**63
 
 
 def torch_generator(*numbers: int) -> torch.Generator:
-    """A generator on the CPU that starts from these numbers."""
+    """Return a CPU generator seeded with these numbers."""
     return torch.Generator().manual_seed(torch_seed(*numbers))
 
 
 def python_random(*numbers: int) -> random.Random:
-    """Python's generator, started from these numbers."""
+    """Return Python's generator seeded with these numbers."""
     return random.Random(mixed(*numbers))
 
 

@@ -1,9 +1,9 @@
-"""Training from shards: a dataset that was decoded, resampled and packed once (`vqaudio prepare`), read chunk by chunk.
+"""Train from shards: a dataset decoded and resampled by `vqaudio prepare`.
 
-In a shard, a clip is a row: its name, its samples as FLAC (16 bit), how many they are, and its labels. A chunk is a row group:
-what is read at once. Training shuffles the chunks, and the clips of WINDOW neighbouring chunks among each other; so memory holds
-that many chunks (some 64 MB) however many clips there are, and the batch of a step is a function of the step all the same.
-(That is for codecs and judges: a prior's training holds the codes of all clips, and their samples while they are encoded.)
+A row of a shard is a clip: its name, its samples as FLAC (16 bit), their number, its timed labels and its labels. A chunk is a
+row group, the unit of reading. Training shuffles the chunks, and the clips within WINDOW neighbouring chunks, so that memory
+holds that many chunks (about 64 MB) for any number of clips, and the batch of a step is still a function of the step.
+(This is for codecs and judges: training a prior holds the codes of all clips, and their samples while they are encoded.)
 """
 
 import io
@@ -23,29 +23,41 @@ from vqaudio.audio import to_int16
 from vqaudio.data import dataset_module
 from vqaudio.data.batches import TrainingBatches
 from vqaudio.data.clips import Clip, Split, check_rate
-from vqaudio.data.packing import Done, Packer, arrow, pack, plan, summary
+from vqaudio.data.packing import (
+    TIMED,
+    Packer,
+    PackingTotals,
+    arrow,
+    pack,
+    pack_timed_labels,
+    plan,
+    summary,
+    unpack_timed_labels,
+)
 from vqaudio.data.seeds import torch_generator
 from vqaudio.data.sources import PARTS, UNREADABLE, Source
 from vqaudio.errors import InputError
 
-WINDOW = 16  # chunks whose clips are shuffled among each other
-VALIDATION_CLIPS = 500  # at the most: they are in a random order, so the first ones stand for all
+WINDOW = 16  # chunks whose clips are shuffled together
+VALIDATION_CLIPS = 500  # at the most: the order is random, so the first ones represent all
 KIND = "audio"
 
 
 def prepare(
     dataset: str, out: Path, data: Path | None, sample_rate: int, per_shard: int = 1000, processes: int = 1, ray: bool = False
-) -> Done:
-    """Pack a dataset's recordings into shards in `out`; what was interrupted is gone on with.
+) -> PackingTotals:
+    """Pack a dataset's recordings into shards in `out`, or continue a started folder.
 
     Args:
         dataset: a module of vqaudio.data that lists its files (`sources`) and reads them (`clips_of`).
-        data: its folder.
+        out: the folder of shards.
+        data: the dataset's folder.
         sample_rate: Hz.
-        per_shard: recordings a shard.
+        per_shard: recordings per shard.
+        processes, ray: see `packing.pack`.
 
     Raises:
-        InputError: no such dataset, or those of `packing.plan` and `packing.pack`.
+        InputError: there is no such dataset, or those of `packing.plan` and `packing.pack`.
     """
     module = with_files(dataset)
     settings = {
@@ -58,7 +70,7 @@ def prepare(
 
 
 def with_files(dataset: str):
-    """The module of a dataset whose recordings lie in files; raises InputError."""
+    """Import a dataset whose recordings are files. Raises InputError if they are not."""
     module = dataset_module(dataset)
     if not hasattr(module, "clips_of"):
         raise InputError(f"{dataset!r} cannot be read file by file: choose folder, fsdd or speech_commands.")
@@ -67,19 +79,19 @@ def with_files(dataset: str):
 
 @dataclass(frozen=True)
 class DatasetPacker(Packer):
-    """Packs a dataset whose recordings lie in files."""
+    """Base of the packers for datasets whose recordings are files."""
 
     dataset: str
 
     def labels(self) -> dict[str, tuple[str, ...]]:
-        """Those that the dataset's module names in CLASSES; all, where it names none."""
+        """The kinds in the module's CLASSES; all kinds if it has none."""
         classes = getattr(with_files(self.dataset), "CLASSES", self.index.labels)
         return {kind: values for kind, values in self.index.labels.items() if kind in classes}
 
 
 @dataclass(frozen=True)
 class AudioPacker(DatasetPacker):
-    """Decodes and resamples."""
+    """Packs decoded and resampled clips."""
 
     sample_rate: int
 
@@ -88,7 +100,7 @@ class AudioPacker(DatasetPacker):
 
     def columns(self) -> list[tuple]:
         pa, _ = arrow()
-        return [("name", pa.string()), ("audio", pa.binary()), ("samples", pa.int32())]
+        return [("name", pa.string()), ("audio", pa.binary()), ("samples", pa.int32()), (TIMED, pa.string())]
 
     def rows(self, sources: list[Source], bad: list[tuple[str, str]]) -> Iterator[tuple[dict, Source, float]]:
         module = with_files(self.dataset)
@@ -100,51 +112,54 @@ class AudioPacker(DatasetPacker):
                 continue
             for clip in clips:
                 row = {"name": clip.name, "audio": to_flac(clip.audio, self.sample_rate), "samples": len(clip.audio)}
+                row[TIMED] = pack_timed_labels(clip.timed_labels)
                 yield row, source, len(clip.audio) / self.sample_rate
 
 
 def to_flac(audio: Tensor, sample_rate: int) -> bytes:
-    """[N] in [-1, 1] -> a FLAC file of 16 bits."""
+    """Encode audio [N] in [-1, 1] as a 16-bit FLAC file."""
     file = io.BytesIO()
     soundfile.write(file, to_int16(audio), sample_rate, format="FLAC", subtype="PCM_16")
     return file.getvalue()
 
 
 def load_split(split: str, root: str | os.PathLike | None = None, sample_rate: int | None = None) -> Split:
-    """A part of a folder of shards. "train" and "test" stay on disk; of "validation", the first clips are read into memory.
+    """Open a part of a folder of shards.
+
+    "train" and "test" stay on disk; of "validation", the first clips are read into memory.
 
     Args:
         root: the folder.
-        sample_rate: Hz, that of the shards; None for whatever they have.
+        sample_rate: Hz, must match the shards; None for any.
 
     Raises:
-        InputError: those of `packing.summary`, another rate, no such split, or nothing in it.
+        InputError: those of `packing.summary`, another rate, or an unknown or empty split.
     """
     if split not in PARTS:
         raise InputError(f"Shards have the splits {', '.join(PARTS)}; not {split!r}.")
     if root is None:
         raise InputError("Name the folder of shards with --data.")
-    told = summary(Path(root))
-    if told.get("kind") != KIND:
-        raise InputError(f"{root} holds shards of {told.get('kind')}, and not of audio: `vqaudio prepare` makes those.")
-    check_rate(f"The folder of shards {root}", told["sample_rate"], sample_rate or told["sample_rate"])
-    files = [(Path(root) / shard["file"], tuple(shard["groups"])) for shard in told["parts"][split]]
-    clips = Clips(files, told["columns"], sum(shard["audio_s"] for shard in told["parts"][split]))
+    metadata = summary(Path(root))
+    if metadata.get("kind") != KIND:
+        raise InputError(f"{root} holds shards of {metadata.get('kind')}, and not of audio: `vqaudio prepare` makes those.")
+    check_rate(f"The folder of shards {root}", metadata["sample_rate"], sample_rate or metadata["sample_rate"])
+    files = [(Path(root) / shard["file"], tuple(shard["groups"])) for shard in metadata["parts"][split]]
+    clips = Clips(files, metadata["columns"], sum(shard["audio_s"] for shard in metadata["parts"][split]))
     if not len(clips):
         raise InputError(f"The shards in {root} hold no clip for {split}.")
-    labels = {kind: tuple(values) for kind, values in told["labels"].items()}
+    labels = {kind: tuple(values) for kind, values in metadata["labels"].items()}
     if split == "validation":
         clips = tuple(clips[i] for i in range(min(len(clips), VALIDATION_CLIPS)))
-    return Split(clips, told["sample_rate"], labels, packed_from=told.get("dataset"))
+    return Split(clips, metadata["sample_rate"], labels, packed_from=metadata.get("dataset"))
 
 
 class Clips(Sequence):
-    """The clips of a part, in the order of the shards; the chunks that were used last stay in memory.
+    """The clips of a part in shard order; recently used chunks stay in memory.
 
     Args:
         files: (path, clips in each of its chunks).
         columns: for each kind of label, its column.
-        seconds: of audio in all.
+        seconds: of audio.
     """
 
     def __init__(self, files: list[tuple[Path, tuple[int, ...]]], columns: dict[str, str], seconds: float = 0.0):
@@ -158,7 +173,7 @@ class Clips(Sequence):
         return self.ends[-1] if self.ends else 0
 
     def __getitem__(self, i: int) -> Clip:
-        """Raises InputError where the shard is damaged."""
+        """Decode a clip. Raises InputError if the shard is damaged."""
         path, row = self._row(i)
         try:
             sound, _ = soundfile.read(io.BytesIO(row["audio"]), dtype="float32")
@@ -166,20 +181,20 @@ class Clips(Sequence):
             raise InputError(f"{path} is damaged: {row['name']} in it cannot be read ({error.error_string}).") from None
         if len(sound) != row["samples"]:
             raise InputError(f"{path} is damaged: {row['name']} has {len(sound):,} of {row['samples']:,} samples.")
-        return replace(self.told(i), audio=torch.from_numpy(sound))
+        return replace(self.metadata(i), audio=torch.from_numpy(sound))
 
-    def told(self, i: int) -> Clip:
-        """The clip without its samples."""
-        row = self._row(i)[1]
+    def metadata(self, i: int) -> Clip:
+        """Return the clip without its samples."""
+        path, row = self._row(i)
         labels = {kind: row[column] for kind, column in self.columns.items() if row[column] is not None}
-        return Clip(torch.zeros(0), row["name"], labels)
+        return Clip(torch.zeros(0), row["name"], labels, unpack_timed_labels(row, path))
 
     def batches(self, split: Split, *settings, **more) -> "ShardBatches":
         """See `batches.training_batches`."""
         return ShardBatches(split, *settings, **more)
 
     def _row(self, i: int) -> tuple[Path, dict]:
-        """Row `i`, and the file that it is in."""
+        """Row `i` and its file."""
         if not 0 <= i < len(self):
             raise IndexError(i)
         chunk = bisect_right(self.ends, i)
@@ -190,7 +205,7 @@ class Clips(Sequence):
             path, group = self.chunks[chunk]
             try:
                 table = arrow()[1].ParquetFile(path).read_row_group(group, use_threads=False)
-            except (OSError, ValueError) as error:  # Arrow's errors are these
+            except (OSError, ValueError) as error:  # the types that Arrow raises
                 raise InputError(f"{path} is damaged: {str(error).splitlines()[0]}") from None
             self._kept[chunk] = table.to_pylist()
             if len(self._kept) > WINDOW:
@@ -200,7 +215,7 @@ class Clips(Sequence):
 
 
 class ShardBatches(TrainingBatches):
-    """Random crops of clips from shuffled chunks. Each process has chunks of its own: no other reads them.
+    """Random crops of clips from shuffled chunks, disjoint between processes.
 
     An epoch has as many steps as the process with the fewest clips can fill.
     """
@@ -216,29 +231,29 @@ class ShardBatches(TrainingBatches):
         self.split, self.share = split, shares[rank]
         self.audio = _Normalised(self, level_db)
         sizes = split.clips.sizes
-        self.own = batch_size // world  # clips of a batch
+        self.own = batch_size // world  # clips a batch in this process
         self.n_clips = sum(sizes[chunk] for chunk in self.share)
         self.per_epoch = max(1, min(sum(sizes[chunk] for chunk in share) for share in shares) // self.own)
         self._epoch = self._window = None
 
-    def _told(self, index: int) -> Clip:
-        return self.split.clips.told(index)
+    def _metadata(self, index: int) -> Clip:
+        return self.split.clips.metadata(index)
 
     def _index(self, position: int) -> int:
-        """Which clip stands at this position of the sequence of batches, all processes' together."""
+        """The clip at this position of the sequence of batches of all processes."""
         step, item = divmod(position, self.batch_size)
         epoch, step = divmod(step, self.per_epoch)
-        place = (step * self.own + item // self.world) % self.n_clips
+        position = (step * self.own + item // self.world) % self.n_clips
         if epoch != self._epoch:
             self._epoch, self._window = epoch, None
             self._windows, self._ends = self._ordered(epoch)
-        window = bisect_right(self._ends, place)
+        window = bisect_right(self._ends, position)
         if window != self._window:
             self._window, self._order = window, self._shuffled(epoch, window)
-        return self._order[place - (self._ends[window - 1] if window else 0)]
+        return self._order[position - (self._ends[window - 1] if window else 0)]
 
     def _ordered(self, epoch: int) -> tuple[list[list[int]], list[int]]:
-        """This process's chunks in a new order, in windows, and how many clips there are up to the end of each window."""
+        """This process's shuffled chunks in windows, and the cumulative number of clips after each."""
         order = [self.share[i] for i in _permutation(len(self.share), (self.seed, epoch, self.rank))]
         windows = [order[i : i + WINDOW] for i in range(0, len(order), WINDOW)]
         sizes = self.split.clips.sizes
@@ -256,7 +271,7 @@ def _permutation(n: int, seed: tuple[int, ...]) -> list[int]:
 
 
 def _shares(sizes: list[int], world: int) -> list[list[int]]:
-    """Chunks for each process, about as many clips for one as for another."""
+    """Assign chunks to processes, with about equal numbers of clips."""
     shares, loads = [[] for _ in range(world)], [0] * world
     for chunk in sorted(range(len(sizes)), key=lambda i: -sizes[i]):
         least = loads.index(min(loads))
@@ -266,7 +281,7 @@ def _shares(sizes: list[int], world: int) -> list[list[int]]:
 
 
 class _Normalised:
-    """The clips' samples at one level, each computed when it is asked for."""
+    """The clips' samples at one level, computed on access."""
 
     def __init__(self, batches: ShardBatches, level_db: float | None):
         self.batches, self.level_db = batches, level_db

@@ -1,5 +1,6 @@
-"""Recordings of a dataset that lie in files: where they are and what is known of them, before anything is read."""
+"""Recordings in files: paths, names, parts and labels, without audio."""
 
+import json
 import logging
 import os
 import sys
@@ -9,15 +10,17 @@ from pathlib import Path
 
 from torch import Tensor
 
-from vqaudio import audio
-from vqaudio.data.clips import Clip
+from vqaudio import audio, timed_labels
+from vqaudio.data.clips import Clip, crop_timed_labels
 from vqaudio.errors import InputError
 from vqaudio.progress import bar
+from vqaudio.timed_labels import TimedLabel
 
 UNREADABLE = (InputError, OSError)
 PARTS = ("train", "validation", "test")
 MOST_CLASSES = 10_000
-LISTED = 20  # skipped files that are named one by one
+SIDECAR = ".labels.json"  # take1.wav -> take1.labels.json
+LISTED = 20  # skipped files that are listed by name
 _log = logging.getLogger(__name__)
 
 
@@ -26,8 +29,8 @@ class Source:
     """A recording in a file.
 
     Attributes:
-        path: of the file.
-        name: unlike all others of its dataset.
+        path: the file.
+        name: unique in its dataset.
         part: train, validation or test.
         labels: kind -> value.
     """
@@ -39,18 +42,41 @@ class Source:
 
 
 def sound_of(path: Path, sample_rate: int) -> Tensor:
-    """A file's sound, [N]; what is missing from it is told on stderr, so that no dataset shrinks unnoticed. Raises InputError."""
+    """Read a file's audio, [N]; warn on stderr if it is incomplete. Raises InputError."""
     sound, report = audio.load(path, sample_rate)
     for sentence in report.damage:
         _log.warning("%s: %s", path, sentence)
     return sound[0]
-def files_in(base: Path) -> Iterator[Path]:
-    """Every file below a folder, in the order of the names, one folder after the other; hidden ones are left out.
 
-    Links to folders are followed, each folder once, so that a loop of links ends. Folders that cannot be read are told on stderr.
+
+def timed_labels_of(path: Path, duration_s: float) -> tuple[TimedLabel, ...]:
+    """Read a recording's timed labels from NAME.labels.json beside it, if any.
+
+    Args:
+        path: the recording, such as take1.wav; its labels are in take1.labels.json: a list of [kind, value, start_s, end_s].
+        duration_s: length of the recording in seconds.
+
+    Raises:
+        InputError: the labels are not such a list, or end after the recording.
+    """
+    sidecar = path.with_suffix(SIDECAR)
+    try:
+        labels = timed_labels.parse(json.loads(sidecar.read_text(encoding="utf-8")), duration_s)
+        return crop_timed_labels(labels, 0.0, duration_s)
+    except FileNotFoundError:
+        return ()
+    except OSError as error:
+        raise InputError(f"{sidecar} cannot be read: {error.strerror}.") from None
+    except (ValueError, RecursionError) as error:  # an InputError too
+        reason = str(error) if isinstance(error, InputError) else "It is not JSON in UTF-8."
+        raise InputError(f"{sidecar}: {reason}") from None
+def files_in(base: Path) -> Iterator[Path]:
+    """Yield every file below a folder in order of name, without hidden ones.
+
+    Follows links to folders, each folder once, so that loops end. Reports unreadable folders on stderr.
     """
     seen: set[str] = set()
-    for folder, inside, files in os.walk(base, onerror=_tell_unreadable, followlinks=True):
+    for folder, inside, files in os.walk(base, onerror=_warn_of_unreadable, followlinks=True):
         real = os.path.realpath(folder)
         inside[:] = [] if real in seen else sorted(name for name in inside if not name.startswith("."))
         if real not in seen:
@@ -58,14 +84,18 @@ def files_in(base: Path) -> Iterator[Path]:
         seen.add(real)
 
 
-def _tell_unreadable(error: OSError) -> None:
+def _warn_of_unreadable(error: OSError) -> None:
     print(f"skipped the folder {error.filename}: {error.strerror}", file=sys.stderr)
 
 
 def read_all(
     sources: list[Source], clips_of: Callable[[Source, int], Iterable[Clip]], sample_rate: int
 ) -> tuple[list[Clip], list[tuple[str, str]]]:
-    """Every clip in memory, and the recordings that could not be read: (name, why), which are also told on stderr."""
+    """Read every clip into memory; report unreadable recordings on stderr.
+
+    Returns:
+        the clips, and (name, reason) of the recordings that cannot be read.
+    """
     clips, bad = [], []
     with bar("reading", len(sources), " recordings") as progress:
         for source in sources:
@@ -74,14 +104,15 @@ def read_all(
             except UNREADABLE as error:
                 bad.append((source.name, str(error)))
             progress.update(1)
-    tell_skipped(bad, len(sources))
+    report_skipped(bad, len(sources))
     return clips, bad
 
 
 def label_lists(sources: Iterable[Source]) -> dict[str, tuple[str, ...]]:
-    """For each kind of label that tells recordings apart, its values in order.
+    """Map each kind of label that can be a class to its values, in order.
 
-    A kind with one value says nothing, and one with a value for nearly every recording (a transcript, an id) is no class.
+    A kind with one value carries no information, and one with a value for nearly every recording (a transcript, an id) is no
+    class.
     """
     values: dict[str, set[str]] = {}
     n = 0
@@ -89,16 +120,16 @@ def label_lists(sources: Iterable[Source]) -> dict[str, tuple[str, ...]]:
         n += 1
         for kind, value in source.labels.items():
             values.setdefault(kind, set()).add(value)
-    return {kind: tuple(sorted(found)) for kind, found in values.items() if tells_apart(len(found), n)}
+    return {kind: tuple(sorted(found)) for kind, found in values.items() if are_classes(len(found), n)}
 
 
-def tells_apart(values: int, recordings: int) -> bool:
-    """Whether so many values are classes of so many recordings."""
+def are_classes(values: int, recordings: int) -> bool:
+    """Whether this many values can be classes of this many recordings."""
     return 2 <= values <= min(recordings / 2, MOST_CLASSES)
 
 
-def tell_skipped(bad: list[tuple[str, str]], of: int) -> None:
-    """Name on stderr the recordings that were skipped, and why."""
+def report_skipped(bad: list[tuple[str, str]], of: int) -> None:
+    """List the skipped recordings on stderr, with reasons."""
     if bad:
         print(f"skipped {len(bad):,} of {of:,} recordings:", file=sys.stderr)
     for _, reason in bad[:LISTED]:

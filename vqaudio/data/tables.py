@@ -1,4 +1,4 @@
-"""Tables of recordings: CSV with commas, semicolons or tabs, written on any system."""
+"""Tables of recordings: CSV with commas, semicolons or tabs, from any system."""
 
 import csv
 import os
@@ -21,11 +21,15 @@ SPLIT_NAMES = {
 
 
 def recordings(base: Path, table: Path, part_of) -> Iterator[Source]:
-    """One row after the other, in order; a row that makes no sense is an error, for silence would lose recordings.
+    """Yield the table's recordings in order; reject malformed rows.
 
     Args:
-        base: the folder that the names are relative to. Absolute names are accepted inside it.
-        part_of: name -> part, for rows that name none.
+        base: the folder that names are relative to. Absolute names inside it are accepted.
+        table: the CSV file.
+        part_of: maps a name to its part, for rows that give none.
+
+    Raises:
+        InputError: the table is empty, not UTF-8 or not CSV, or a row is invalid.
     """
     try:
         with table.open(newline="", encoding="utf-8-sig") as file:
@@ -43,7 +47,7 @@ def recordings(base: Path, table: Path, part_of) -> Iterator[Source]:
 
 
 def _delimiter(header: str) -> str:
-    """The one that makes a column with a usual name of the first line, or else the most columns."""
+    """Pick the delimiter that yields a usual column name, or else the most columns."""
     columns = {delimiter: _cells(header, delimiter) for delimiter in DELIMITERS}
     return max(columns, key=lambda one: (_file_column(columns[one]).lower() in FILE_COLUMNS, len(columns[one])))
 
@@ -53,7 +57,7 @@ def _cells(header: str, delimiter: str) -> list[str]:
 
 
 def _file_column(columns: list[str]) -> str:
-    """The column that names the files: one with a usual name, or else the first."""
+    """The column with the file names: a usual name, or else the first."""
     return min(columns, key=lambda name: FILE_COLUMNS.index(name.lower()) if name.lower() in FILE_COLUMNS else len(FILE_COLUMNS))
 
 
@@ -76,7 +80,7 @@ def _sources(base: Path, table: Path, rows: csv.DictReader, column: str, part_of
 
 
 def _inside(base: Path, name: str, where: str) -> str:
-    """The file's name relative to the folder, with forward slashes. Raises InputError where it is outside."""
+    """Make a name relative to the folder, with forward slashes. Raises InputError outside it."""
     if "\\" in name and not (base / name).exists():
         name = name.replace("\\", "/")
     if os.path.isabs(name):

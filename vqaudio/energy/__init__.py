@@ -1,1 +1,1 @@
-"""Seconds, joules and CO2e of what models do, each measured, estimated or absent."""
+"""Time, energy and CO2e of models, each measured, estimated or absent."""

@@ -1,6 +1,7 @@
-"""The meters themselves: hardware counters through Zeus, and CodeCarbon's model of what has none. Used through `energy.Meter`.
+"""Energy meters: counters through Zeus, CodeCarbon's model for the rest.
 
-Both talk much, on import and after: what they print is kept from the terminal. Nothing here uses the network.
+Used through `energy.record.Meter`. Both print a lot, on import and after; none of it reaches the terminal. Nothing here uses the
+network.
 """
 
 import contextlib
@@ -13,14 +14,14 @@ from importlib import metadata, resources
 from vqaudio.errors import InputError
 
 MISSING = (
-    "To record energy, the meters are needed: `pip install -e .[energy]` (Zeus and CodeCarbon). Or leave the option out: "
+    "To record energy, install the meters: `pip install -e .[energy]` (Zeus and CodeCarbon). Or leave the option out: "
     "then nothing is recorded, and nothing else changes."
 )
 JOULES_PER_KWH = 3.6e6
 
 
 def _codecarbon():
-    """The module. Raises InputError where it is missing."""
+    """Import CodeCarbon. Raises InputError if it is missing."""
     with quiet():
         try:
             import codecarbon
@@ -30,7 +31,7 @@ def _codecarbon():
 
 
 def _zeus():
-    """The module, or None: it brings amdsmi along, beside which Ray cannot be imported, so that not everyone can have it."""
+    """Import Zeus if it is there. It is optional: it needs amdsmi, which breaks the import of Ray."""
     with quiet():
         try:
             import zeus.device
@@ -42,7 +43,7 @@ def _zeus():
 
 @contextlib.contextmanager
 def quiet():
-    """Nothing that is printed, warned of or logged in here reaches the terminal."""
+    """Suppress all prints, warnings and log messages."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
@@ -54,12 +55,12 @@ def quiet():
 
 
 class Counters:
-    """The hardware's own counters, as far as they can be read.
+    """The hardware counters that can be read.
 
     Attributes:
-        by: for each component that is measured, the counter.
-        why: for each that is not, the reason.
-        remarks: sentences on counters that should be there and cannot be read.
+        by: for each measured component, its counter.
+        why: for each other component, the reason.
+        remarks: sentences on counters that should be readable and are not.
     """
 
     def __init__(self, device: str):
@@ -70,7 +71,7 @@ class Counters:
         if self._zeus is None:
             self.why["processor"] = "Zeus, which reads its counter, is not installed"
             self.why["graphics card"] = "not used" if device == "cpu" else self.why["processor"]
-            self.remarks.append("Zeus is not installed, so that no counter is read: `pip install -e .[energy]` brings it.")
+            self.remarks.append("Zeus is not installed, so no counter is read: `pip install -e .[energy]` installs it.")
             return
         self.name = f"Zeus {metadata.version('zeus')}"
         with quiet():
@@ -78,7 +79,7 @@ class Counters:
             self._monitor = self._zeus.monitor.ZeusMonitor(gpu_indices=gpus, cpu_indices=cpus)
 
     def _packages(self) -> list[int]:
-        """The processor's packages whose RAPL counters can be read."""
+        """Indices of the processor packages with readable RAPL counters."""
         errors = self._zeus.device.exception.ZeusBaseCPUError
         try:
             found = self._zeus.device.get_cpus()
@@ -97,7 +98,7 @@ class Counters:
         return list(range(len(found)))
 
     def _cards(self, device: str) -> list[int]:
-        """The one graphics card that the work runs on, if it can be read."""
+        """The index of the GPU that does the work, if it is readable."""
         kind, _, number = device.partition(":")
         if kind != "cuda":
             self.why["graphics card"] = "not used" if kind == "cpu" else f"no counter for {kind}"
@@ -120,19 +121,19 @@ class Counters:
             self._monitor.begin_window("stretch", restart=True)
 
     def stop(self) -> dict[str, float]:
-        """Joules of each component that is measured."""
+        """Stop, and return the joules of each measured component."""
         if self._monitor is None:
             return {}
         with quiet():
-            told = self._monitor.end_window("stretch")
+            reading = self._monitor.end_window("stretch")
         found = {}
-        if told.cpu_energy:
-            found["processor"] = sum(told.cpu_energy.values())
-        if told.gpu_energy:
-            found["graphics card"] = sum(told.gpu_energy.values())
-        if told.dram_energy:
+        if reading.cpu_energy:
+            found["processor"] = sum(reading.cpu_energy.values())
+        if reading.gpu_energy:
+            found["graphics card"] = sum(reading.gpu_energy.values())
+        if reading.dram_energy:
             self.by["memory"] = f"{self.name} from RAPL"
-            found["memory"] = sum(told.dram_energy.values())
+            found["memory"] = sum(reading.dram_energy.values())
         return found
 
 
@@ -141,7 +142,11 @@ class CarbonTracker:
 
     Attributes:
         by: for each component, the model.
-        grams_per_kwh, place: of the region's electricity, and what it stands for in words.
+        grams_per_kwh: CO2e of the region's electricity.
+        place: what that figure is of, in words.
+
+    Raises:
+        InputError: CodeCarbon is missing, or the region is unknown.
     """
 
     def __init__(self, region: str):
@@ -150,7 +155,7 @@ class CarbonTracker:
         mixes = _data("global_energy_mix.json")
         if region != "world" and region not in mixes:
             raise InputError(
-                f"There is no region {region!r}: give a country's code of three letters, such as DEU or USA, or world."
+                f"There is no region {region!r}: give a country's three-letter code, such as DEU or USA, or world."
             )
         with quiet():
             self._tracker = codecarbon.OfflineEmissionsTracker(
@@ -158,11 +163,11 @@ class CarbonTracker:
                 log_level="critical", allow_multiple_runs=True,  # without it, it would take over Ctrl-C
             )
         world = region == "world"
-        self.place = "the world's mean: no region was told" if world else f"the mix of {mixes[region]['country_name']}"
+        self.place = "the world's mean: no region was named" if world else f"the mix of {mixes[region]['country_name']}"
         self.grams_per_kwh = float(_data("carbon_intensity_per_source.json")["world_average"]) if world else 0.0
         self.by = {
-            "processor": f"{self.name}: the process's share of the processor's time x its rated power",
-            "memory": f"{self.name}: 5 W for each module that a machine with so much memory has",
+            "processor": f"{self.name}: the process's share of CPU time x the processor's rated power",
+            "memory": f"{self.name}: 5 W per memory module, as many as the memory size suggests",
         }
 
     def start(self) -> None:
@@ -170,12 +175,12 @@ class CarbonTracker:
             self._tracker.start_task()
 
     def stop(self) -> dict[str, float]:
-        """Joules of each component that is estimated."""
+        """Stop, and return the joules of each estimated component."""
         with quiet():
-            told = self._tracker.stop_task()
-        if told.energy_consumed > 0:
-            self.grams_per_kwh = 1000 * told.emissions / told.energy_consumed
-        return {"processor": JOULES_PER_KWH * told.cpu_energy, "memory": JOULES_PER_KWH * told.ram_energy}
+            reading = self._tracker.stop_task()
+        if reading.energy_consumed > 0:
+            self.grams_per_kwh = 1000 * reading.emissions / reading.energy_consumed
+        return {"processor": JOULES_PER_KWH * reading.cpu_energy, "memory": JOULES_PER_KWH * reading.ram_energy}
 
 
 def _data(name: str) -> dict:

@@ -1,8 +1,8 @@
-"""What a stretch of work costs: seconds, joules and CO2e, each with how it is known.
+"""The cost of a stretch of work: seconds, joules and CO2e, each with its source.
 
-A component (processor, graphics card, memory) is *measured* by a counter, *estimated* by a model that is named, or
-*absent*: what Henderson et al. 2020 ask every report of energy to say. The meters are Zeus's counters, and CodeCarbon's model for
-what has no counter and for the carbon: see `meters`. Without them, the app's estimate is `of_processor_time`.
+A component (processor, graphics card, memory) is *measured* by a counter, *estimated* by a named model, or *absent*: what
+Henderson et al. 2020 ask every report of energy to say. The meters are Zeus's counters, and CodeCarbon's model for components
+without one and for the carbon: see `meters`. Without them, the app uses `of_processor_time`.
 """
 
 import os
@@ -13,21 +13,21 @@ from pathlib import Path
 
 from vqaudio.errors import InputError
 
-CORE_W = 4.0  # a busy thread of a processor that CodeCarbon does not know: its figure, and so the app's
+CORE_W = 4.0  # W of a busy thread: CodeCarbon's figure for a processor that it does not know
 IDLE_S = 3.0
 UNITS = (("kJ", 1000.0), ("J", 1.0), ("mJ", 0.001))
 
 
 @dataclass(frozen=True)
 class Component:
-    """One part of the machine.
+    """Energy of one part of the machine.
 
     Attributes:
         name: "processor", "graphics card" or "memory".
         state: "measured", "estimated" or "absent".
-        by: the counter or the model; of an absent one, why it is.
-        joules: over the whole stretch; None where it is absent.
-        idle_w: watts by the same means while nothing was done, before it; None where it is absent, or was not looked at.
+        by: the counter or the model; if absent, the reason.
+        joules: over the whole stretch; None if absent.
+        idle_w: watts of the idle machine before it, by the same means; None if absent or not measured.
     """
 
     name: str
@@ -39,15 +39,15 @@ class Component:
 
 @dataclass(frozen=True)
 class Energy:
-    """What a stretch of work took.
+    """The cost of a stretch of work.
 
     Attributes:
-        seconds: on the clock on the wall.
-        cpu_s: the process's time on the processor, all threads.
+        seconds: wall-clock time.
+        cpu_s: CPU time of the process, all threads.
         components: the parts of the machine.
-        device, region: where it ran; the region as a country's code of three letters, or "world".
-        grams_per_kwh: CO2e of the region's electricity; None: not known.
-        carbon_by: what says so.
+        device, region: where it ran; the region as a country's three-letter code, or "world".
+        grams_per_kwh: CO2e of the region's electricity; None if unknown.
+        carbon_by: the source of that figure.
     """
 
     seconds: float
@@ -64,23 +64,23 @@ class Energy:
 
     @property
     def above_idle(self) -> float:
-        """Joules less those that the machine would have taken doing nothing; never below 0 for a component."""
+        """Joules minus those of the idle machine; never below 0 for a component."""
         parts = [part for part in self.components if part.joules is not None]
         return sum(max(0.0, part.joules - (part.idle_w or 0.0) * self.seconds) for part in parts)
 
     @property
     def grams(self) -> float | None:
-        """CO2e."""
+        """Grams of CO2e."""
         return None if self.grams_per_kwh is None else self.joules / 3.6e6 * self.grams_per_kwh
 
     @property
     def state(self) -> str:
-        """ "measured" where all of it is, "estimated" where none is, else "partly estimated"."""
+        """How the energy is known: measured, estimated or partly estimated."""
         states = {part.state for part in self.components} - {"absent"}
         return states.pop() if len(states) == 1 else "partly estimated" if states else "absent"
 
     def __add__(self, later: "Energy") -> "Energy":
-        """Two stretches on one machine; a component that one of them lacks is counted from the other."""
+        """Add two stretches on one machine; a component may be absent from one of them."""
         others = {part.name: part for part in later.components}
         parts = [_sum(part, others.pop(part.name, None)) for part in self.components]
         return replace(
@@ -88,20 +88,23 @@ class Energy:
         )
 
     def to_json(self) -> dict:
-        """With the sums, for people who read the file; `from_json` works them out again."""
+        """Convert to JSON values, with sums for people; `from_json` recomputes those."""
         return asdict(self) | {"joules": self.joules, "above_idle": self.above_idle, "state": self.state, "co2e_g": self.grams}
 
     @classmethod
-    def from_json(cls, told: dict) -> "Energy":
-        """Raises InputError if it is no such record."""
+    def from_json(cls, values: dict) -> "Energy":
+        """Read `to_json`'s values. Raises InputError if they are no such record."""
         try:
-            parts = tuple(Component(**part) for part in told["components"])
-            return cls(**{name: told[name] for name in cls.__dataclass_fields__ if name in told} | {"components": parts})
+            parts = tuple(Component(**part) for part in values["components"])
+            return cls(**{name: values[name] for name in cls.__dataclass_fields__ if name in values} | {"components": parts})
         except (TypeError, KeyError) as error:
-            raise InputError(f"This is no record of energy: {error}.") from None
+            raise InputError(f"This is not a record of energy: {error}.") from None
 
     def in_words(self) -> str:
-        """Such as "5.21 kJ, of which 1.2 kJ above idle (processor estimated by ...), 0.69 g of CO2e (...)"."""
+        """Describe the energy in one line.
+
+        Such as "5.21 kJ, of which 1.2 kJ above idle (processor estimated by ...), 0.69 g of CO2e (...)".
+        """
         known = [part for part in self.components if part.state != "absent"]
         if not known:
             return "energy not measured"
@@ -122,30 +125,30 @@ def _sum(a: Component, b: Component | None) -> Component:
 
 
 def joules_in_words(joules: float) -> str:
-    """Three digits and a unit that fits: 0.0123 -> "12.3 mJ"."""
+    """Format with three digits and a suitable unit: 0.0123 -> "12.3 mJ"."""
     name, unit = next((pair for pair in UNITS if joules >= pair[1]), UNITS[-1])
     return f"{joules / unit:.3g} {name}" if joules < 9.995e5 else f"{joules / 1000:,.0f} kJ"
 
 
 def of_processor_time(cpu_s: float) -> float:
-    """Joules that CodeCarbon's figure for an unknown processor gives this time of one thread: an estimate, without its memory."""
+    """Estimate joules from one thread's CPU time on an unknown processor."""
     return CORE_W * cpu_s
 
 
 class Meter:
-    """A context manager that meters what happens in it; it can be entered again and again.
+    """A reusable context manager that meters the work inside it.
 
     Args:
-        device: what the work runs on: "cpu", "cuda", "cuda:1" or "mps".
-        region: a country's code of three letters, for the carbon; by default $VQAUDIO_REGION, else the world's mean.
-        idle_s: seconds for which it looks at the idle machine first; 0 leaves that out, None is IDLE_S.
+        device: where the work runs: "cpu", "cuda", "cuda:1" or "mps".
+        region: a country's three-letter code, for the carbon; by default $VQAUDIO_REGION, else the world's mean.
+        idle_s: seconds to measure the idle machine first; 0 skips it, None is IDLE_S.
 
     Attributes:
-        energy: of the stretch that ended last.
+        energy: of the latest finished stretch.
         remarks: a sentence on each meter that could not be read.
 
     Raises:
-        InputError: the meters are not installed, or the region is not known.
+        InputError: the meters are not installed, or the region is unknown.
     """
 
     energy: Energy
@@ -179,7 +182,7 @@ class Meter:
         )
 
     def lap(self) -> Energy:
-        """What was spent since the meter was entered or last asked; it goes on."""
+        """Return the energy since entry or the last lap, and go on."""
         self.__exit__()
         self.__enter__()
         return self.energy
@@ -193,7 +196,7 @@ class Meter:
 
 
 def device_name(device: str) -> str:
-    """The graphics card, or the processor with the number of threads that this process may use."""
+    """Name the GPU, or the processor and its number of usable threads."""
     import torch
 
     kind = torch.device(device)
@@ -205,7 +208,7 @@ def device_name(device: str) -> str:
 
 
 def processor() -> str:
-    """The processor's name, as the system tells it."""
+    """Return the processor's name as the system reports it."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:  # not Linux

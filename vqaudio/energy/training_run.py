@@ -1,4 +1,4 @@
-"""The energy of a training run, over its interruptions: the option `--loop.energy`."""
+"""Energy of a training run across interruptions: the option `--loop.energy`."""
 
 from pathlib import Path
 
@@ -7,15 +7,16 @@ from vqaudio.provenance import read_record
 
 
 class RunMeter:
-    """Meters a run from now on, on top of what was recorded of it before.
+    """Meter a run from now on, and add it to the energy recorded before.
 
     Args:
-        described: the run's training.json, where earlier stretches are recorded.
-        start: steps made before; at 0 what the file says is of another run.
-        device: what is metered; None for nothing: then the earlier record, if there is one, is kept as it is.
+        described: the run's training.json, with the energy of earlier stretches.
+        start: the first step; at 0 the file is of another run and ignored.
+        device: the device to meter; None to meter nothing and keep an earlier record as it is.
+        region: see `Meter`.
 
     Raises:
-        InputError: the meters are not installed, or the region is not known.
+        InputError: the meters are not installed, or the region is unknown.
     """
 
     def __init__(self, described: Path, start: int, device: str | None, region: str | None):
@@ -29,7 +30,7 @@ class RunMeter:
             self._meter.__enter__()
 
     def record(self, done: int) -> dict | None:
-        """The energy so far and how many of the `done` steps it is of; None where nothing was ever metered."""
+        """Return the energy so far and the number of metered steps, if any."""
         if self._meter:
             lap = self._meter.lap()
             self._total = self._total + lap if self._total else lap

@@ -1,4 +1,4 @@
-"""What a codec and its priors take: joules an encoded, a decoded and a generated second, and a training run."""
+"""Energy of a codec and its priors: joules per second of audio, and of training."""
 
 import os
 import time
@@ -23,16 +23,16 @@ HEADER = ("what", "joules", "spread", "above idle", "seconds", "how it is known"
 
 @dataclass(frozen=True)
 class Use:
-    """What one second of sound takes, over repeated stretches.
+    """Cost of one second of audio, over repeated stretches.
 
     Attributes:
         what: such as "an encoded second".
         model: the codec or the prior.
-        joules, spread: the mean and the standard deviation over the stretches, all components.
-        above_idle, above_idle_spread: the same, less what the idle machine takes.
-        seconds: of work, on the clock on the wall.
+        joules, spread: mean and standard deviation over the stretches, all components.
+        above_idle, above_idle_spread: the same, minus the idle machine's.
+        seconds: wall-clock time.
         state: measured, estimated or partly estimated.
-        repeats: stretches.
+        repeats: number of stretches.
     """
 
     what: str
@@ -49,12 +49,22 @@ class Use:
 def measure(
     codec: Codec, priors: list[Prior], sound: Tensor, meter: Meter, repeats: int, stretch_s: float, clip_s: float, seed: int = 0
 ) -> tuple[list[Use], Energy]:
-    """The uses, and the energy of all stretches together.
+    """Measure the energy of encoding, decoding and generating.
 
     Args:
-        sound: [1, 1, N] that is encoded and decoded.
-        stretch_s: each verb is done again until a stretch has lasted so long: short ones are below a meter's resolution.
-        clip_s: length of each new clip, which is generated and decoded.
+        codec, priors: the models.
+        sound: [1, 1, N] to encode and decode.
+        meter: measures each stretch.
+        repeats: number of stretches, at least 2.
+        stretch_s: repeat each verb until a stretch is at least this long: short ones are below a meter's resolution.
+        clip_s: length of each generated and decoded clip.
+        seed: of the generated clips.
+
+    Returns:
+        the uses, and the energy of all stretches together.
+
+    Raises:
+        InputError: fewer than 2 repeats.
     """
     if repeats < 2:
         raise InputError("A spread takes at least 2 repeats.")
@@ -70,7 +80,7 @@ def measure(
     verbs += [("a generated second", prior.name, clip_s, lambda prior=prior: clip(prior)) for prior in priors]
     uses, spent = [], []
     for what, model, each_s, run in verbs:
-        run()  # the first is slower: not counted
+        run()  # warm-up, not counted
         stretches = [_stretch(run, meter, stretch_s) for _ in range(repeats)]
         uses.append(_use(what, model, [(energy, n * each_s) for energy, n in stretches]))
         spent += [energy for energy, _ in stretches]
@@ -103,7 +113,7 @@ def _total(spent: list[Energy]) -> Energy:
 
 
 def training(folder: Path) -> Energy | None:
-    """What training a model took, over all of its runs; None where it was not metered from its first step to its last."""
+    """Return a model's training energy; None if any step of any run was not metered."""
     with expected_in(folder / "training.json"):
         runs = runs_of(folder)
         if not runs or any(run.get("energy", {}).get("steps") != run["steps"] for run in runs):
@@ -112,7 +122,7 @@ def training(folder: Path) -> Energy | None:
 
 
 def record(uses: list[Use], spent: Energy, trained: dict[str, Energy | None], settings: dict) -> dict:
-    """What is kept as energy.json."""
+    """Build the content of energy.json."""
     return {
         **settings, "threads": torch.get_num_threads(), "load": load(), "uses": [asdict(use) for use in uses],
         "all_stretches": spent.to_json(),
@@ -121,31 +131,31 @@ def record(uses: list[Use], spent: Energy, trained: dict[str, Energy | None], se
 
 
 def load() -> float | None:
-    """How many threads wanted the processor in the last five minutes, this one included; None where the system does not say."""
+    """Return the load average over 5 minutes, in threads; None if the system has none."""
     return round(os.getloadavg()[1], 1) if hasattr(os, "getloadavg") else None
 
 
 def report(found: dict) -> str:
-    """The record in words: a Markdown table, and what it was measured on."""
+    """Format the record: a Markdown table, and what it was measured on."""
     lines = [f"| {' | '.join(HEADER)} |", "| --- |" + " ---: |" * 4 + " --- |"]
-    for use in (Use(**told) for told in found["uses"]):
+    for use in (Use(**row) for row in found["uses"]):
         numbers = f"{use.joules:.3g} | {use.spread:.1g} | {use.above_idle:.3g} ± {use.above_idle_spread:.1g} | {use.seconds:.3g}"
         lines.append(f"| {use.what}, {use.model} | {numbers} | {use.state}, {use.repeats} times |")
-    for name, told in found["training"].items():
-        lines.append(_training_row(name, told))
+    for name, run in found["training"].items():
+        lines.append(_training_row(name, run))
     spent = Energy.from_json(found["all_stretches"])
     idle = ", ".join(f"{part.name} {part.idle_w:.2g} W" for part in spent.components if part.idle_w is not None)
-    told = [f"{part.name} {part.state}: {part.by}" for part in spent.components]
+    sources = [f"{part.name} {part.state}: {part.by}" for part in spent.components]
     return "\n".join([
-        *lines, "", *told, f"idle: {idle or 'not looked at'}", 
+        *lines, "", *sources, f"idle: {idle or 'not looked at'}", 
         f"on {spent.device}, {found['threads']} thread(s) at work, load {found['load']}: what others do makes work last longer, "
         "and with it the memory's joules; those above idle are this process's own",
         f"CO2e of these {spent.seconds:.0f} s: {spent.grams:.2g} g ({spent.carbon_by})",
     ])  # fmt: skip
 
 
-def _training_row(name: str, told: dict | None) -> str:
-    if told is None:
+def _training_row(name: str, run: dict | None) -> str:
+    if run is None:
         return f"| training {name} | not measured | | | | |"
-    energy = Energy.from_json(told)
+    energy = Energy.from_json(run)
     return f"| training {name} | {energy.joules:,.0f} | | {energy.above_idle:,.0f} | {energy.seconds:,.0f} | {energy.state} |"

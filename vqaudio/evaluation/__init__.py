@@ -1,1 +1,1 @@
-"""Numbers: metrics, judges, codebook health."""
+"""Evaluation of codecs, priors and question models, and their model cards."""

@@ -1,4 +1,4 @@
-"""What a codec keeps of a dataset's clips, at several numbers of stages, beside the decoded clips of others."""
+"""Scores of codecs on a dataset's clips, by number of stages."""
 
 import json
 from dataclasses import dataclass, replace
@@ -24,17 +24,16 @@ class Scores:
     Attributes:
         name: of the codec.
         bits_per_second: of payload.
-        pesq, estoi: means over utterances: clips joined with 0.25 s of zeros around each.
+        pesq, estoi: means over utterances, joined from clips with 0.25 s of zeros before and after each; None if the dataset has
+            no utterances, such as notes.
         mel_l1, mr_stft, si_sdr: means over clips; SI-SDR in dB.
-        judged: share of clips that each judge gives the right label, by the label's name.
-        speaker_similarity: mean over speakers of the similarity of all their clips in a row, where the dataset names speakers
-            and there is no judge of them; else None.
+        judged: share of clips that each judge classifies correctly, by the label's name.
+        speaker_similarity: mean over speakers of the similarity of all their clips in a row, if the dataset names speakers and
+            there is no judge of them; else None.
         dnsmos: mean over utterances, at 16 kHz; else None.
-        log_spectral_db, pitch_kept: of notes: the mean log-spectral distance; the share of those notes whose pitch can be told in
-            the original that come back within 50 cents of it.
-        codewords_used: of notes: the share of each stage's codewords that occurs in their codes.
-
-    Where the dataset has no utterances, as notes are none, PESQ and ESTOI are None.
+        log_spectral_db: mean log-spectral distance, of notes.
+        pitch_kept: share of notes decoded within 50 cents, of those with a measurable pitch in the original.
+        codewords_used: share of each stage's codewords that occurs in the codes, of notes.
     """
 
     name: str
@@ -53,7 +52,7 @@ class Scores:
 
 
 def check_rates(sample_rate: int, models: list) -> None:
-    """Raises InputError where a codec or a judge works at another rate than the clips have."""
+    """Raise InputError if a codec or a judge has another sample rate than the clips."""
     for model in models:
         if model.config.sample_rate != sample_rate:
             raise InputError(
@@ -62,7 +61,11 @@ def check_rates(sample_rate: int, models: list) -> None:
 
 
 def decode_split(codec: Codec, split: Split, stages: list[int], beam: int = 1) -> dict[int, dict[str, Tensor]]:
-    """Encode every clip once; for each number of stages, the decoded clips [N] by name, on the CPU."""
+    """Encode every clip once and decode it from each number of stages.
+
+    Returns:
+        for each number of stages, the decoded clips [N] by name, on the CPU.
+    """
     decoded: dict[int, dict[str, Tensor]] = {n: {} for n in stages}
     for batch in tqdm(list(in_order(split, 25)), desc="decoding", unit="batch"):
         codes = codec.encode(batch.audio, batch.lengths, beam)
@@ -73,7 +76,7 @@ def decode_split(codec: Codec, split: Split, stages: list[int], beam: int = 1) -
 
 
 def score(name: str, bits_per_second: float, split: Split, decoded: dict[str, Tensor], judges: list[Judge]) -> Scores:
-    """Compare decoded clips [N], by name, with the split's originals of the same lengths."""
+    """Score decoded clips [N], by name, against originals of equal length."""
     rate = split.sample_rate
     pairs = [(clip.audio, decoded[clip.name]) for clip in split.clips]
     joined = [
@@ -97,10 +100,14 @@ def score(name: str, bits_per_second: float, split: Split, decoded: dict[str, Te
 
 
 def pitch_kept(pairs: list[tuple[Tensor, Tensor]], sample_rate: int) -> float | None:
-    """The share of notes that come back within 50 cents, of those whose original has a pitch that can be told; None if none has.
+    """Share of notes decoded within 50 cents, of those with a measurable pitch.
 
     Args:
         pairs: original [N] and decoded [N] of each note.
+        sample_rate: Hz.
+
+    Returns:
+        the share, 0 to 1; None if no original has a measurable pitch.
     """
     pitches = [(metrics.pitch_hz(original, sample_rate), decoded) for original, decoded in pairs]
     kept = [metrics.cents_apart(hz, metrics.pitch_hz(decoded, sample_rate)) <= 50 for hz, decoded in pitches if hz]
@@ -108,7 +115,7 @@ def pitch_kept(pairs: list[tuple[Tensor, Tensor]], sample_rate: int) -> float | 
 
 
 def codewords_used(codec: Codec, split: Split, beam: int = 1) -> list[float]:
-    """The share of each stage's codewords that occurs in the codes of a split's clips."""
+    """Share of each stage's codewords that occurs in the codes of a split's clips."""
     used = [torch.zeros(stage.vocab, dtype=torch.bool) for stage in codec.spec.stages]
     for batch in in_order(split, 25):
         codes = codec.encode(batch.audio, batch.lengths, beam)
@@ -118,7 +125,7 @@ def codewords_used(codec: Codec, split: Split, beam: int = 1) -> list[float]:
 
 
 def _similarity(split: Split, decoded: dict[str, Tensor]) -> float:
-    """Mean over speakers of the similarity of their originals and what came back, each speaker's clips in a row."""
+    """Mean similarity over speakers, each speaker's clips concatenated."""
     voices: dict[str, list[Clip]] = {}
     for clip in split.clips:
         voices.setdefault(clip.labels["speaker"], []).append(clip)
@@ -130,16 +137,18 @@ def _similarity(split: Split, decoded: dict[str, Tensor]) -> float:
 
 @torch.no_grad()
 def judged_right(judge: Judge, split: Split, decoded: dict[str, Tensor]) -> float:
-    """The share of decoded clips to which the judge gives the original's label."""
-    heard = replace(split, clips=tuple(replace(clip, audio=decoded[clip.name]) for clip in split.clips))
+    """Share of decoded clips that the judge classifies like the originals."""
+    reconstructed = replace(split, clips=tuple(replace(clip, audio=decoded[clip.name]) for clip in split.clips))
     right = 0
-    for batch in in_order(heard, 50):
+    for batch in in_order(reconstructed, 50):
         right += int((judge(batch.audio, batch.lengths).argmax(-1) == batch.labels[judge.config.target]).sum())
     return right / len(split)
 
 
 def read_peer(folder: Path, split: Split) -> tuple[str, float, dict[str, Tensor]]:
-    """Another codec's decoded clips: `folder` holds meta.json (codec, bits_per_second) and {clip}.flac.
+    """Read another codec's decoded clips.
+
+    `folder` holds meta.json (codec, bits_per_second) and {clip}.flac.
 
     Raises:
         InputError: meta.json or a clip is missing, or a clip's length differs from its original's.
@@ -151,12 +160,12 @@ def read_peer(folder: Path, split: Split) -> tuple[str, float, dict[str, Tensor]
         raise InputError(f"{folder} holds no decoded clips of this split: {error}") from None
     wrong = [clip.name for clip in split.clips if len(decoded[clip.name]) != len(clip.audio)]
     if wrong:
-        raise InputError(f"{folder}: {wrong[0]} has not the length of its original.")
+        raise InputError(f"{folder}: {wrong[0]} differs in length from its original.")
     return meta["codec"], meta["bits_per_second"], decoded
 
 
 def table(rows: list[Scores]) -> str:
-    """The rows as a Markdown table; a column that was measured for no row is left out."""
+    """Format the rows as a Markdown table, without columns that no row has."""
     columns = {
         "codec": lambda row: row.name, "bit/s": lambda row: f"{row.bits_per_second:.0f}",
         "PESQ": lambda row: f"{row.pesq:.2f}", "ESTOI": lambda row: f"{row.estoi:.3f}", "mel-L1": lambda row: f"{row.mel_l1:.3f}",

@@ -1,4 +1,4 @@
-"""Holes in clips' codes, and what a prior is compared with in filling them."""
+"""Gaps in clips' codes, and the baselines for filling them."""
 
 from dataclasses import replace
 
@@ -9,11 +9,20 @@ from vqaudio.codec import Codec
 from vqaudio.codes import Codes, CodeSpec
 
 HOLE_SHARE = 0.3
-HOLE_BANDS = (0.25, 0.75)  # of a hole in some of the bands only: where it begins and ends, 0 to 1 from the lowest to the highest
+HOLE_BANDS = (0.25, 0.75)  # limits of a gap in some bands only, 0 to 1 from the lowest to the highest band
 
 
 def middle_hole(codes: Codes, seconds: float | None = None, bands: tuple[float, float] | None = None) -> Tensor:
-    """bool [B, K, T]: so many seconds, or 30 %, in the middle of each clip; all rows, or those of the bands in this part."""
+    """Mask a gap in the middle of each clip.
+
+    Args:
+        codes: the clips.
+        seconds: length of the gap; None for 30 % of the clip.
+        bands: limits of the bands, 0 to 1 from the lowest to the highest; None for all rows.
+
+    Returns:
+        bool [B, K, T], True in the gap.
+    """
     n = codes.valid.sum(-1, keepdim=True)
     wanted = HOLE_SHARE * n if seconds is None else torch.full_like(n, 1) * seconds * codes.spec.frame_rate
     width = wanted.round().clamp_min(1)
@@ -22,17 +31,17 @@ def middle_hole(codes: Codes, seconds: float | None = None, bands: tuple[float, 
     hole = ((time >= start) & (time < start + width))[:, None].expand(codes.ids.shape)
     if bands is None:
         return hole
-    place = [(band + 0.5) / stage.bands for stage in codes.spec.stages for band in range(stage.bands) for _ in range(stage.steps)]
-    return hole & torch.tensor([bands[0] <= height < bands[1] for height in place])[None, :, None]
+    rows = [(band + 0.5) / stage.bands for stage in codes.spec.stages for band in range(stage.bands) for _ in range(stage.steps)]
+    return hole & torch.tensor([bands[0] <= height < bands[1] for height in rows])[None, :, None]
 
 
 def has_bands(spec: CodeSpec) -> bool:
-    """Whether a hole in some of the bands is another one than a hole in all."""
+    """Whether some of the bands can be masked without masking all of them."""
     return all(stage.bands > 1 for stage in spec.stages)
 
 
 def repeat_last(codes: Codes, mask: Tensor) -> Codes:
-    """The plain baseline: the last column before the hole, again and again."""
+    """Fill the gap by repeating the last column before it."""
     columns = torch.arange(codes.columns).expand(mask.shape[0], -1)
     source = torch.where(mask.any(1), -1, columns).cummax(-1).values.clamp_min(0)
     repeated = codes.ids.gather(2, source[:, None].expand(codes.ids.shape))
@@ -41,8 +50,11 @@ def repeat_last(codes: Codes, mask: Tensor) -> Codes:
 
 @torch.no_grad()
 def interpolated(codec: Codec, codes: Codes, mask: Tensor) -> Codes:
-    """Between the hole's two edges: each band of each stage goes in a straight line from the codeword before the hole to the one
-    behind it, and takes the codeword that is nearest. A hole that touches an end of the clip holds its one edge."""
+    """Fill the gap by interpolating codewords between its edges.
+
+    Each band of each stage follows a straight line from the codeword before the gap to the one after it, and takes the nearest
+    codeword. A gap at an end of the clip holds its one edge.
+    """
     ids = codes.ids.clone()
     for j, stage in enumerate(codes.spec.stages):
         picture, hole, words = codes.stage(j), codes.spec.picture(mask, j), codec.codewords(j).cpu()
@@ -63,7 +75,7 @@ def interpolated(codec: Codec, codes: Codes, mask: Tensor) -> Codes:
 
 @torch.no_grad()
 def silenced(codec: Codec, codes: Codes, mask: Tensor) -> Codes:
-    """With the codes of silence in the hole."""
+    """Fill the gap with the codes of silence."""
     columns = 2 * codec.context + 3
     quiet = codec.encode(torch.zeros(1, 1, columns * codec.hop)).ids[:, :, columns // 2].cpu()
     return replace(codes, ids=torch.where(mask, quiet[..., None].to(codes.ids.dtype), codes.ids))

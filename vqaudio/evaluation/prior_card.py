@@ -1,4 +1,4 @@
-"""All of a prior's numbers in one record, the record in words, and the model card written from it."""
+"""Scores of a prior: measured, printed as tables, and written into its model card."""
 
 import json
 from dataclasses import asdict, replace
@@ -14,7 +14,7 @@ from vqaudio.data.clips import Split
 from vqaudio.data.encoded import encoded
 from vqaudio.errors import InputError
 from vqaudio.evaluation import prior_evaluation as measure
-from vqaudio.evaluation.card import described, measured_on, on_split, training_in_words
+from vqaudio.evaluation.card import describe_data, measured_on, on_split, training_in_words
 from vqaudio.evaluation.codec_evaluation import check_rates
 from vqaudio.evaluation.holes import HOLE_BANDS, has_bands
 from vqaudio.files import replace_file
@@ -28,18 +28,27 @@ def evaluate(
     codec: Codec, prior: Prior, judges: list[Judge], dataset: str, data: Path | None, part: str, n: int, hole_s: float | None,
     beside: list[Prior], of: int | None, seed: int, sampling: Sampling,
 ) -> dict:
-    """Everything that `vqaudio evaluate prior` prints.
+    """Measure everything that `vqaudio evaluate prior` prints.
 
     Args:
-        n: new clips that the judges hear; without judges none are made.
-        hole_s: seconds of the hole that is filled in the middle of each clip of the part; None for 30 % of the clip.
-        beside: other priors that fill the same holes.
-        of: so many clips of the part, drawn at random; None for all.
+        judges: classifiers that score the generated clips.
+        dataset, data, part: the clips to compare with: the dataset's name, folder and split.
+        n: number of clips to generate for the judges; none are generated without judges.
+        hole_s: length in seconds of the gap in the middle of each clip; None for 30 % of the clip.
+        beside: other priors that fill the same gaps.
+        of: size of a random sample of the clips; None for all.
+        sampling: settings; None keeps the prior's own.
+
+    Returns:
+        The record for metrics.json.
+
+    Raises:
+        InputError: the prior is for another codec, a judge for another sample rate, or the data is missing.
     """
     prior.check_codec(codec)
     check_rates(codec.sample_rate, judges)
-    split = _drawn(load_split(dataset, part, data, codec.sample_rate), of)
-    clips = replace(encoded(codec, split, part), labels=_labels_known_to(prior, split))
+    split = _sample(load_split(dataset, part, data, codec.sample_rate), of)
+    clips = replace(encoded(codec, split, part), labels=_label_ids(prior, split))
     generator = torch.Generator().manual_seed(seed)
     bits = measure.bits_per_code(prior, clips, prior.labels)
     found = {
@@ -61,45 +70,45 @@ def evaluate(
     return found
 
 
-def _drawn(split: Split, n: int | None) -> Split:
-    """So many of the clips, always the same; None for all."""
+def _sample(split: Split, n: int | None) -> Split:
+    """A random sample of n clips, the same every time; None for all."""
     if n is None or n >= len(split):
         return split
     if n < 1:
-        raise InputError(f"At least 1 clip is needed to measure a prior, not {n}.")
+        raise InputError(f"A prior cannot be scored on {n} clips. Use at least 1.")
     chosen = torch.randperm(len(split), generator=torch.Generator().manual_seed(0))[:n].sort().values.tolist()
     return replace(split, clips=tuple(split.clips[i] for i in chosen), utterances=())
 
 
-def _labels_known_to(prior: Prior, split) -> torch.Tensor:
-    """[clips, kinds] positions among the prior's own values: the split may have other labels, or none of them."""
+def _label_ids(prior: Prior, split) -> torch.Tensor:
+    """Label ids [clips, kinds] in the prior's own vocabulary; the split may have other labels or none."""
     lists = prior.labels.items()
     rows = [[v.index(clip.labels[k]) if clip.labels.get(k) in v else len(v) for k, v in lists] for clip in split.clips]
     return torch.tensor(rows).view(len(split), len(prior.labels))
 
 
 def _judged(codec, prior, judges, train, split, part, clips, n, generator, sampling) -> dict:
-    """What the judges say of `n` new clips, and how near these are to the training clips."""
+    """The judges' scores of `n` generated clips, and their distance to the training clips."""
     shifts = [quarter * codec.hop // 4 for quarter in range(4)]
     training = [ids for shift in shifts for ids in encoded(codec, train, "train", shift).ids]
-    heard, maps = measure.generate_evenly(codec, prior, n, generator, sampling=sampling)
+    generated, maps = measure.generate_evenly(codec, prior, n, generator, sampling=sampling)
     real, known = measure.decoded(codec, split), measure.decoded(codec, train)
     found: dict = {"judges": {}}
     share = torch.randperm(len(known.sounds), generator=generator)[:n]
     for judge in judges:
         kind = judge.config.target
-        new, said = measure.embeddings(judge, heard.sounds)
-        test, test_said = measure.embeddings(judge, real.sounds)
+        new, predicted = measure.embeddings(judge, generated.sounds)
+        test, test_predicted = measure.embeddings(judge, real.sounds)
         floor = measure.embeddings(judge, [known.sounds[i] for i in share])[0]
         found["judges"][kind] = {
-            "accuracy": float((said.argmax(-1) == heard.wanted[kind]).float().mean()),
-            "accuracy_of_decoded_clips": float((test_said.argmax(-1) == real.wanted[kind]).float().mean()),
+            "accuracy": float((predicted.argmax(-1) == generated.wanted[kind]).float().mean()),
+            "accuracy_of_decoded_clips": float((test_predicted.argmax(-1) == real.wanted[kind]).float().mean()),
             "frechet": measure.frechet(new, test), "frechet_floor": measure.frechet(floor, test),
-            "diversity": measure.spread(new, heard.wanted), "diversity_of_decoded_clips": measure.spread(test, real.wanted),
+            "diversity": measure.spread(new, generated.wanted), "diversity_of_decoded_clips": measure.spread(test, real.wanted),
         }
-    if "pitch" in heard.wanted:
+    if "pitch" in generated.wanted:
         found["pitch_within_50_cents"] = {}
-        for name, some in (("generated", heard), (part, real)):
+        for name, some in (("generated", generated), (part, real)):
             midi = [int(prior.labels["pitch"][i]) for i in some.wanted["pitch"]]
             found["pitch_within_50_cents"][name] = measure.pitch_right(some.sounds, codec.sample_rate, midi)
     for name, own in (("generated", maps), (part, clips.ids)):
@@ -108,8 +117,9 @@ def _judged(codec, prior, judges, train, split, part, clips, n, generator, sampl
 
 
 def report(found: dict) -> str:
-    """The record as Markdown tables."""
-    head = f"{found['bits_per_code']:.3f} bits a code ({found['likelihood']} likelihood, labels told, {_likelihood_of(found)})"
+    """Format the record as Markdown tables."""
+    condition = f"{found['likelihood']} likelihood, given the labels, {_clips_scored(found)}"
+    head = f"{found['bits_per_code']:.3f} bits per code ({condition})"
     kinds = list(found["judges"])
     hole = f"middle {found['hole_s']:g} s" if found.get("hole_s") else "middle 30 %"
     holes = _holes_table(hole, kinds, found["inpainting"])
@@ -119,22 +129,22 @@ def report(found: dict) -> str:
     return "\n".join([head, "", *(_judged_table(found) if f"nearest_training_map_{found['split']}" in found else ()), *holes])
 
 
-def _likelihood_of(found: dict) -> str:
-    """The clips that the bits are of; records from before there was a sample do not say."""
+def _clips_scored(found: dict) -> str:
+    """Say which clips the bits are for. Old records lack their number."""
     if "bits_clips" not in found:
         return f"{found['split']} clips"
     n, of = found["bits_clips"], found["bits_of_clips"]
-    clips = f"all {of} {found['split']} clips" if n == of else f"{n} of {of} {found['split']} clips, drawn at random"
+    clips = f"all {of} {found['split']} clips" if n == of else f"{n} of {of} {found['split']} clips, chosen at random"
     return f"{clips}, standard error {found['bits_standard_error']:.3f}"
 
 
-def _holes_in(found: dict) -> str:
+def _clips_inpainted(found: dict) -> str:
     n = found.get("drawn_clips")
-    return f"{n} of the {found['split']} clips, drawn at random," if n else f"The {found['split']} clips"
+    return f"{n} {found['split']} clips, chosen at random," if n else f"all {found['split']} clips,"
 
 
 def _holes_table(hole: str, kinds: list[str], rows: list[dict]) -> list[str]:
-    lines = [" | ".join([f"| {hole} filled by", *(f"{kind} %" for kind in kinds), "mel-L1 in the hole", "seam |"])]
+    lines = [" | ".join([f"| {hole} filled by", *(f"{kind} %" for kind in kinds), "mel-L1 in the gap", "seam |"])]
     lines.append("| --- |" + " --- |" * (len(kinds) + 2))
     for row in rows:
         judged = [f"{100 * row[kind]:.1f}" for kind in kinds]
@@ -143,7 +153,7 @@ def _holes_table(hole: str, kinds: list[str], rows: list[dict]) -> list[str]:
 
 
 def _judged_table(found: dict) -> list[str]:
-    rows = ["| judge | accuracy % | of decoded clips | Fréchet | training-to-test floor | diversity | of decoded clips |"]
+    rows = ["| judge | accuracy % | of real clips | Fréchet distance | Fréchet floor | diversity | of real clips |"]
     rows.append("| --- | --- | --- | --- | --- | --- | --- |")
     for kind, j in found["judges"].items():
         rows.append(
@@ -151,20 +161,26 @@ def _judged_table(found: dict) -> list[str]:
             f"{j['frechet_floor']:.3f} | {_number(j['diversity'])} | {_number(j['diversity_of_decoded_clips'])} |"
         )
     near = [100 * found[f"nearest_training_map_{name}"] for name in ("generated", found["split"])]
-    said = f"Cells unlike the nearest training map (median): {near[0]:.1f} % for new clips, {near[1]:.1f} % for {found['split']}."
+    text = (
+        f"Cells that differ from the nearest training clip (median): {near[0]:.1f} % in generated clips, {near[1]:.1f} % in "
+        f"{found['split']} clips."
+    )
     if "pitch_within_50_cents" in found:
         right = [100 * found["pitch_within_50_cents"][name] for name in ("generated", found["split"])]
-        said = (
-            f"Pitch within 50 cents of the label: {right[0]:.1f} % of new clips, {right[1]:.1f} % of decoded {found['split']} "
-            f"clips. {said}"
+        text = (
+            f"Pitch within 50 cents of the label: {right[0]:.1f} % of generated clips, {right[1]:.1f} % of decoded "
+            f"{found['split']} clips. {text}"
         )
-    return [*(rows if found["judges"] else ()), "", said, ""]
+    return [*(rows if found["judges"] else ()), "", text, ""]
 
 
 def _number(value: float | None) -> str:
-    return "none alike" if value is None else f"{value:.2f}"
+    return "n/a" if value is None else f"{value:.2f}"
 
 
+REAL = (
+    "Real clips are decoded clips of this split; the Fréchet floor is the distance between decoded training clips and them. "
+)
 CARD = """---
 license: {about.licence}
 library_name: vqaudio
@@ -172,14 +188,14 @@ tags: [audio, prior, inpainting, residual-vector-quantization]
 ---
 # {name}
 
-{summary} It fills codes of [{codec}](../{codec}) (encoder {fingerprint}), made with [vqaudio](../../README.md).
+{summary} Trained with [vqaudio](../../README.md) on codes of [{codec}](../{codec}) (encoder {fingerprint}).
 
 | | |
 | --- | --- |
 | labels | {labels} |
 | likelihood | {likelihood} |
-| sees what follows a hole | {sees_right} |
-| size | {parameters:.1f} M parameters and counts; {megabytes:.1f} MB |
+| uses the audio after a gap | {sees_right} |
+| size | {parameters:.1f} M parameters (including counts); {megabytes:.1f} MB |
 
 ## Training
 
@@ -187,7 +203,7 @@ tags: [audio, prior, inpainting, residual-vector-quantization]
 
 {about.trained}
 
-## What it reaches{split}
+## Results{split}
 
 {scores}
 
@@ -195,7 +211,7 @@ tags: [audio, prior, inpainting, residual-vector-quantization]
 
 ## Limits
 
-{about.knows} It fills with what it was trained on, in other material too.
+{about.knows} It fills gaps with the kind of sound it was trained on, whatever the recording.
 
 ## Data and licence
 
@@ -204,27 +220,31 @@ tags: [audio, prior, inpainting, residual-vector-quantization]
 
 
 def write_prior_card(prior: Prior, folder: Path) -> None:
-    """Write `folder`/README.md from config.json, training.json and metrics.json there."""
+    """Write a prior's model card, `folder`/README.md.
+
+    Reads config.json, training.json and metrics.json in the folder.
+    """
     found, runs = read_record(folder, "metrics.json"), runs_of(folder)
     data = trained_on(runs)
     how = "Measured by `vqaudio evaluate prior`."
     if found:
-        used, in_hole = (json.dumps({k: v for k, v in found[s].items() if v is not None}) for s in ("settings", "hole_settings"))
-        new = f"{found['clips']} new clips, evenly over the training clips' combinations of labels, with the settings {used}. "
+        settings, gap_settings = (
+            json.dumps({k: v for k, v in found[name].items() if v is not None}) for name in ("settings", "hole_settings")
+        )
+        new = f"Generated: {found['clips']} clips, evenly over the training clips' label combinations, with {settings}. "
         n = found.get("candidates", 1)
-        kept = f"Of {n} for each label, that one was kept in which a critic, another network than the judges, heard it best. "
+        best = f"Each is the best of {n} samples, ranked by a classifier that is not one of the judges. "
         how = (
-            f"{(new + kept * (n > 1)) if found['judges'] else ''}{_holes_in(found)} were inpainted "
-            f"without telling their labels, but where a row says so, with {in_hole}. All sounds, "
-            f"the floor's too, went through the codec. {measured_on(found, data)} Measured by `{found['command']}`."
+            f"{(new + best * (n > 1) + REAL) if found['judges'] else ''}Inpainted: {_clips_inpainted(found)} without labels "
+            f"except where a row says so, with {gap_settings}. {measured_on(found, data)} Measured by `{found['command']}`."
         )
     text = CARD.format(
-        about=described(data, folder), split=on_split(found),
+        about=describe_data(data, folder), split=on_split(found),
         name=folder.resolve().name, summary=type(prior).summary, codec=prior.codec_name,
         fingerprint=prior.codec_fingerprint,
         labels="; ".join(f"{kind}: {', '.join(values)}" for kind, values in prior.labels.items()) or "none",
         likelihood=LIKELIHOODS[prior.likelihood],
-        sees_right="yes" if prior.sees_right else "no: it fills from the left",
+        sees_right="yes" if prior.sees_right else "no, it works from left to right",
         parameters=sum(t.numel() for t in prior.state_dict().values()) / 1e6,
         megabytes=(folder / "model.safetensors").stat().st_size / 1e6,
         training=training_in_words(runs),

@@ -1,4 +1,4 @@
-"""How well a network answers questions, by type, beside baselines; and FiLM against concatenation, counted and timed."""
+"""Accuracy of question models, baselines, and the cost of conditioning."""
 
 import json
 import sys
@@ -25,9 +25,11 @@ def evaluate(
     """Answer every question of a folder.
 
     Args:
+        model: the model.
+        layout, root, split: the questions, see `layouts.read`.
         switches: whether the coordinates of "rows" and "columns" are on.
+        train: a folder of training questions, for the most frequent answer of each type; None for the folder itself.
         question_only: a model that sees nothing, to answer the same questions.
-        train: a folder of training questions: gives the most frequent answer of each type. None: the folder itself gives it.
 
     Returns:
         `accuracy`, `by_type`, `questions` (their number by type), `most_frequent` and `most_frequent_by_type` (accuracy of always
@@ -56,7 +58,7 @@ def evaluate(
 
 
 def most_frequent(folder: Folder) -> dict[str, str]:
-    """The most frequent answer of each question type."""
+    """Return the most frequent answer of each question type."""
     counts: dict[str, Counter] = {}
     for question in folder.questions:
         counts.setdefault(question.type, Counter())[question.answer] += 1
@@ -68,7 +70,7 @@ def _mean(hits: list[bool]) -> float:
 
 
 def table(result: dict) -> str:
-    """The accuracy by type beside the baselines, as a Markdown table."""
+    """Format the accuracy by type and the baselines as a Markdown table."""
     columns = {result["model"]: result["by_type"], "most frequent answer": result["most_frequent_by_type"]}
     totals = [result["accuracy"], result["most_frequent"]]
     if result["question_only"] is not None:
@@ -81,7 +83,7 @@ def table(result: dict) -> str:
 
 
 def keep(result: dict, folder: Path) -> None:
-    """Put a result into the model's metrics.json, in place of one of the same data and coordinates."""
+    """Save a result in metrics.json; replace one of the same data and coordinates."""
     path = folder / METRICS
     kept = [one for one in load(folder) if any(one[name] != result[name] for name in ("layout", "split", "coordinates"))]
     text = json.dumps([*kept, result], indent=1) + "\n"
@@ -89,7 +91,7 @@ def keep(result: dict, folder: Path) -> None:
 
 
 def load(folder: Path) -> list[dict]:
-    """The results that `keep` put there."""
+    """Read the results that `keep` saved."""
     try:
         return json.loads((folder / METRICS).read_text())
     except (OSError, ValueError):
@@ -97,11 +99,11 @@ def load(folder: Path) -> list[dict]:
 
 
 def compare_conditioning(repeats: int = 5, batch: int = 4) -> dict:
-    """FiLM and concatenation in the coursework's network, with one and with four residual blocks.
+    """Measure FiLM and concatenation in the coursework's network.
 
     Returns:
         for each: parameters of the conditioning layers and of the whole, multiplications of both for one picture, and
-        milliseconds of CPU time that an answer takes in a batch, from features on (the median of `repeats`).
+        milliseconds of CPU time per answer in a batch, from features on (the median of `repeats`).
     """
     rows = []
     for blocks in (1, 4):
@@ -125,7 +127,7 @@ def _costs(model: QuestionModel, repeats: int, batch: int) -> dict:
         took.append(time.process_time() - began)
     layers = [block.film for block in model.blocks]
     c = model.config
-    film = 2 * c.gru * c.channels + cells * c.channels  # two linear maps once, then one product a value
+    film = 2 * c.gru * c.channels + cells * c.channels  # two linear maps once, then one product per value
     concatenation = cells * (c.channels + c.gru) * c.channels
     return {
         "layer_parameters": sum(p.numel() for layer in layers for p in layer.parameters()),
@@ -136,7 +138,7 @@ def _costs(model: QuestionModel, repeats: int, batch: int) -> dict:
 
 
 def conditioning_table(result: dict) -> str:
-    """What `compare_conditioning` found, as a Markdown table."""
+    """Format the result of `compare_conditioning` as a Markdown table."""
     rows = [
         f"| {one['conditioning']} | {one['blocks']} | {one['layer_parameters']:,} | {one['parameters']:,} "
         f"| {one['layer_multiplications'] / 1e6:.1f} M | {one['milliseconds']:.2f} |"

@@ -1,1 +1,1 @@
-"""Experiments: a base recipe, a grid of what is changed of it, and seeds; one training run for each, and what was measured."""
+"""Experiments: a base recipe, a grid of changes, and seeds."""

@@ -1,4 +1,4 @@
-"""What was tried, as it lies in a folder: one .csv file a run with a row a look, and priors.json, a record a prior."""
+"""Curves of a folder of runs: one .csv file per run, and priors.json."""
 
 import csv
 import json
@@ -12,7 +12,7 @@ HEADER = ("recipe", "settings", "steps", "validation, bits a cell", "shipped")
 
 @dataclass(frozen=True)
 class Curve:
-    """The validation score of one run after so many steps; lower is better."""
+    """The validation score of one run by step; lower is better."""
 
     name: str
     steps: list[int]
@@ -20,7 +20,7 @@ class Curve:
 
 
 def read_curves(folder: Path) -> dict[str, list[Curve]]:
-    """The curves of every .csv file with steps, by what was measured: the file's first `validation_` column.
+    """Read the curves of every .csv file, grouped by their first `validation_` column.
 
     Raises:
         InputError: there is no such folder, it holds no curve, or a file is damaged.
@@ -46,7 +46,11 @@ def read_curves(folder: Path) -> dict[str, list[Curve]]:
 
 
 def read_table(folder: Path) -> list[tuple[str, ...]]:
-    """The rows of priors.json under HEADER; none where there is no such file. Raises InputError if it is damaged."""
+    """Read the rows of priors.json for HEADER; none without the file.
+
+    Raises:
+        InputError: the file is damaged.
+    """
     path = folder / "priors.json"
     try:
         return [

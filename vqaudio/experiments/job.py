@@ -8,11 +8,13 @@ from vqaudio.experiments.plan import Run
 
 @dataclass(frozen=True)
 class Job:
-    """A run, the folder it trains in and its data; small, because it is sent to other processes.
+    """A run, its folder and its data; small, because it is sent to other processes.
 
     Attributes:
+        run: the run.
         folder: checkpoints, metrics.csv, the model and its measurements.
-        data: the dataset's folder, or None for the usual place.
+        data: the dataset's folder, or None for the default folder.
+        device: auto, cpu, cuda or mps.
         threads: of the process; None keeps the default.
     """
 

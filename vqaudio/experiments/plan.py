@@ -11,7 +11,7 @@
     [grid]                                               # every combination of these is a setting
     "codec.decay" = [0.9, 0.99, 0.999]
     "codec.n_stages, codec.vocab" = [[32, 4], [8, 256]]  # these change together
-    "measure.beam" = [1, 8]                              # how a trained codec is measured: needs no run of its own
+    "measure.beam" = [1, 8]                              # how a trained codec is measured: needs no extra run
 """
 
 import dataclasses
@@ -168,11 +168,11 @@ class Settings:
         return recipe
 
     def is_usual_flag(self, name: str, value) -> bool:
-        """Whether this is a flag with the recipe's own value, which the command line cannot spell."""
+        """Whether this is a flag at its default, which the command line cannot spell."""
         return isinstance(value, bool) and self.known.get(name) is value
 
     def _checked(self, name: str, value):
-        """The value as the recipe holds it: a list as a tuple, a whole number as a float where one is wanted."""
+        """The value in the recipe's type: a list as a tuple, an integer as a float."""
         if name in RESERVED:
             raise InputError(f"{name} cannot be in a grid: {RESERVED[name]}.")
         if name not in self.known:
@@ -220,7 +220,7 @@ def key_of(kind: str, recipe) -> str:
 
 
 def _differences(config) -> dict:
-    """Option -> value, of those that differ from the defaults; of a model's configuration its module too."""
+    """Option -> value where it differs from the default; for a model also its module."""
     found = {}
     for f in dataclasses.fields(config):
         value = getattr(config, f.name)
@@ -248,7 +248,7 @@ def _with(config, path: list[str], value):
 
 
 def _said(name: str, value) -> list[str]:
-    """An option as it stands on the command line."""
+    """An option as command-line arguments."""
     option = "--" + name.replace("_", "-")
     if isinstance(value, bool):
         return [option if value else "--" + ".".join([*name.split(".")[:-1], f"no-{name.split('.')[-1]}"]).replace("_", "-")]
@@ -269,7 +269,7 @@ def _listed(names: str, value) -> list:
 
 
 def _flat(table: dict, prefix: str = "") -> dict:
-    """Options by their whole names: TOML reads `loop.steps = 9` without quotes as a table in a table."""
+    """Options by full name: TOML reads an unquoted `loop.steps = 9` as nested tables."""
     found = {}
     for name, value in table.items():
         whole = prefix + name.replace("-", "_")

@@ -1,4 +1,4 @@
-"""Results of an experiment: a JSON file beside its description, and statistics over seeds.
+"""Results of an experiment: a JSON file, and statistics over seeds.
 
     {"experiment": "ema-decay", "question": ..., "kind": "codec", "recipe": "fsdd-8khz-small",
      "command": "vqaudio experiment run ...", "varied": ["codec.decay"], "asked": 9,
@@ -139,7 +139,7 @@ def read_all(folder: Path) -> list[Record]:
 
 
 def write(path: Path, record: Record) -> None:
-    """Write results, one run a line and six digits a number, so that diffs stay readable."""
+    """Write results, one run per line with six digits, so that diffs stay readable."""
     head = {name: value for name, value in asdict(record).items() if name != "runs"}
     lines = ",\n  ".join(json.dumps(_rounded(run)) for run in record.runs)
     text = json.dumps(head, indent=1)[:-2] + f',\n "runs": [{chr(10) + "  " + lines + chr(10) + " " if lines else ""}]\n}}\n'
@@ -170,7 +170,7 @@ def title(record: Record) -> str:
 
 
 def curves(record: Record) -> dict[str, list[tuple[str, list[int], list[Spread]]]]:
-    """Map each axis label of CURVES to (setting, steps, spread over seeds) of every setting."""
+    """Map each axis label of CURVES to (setting, steps, spread over seeds)."""
     found = {}
     for column, axis in CURVES.items():
         lines = [(group.name, *curve) for group in record.groups() if (curve := group.curve(column))]

@@ -1,4 +1,4 @@
-"""Run an experiment: skip finished runs, schedule the rest, record each as it ends."""
+"""Run an experiment: skip finished runs, schedule and record the rest."""
 
 import math
 import signal
@@ -99,7 +99,7 @@ def ask_first(experiment: Experiment, yes: bool) -> None:
 
 
 def _batches(jobs: list[Job]) -> list[list[Job]]:
-    """Batches of jobs that can run side by side: jobs that share a training wait for the first."""
+    """Batches of jobs that can run in parallel: jobs with one training wait for the first."""
     first: dict[Path, Job] = {}
     for job in jobs:
         first.setdefault(job.folder, job)

@@ -36,7 +36,7 @@ def here(jobs: list[Job], at_once: int | None, limits: dict) -> Iterator[Outcome
 
 
 def with_ray(jobs: list[Job], at_once: int | None, limits: dict) -> Iterator[Outcome]:
-    """Run on the Ray cluster at RAY_ADDRESS, or a local one; a run is a task of one CPU."""
+    """Run on the Ray cluster at RAY_ADDRESS, or a local one; each run uses one CPU."""
     try:
         import ray
     except ImportError:

@@ -102,7 +102,7 @@ class Starter:
 
 
 def _in_process(job: Job) -> None:
-    """The body of a process of `Starter`; exit codes: 0, 2 if it failed, 130 if it was stopped."""
+    """Body of a process of `Starter`; exit codes: 0, 2 if it failed, 130 if stopped."""
     if hasattr(os, "setpgid"):
         os.setpgid(0, 0)  # the parent process handles Ctrl-C and asks this one to stop
     signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -190,13 +190,13 @@ class CellRows(nn.Module):
         """Negative log-probabilities [B, K, T] in nats; see `Rows.losses`."""
         x = seen + coarser + self.place()
         ids, chosen = ids.transpose(1, 2), cells.transpose(1, 2)
-        found = torch.zeros(ids.shape, device=ids.device)
+        losses = torch.zeros(ids.shape, device=ids.device)
         for j, rows in enumerate(self.stages):
             here = chosen[:, :, rows]
             row = torch.arange(here.shape[2], device=ids.device).expand(here.shape)[here]
             logits = self._inner(x[:, :, rows][here]) @ self.heads[j] + self.biases[j][row]
-            found[:, :, rows][here] = F.cross_entropy(logits.float(), ids[:, :, rows][here], reduction="none")
-        return found.transpose(1, 2)
+            losses[:, :, rows][here] = F.cross_entropy(logits.float(), ids[:, :, rows][here], reduction="none")
+        return losses.transpose(1, 2)
 
     def _inner(self, x: Tensor) -> Tensor:
         """[..., cell_dim] -> the vectors from which the logits are computed."""

@@ -428,12 +428,12 @@ class Rows(nn.Module):
         """
         parts = self.each()
         x = self._inner(self.read(context[:, :, None]), coarser, self.place, parts[0].widen)
-        found = torch.zeros(ids.shape, device=ids.device)
+        losses = torch.zeros(ids.shape, device=ids.device)
         for row, vocab in enumerate(self.vocabs):  # one at a time: all logits at once would fill the memory
             here = cells[:, row]
             logits = self._logits(parts[row], x[:, :, row][here])[:, :vocab]
-            found[:, row][here] = F.cross_entropy(logits.float(), ids[:, row][here], reduction="none")
-        return found
+            losses[:, row][here] = F.cross_entropy(logits.float(), ids[:, row][here], reduction="none")
+        return losses
 
     def _inner(self, context: tuple[Tensor, Tensor], coarser: Tensor, place: Tensor, widen: Tensor) -> Tensor:
         """The vectors [..., dim] from which the logits are computed."""

@@ -192,8 +192,8 @@ class _Writer:
         prior, read = self.prior, self.prior.rows.read(self._context(ids, hidden))
         new, hidden, coarser = ids[..., self.span].clone(), hidden[..., self.span], prior.embedding.nothing
         sure, last = torch.zeros(new.shape, device=new.device), int(rows.nonzero()[-1])
-        for row, (part, table, asked) in enumerate(zip(self.rows, self.tables, rows.tolist())):
-            if asked:
+        for row, (part, table, is_drawn) in enumerate(zip(self.rows, self.tables, rows.tolist())):
+            if is_drawn:
                 logits = self.guidance(prior.rows.one(part, read, coarser))
                 noise = self.noise.for_ids(self.span, logits.shape[-1]) if self.sampling.temperature else None
                 new[:, row] = torch.where(hidden[:, row], draw(logits, self.sampling, noise=noise), new[:, row])

@@ -1,4 +1,4 @@
-"""A codec's code map as the input of a network that answers questions: what do the codes still know?"""
+"""A codec's code map as the input of a question model."""
 
 from dataclasses import replace
 from functools import cache
@@ -15,7 +15,11 @@ LONGEST_S = 12.0
 
 
 def config_for(config: QuestionConfig) -> QuestionConfig:
-    """The configuration with the size of the code map of its codec's first stages. Raises InputError where there are fewer."""
+    """Set the picture's size to that of the code map.
+
+    Raises:
+        InputError: the codec has fewer stages.
+    """
     codec, n = _codec(config.codec), config.code_stages
     stages = codec.spec.stages
     if not 1 <= n <= len(stages):
@@ -29,7 +33,7 @@ def config_for(config: QuestionConfig) -> QuestionConfig:
 
 
 def code_picture(codec: Codec, codes: Codes, n: int) -> Tensor:
-    """The codewords of the first n stages as a picture [B, bands, steps, sum of D], on the grid of the finest stage."""
+    """Codewords of the first n stages as a picture, on the finest stage's grid."""
     stages = codec.spec.stages
     bands, steps = max(stage.bands for stage in stages), max(stage.steps for stage in stages)
     pictures = []
@@ -40,7 +44,7 @@ def code_picture(codec: Codec, codes: Codes, n: int) -> Tensor:
 
 
 def picture_of(audio: Tensor, config: QuestionConfig) -> Tensor:
-    """Audio [1, 1, N] -> the network's input [1, height, width, inputs]."""
+    """Turn audio [1, 1, N] into the network's input [1, height, width, inputs]."""
     codec = _codec(config.codec)
     codes = codec.encode(audio.to(next(codec.parameters()).device))
     return fitted(code_picture(codec, codes, config.code_stages).to(audio.device), config.width)

@@ -1,4 +1,4 @@
-"""The shape of a network that answers questions, and of the pictures it sees."""
+"""Configuration of the question model and its pictures."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -9,21 +9,21 @@ from torch.nn import functional as F
 from vqaudio import ranges
 from vqaudio.errors import InputError
 
-MOST_NUMBERS = 2**24  # of a picture
+MOST_NUMBERS = 2**24  # in a picture
 PictureSize = Annotated[int, ranges.Range(1, 4096)]
 Stride = Annotated[int, ranges.Range(1, 64)]
 
 
 @dataclass(frozen=True)
 class QuestionConfig:
-    """The network and what it looks at. The defaults are those of the coursework: `COURSEWORK`."""
+    """The network and its input. The defaults are the coursework's."""
 
     module: ranges.Name = "questions.film"
-    """Where the model's class is; written to config.json."""
+    """Module of the model's class; written to config.json."""
     vocabulary: Annotated[tuple[ranges.Name, ...], ranges.Items(0, 65_536)] = ()
-    """The words of the training questions; the first two stand for padding and for unknown words."""
+    """Words of the training questions; the first two are padding and unknown words."""
     answers: Annotated[tuple[ranges.Name, ...], ranges.Items(0, 65_536)] = ()
-    """In the order of the outputs."""
+    """Answers in the order of the outputs."""
     sees: Literal["picture", "sound", "codes", "nothing"] = "picture"
     """RGB pictures, log-frequency pictures of sound, a codec's code map, or nothing: the question-only baseline."""
     height: PictureSize = 224
@@ -36,11 +36,11 @@ class QuestionConfig:
     extractor_strides: Annotated[tuple[tuple[Stride, Stride], ...], ranges.Items(1, 16)] = ((2, 2), (2, 2))
     """Strides of the 4x4 convolutions: (rows, columns)."""
     n_blocks: ranges.Depth = 1
-    """Residual blocks."""
+    """Number of residual blocks."""
     channels: ranges.Width = 128
-    """Of the residual blocks."""
+    """Channels of the residual blocks."""
     block_kernel: tuple[ranges.Kernel, ranges.Kernel] = (3, 3)
-    """Of a block's second convolution: (rows, columns)."""
+    """Kernel of a block's second convolution: (rows, columns)."""
     embedding: ranges.Width = 64
     """Size of a word's vector."""
     gru: ranges.Width = 128
@@ -49,21 +49,21 @@ class QuestionConfig:
     classifier_channels: ranges.Width = 512
     classifier_hidden: ranges.Width = 512
     pooling: Literal["max", "max+mean"] = "max"
-    """Over the cells, in the classifier."""
+    """Pooling over the cells in the classifier."""
     row_coordinate: bool = True
     column_coordinate: bool = True
-    """Of sound: the time coordinate."""
+    """For sound: the time coordinate."""
     conditioning: Literal["film", "concatenation"] = "film"
     sample_rate: ranges.SampleRate = 16_000
-    """Hz, of sound."""
+    """Hz, for sound."""
     scale: Literal["semitone", "mel"] = "semitone"
-    """Of the bands of a sound's picture."""
+    """Scale of the bands of a sound's picture."""
     column_s: Annotated[float, ranges.Range(0.001, 1)] = 0.04
-    """Seconds a column, of sound."""
+    """Seconds per column, for sound."""
     codec: ranges.PathText | None = None
     """The codec whose code map is the input."""
     code_stages: Annotated[int, ranges.Range(0, 64)] = 0
-    """How many of its stages, from the first."""
+    """Number of its stages to use."""
 
     def check_together(self) -> None:
         if len(self.extractor_strides) != len(self.extractor_channels):
@@ -73,10 +73,10 @@ class QuestionConfig:
 
     @property
     def longest_s(self) -> float:
-        """Seconds of sound that fit into a picture."""
+        """Seconds of audio that fit into a picture."""
         return self.width * self.column_s
 
 
 def fitted(picture: Tensor, width: int) -> Tensor:
-    """A picture [B, H, W, C] cut off or filled up with zeros at the end to `width` columns."""
+    """Crop or zero-pad a picture [B, H, W, C] at the end to `width` columns."""
     return F.pad(picture, (0, 0, 0, width - picture.shape[2]))

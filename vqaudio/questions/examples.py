@@ -1,4 +1,4 @@
-"""A folder's questions as numbers, and the answers of a network to all of them."""
+"""A folder's questions as tensors, and a network's answers to all of them."""
 
 from dataclasses import dataclass
 
@@ -18,14 +18,15 @@ NO_SOUND = -100
 
 @dataclass(frozen=True)
 class Examples:
-    """A folder's questions as numbers, and its pictures.
+    """A folder's questions as tensors, and its pictures.
 
     Attributes:
         pictures: float16 [n, H, W, inputs].
         tokens, lengths, answers: [questions, L], [questions], [questions]; -1 is an answer that the model does not know.
         of_picture: the positions of each picture's questions.
+        types: of the questions.
+        sounds: [n, 10, 1 + attributes]: the column where each sound starts, and its attributes' classes; padded with `NO_SOUND`.
         selected: uint8 [questions, 2, 10]: 1 for the sounds of `programs.selections`, in the scene's order.
-        sounds: [n, 10, 1 + attributes]: the column where each sound starts, and its attributes' classes; `NO_SOUND` fills up.
     """
 
     pictures: np.ndarray
@@ -39,7 +40,7 @@ class Examples:
 
 
 def examples(folder: Folder, pictures: np.ndarray, model: QuestionModel) -> Examples:
-    """Number the questions of a folder with the model's own tokeniser and answers."""
+    """Convert a folder's questions with the model's own tokeniser and answers."""
     numbers = {answer: i for i, answer in enumerate(model.config.answers)}
     tokens, lengths = padded([model.tokeniser.encode(question.text) for question in folder.questions])
     answers = torch.tensor([numbers.get(question.answer, -1) for question in folder.questions])
@@ -50,7 +51,7 @@ def examples(folder: Folder, pictures: np.ndarray, model: QuestionModel) -> Exam
 
 
 def selection_table(folder: Folder, most: int) -> Tensor:
-    """See `Examples.selected`."""
+    """Build `Examples.selected`."""
     table = np.zeros((len(folder.questions), 2, most), np.uint8)
     for row, question in zip(table, folder.questions):
         for cells, chosen in zip(row, programs.selections(list(question.program), folder.sounds[question.picture])):
@@ -59,7 +60,7 @@ def selection_table(folder: Folder, most: int) -> Tensor:
 
 
 def sound_table(folder: Folder, config: QuestionConfig) -> Tensor:
-    """See `Examples.sounds`."""
+    """Build `Examples.sounds`."""
     table = torch.full((len(folder.sounds), max(map(len, folder.sounds)), 1 + len(VALUES)), NO_SOUND)
     for row, sounds in zip(table, folder.sounds):
         for cell, sound in zip(row, programs.in_order(sounds)):
@@ -69,24 +70,24 @@ def sound_table(folder: Folder, config: QuestionConfig) -> Tensor:
 
 
 def answers_of(folder: Folder) -> tuple[str, ...]:
-    """All answers of a folder, in alphabetical order."""
+    """Return all answers of a folder in alphabetical order."""
     return tuple(sorted({question.answer for question in folder.questions}))
 
 
 @dataclass(frozen=True)
 class Score:
-    """How well questions are answered."""
+    """Accuracy, loss and correctness of answers."""
 
     accuracy: float
     loss: float
     by_type: dict[str, float]
     right: Tensor
-    """Bool, a question each."""
+    """Bool, one per question."""
 
 
 @torch.no_grad()
 def answer_all(model: QuestionModel, data: Examples, pictures: int | None = None) -> Score:
-    """Answer the questions about the first `pictures` pictures, or all."""
+    """Answer the questions about the first `pictures` pictures, or about all."""
     model.eval()
     device = next(model.parameters()).device
     asked, logits = [], []

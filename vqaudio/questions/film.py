@@ -1,6 +1,8 @@
-"""A network that answers questions about a sound or a picture: FiLM (Perez et al. 2018; of sound, Abdelnour et al. 2021)."""
+"""A network that answers questions about a sound or a picture: FiLM.
 
-import copy
+Perez et al. 2018; for sound, Abdelnour et al. 2021.
+"""
+
 from dataclasses import dataclass
 
 import torch
@@ -20,7 +22,7 @@ SILENCE = 1e-4  # peak
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model answers.
+    """A model's answer.
 
     Attributes:
         text: the likeliest answer.
@@ -52,32 +54,32 @@ class QuestionModel(Model):
         self.picture = LogPicture(c.sample_rate, c.height, c.scale, c.column_s) if c.sees == "sound" else None
 
     def with_coordinates(self, rows: bool, columns: bool) -> "QuestionModel":
-        """The same weights with coordinates switched on or off; this model stays as it is."""
-        other = copy.copy(self)
-        other._modules = {**self._modules, "coordinates": AddCoordinates(rows, columns)}
+        """Copy the model with coordinates switched on or off; the weights are shared."""
+        other = object.__new__(type(self))
+        other.__dict__ = {**self.__dict__, "_modules": {**self._modules, "coordinates": AddCoordinates(rows, columns)}}
         return other
 
     def features(self, pictures: Tensor) -> Tensor:
-        """Pictures [B, H, W, inputs] -> [B, C, h, w], independent of the question."""
+        """Map pictures [B, H, W, inputs] to [B, C, h, w], independent of the question."""
         return self.extractor(pictures.permute(0, 3, 1, 2))
 
     def answer(self, features: Tensor, tokens: Tensor, lengths: Tensor) -> Tensor:
-        """Features [B, C, h, w], tokens int [B, L], lengths [B] -> logits [B, answers]."""
+        """Map features [B, C, h, w], tokens [B, L], lengths [B] to logits."""
         return self.classify(self.condition(features, tokens, lengths))
 
     def condition(self, features: Tensor, tokens: Tensor, lengths: Tensor) -> Tensor:
-        """As `answer`, up to the last block's output [B, channels, h, w]."""
+        """Run `answer` up to the last block's output [B, channels, h, w]."""
         q = self.generator(tokens, lengths)
         for block in self.blocks:
             features = block(self.coordinates(features), q)
         return features
 
     def classify(self, blocks: Tensor) -> Tensor:
-        """The last block's output -> logits [B, answers]."""
+        """Map the last block's output to logits [B, answers]."""
         return self.classifier(self.coordinates(blocks))
 
     def forward(self, pictures: Tensor, tokens: Tensor, lengths: Tensor) -> Tensor:
-        """Pictures [B, H, W, inputs], tokens int [B, L], lengths [B] -> logits [B, answers]."""
+        """Map pictures [B, H, W, inputs], tokens [B, L], lengths [B] to logits."""
         return self.answer(self.features(pictures), tokens, lengths)
 
     @torch.no_grad()
@@ -86,9 +88,11 @@ class QuestionModel(Model):
 
         Args:
             source: audio [1, 1, N] in [-1, 1] at `config.sample_rate`, or a picture [H, W, 3] in [0, 1].
+            question: in English, at most `tokeniser.MAX_WORDS` words.
 
         Raises:
-            InputError: no question, only unknown words, too many; sound that is silent, too short or too long; a wrong shape.
+            InputError: the question is empty, too long or has only unknown words; the sound is silent, too short or too long;
+                or the shape is wrong.
         """
         tokens, lengths = padded([self.tokeniser.encode(question)])
         device = next(self.parameters()).device
@@ -98,7 +102,7 @@ class QuestionModel(Model):
         return Answer(next(iter(distribution)), distribution, tuple(self.tokeniser.unknown(question)))
 
     def picture_of(self, source: Tensor) -> Tensor:
-        """The network's input [1, H, W, inputs] for audio [1, 1, N] or a picture [H, W, 3]. Raises InputError as `ask` does."""
+        """Convert audio [1, 1, N] or a picture [H, W, 3] to the input [1, H, W, inputs]."""
         if self.config.sees == "nothing":
             return torch.zeros(1, self.config.height, self.config.width, self.config.inputs)
         return self._of_picture(source) if self.config.sees == "picture" else self._of_sound(source)
@@ -122,7 +126,10 @@ class QuestionModel(Model):
 
 
 def check_scene(audio: Tensor, sample_rate: int, longest_s: float) -> None:
-    """InputError unless this is audio [1, 1, N] that is neither silent nor too short nor too long for a question."""
+    """Raise InputError unless audio [1, 1, N] suits a question.
+
+    It must not be silent, shorter than `SHORTEST_S` or longer than `longest_s` seconds.
+    """
     if audio.ndim != 3 or audio.shape[:2] != (1, 1):
         raise InputError(f"One mono clip is [1, 1, N]; this is {list(audio.shape)}.")
     seconds = audio.shape[-1] / sample_rate

@@ -26,11 +26,18 @@ def write_sound_scenes(
 ) -> dict[str, float]:
     """Write scenes and their questions.
 
+    Args:
+        out: a new folder.
+        data, split, semitones: the notes, see `scenes.load_notes`.
+        count: number of scenes.
+        questions: number of questions per scene.
+        seed: determines the scenes and questions.
+
     Returns:
         the share of the most frequent answer of each type.
 
     Raises:
-        InputError: the folder holds files already, no notes, or a count below 1.
+        InputError: the folder is not empty, there are no notes, or a count is below 1.
     """
     check_new(out)
     if count < 1 or questions < 1:
@@ -60,7 +67,7 @@ def _write_sounds(out: Path, library: tuple[scenes.Note, ...], asker: Asker, inf
 
 
 def check_new(out: Path) -> None:
-    """InputError if this is a file, or a folder with something in it."""
+    """Raise InputError if `out` is a file or a folder with content."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out} exists already. Choose a new folder.")
 
@@ -71,6 +78,6 @@ def write_json(path: Path, content: dict) -> None:
 
 
 def _write_flac(path: Path, audio: np.ndarray) -> None:
-    file = io.BytesIO()  # and not the disk: soundfile does not tell when a disk is full
+    file = io.BytesIO()  # not the disk: soundfile does not report a full disk
     soundfile.write(file, to_int16(audio), scenes.SAMPLE_RATE, subtype="PCM_16", format="FLAC")
     path.write_bytes(file.getbuffer())

@@ -1,7 +1,7 @@
-"""Questions about acoustic scenes, in words and as programs: sixteen types in templates with synonyms.
+"""Questions about acoustic scenes as text and programs, from templates.
 
-A question is drawn until it is well posed; of several the one whose answer is the rarest so far in its type is kept, so that
-answers stay balanced.
+A question is redrawn until it is well posed. Of several candidates, the one whose answer is the rarest so far in its type is
+kept, so that answers stay balanced.
 """
 
 import random
@@ -12,7 +12,7 @@ from vqaudio.questions import programs
 from vqaudio.questions.programs import ATTRIBUTES, ORDINALS, IllPosed
 from vqaudio.questions.scenes import OCTAVES, PITCH_CLASSES
 
-CANDIDATES = 6  # questions that are drawn for each one that is kept
+CANDIDATES = 6  # well-posed questions to draw for each one to keep
 VALUES = {
     "instrument": ("bass", "cello", "clarinet", "flute", "trumpet", "violin"),
     "note": PITCH_CLASSES, "octave": OCTAVES, "loudness": ("quiet", "loud"), "brightness": ("dark", "bright"),
@@ -54,12 +54,12 @@ TYPES = tuple(TEMPLATES)
 
 @dataclass
 class Steps:
-    """A program while it is written."""
+    """A program under construction."""
 
     steps: list[dict] = field(default_factory=list)
 
     def add(self, function: str, inputs: tuple[int, ...] = (), *values: str) -> int:
-        """Append a step; returns its number."""
+        """Append a step and return its number."""
         self.steps.append({"function": function, "inputs": list(inputs), "value_inputs": list(values)})
         return len(self.steps) - 1
 
@@ -70,10 +70,11 @@ class Steps:
 
 
 class Asker:
-    """Writes questions about scenes; remembers the answers so far, to balance them.
+    """Writes questions about scenes and balances their answers.
 
     Args:
-        seed: the questions follow from it, from `split` and from the order of the scenes.
+        seed, split: with the order of the scenes, they determine the questions.
+        types: of questions to write.
     """
 
     def __init__(self, seed: int, split: str, types: tuple[str, ...] = TYPES):
@@ -82,7 +83,10 @@ class Asker:
         self.asked = 0
 
     def ask(self, sounds: list[dict], index: int, count: int) -> list[dict]:
-        """`count` questions about scene number `index`: question, program, answer, type. Fewer where it allows no more."""
+        """Write up to `count` questions about scene number `index`.
+
+        Each has a question, program, answer and type.
+        """
         rng, sounds = random.Random(f"{self.seed} {self.split} {index}"), programs.in_order(sounds)
         found: list[dict] = []
         for _ in range(4 * count):
@@ -100,12 +104,12 @@ class Asker:
         return min(candidates, key=lambda one: self.answers[kind][one["answer"]], default=None)
 
     def commonest(self) -> dict[str, float]:
-        """The share of the most frequent answer of each type."""
+        """Return the share of the most frequent answer of each type."""
         return {kind: max(counts.values()) / counts.total() for kind, counts in self.answers.items() if counts}
 
 
 def draw(rng: random.Random, sounds: list[dict], kind: str) -> dict | None:
-    """One question of a type about sounds in order of time, or None where it is not well posed."""
+    """Draw one question of a type about sounds in order; None if it is ill posed."""
     steps = Steps()
     steps.add("scene")
     try:
@@ -117,7 +121,7 @@ def draw(rng: random.Random, sounds: list[dict], kind: str) -> dict | None:
 
 
 def _parts(rng: random.Random, sounds: list[dict], kind: str, steps: Steps) -> tuple[str, dict[str, str]]:
-    """Write the program; returns the template and the words that fill it."""
+    """Write the program; return the template and the words for it."""
     words: dict[str, str] = {}
     if kind in ("exist", "count", "exist_related", "count_related"):
         start = 0
@@ -155,7 +159,7 @@ def _parts(rng: random.Random, sounds: list[dict], kind: str, steps: Steps) -> t
 
 
 def _random_filter(rng: random.Random, sounds: list[dict]) -> dict[str, str]:
-    """None to two attributes with values that mostly occur in the scene."""
+    """Draw up to two attributes, mostly with values that occur in the scene."""
     chosen = rng.sample(ATTRIBUTES, rng.choices((0, 1, 2), (1, 12, 5))[0])
     model = rng.choice(sounds)
     wanted = {name: model[name] if rng.random() < 0.6 else rng.choice(VALUES[name]) for name in ATTRIBUTES if name in chosen}
@@ -165,15 +169,18 @@ def _random_filter(rng: random.Random, sounds: list[dict]) -> dict[str, str]:
 def _referent(
     rng: random.Random, sounds: list[dict], steps: Steps, without: str = "", at: int | None = None, relations: bool = False
 ) -> tuple[int, str]:
-    """Describe one sound in a way that fits no other; returns the step that finds it, and the words.
+    """Describe one sound so that no other fits.
 
     Args:
-        without: the attribute that the description must not contain; "position" excludes ordinals.
+        without: the attribute to avoid in the description; "position" excludes ordinals.
         at: which sound; None draws one.
         relations: also describe a sound by the one next to it.
 
+    Returns:
+        the step that finds it, and the words.
+
     Raises:
-        IllPosed: the description that was drawn fits none or several.
+        IllPosed: the description fits no sound or several.
     """
     at = rng.randrange(len(sounds)) if at is None else at
     way = rng.choices(("attributes", "ordinal", "relation"), (5, 0 if without == "position" else 3, 3 if relations else 0))[0]
@@ -193,7 +200,7 @@ def _referent(
 
 
 def _unique_description(rng: random.Random, sounds: list[dict], at: int, without: str) -> dict[str, str]:
-    """As few attributes of a sound as single it out, in a random order, the instrument mostly first."""
+    """The fewest attributes that single out a sound, in random order, mostly the instrument first."""
     order = rng.sample([name for name in ATTRIBUTES if name != without], len(ATTRIBUTES) - (without in ATTRIBUTES))
     if "instrument" in order and rng.random() < 0.6:
         order.sort(key=lambda name: name != "instrument")
@@ -210,7 +217,7 @@ def _described(rng: random.Random, wanted: dict[str, str]) -> dict[str, str]:
 
 
 def phrase(rng: random.Random, wanted: dict[str, str], plural: bool = False) -> str:
-    """A noun phrase, such as "loud cello sound with the note C sharp in octave 4"."""
+    """Format a noun phrase, such as "loud cello sound with the note C sharp"."""
     before = [rng.choice(SYNONYMS[wanted[name]]) for name in ("loudness", "brightness") if name in wanted]
     before += [wanted["instrument"]] if "instrument" in wanted else []
     noun = rng.choice(("sound", "tone")) + ("s" if plural else "")

@@ -1,4 +1,4 @@
-"""What the network looks at, made once for a whole folder and kept as half-precision numbers on disk."""
+"""The network's inputs for a whole folder, computed once and cached on disk."""
 
 import hashlib
 import io
@@ -19,7 +19,10 @@ INPUT_FIELDS = ("sees", "height", "width", "inputs", "sample_rate", "scale", "co
 
 
 def inputs_of(folder: Folder, config: QuestionConfig, cache: Path = CACHE) -> np.ndarray:
-    """The network's inputs, float16 [files, H, W, inputs], from the cache where they are there.
+    """Compute the network's inputs, or read them from the cache.
+
+    Returns:
+        float16 [files, H, W, inputs].
 
     Raises:
         InputError: a file is missing, damaged, silent, or of the wrong length; it says which.
@@ -43,13 +46,20 @@ def inputs_of(folder: Folder, config: QuestionConfig, cache: Path = CACHE) -> np
 
 
 def check_there(source: Source) -> None:
-    """InputError if this is the path of no file."""
+    """Raise InputError if this is a path without a file."""
     if isinstance(source, Path) and not source.is_file():
         raise InputError(f"{source} is missing. Copy the whole folder, or write the scenes again.")
 
 
 def read_source(source: Source, config: QuestionConfig) -> torch.Tensor:
-    """A file as `QuestionModel.ask` takes it: audio [1, 1, N], or a picture [H, W, 3] in [0, 1]. Raises InputError."""
+    """Read a file for `QuestionModel.ask`: audio or a picture.
+
+    Returns:
+        audio [1, 1, N] in [-1, 1], or a picture [H, W, 3] in [0, 1].
+
+    Raises:
+        InputError: the file cannot be read.
+    """
     check_there(source)
     if config.sees == "picture":
         return read_picture(source)
@@ -57,7 +67,7 @@ def read_source(source: Source, config: QuestionConfig) -> torch.Tensor:
 
 
 def read_picture(source: Source) -> torch.Tensor:
-    """An RGB picture [H, W, 3] in [0, 1]. Raises InputError where it is none."""
+    """Read an RGB picture [H, W, 3] in [0, 1]. Raises InputError if it is not one."""
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -74,7 +84,7 @@ def _write(path: Path, pictures: np.ndarray) -> None:
 
 
 def _key(folder: Folder, config: QuestionConfig) -> str:
-    """A hash of the files' names, sizes and times, and of the settings that the inputs depend on."""
+    """Hash the files' names, sizes and times, and the settings of the inputs."""
     digest = hashlib.sha256(repr([getattr(config, name) for name in INPUT_FIELDS]).encode())
     for source in folder.sources:
         digest.update(source if isinstance(source, bytes) else f"{source.absolute()} {_facts(source)}\n".encode())

@@ -1,4 +1,4 @@
-"""Read scenes or pictures and the questions about them, in the layouts of several datasets."""
+"""Read scenes or pictures with questions, in several datasets' layouts."""
 
 import json
 from collections.abc import Callable
@@ -22,7 +22,7 @@ class Question:
     picture: int
     """Position of its scene or picture in the folder's list."""
     program: tuple[dict, ...] = ()
-    """Where the dataset has one."""
+    """The question's program, if the dataset has one."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,10 @@ class Folder:
     """A sound or a picture each."""
     questions: tuple[Question, ...]
     sounds: tuple[list[dict], ...] = ()
-    """Descriptions of the scenes, where there are any."""
+    """Descriptions of the scenes, if any."""
 
     def of_picture(self) -> list[list[int]]:
-        """The positions of the questions of every scene or picture."""
+        """Return the positions of the questions of every scene or picture."""
         lists: list[list[int]] = [[] for _ in self.sources]
         for at, question in enumerate(self.questions):
             lists[question.picture].append(at)
@@ -48,10 +48,11 @@ def read(layout: str, root: Path, split: str) -> Folder:
 
     Args:
         layout: a key of `LAYOUTS`.
-        root: the dataset's folder; of scenes, also the folder of that split alone.
+        root: the dataset's folder; for scenes, also the folder of that split alone.
+        split: train, validation or test.
 
     Raises:
-        InputError: an unknown layout, a list that is missing or damaged, or no questions.
+        InputError: an unknown layout, a missing or damaged list, or no questions.
     """
     if layout not in LAYOUTS:
         raise InputError(f"There is no layout {layout!r}: choose one of {', '.join(LAYOUTS)}.")
@@ -67,7 +68,7 @@ def read(layout: str, root: Path, split: str) -> Folder:
 
 
 def _scenes(root: Path, split: str) -> Folder:
-    """What `vqaudio scenes` writes: sounds, or pictures."""
+    """Scenes written by `vqaudio scenes`: sounds or pictures."""
     root = root if (root / "scenes.json").is_file() else root / split
     listed, asked = (_list(root / f"{name}.json", name) for name in ("scenes", "questions"))
     sources = tuple(root / ("pictures" if name.endswith(".png") else "audio") / name for name in _names(listed, "scene_filename"))
@@ -113,7 +114,7 @@ def _easy_type(answer: str) -> str:
 
 
 def _tfrecords(root: Path, split: str) -> Folder:
-    """The coursework's: files whose names begin with the split, of examples with the features image, question and answer."""
+    """The coursework's files: named by split, with the features image, question and answer."""
     files = sorted(path for path in root.glob(f"{split}*.tfrecord*") if path.is_file())
     if not files:
         raise InputError(f"{root} holds no {split}*.tfrecord file.")
@@ -136,7 +137,7 @@ def _questions(asked: list[dict], listed: list[dict], key: str) -> tuple[Questio
 
 
 def _type(question: dict) -> str:
-    """Its own type, or the last function of its program, which CLEVR calls function and CLEAR type."""
+    """The question's type, or its program's last function (CLEVR: function, CLEAR: type)."""
     if "type" in question:
         return question["type"]
     last = (question.get("program") or [{}])[-1]
@@ -144,7 +145,7 @@ def _type(question: dict) -> str:
 
 
 def _names(listed: list[dict], key: str) -> list[str]:
-    """File names without folders: a list must not lead elsewhere."""
+    """File names without folders, so that a list cannot lead elsewhere."""
     return [Path(one[key]).name for one in listed]
 
 

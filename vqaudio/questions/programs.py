@@ -1,8 +1,8 @@
-"""Functional programs over a scene's sounds, as in CLEVR (Johnson et al. 2017); their interpreter is the only source of answers.
+"""Functional programs over a scene's sounds, as in CLEVR (Johnson et al. 2017).
 
-A program is a list of steps in JSON: {"function": "filter_instrument", "inputs": [0], "value_inputs": ["cello"]}. `inputs` are
-numbers of earlier steps; the last step's value is the answer. The value of a step is a list of sounds (positions in order of
-time), one sound, a count, a word or a truth value.
+Their interpreter is the only source of answers. A program is a list of steps in JSON: {"function": "filter_instrument",
+"inputs": [0], "value_inputs": ["cello"]}. `inputs` are numbers of earlier steps; the last step's value is the answer. The value
+of a step is a list of sounds (positions in order of time), one sound, a count, a word or a truth value.
 """
 
 from collections.abc import Callable
@@ -18,13 +18,14 @@ Sounds = list[dict]
 
 
 class IllPosed(ValueError):
-    """A question whose referent does not exist, or is not the only one."""
+    """A question whose referent does not exist or is ambiguous."""
 
 
 def answer(program: list[dict], sounds: Sounds) -> str:
-    """The answer as a word: "yes" or "no", a count, or an attribute's value.
+    """Run a program and return the answer: "yes" or "no", a count, or an attribute.
 
     Args:
+        program: the steps.
         sounds: as in scenes.json, in any order.
 
     Raises:
@@ -35,17 +36,17 @@ def answer(program: list[dict], sounds: Sounds) -> str:
 
 
 def word_of(value: Value) -> str:
-    """The value of a last step as an answer."""
+    """Convert the value of a last step to an answer."""
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
 
 
 def trace(program: list[dict], sounds: Sounds) -> list[Value]:
-    """The value of every step; sounds are numbered from 0 in order of time. Raises as `answer` does."""
+    """Return every step's value; sounds are numbered by time. Raises as `answer` does."""
     return run(program, in_order(sounds), FUNCTIONS)
 
 
 def run(program: list[dict], things: list[dict], functions: dict[str, Callable]) -> list[Value]:
-    """The value of every step of a program over a scene's things. Raises as `answer` does."""
+    """Run a program over a scene's objects; return every step's value."""
     values: list[Value] = []
     for step in program:
         try:
@@ -59,15 +60,15 @@ def run(program: list[dict], things: list[dict], functions: dict[str, Callable])
 
 
 def in_order(sounds: Sounds) -> Sounds:
-    """The sounds in order of time."""
+    """Sort sounds by time."""
     return sorted(sounds, key=lambda sound: sound["start_s"])
 
 
 def selections(program: list[dict], sounds: Sounds) -> list[list[int]]:
-    """The sounds that the last step is about, numbered in order of time; see `trace`.
+    """Return the sounds that the last step is about, numbered in order of time.
 
     Returns:
-        two lists for a comparison; otherwise one, and that of the sound that a relation starts from, if there is any.
+        two lists for a comparison; otherwise one, and that of the sound that a relation starts from, if any.
     """
     values, last = trace(program, sounds), program[-1]
     if len(last["inputs"]) == 2:

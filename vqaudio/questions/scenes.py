@@ -1,13 +1,14 @@
-"""Acoustic scenes: five to ten notes one after the other, with a JSON description of every sound, as CLEVR describes pictures.
+"""Acoustic scenes: five to ten notes in sequence, with a JSON description of each.
 
-The notes are the elementary sounds of CLEAR (Abdelnour et al. 2018). They are split by instrument and note, so that no sound
-of a test scene occurs in a training scene. The same seed gives the same bytes.
+After CLEVR's pictures. The notes are the elementary sounds of CLEAR (Abdelnour et al. 2018), split by instrument and note, so
+that no sound of a test scene occurs in a training scene. The same seed gives the same bytes.
 """
 
 import hashlib
 import os
 from dataclasses import asdict, dataclass
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import soxr
@@ -16,20 +17,21 @@ from vqaudio.data.datasets import clear_notes
 from vqaudio.errors import InputError
 
 SAMPLE_RATE = 16_000
+BUNDLED = Path(__file__).resolve().parents[2] / "assets" / "ask"
 LONGEST_S = 12.0
 SPLITS = ("train", "validation", "test")
-HELD_OUT = {"test": 4, "validation": 3}  # sounds of each instrument; all others are for training
+HELD_OUT = {"test": 4, "validation": 3}  # sounds per instrument; all others are for training
 PITCH_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 OCTAVES = ("3", "4", "5")
 LOUDNESS_DB = {"quiet": -32.0, "loud": -20.0}  # RMS of the whole sound, dBFS
-BRIGHT_HZ = 735.0  # lies in the widest gap near the median of the notes' spectral centroids: 714 to 754 Hz
+BRIGHT_HZ = 735.0  # in the widest gap near the median of the notes' spectral centroids: 714 to 754 Hz
 OVERLAP_S, LONGEST_GAP_S = 0.05, 0.6
 TAIL_S = 0.3  # of reverberation
 
 
 @dataclass(frozen=True)
 class Sound:
-    """One sound of a scene, as scenes.json lists it."""
+    """One sound of a scene, as in scenes.json."""
 
     instrument: str
     note: str
@@ -43,12 +45,12 @@ class Sound:
     start_s: float
     duration_s: float
     recording: str
-    """Name of the recording; a pitch-shifted copy ends in the shift in semitones."""
+    """Name of the recording; a pitch-shifted copy has the shift in semitones as its suffix."""
 
 
 @dataclass(frozen=True, eq=False)  # hashed by identity
 class Note:
-    """A recording that scenes are made of: float32 [N] at `SAMPLE_RATE`, RMS 1."""
+    """A recording for scenes: float32 [N] at `SAMPLE_RATE`, RMS 1."""
 
     name: str
     instrument: str
@@ -62,7 +64,8 @@ def load_notes(root: str | os.PathLike | None, split: str, semitones: int = 0) -
 
     Args:
         root: the folder of CLEAR's notes, or the one that holds `clear-notes/`; None: $VQAUDIO_DATA.
-        semitones: also return every recording resampled by up to this many semitones up and down, and named accordingly.
+        split: train, validation or test.
+        semitones: also return copies of every recording resampled by up to this many semitones up and down, 0 to 6.
 
     Raises:
         InputError: an unknown split, no notes, or too few of an instrument to split.
@@ -82,8 +85,15 @@ def load_notes(root: str | os.PathLike | None, split: str, semitones: int = 0) -
     return tuple(found)
 
 
+@cache
+def bundled_notes() -> tuple[Note, ...]:
+    """Load the 24 recordings of the test split that ship in assets/ask."""
+    clips = sorted(clear_notes.load_split("test", BUNDLED, SAMPLE_RATE).clips, key=lambda clip: clip.name)
+    return tuple(_note(clip.name, clip.labels["instrument"], int(clip.labels["pitch"]), clip.audio.numpy(), 0) for clip in clips)
+
+
 def _split_names(named: list[tuple[str, str]]) -> dict[str, set[str]]:
-    """Split (instrument, name) pairs; within an instrument, a hash of the name decides."""
+    """Split (instrument, name) pairs by a hash of the name within each instrument."""
     parts: dict[str, set[str]] = {split: set() for split in SPLITS}
     for instrument in sorted({instrument for instrument, _ in named}):
         names = sorted((name for one, name in named if one == instrument), key=lambda name: hashlib.sha1(name.encode()).digest())
@@ -106,7 +116,7 @@ def _note(name: str, instrument: str, midi: int, audio: np.ndarray, shift: int) 
 
 
 def centroid_hz(audio: np.ndarray) -> float:
-    """The power-weighted mean frequency of a recording [N] under a Hann window."""
+    """Power-weighted mean frequency of a recording [N] under a Hann window."""
     power = np.square(np.abs(np.fft.rfft(audio * np.hanning(len(audio)))))
     return float(power @ np.fft.rfftfreq(len(audio), 1 / SAMPLE_RATE) / max(power.sum(), 1e-20))
 
@@ -117,26 +127,26 @@ def _octave_of(midi: int) -> str:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a scene consists of: notes, their loudness, and their first samples."""
+    """A scene's notes, their loudness, and their first samples."""
 
     notes: tuple[Note, ...]
     loudness: tuple[str, ...]
     starts: tuple[int, ...]
 
     def sounds(self) -> list[dict]:
-        """As scenes.json lists them."""
+        """Describe the sounds as in scenes.json."""
         return [_described(*one) for one in zip(self.notes, self.loudness, self.starts)]
 
 
 def scene(library: tuple[Note, ...], split: str, seed: int, index: int) -> tuple[np.ndarray, list[dict]]:
-    """Scene number `index`: audio float32 [N] of at most `LONGEST_S`, and its sounds in order of time."""
+    """Make scene number `index`: audio float32 [N], and its sounds in order."""
     rng = np.random.default_rng([seed, SPLITS.index(split), index])
     plan = draw_plan(library, rng)
     return render(plan, rng), plan.sounds()
 
 
 def draw_plan(library: tuple[Note, ...], rng: np.random.Generator) -> Plan:
-    """Five to ten notes: first an instrument, then one of its notes, each as likely as any other."""
+    """Draw five to ten notes: first an instrument, then one of its notes, uniformly."""
     by_instrument = _grouped(library)
     instruments = sorted(by_instrument)
     count = int(rng.integers(5, 11))
@@ -147,7 +157,7 @@ def draw_plan(library: tuple[Note, ...], rng: np.random.Generator) -> Plan:
 
 
 def render(plan: Plan, rng: np.random.Generator) -> np.ndarray:
-    """The sound of a scene in a light room, float32 [N]."""
+    """Render a scene in a lightly reverberant room: float32 [N]."""
     ends = [start + len(note.audio) for start, note in zip(plan.starts, plan.notes)]
     total = min(max(ends) + round(TAIL_S * SAMPLE_RATE), round(LONGEST_S * SAMPLE_RATE))
     dry = np.zeros(total, np.float32)
@@ -166,7 +176,7 @@ def _grouped(library: tuple[Note, ...]) -> dict[str, list[Note]]:
 
 
 def _starts(rng: np.random.Generator, lengths: list[int]) -> list[int]:
-    """First samples, with gaps of -`OVERLAP_S` to `LONGEST_GAP_S`, less where the scene would become too long."""
+    """First samples, with gaps of -`OVERLAP_S` to `LONGEST_GAP_S`, smaller if the scene gets too long."""
     spare = LONGEST_S - TAIL_S - sum(lengths) / SAMPLE_RATE
     longest = min(LONGEST_GAP_S, spare / len(lengths))
     gaps = rng.uniform(-OVERLAP_S, longest, len(lengths))
@@ -178,7 +188,7 @@ def _starts(rng: np.random.Generator, lengths: list[int]) -> list[int]:
 
 
 def _reverberation(rng: np.random.Generator, dry: np.ndarray) -> np.ndarray:
-    """A light room: exponentially decaying noise, 14 to 20 dB below the direct sound in all, 60 dB of decay in 0.15 to 0.4 s."""
+    """Light reverberation: decaying noise, 14 to 20 dB below the direct sound, RT60 of 0.15 to 0.4 s."""
     time = np.arange(round(TAIL_S * SAMPLE_RATE)) / SAMPLE_RATE
     tail = rng.standard_normal(len(time)) * 10 ** (-3 * time / rng.uniform(0.15, 0.4))
     tail *= 10 ** (-rng.uniform(14, 20) / 20) / np.sqrt(np.square(tail).sum())

@@ -1,6 +1,7 @@
-"""Sort-of-CLEVR (Santoro et al. 2017, "A simple neural network module for relational reasoning"): six shapes a picture.
+"""Sort-of-CLEVR: pictures of six shapes, with questions.
 
-Each shape has a colour of its own. Half of the questions are about one shape (non-relational), half about several (relational).
+Santoro et al. 2017, "A simple neural network module for relational reasoning". Each shape has its own colour. Half of the
+questions are about one shape (non-relational), half about several (relational).
 """
 
 import random
@@ -60,7 +61,10 @@ ENDS = {
 
 
 def picture_scene(split: str, seed: int, index: int) -> list[dict]:
-    """The six shapes of picture number `index`: colour, shape, and the centre's x and y in pixels, counted from the top left."""
+    """Draw the six shapes of picture number `index`.
+
+    Each has a colour, a shape, and the centre's x and y in pixels from the top left.
+    """
     rng, objects = random.Random(f"shapes {seed} {split} {index}"), []
     for colour in COLOURS:
         while True:
@@ -72,7 +76,7 @@ def picture_scene(split: str, seed: int, index: int) -> list[dict]:
 
 
 def draw(objects: list[dict]) -> np.ndarray:
-    """The picture, uint8 [SIZE, SIZE, 3]."""
+    """Render the picture, uint8 [SIZE, SIZE, 3]."""
     picture = np.full((SIZE, SIZE, 3), BACKGROUND, np.uint8)
     rows, columns = np.mgrid[:SIZE, :SIZE]
     for one in objects:
@@ -83,7 +87,7 @@ def draw(objects: list[dict]) -> np.ndarray:
 
 
 def question(objects: list[dict], kind: str, colour: str) -> dict:
-    """A question with its program and answer."""
+    """Write a question with its program and answer."""
     names = ("scene", "filter_colour", "unique", *ENDS[kind])
     steps = [
         {"function": name, "inputs": [i - 1] if i else [], "value_inputs": [colour] if name == "filter_colour" else []}
@@ -95,10 +99,10 @@ def question(objects: list[dict], kind: str, colour: str) -> dict:
 
 
 def write_picture_scenes(out: Path, split: str, count: int, questions: int, seed: int) -> dict[str, float]:
-    """Write pictures and their questions, as `folder.write_sound_scenes` does for sounds.
+    """Write pictures and their questions, like `folder.write_sound_scenes`.
 
     Raises:
-        InputError: the folder holds files already, or a count is out of range.
+        InputError: the folder is not empty, or a count is out of range.
     """
     check_new(out)
     every = [(kind, colour) for kind in TEMPLATES for colour in COLOURS]
@@ -112,7 +116,7 @@ def write_picture_scenes(out: Path, split: str, count: int, questions: int, seed
 def _write_pictures(
     out: Path, every: list[tuple[str, str]], split: str, count: int, questions: int, seed: int
 ) -> dict[str, float]:
-    """The share of the most frequent answer of each type."""
+    """Write the files; return the share of the most frequent answer of each type."""
     from PIL import Image
 
     listed, asked = [], []

@@ -1,21 +1,23 @@
-"""Log-frequency pictures of sound: decibels in 64 bands, on a semitone or a mel scale."""
+"""Log-frequency spectrograms: decibels in 64 bands on a semitone or a mel scale."""
 
 import torch
 import torchaudio
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-FLOOR_DB = -80.0  # dBFS of a sinusoid; below it a band counts as silent
+FLOOR_DB = -80.0  # dBFS of a sinusoid; a quieter band counts as silent
 LOWEST_MIDI = 47  # B2, 123 Hz: a semitone below the lowest note; 64 bands reach D8, 4.7 kHz
 
 
 class LogPicture(nn.Module):
-    """Audio -> picture [B, bands, columns, 1] from 0 (silent) to about 1, the lowest band in the first row.
+    """Log-frequency spectrogram [B, bands, columns, 1], from 0 (silent) to about 1.
 
-    On the semitone scale, a band is a triangle two semitones wide: the notes of an octave are twelve rows apart and another
-    pitch shifts the picture up. Mel bands are wider than a semitone below 1 kHz.
+    The lowest band is the first row. On the semitone scale, a band is a triangle two semitones wide, so that an octave spans
+    twelve rows and a change of pitch shifts the picture. Mel bands are wider than a semitone below 1 kHz.
 
     Args:
+        sample_rate: Hz.
+        bands: number of rows.
         scale: "semitone" or "mel".
         column_s: seconds from one column to the next.
     """
@@ -31,11 +33,11 @@ class LogPicture(nn.Module):
         self.register_buffer("filters", filters.contiguous(), persistent=False)
 
     def columns(self, samples: int) -> int:
-        """Columns of a clip of this length."""
+        """Return the number of columns of a clip of this length."""
         return -(-samples // self.hop)
 
     def forward(self, audio: Tensor) -> Tensor:
-        """Audio [B, N] -> [B, bands, columns, 1]; zeros are assumed beyond the ends."""
+        """Map audio [B, N] to [B, bands, columns, 1]; zeros are assumed beyond the ends."""
         columns = self.columns(audio.shape[-1])
         margin = (self.n_fft - self.hop) // 2
         padded = F.pad(audio, (margin, columns * self.hop - audio.shape[-1] + self.n_fft - self.hop - margin))

@@ -1,4 +1,4 @@
-"""TFRecord files without TensorFlow: records with checksums, each a `tf.train.Example` of named features.
+"""Read TFRecord files of `tf.train.Example` without TensorFlow.
 
 A record is its length (uint64), the length's checksum, the data, the data's checksum; checksums are CRC-32C, masked. The data
 is a protocol buffer: features { feature { key, value { bytes_list | float_list | int64_list } } }.
@@ -14,14 +14,14 @@ import numpy as np
 from vqaudio.errors import InputError
 
 POLYNOMIAL, MASK = 0x82F63B78, 0xA282EAD8
-LONGEST = 2**28  # bytes a record; a longer one is damage
+LONGEST = 2**28  # bytes in a record; a longer one is damaged
 
 
 def records(path: Path) -> Iterator[bytes]:
-    """The data of every record.
+    """Yield the data of every record.
 
     Raises:
-        InputError: the file is missing, cut off, or a checksum is wrong.
+        InputError: the file is missing or truncated, or a checksum is wrong.
     """
     try:
         with path.open("rb") as file:
@@ -47,7 +47,11 @@ def _record(path: Path, number: int, header: bytes, file) -> bytes:
 
 
 def example(record: bytes) -> dict[str, list]:
-    """The features of one `tf.train.Example`: lists of bytes, floats or integers by name. Raises InputError."""
+    """Decode one `tf.train.Example`: lists of bytes, floats or integers by name.
+
+    Raises:
+        InputError: it is not an example with named features.
+    """
     try:
         found = {}
         for features in _fields(record, 1):
@@ -76,7 +80,7 @@ def _fields(message: bytes, wanted: int) -> list[bytes]:
 
 
 def _parse(message: bytes) -> Iterator[tuple[int, bytes | int]]:
-    """Field numbers and contents of a protocol buffer's message: bytes, or an integer."""
+    """Yield a protocol buffer message's field numbers and contents: bytes or an integer."""
     at = 0
     while at < len(message):
         key, at = _varint(message, at)
@@ -114,13 +118,16 @@ def _varints(message: bytes) -> Iterator[int]:
 
 
 def masked_crc(data: bytes) -> int:
-    """TensorFlow's masked CRC-32C."""
+    """Compute TensorFlow's masked CRC-32C."""
     crc = crc32c(data)
     return ((crc >> 15 | crc << 17) + MASK) & 0xFFFFFFFF
 
 
 def crc32c(data: bytes) -> int:
-    """CRC-32C (Castagnoli). Neighbours are combined in pairs, so that NumPy does the work: a checksum is linear over GF(2)."""
+    """Compute CRC-32C (Castagnoli).
+
+    A checksum is linear over GF(2), so neighbours can be combined in pairs in NumPy.
+    """
     if len(data) < 4:
         return _crc_bytewise(data)
     padded = np.frombuffer(data, np.uint8).copy()
@@ -143,7 +150,7 @@ def _crc_bytewise(data: bytes) -> int:
 
 @cache
 def _shift_tables(level: int) -> np.ndarray:
-    """uint32 [4, 256]: the effect on a checksum of 2**level zero bytes after it, for each of its four bytes."""
+    """Tables, uint32 [4, 256]: effect on a checksum's four bytes of 2**level zero bytes after it."""
     if level:
         before = _shift_tables(level - 1)
         return np.stack([_shifted(row, before) for row in before])

@@ -1,4 +1,4 @@
-"""Words of a question <-> numbers: lower case, punctuation removed, split on white space."""
+"""Tokeniser for questions: lower case, no punctuation, split on white space."""
 
 import re
 from collections import Counter
@@ -15,32 +15,32 @@ MAX_WORDS = 60
 
 
 def words_of(question: str) -> list[str]:
-    """The words of a question; C# is two words, "c sharp"."""
+    """Split a question into words; C# is two words, "c sharp"."""
     text = re.sub(r"\b([a-g])\s?[#♯]", r"\1 sharp ", question.lower())
     return re.sub(r"[^\w\s]", " ", text).split()
 
 
 def vocabulary(questions: Iterable[str]) -> tuple[str, ...]:
-    """All words of the training questions in alphabetical order, after the reserved ones."""
+    """Return all words of the training questions, sorted, after the reserved ones."""
     counts = Counter(word for question in questions for word in words_of(question))
     return (*RESERVED, *sorted(counts))
 
 
 class Tokeniser:
-    """Numbers for words."""
+    """Maps words to numbers."""
 
     def __init__(self, vocabulary: tuple[str, ...]):
         self.numbers = {word: number for number, word in enumerate(vocabulary)}
 
     def unknown(self, question: str) -> list[str]:
-        """The words that training questions did not contain."""
+        """Return the words that training questions did not contain."""
         return list(dict.fromkeys(word for word in words_of(question) if word not in self.numbers))
 
     def encode(self, question: str) -> list[int]:
-        """The numbers of a question's words.
+        """Convert a question to the numbers of its words.
 
         Raises:
-            InputError: no words, only unknown ones, or more than `MAX_WORDS`.
+            InputError: it has no words, only unknown ones, or more than `MAX_WORDS`.
         """
         words = words_of(question)
         if not words:
@@ -53,7 +53,7 @@ class Tokeniser:
 
 
 def padded(questions: list[list[int]]) -> tuple[Tensor, Tensor]:
-    """Numbers of several questions -> int [B, L], filled up with `PAD`, and their lengths [B]."""
+    """Pad the numbers of several questions with `PAD`: int [B, L], lengths [B]."""
     lengths = torch.tensor([len(one) for one in questions])
     tokens = torch.full((len(questions), max(1, int(lengths.max()))), PAD)
     for row, one in zip(tokens, questions):

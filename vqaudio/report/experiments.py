@@ -1,4 +1,4 @@
-"""The experiments in the report: for each, one measure over its settings, as mean and spread over the seeds."""
+"""The report's experiments: one score per setting, with its spread over seeds."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,7 @@ from vqaudio.experiments.records import MEASURES, Group, Record
 
 @dataclass(frozen=True)
 class Panel:
-    """One experiment; `measure` is that of its table which comes first, and is drawn."""
+    """One experiment and the score to plot, the first column of its table."""
 
     record: Record
     measure: str
@@ -24,15 +24,15 @@ class Panel:
         return MEASURES[self.measure].title
 
     def points(self) -> list[tuple[str, float, float]]:
-        """Each setting's name, and the mean and the standard deviation of its measure."""
-        found = []
+        """The name of each setting, with the mean and standard deviation of its score."""
+        points = []
         for group in self.record.groups():
             spread = group.over_seeds(self.measure)
-            found.append((_setting(group), spread.mean, spread.deviation))
-        return found
+            points.append((_setting(group), spread.mean, spread.deviation))
+        return points
 
-    def told(self) -> dict:
-        """For the template: its question, and every setting with its number in words."""
+    def for_template(self) -> dict:
+        """The template's data: the question, and the scores of every setting as text."""
         measure = MEASURES[self.measure]
         shown = [name for name in (self.measure, "bits_carried") if name in self.record.measured()]
         rows = [
@@ -51,13 +51,13 @@ def _setting(group: Group) -> str:
 
 
 def read_all(folder: Path) -> list[Panel]:
-    """Every experiment that is described in the folder. Raises InputError where one has no results yet."""
+    """Read all experiments in a folder. Raises InputError if one has no results."""
     return [_panel(records.read(path.with_suffix(".json"))) for path in sorted(folder.glob("*.toml"))]
 
 
 def _panel(record: Record) -> Panel:
     measured = record.measured()
     if not measured:
-        needed = f"finished runs of experiments/{record.experiment}.json"
-        raise InputError(f"The report needs {needed}: `{record.command}` makes them.")
+        needed = f"finished runs in experiments/{record.experiment}.json"
+        raise InputError(f"The report needs {needed}. Run `{record.command}`.")
     return Panel(record, measured[0])

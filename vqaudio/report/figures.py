@@ -1,4 +1,4 @@
-"""The report's figures, as SVG files beside its text: what they show was read or decoded elsewhere."""
+"""The report's figures, written as SVG files."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from vqaudio import audio
 from vqaudio.experiments.curves import read_curves
-from vqaudio.report.results import FIRST, Found
+from vqaudio.report.results import FIRST, Results
 
 STYLE = {
     "font.size": 7, "axes.titlesize": 7.5, "axes.labelsize": 7, "legend.fontsize": 6, "xtick.labelsize": 6.5,
@@ -20,20 +20,20 @@ INK, OURS, SOFT = "#14161c", "#c2410c", "#8a8f9c"
 CLIP = "assets/examples/7_jackson_0.wav"
 
 
-def draw(found: Found, work: Path) -> None:
-    """Write rate.svg, training.svg, codemap.svg and, where there are experiments, experiments.svg."""
+def draw(results: Results, work: Path) -> None:
+    """Write rate.svg, training.svg, codemap.svg and, if any, experiments.svg."""
     with matplotlib.rc_context(STYLE):
-        for name, figure in (("rate", rate(found)), ("training", training(found)), ("codemap", codemap(found))):
+        for name, figure in (("rate", rate(results)), ("training", training(results)), ("codemap", codemap(results))):
             figure.savefig(work / f"{name}.svg", metadata={"Date": None})
-        if found.experiments:
-            experiments(found).savefig(work / "experiments.svg", metadata={"Date": None})
+        if results.experiments:
+            experiments(results).savefig(work / "experiments.svg", metadata={"Date": None})
 
 
-def rate(found: Found) -> Figure:
-    """PESQ and ESTOI over the rate: the digits' codec by its stages, and every other codec of its table."""
+def rate(results: Results) -> Figure:
+    """Plot PESQ and ESTOI against bit rate, for the digit codec and its peers."""
     name = FIRST[0]
-    ours = sorted((row for row in found.scores[name] if row["name"].startswith(name)), key=lambda row: row["bits_per_second"])
-    peers = [row for row in found.scores[name] if not row["name"].startswith((name, "original"))]
+    ours = sorted((row for row in results.scores[name] if row["name"].startswith(name)), key=lambda row: row["bits_per_second"])
+    peers = [row for row in results.scores[name] if not row["name"].startswith((name, "original"))]
     figure = Figure(figsize=(3.5, 1.75), layout="constrained")
     for axis, (key, title) in zip(figure.subplots(1, 2), (("pesq", "PESQ, narrow band"), ("estoi", "ESTOI"))):
         families: dict[str, list[dict]] = {}
@@ -52,11 +52,11 @@ def rate(found: Found) -> Figure:
     return figure
 
 
-def training(found: Found) -> Figure:
-    """The validation curves of the runs that bear the name of a model that is here."""
-    named = tuple(found.codecs) + tuple(found.priors)
+def training(results: Results) -> Figure:
+    """Plot the validation curves of runs that are named after an installed model."""
+    named = tuple(results.codecs) + tuple(results.priors)
     panels = {}
-    for measure, curves in read_curves(found.root / "experiments").items():
+    for measure, curves in read_curves(results.root / "experiments").items():
         chosen = [curve for curve in curves if curve.name.startswith(named) and curve.steps]
         if chosen:
             panels[measure] = chosen
@@ -66,16 +66,16 @@ def training(found: Found) -> Figure:
             exact = curve.name in named
             style = {"lw": 1.3, "label": curve.name} if exact else {"lw": 0.6, "color": SOFT, "alpha": 0.7}
             axis.plot(curve.steps, curve.scores, **style)
-        axis.set(title={"bits": "priors: bits a cell", "mel_l1": "codecs: mel-L1"}.get(measure, measure), xlabel="steps")
+        axis.set(title={"bits": "priors: bits per cell", "mel_l1": "codecs: mel-L1"}.get(measure, measure), xlabel="steps")
         axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / 1000:g}k"))
         axis.legend(frameon=False, fontsize=4.8)
     return figure
 
 
-def codemap(found: Found) -> Figure:
-    """A clip's spectrogram over its indices, by the codec of the digits."""
-    codec = found.models[FIRST[0]]
-    sound = audio.read(found.root / CLIP, codec.sample_rate)
+def codemap(results: Results) -> Figure:
+    """Draw a clip's spectrogram above its code map, by the digit codec."""
+    codec = results.models[FIRST[0]]
+    sound = audio.read(results.root / CLIP, codec.sample_rate)
     ids = codec.encode(sound[None]).ids[0].numpy()
     seconds = sound.shape[-1] / codec.sample_rate
     figure = Figure(figsize=(2.0, 1.05), layout="constrained")
@@ -90,19 +90,19 @@ def codemap(found: Found) -> Figure:
     return figure
 
 
-def experiments(found: Found) -> Figure:
-    """A panel an experiment: mean and standard deviation over the seeds of one measure, for each setting."""
-    columns = min(4, len(found.experiments))
-    rows = -(-len(found.experiments) // columns)
-    figure = Figure(figsize=(7.2, 1.35 * rows), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axis in axes[len(found.experiments) :]:
+def experiments(results: Results) -> Figure:
+    """Plot one panel per experiment: mean and standard deviation for each setting."""
+    columns = min(4, len(results.experiments))
+    n_rows = -(-len(results.experiments) // columns)
+    figure = Figure(figsize=(7.2, 1.35 * n_rows), layout="constrained")
+    axes = figure.subplots(n_rows, columns, squeeze=False).ravel()
+    for axis in axes[len(results.experiments) :]:
         axis.axis("off")
-    for axis, experiment in zip(axes, found.experiments):
+    for axis, experiment in zip(axes, results.experiments):
         names, means, spreads = zip(*experiment.points())
-        places = np.arange(len(names))
-        axis.errorbar(means, places, xerr=np.nan_to_num(spreads), fmt="o", ms=3.5, color=OURS, ecolor=INK, capsize=2, lw=0.8)
-        axis.set_yticks(places, [name[:34] for name in names], fontsize=5.5)
+        rows = np.arange(len(names))
+        axis.errorbar(means, rows, xerr=np.nan_to_num(spreads), fmt="o", ms=3.5, color=OURS, ecolor=INK, capsize=2, lw=0.8)
+        axis.set_yticks(rows, [name[:34] for name in names], fontsize=5.5)
         axis.set_ylim(len(names) - 0.5, -0.5)
         axis.set_title(experiment.name)
         axis.set_xlabel(experiment.axis)

@@ -1,4 +1,4 @@
-"""Checkpoints: everything that a run continues from, and whether a command may continue it."""
+"""Checkpoints: the state that a run resumes from, and checks that it may."""
 
 import errno
 from collections.abc import Iterator
@@ -12,21 +12,23 @@ from vqaudio.errors import InputError
 from vqaudio.files import replace_file
 
 FILE = "checkpoint.pt"
-FREE = {  # settings and facts that change neither the weights nor the batches; a prior's codec is known by its fingerprint
+FREE = {  # settings that change neither weights nor batches; a prior's codec is identified by its fingerprint
     "codec", "codec.name", "licence", "loop.log_every", "loop.validate_every", "loop.checkpoint_every", "loop.device",
     "loop.tensorboard", "loop.energy", "loop.region", "training.workers",
 }
 
 
 def check_resumable(folder: Path, resume: bool, settings: dict, data: dict | None = None) -> None:
-    """Check that a run may begin in `folder`, or continue the one that is there; writes nothing.
+    """Check that a run may start in `folder`, or resume there; writes nothing.
 
     Args:
+        folder: the run's folder.
+        resume: whether a run in it may be continued.
         settings: of the run, such as {"training": {"learning_rate": 0.001}}.
-        data: what it is trained on, see `data.facts`; None where that is not known yet.
+        data: the training data's facts, see `data.facts`; None if not known yet.
 
     Raises:
-        InputError: the folder holds a run and `resume` is False, or one with other settings or data; names each.
+        InputError: the folder holds a run and `resume` is False, or a run with other settings or data, all of which it names.
     """
     path = folder / FILE
     if not path.exists():
@@ -34,7 +36,7 @@ def check_resumable(folder: Path, resume: bool, settings: dict, data: dict | Non
     if not resume:
         raise InputError(f"{folder} already holds a run: continue it with --resume, or choose another --out.")
     state = _read(path, "cpu", mmap=True)
-    before = state.get("settings") or flat({"loop": state.get("loop", {})})  # which is all that older checkpoints say
+    before = state.get("settings") or flat({"loop": state.get("loop", {})})  # older checkpoints record no more
     changed = [f"--{name.replace('_', '-')} is {new!r} and was {old!r}" for name, old, new in _changes(before, settings)]
     changed += [f"the data's {name} is {new!r} and was {old!r}" for name, old, new in _changes(state.get("data", {}), data or {})]
     if changed:
@@ -44,7 +46,7 @@ def check_resumable(folder: Path, resume: bool, settings: dict, data: dict | Non
 
 
 def save(path: Path, task, step: int, best: float, settings: dict, data: dict) -> None:
-    """Write a checkpoint after `step` steps, whole or not at all."""
+    """Write a checkpoint after `step` steps, atomically."""
     state = {
         "step": step, "best": best, "settings": flat(settings), "data": flat(data),
         "modules": {name: module.state_dict() for name, module in task.modules.items()},
@@ -54,7 +56,11 @@ def save(path: Path, task, step: int, best: float, settings: dict, data: dict) -
 
 
 def restore(path: Path, task, device: torch.device) -> tuple[int, float]:
-    """Put a checkpoint's weights and optimisers into the task: (its step, the best validation score so far)."""
+    """Load a checkpoint's weights and optimisers into the task.
+
+    Returns:
+        its step, and the best validation score so far.
+    """
     state = _read(path, device)
     try:
         for name, module in task.modules.items():
@@ -67,7 +73,10 @@ def restore(path: Path, task, device: torch.device) -> tuple[int, float]:
 
 
 def flat(settings: dict) -> dict[str, object]:
-    """{"codec": {"hop": 160}} -> {"codec.hop": 160}; of dataclasses and dicts, with tuples as lists."""
+    """Flatten nested settings: {"codec": {"hop": 160}} -> {"codec.hop": 160}.
+
+    Accepts dataclasses and dicts; tuples become lists.
+    """
     return dict(_flat(settings, ""))
 
 
@@ -82,7 +91,7 @@ def _flat(value, name: str) -> Iterator[tuple[str, object]]:
 
 
 def _changes(before: dict, now: dict) -> list[tuple[str, object, object]]:
-    """(name, before, now) of what differs and matters. A name that only one of them has belongs to another version."""
+    """(name, before, now) of relevant differences; ignores names from another version."""
     now = flat(now)
     return [
         (name, value, now[name]) for name, value in before.items()
@@ -108,5 +117,5 @@ def _unusable(path: Path, error: Exception) -> InputError:
 def _write(state: dict, path: Path) -> None:
     try:
         torch.save(state, path)
-    except RuntimeError:  # what torch raises where a write fails, whatever the reason
+    except RuntimeError:  # torch raises this for any failed write
         raise OSError(errno.ENOSPC, "the disk is full, or writing failed in another way", str(path)) from None

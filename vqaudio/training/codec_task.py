@@ -1,4 +1,4 @@
-"""What a codec is trained for: spectral losses, the quantiser's loss and, once those have settled, an adversary."""
+"""Codec training: spectral losses, the quantiser's loss and, later, an adversary."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,70 +9,84 @@ from torch import Tensor, nn
 
 from vqaudio import ranges
 from vqaudio.codec import Codec
-from vqaudio.data.batches import Augmentation, MadeAhead, in_order, training_batches
+from vqaudio.data.batches import Augmentation, PrefetchedBatches, in_order, training_batches
 from vqaudio.data.clips import Split
 from vqaudio.errors import InputError
 from vqaudio.evaluation.metrics import mel_l1, si_sdr
 from vqaudio.training.discriminators import Discriminators
 from vqaudio.training.gradients import gradient_norms
-from vqaudio.training.loop import Place
+from vqaudio.training.loop import Worker
 from vqaudio.training.losses import LoudnessLoss, SpectralLoss, WaveformLoss
 
 
 @dataclass(frozen=True)
-class CodecTraining:
-    """The weights of a codec's training losses, and its batches."""
+class CodecTrainingBase:
+    """Batches and settings that all codec training shares."""
 
     batch_size: ranges.BatchSize = 64
-    """Crops a step, over all processes."""
+    """Crops per step, over all processes."""
     crop_s: ranges.CropSeconds = 0.64
     """Seconds of a crop."""
     learning_rate: ranges.LearningRate = 5e-4
+    quantiser: ranges.Weight = 1.0
+    """Weight of the quantiser's own loss."""
+    precision: ranges.Precision = "auto"
+    """Precision of matrix products in training: bfloat16, float32, or auto for the faster one here. The quantiser, STFTs and
+    losses use float32."""
+    decoder_only: bool = False
+    """Freeze the encoder and the codebooks: the codes, and any prior over them, stay valid."""
+    prefix_share: ranges.Share = 0.5
+    """Share of clips in a batch that use a random prefix of the stages: quantiser dropout."""
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    workers: ranges.Workers = 0
+    """Processes that prepare batches ahead, for a GPU; with 0 each batch is made when its step begins. With shards, each process
+    reads separate chunks."""
+
+
+@dataclass(frozen=True)
+class CodecTraining(CodecTrainingBase):
+    """Batches and loss weights of waveform codec training."""
+
     discriminator_learning_rate: ranges.LearningRate = 2e-4
     mel: ranges.Weight = 15.0
     """Weight of the log-mel loss."""
     linear: ranges.Weight = 3.0
     """Weight of the log-magnitude loss on all bins."""
     floor: ranges.Floor = 1e-4
-    """Mel magnitudes below this, in a clip at the reference level, count as silence in the spectral losses."""
+    """Mel magnitudes below this, for a clip at the reference level, count as silence in the spectral losses."""
     complex: ranges.Weight = 1.0
     """Weight of the compressed complex STFT loss; 0 leaves it out."""
     waveform: ranges.Weight = 0.0
-    """Weight of the waveform loss, in full for a clip that is given all stages and none for one that is given a quarter."""
+    """Weight of the waveform loss: full for a clip decoded from all stages, zero for one decoded from a quarter of them."""
     loudness: ranges.Weight = 1.0
-    """Weight of the loudness loss, which is in points of PESQ."""
-    quantiser: ranges.Weight = 1.0
-    """Weight of the quantiser's own loss."""
+    """Weight of the loudness loss, in points of PESQ."""
     adversarial: ranges.Weight = 1.0
     feature_matching: ranges.Weight = 2.0
     adversary_from: ranges.Steps | None = 1000
-    """Step at which the adversary comes in; None for never."""
+    """Step at which the adversary starts; None for never."""
     discriminator_channels: Annotated[int, ranges.Range(1, 1024)] = 32
     discriminator_windows: Annotated[tuple[Annotated[int, ranges.Range(16, 16_384)], ...], ranges.Items(0, 16)] = (128, 256, 512)
-    """Samples of the STFTs that discriminators see; none leaves those that see the wave's periods, a tenth of the time."""
-    precision: ranges.Precision = "auto"
-    """Of the networks' matrix products in training: bfloat16, float32, or auto for the faster one here. The quantiser, STFTs and
-    losses are float32."""
-    decoder_only: bool = False
-    """Leave the encoder and the codebooks as they are: the codes, and any prior over them, stay valid."""
-    prefix_share: ranges.Share = 0.5
-    """Share of clips in a batch that are trained on a random prefix of the stages: quantiser dropout."""
+    """STFT windows of the spectral discriminators, in samples; none leaves those on the wave's periods, a tenth of the time."""
     unquantised_share: ranges.Share = 0.0
-    """Share of clips in a batch whose latents reach the decoder as they are (Défossez et al. 2024, "Moshi", section 3.3.2).
-    Without it the encoder keeps to a few dimensions: what lies below the quantiser's noise teaches nobody."""
+    """Share of clips in a batch that skip quantisation (Défossez et al. 2024, "Moshi", section 3.3.2). Without it the encoder
+    uses only a few dimensions, because those below the quantisation noise get no gradient."""
     unquantised_steps: ranges.Steps = 0
-    """Steps at the beginning in which that is so for all clips."""
-    augmentation: Augmentation = field(default_factory=Augmentation)
-    workers: ranges.Workers = 0
-    """Processes that make batches ahead of time, for a GPU; with 0 each batch is made when its step begins. Of shards each of
-    them holds chunks of its own."""
+    """Number of first steps in which no clip is quantised."""
 
-    def task(self, codec: Codec, train: Split, validation: Split, seed: int, place: Place) -> "CodecTask":
-        return CodecTask(codec, self, train, validation, seed, place)
+    def task(self, codec: Codec, train: Split, validation: Split, seed: int, worker: Worker) -> "CodecTask":
+        return CodecTask(codec, self, train, validation, seed, worker)
 
 
 def reduced_precision(name: str, device: torch.device):
-    """A context in which matrix products and convolutions run in `name`: "bfloat16", "float32" for no change, or "auto"."""
+    """Run matrix products in reduced precision: a context.
+
+    Args:
+        name: "bfloat16", "float32" or "auto".
+        device: where they run.
+
+    Raises:
+        InputError: another name.
+    """
     if name not in ("auto", "bfloat16", "float32"):
         raise InputError(f"The precision is auto, bfloat16 or float32; not {name!r}.")
     short = has_fast_bfloat16(device) if name == "auto" else name == "bfloat16"
@@ -80,14 +94,14 @@ def reduced_precision(name: str, device: torch.device):
 
 
 def has_fast_bfloat16(device: torch.device) -> bool:
-    """Whether bfloat16 products are quicker than float32: a CPU without instructions for them takes some thirty times as long."""
+    """Whether bfloat16 is faster than float32 here."""
     if device.type != "cpu":
         return device.type == "cuda" and torch.cuda.is_bf16_supported()
     return any(getattr(torch.cpu, f"_is_{name}_supported", bool)() for name in ("amx_tile", "avx512_bf16"))
 
 
 class GeneratorObjective(nn.Module):
-    """forward returns the codec's loss. Holds the adversary without owning its parameters."""
+    """The codec's loss, as a module for DDP; borrows the adversary."""
 
     def __init__(self, codec: Codec, settings: CodecTraining, adversary: nn.Module | None):
         super().__init__()
@@ -102,9 +116,16 @@ class GeneratorObjective(nn.Module):
     def forward(
         self, audio: Tensor, lengths: Tensor, adversarial: bool, unquantised: float = 0.0
     ) -> tuple[Tensor, dict[str, Tensor], Tensor]:
-        """Audio [B, 1, T * hop] -> (loss, its terms, the reconstruction cut to each clip's length).
+        """Compute the codec's loss.
 
-        `unquantised` is the share of clips that are not quantised.
+        Args:
+            audio: [B, 1, T * hop] in [-1, 1].
+            lengths: [B] samples.
+            adversarial: whether to add the adversary's losses.
+            unquantised: share of clips to leave unquantised.
+
+        Returns:
+            loss, its terms, and the reconstruction [B, 1, T * hop] cut to each clip's length.
         """
         s, codec = self.settings, self.codec
         columns = torch.arange(audio.shape[-1] // codec.hop, device=audio.device)[None] * codec.hop
@@ -129,27 +150,27 @@ class GeneratorObjective(nn.Module):
         return loss, {"loss": loss, **terms}, decoded
 
     def _random_prefixes(self, n: int, device: torch.device) -> Tensor:
-        """How many stages each clip is given: all, or for `prefix_share` of the clips any number from 1 to all."""
+        """Stages per clip: all of them, or for `prefix_share` of the clips a random number from 1."""
         k = len(self.codec.spec.stages)
         prefix = torch.randint(1, k + 1, (n,), device=device)
         return torch.where(torch.rand(n, device=device) < self.settings.prefix_share, prefix, k)
 
 
 class CodecTask:
-    """Trains a codec; see `training.loop.Task`."""
+    """Train a codec; see `training.loop.Task`."""
 
-    def __init__(self, codec: Codec, settings: CodecTraining, train: Split, validation: Split, seed: int, place: Place):
-        self._begin(codec, settings, train, validation, seed, place)
+    def __init__(self, codec: Codec, settings: CodecTraining, train: Split, validation: Split, seed: int, worker: Worker):
+        self._begin(codec, settings, train, validation, seed, worker)
         adversary = None
         if settings.adversary_from is not None:
             widths = {"windows": settings.discriminator_windows, "channels": settings.discriminator_channels}
-            adversary = Discriminators(**widths).to(place.device)
+            adversary = Discriminators(**widths).to(worker.device)
         objective = GeneratorObjective(codec, settings, adversary)
-        self.generator = place.wrap(objective)
-        self.discriminator = adversary and place.wrap(adversary)
+        self.generator = worker.wrap(objective)
+        self.discriminator = adversary and worker.wrap(adversary)
         self.modules = {"codec": codec} | ({"discriminators": adversary} if adversary else {})
         self.learning_rates = {"codec": settings.learning_rate, "discriminators": settings.discriminator_learning_rate}
-        fused = place.device.type == "cuda"
+        fused = worker.device.type == "cuda"
         self.optimisers = {
             name: torch.optim.AdamW(
                 [p for p in module.parameters() if p.requires_grad], betas=(0.8, 0.99), weight_decay=0.01, fused=fused
@@ -157,15 +178,15 @@ class CodecTask:
             for name, module in self.modules.items()
         }
 
-    def _begin(self, codec: Codec, settings, train: Split, validation: Split, seed: int, place: Place) -> None:
-        """What every kind of codec's training begins with: the batches, and an encoder that may stay as it is."""
-        self.codec, self.settings, self.validation, self.place = codec, settings, validation, place
+    def _begin(self, codec: Codec, settings, train: Split, validation: Split, seed: int, worker: Worker) -> None:
+        """Set up what all codec training shares: the batches, and the encoder if it is frozen."""
+        self.codec, self.settings, self.validation, self.worker = codec, settings, validation, worker
         crop = round(settings.crop_s * codec.spec.frame_rate) * codec.hop
         self.batches = training_batches(
-            train, settings.batch_size, crop, seed, settings.augmentation, codec.reference_level_db, place.rank, place.world
+            train, settings.batch_size, crop, seed, settings.augmentation, codec.reference_level_db, worker.rank, worker.world
         )
         if settings.workers:
-            self.batches = MadeAhead(self.batches, settings.workers)
+            self.batches = PrefetchedBatches(self.batches, settings.workers)
         torch.manual_seed(seed)
         if settings.decoder_only:
             codec.freeze_encoder()
@@ -175,7 +196,7 @@ class CodecTask:
         if self.settings.decoder_only:
             self.codec.freeze_codebooks()
         batch = self.batches.batch(step)
-        audio, lengths = (part.to(self.place.device, non_blocking=True) for part in (batch.audio, batch.lengths))
+        audio, lengths = (part.to(self.worker.device, non_blocking=True) for part in (batch.audio, batch.lengths))
         adversarial = self.discriminator is not None and step >= self.settings.adversary_from
         if self.discriminator is not None:
             self.modules["discriminators"].requires_grad_(False)
@@ -191,7 +212,7 @@ class CodecTask:
         return terms
 
     def _descend(self, name: str, loss: Tensor) -> dict[str, Tensor]:
-        """One step of an optimiser; the norms of the gradients, as they were before they are clipped."""
+        """Take one optimiser step; returns the gradient norms before clipping."""
         self.optimisers[name].zero_grad(set_to_none=True)
         loss.backward()
         parts = gradient_norms(self.codec) if name == "codec" else {}
@@ -201,12 +222,12 @@ class CodecTask:
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """mel-L1 (mean of all stages, half and a quarter of them) and SI-SDR on the validation clips."""
+        """Compute mel-L1 (mean over all, half and a quarter of the stages) and SI-SDR."""
         self.codec.eval()
         k = len(self.codec.spec.stages)
         scores: dict[str, list[float]] = {}
         for batch in in_order(self.validation, 50):
-            codes = self.codec.encode(batch.audio.to(self.place.device), batch.lengths)
+            codes = self.codec.encode(batch.audio.to(self.worker.device), batch.lengths)
             for n in sorted({k, max(1, k // 2), max(1, k // 4)}, reverse=True):
                 decoded = self.codec.decode(codes.first(n))[:, 0]
                 originals = batch.audio[:, 0].to(decoded.device)
@@ -220,11 +241,11 @@ class CodecTask:
 
     @torch.no_grad()
     def sounds(self) -> dict[str, tuple[Tensor, int]]:
-        """Three validation clips and what the codec makes of them."""
+        """Return three validation clips and their reconstructions."""
         self.codec.eval()
         examples = {}
         for clip in self.validation.clips[:: max(1, len(self.validation) // 3)][:3]:
-            decoded = self.codec.decode(self.codec.encode(clip.audio[None, None].to(self.place.device)))
+            decoded = self.codec.decode(self.codec.encode(clip.audio[None, None].to(self.worker.device)))
             examples[f"{clip.name}-original"] = (clip.audio[None], self.codec.sample_rate)
             examples[f"{clip.name}-decoded"] = (decoded[0].cpu(), self.codec.sample_rate)
         return examples

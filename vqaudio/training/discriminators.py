@@ -1,7 +1,7 @@
-"""The adversary: discriminators over periods of the waveform and over complex STFTs, and its losses.
+"""Discriminators over waveform periods and complex STFTs, and their losses.
 
 Periods: HiFi-GAN (Kong et al. 2020, section 2.3). Complex STFT at several resolutions: EnCodec (Defossez et al. 2022,
-section 3.4). Least-squares losses and feature matching as in HiFi-GAN. Scores behind a clip's end count nowhere.
+section 3.4). Least-squares losses and feature matching as in HiFi-GAN. Scores after a clip's end are ignored.
 """
 
 import torch
@@ -56,7 +56,7 @@ def _features(x: Tensor, layers: nn.ModuleList, score: nn.Module) -> tuple[Tenso
 
 
 class Discriminators(nn.Module):
-    """All of them; every score map has time along its dimension 2."""
+    """All discriminators together; dimension 2 of every score map is time."""
 
     def __init__(
         self, periods: tuple[int, ...] = (2, 3, 5, 7, 11), windows: tuple[int, ...] = (128, 256, 512), channels: int = 32
@@ -68,7 +68,7 @@ class Discriminators(nn.Module):
         )
 
     def forward(self, real: Tensor, fake: Tensor, lengths: Tensor) -> Tensor:
-        """Their own loss on real and (detached) decoded audio [B, 1, N]: the sum of its two halves, a mean over them."""
+        """Return the mean loss on real and (detached) decoded audio [B, 1, N]."""
         total = real.new_zeros(())
         for part in self.parts:
             scores, _ = part(torch.cat([real, fake.detach()]))
@@ -78,7 +78,7 @@ class Discriminators(nn.Module):
         return total / len(self.parts)
 
     def judge(self, real: Tensor, fake: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """For the generator: (adversarial loss, feature-matching loss), averaged over the discriminators."""
+        """Return (adversarial loss, feature-matching loss) for the codec, averaged."""
         adversarial, matching = real.new_zeros(()), real.new_zeros(())
         for part in self.parts:
             with torch.no_grad():
@@ -92,7 +92,7 @@ class Discriminators(nn.Module):
 
 
 def _mask_like(x: Tensor, lengths: Tensor, n: int) -> Tensor:
-    """[B, 1, T, 1]: 1 for the part of x's time, dimension 2, that lies inside each clip of n padded samples."""
+    """[B, 1, T, 1]: 1 where x's time, dimension 2, is inside the clip, of n padded samples."""
     share = (lengths / n)[:, None]
     inside = (torch.arange(x.shape[2], device=x.device) + 0.5)[None] / x.shape[2] < share
     return inside[:, None, :, None].to(x.dtype)

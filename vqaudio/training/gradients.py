@@ -1,4 +1,4 @@
-"""How large the gradients are, part by part of a network: what metrics.csv records beside their norm as a whole."""
+"""Gradient norms by part of a network, for metrics.csv."""
 
 import torch
 from torch import Tensor
@@ -8,10 +8,10 @@ from vqaudio.model import Model
 
 @torch.no_grad()
 def gradient_norms(model: Model) -> dict[str, Tensor]:
-    """`gradient_PART` -> the Euclidean norm of the gradients of the model's parameters in that part (see `Model.part_of`).
+    """Map `gradient_PART` to the norm of that part's gradients.
 
-    Of everything that learns: a parameter without a gradient counts as zero, so that the names are the same at every step. The
-    squares of the parts add up to the square of the whole.
+    Covers every trainable parameter: one without a gradient counts as zero, so that the names are the same at every step. The
+    squares of the parts add up to the square of the total.
     """
     parts: dict[str, list[Tensor]] = {}
     for name, parameter in model.named_parameters():

@@ -1,4 +1,4 @@
-"""Training a judge: cross-entropy on whole original clips."""
+"""Judge training: cross-entropy on whole original clips."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,33 +10,33 @@ from vqaudio import ranges
 from vqaudio.data.batches import Augmentation, in_order, training_batches
 from vqaudio.data.clips import Split
 from vqaudio.judges import Judge
-from vqaudio.training.loop import Place
+from vqaudio.training.loop import Worker
 
 
 @dataclass(frozen=True)
 class JudgeTraining:
-    """A judge's batches."""
+    """Batches and augmentation of judge training."""
 
     batch_size: ranges.BatchSize = 32
     crop_s: ranges.CropSeconds = 1.0
-    """Seconds of a clip at the most."""
+    """Longest crop in seconds."""
     learning_rate: ranges.LearningRate = 2e-3
     noise_db: ranges.Decibels = -30.0
-    """Level, re the clip's, of the loudest white noise that is added."""
+    """Level of the loudest added white noise, in dB relative to the clip's."""
     tilt: ranges.Share = 0.1
-    """Each clip is filtered by 1 + a z^-1, with a at random from -tilt to tilt."""
+    """Each clip is filtered by 1 + a z^-1, with a random a from -tilt to tilt."""
     augmentation: Augmentation = field(default_factory=lambda: Augmentation(speeds=(1.0,)))
 
 
 class JudgeObjective(nn.Module):
-    """forward returns the loss."""
+    """The judge's loss, as a module for DDP."""
 
     def __init__(self, judge: Judge, settings: JudgeTraining):
         super().__init__()
         self.judge, self.settings = judge, settings
 
     def forward(self, audio: Tensor, lengths: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
-        """Clips and their classes [B] -> (loss, share of right answers)."""
+        """Clips [B, 1, N] and their classes [B] -> (loss, share of correct answers)."""
         tilt = self.settings.tilt * (2 * torch.rand(len(audio), 1, 1, device=audio.device) - 1)
         audio = audio + tilt * nn.functional.pad(audio, (1, -1))
         loudest = 10 ** ((self.settings.noise_db - 20) / 20)
@@ -46,15 +46,15 @@ class JudgeObjective(nn.Module):
 
 
 class JudgeTask:
-    """Trains a judge; see `training.loop.Task`."""
+    """Train a judge; see `training.loop.Task`."""
 
-    def __init__(self, judge: Judge, settings: JudgeTraining, train: Split, validation: Split, seed: int, place: Place):
-        self.judge, self.validation, self.place = judge, validation, place
+    def __init__(self, judge: Judge, settings: JudgeTraining, train: Split, validation: Split, seed: int, worker: Worker):
+        self.judge, self.validation, self.worker = judge, validation, worker
         crop = round(settings.crop_s * train.sample_rate)
         self.batches = training_batches(
-            train, settings.batch_size, crop, seed, settings.augmentation, -20.0, place.rank, place.world
+            train, settings.batch_size, crop, seed, settings.augmentation, -20.0, worker.rank, worker.world
         )
-        self.objective = place.wrap(JudgeObjective(judge, settings))
+        self.objective = worker.wrap(JudgeObjective(judge, settings))
         self.modules = {"judge": judge}
         self.optimisers = {"judge": torch.optim.AdamW(judge.parameters(), weight_decay=0.01)}
         self.learning_rates = {"judge": settings.learning_rate}
@@ -63,7 +63,7 @@ class JudgeTask:
         self.judge.train()
         batch = self.batches.batch(step)
         loss, right = self.objective(
-            *(part.to(self.place.device) for part in (batch.audio, batch.lengths, batch.labels[self.judge.config.target]))
+            *(part.to(self.worker.device) for part in (batch.audio, batch.lengths, batch.labels[self.judge.config.target]))
         )
         self.optimisers["judge"].zero_grad(set_to_none=True)
         loss.backward()
@@ -72,12 +72,12 @@ class JudgeTask:
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """Cross-entropy and accuracy on the validation clips."""
+        """Compute cross-entropy and accuracy on the validation clips."""
         self.judge.eval()
         loss = right = 0.0
         for batch in in_order(self.validation, 50):
-            wanted = batch.labels[self.judge.config.target].to(self.place.device)
-            logits = self.judge(batch.audio.to(self.place.device), batch.lengths.to(self.place.device))
+            wanted = batch.labels[self.judge.config.target].to(self.worker.device)
+            logits = self.judge(batch.audio.to(self.worker.device), batch.lengths.to(self.worker.device))
             loss += float(nn.functional.cross_entropy(logits, wanted, reduction="sum"))
             right += int((logits.argmax(-1) == wanted).sum())
         return {"loss": loss / len(self.validation), "accuracy": right / len(self.validation)}

@@ -1,15 +1,11 @@
-"""The training loop: one process, or several under torchrun (gloo on CPUs, nccl on GPUs).
+"""The training loop, in one process or several under torchrun.
 
-Every random number of a step follows from (seed, step, rank), and so does the batch; a checkpoint therefore needs only
-weights, optimisers and the step, and a resumed run is the same to the bit.
+The batch and every random number of a step follow from (seed, step, rank). A checkpoint therefore needs only weights, optimisers
+and the step, and a resumed run is identical to the bit.
 """
 
-import csv
 import math
 import os
-import signal
-import threading
-import time
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,23 +21,25 @@ from vqaudio import audio, devices, ranges
 from vqaudio.data.seeds import torch_seed
 from vqaudio.energy.training_run import RunMeter
 from vqaudio.errors import InputError
-from vqaudio.files import clear_stale, replace_file, replace_folder
+from vqaudio.files import clear_stale, replace_folder
 from vqaudio.training import checkpoints, record
+from vqaudio.training.metrics_log import MetricsLog
 from vqaudio.training.record import RunFacts
+from vqaudio.training.stop_request import StopRequest
 
 
 @dataclass(frozen=True)
 class LoopConfig:
-    """How long a run is, and what it writes on its way."""
+    """Length of a run, and what it writes."""
 
     steps: ranges.Count = 2000
-    """Training steps in all."""
+    """Number of training steps."""
     log_every: ranges.Count = 50
-    """Steps between two rows of metrics.csv."""
+    """Steps between rows of metrics.csv."""
     validate_every: ranges.Count = 500
-    """Steps between two looks at the validation part."""
+    """Steps between validations."""
     checkpoint_every: ranges.Count = 500
-    """Steps between two checkpoints."""
+    """Steps between checkpoints."""
     seed: ranges.Seed = 0
     device: ranges.Name = "auto"
     """auto, cpu, cuda or mps."""
@@ -50,40 +48,40 @@ class LoopConfig:
     energy: bool = False
     """Also record joules and CO2e in training.json; see `vqaudio.energy.record`."""
     region: ranges.Name | None = None
-    """For the CO2e: a country's code of three letters; by default $VQAUDIO_REGION, else the world's mean."""
+    """For the CO2e: a country's three-letter code; by default $VQAUDIO_REGION, else the world's mean."""
 
 
 class Task(Protocol):
-    """What the loop trains."""
+    """A model in training, as the loop sees it."""
 
     modules: dict[str, nn.Module]
     optimisers: dict[str, torch.optim.Optimizer]
     learning_rates: dict[str, float]
 
     def train_step(self, step: int) -> dict[str, Tensor]:
-        """One optimisation step; its scalars, with the same names at every step."""
+        """Take one optimisation step; returns scalars with the same names at every step."""
 
     def validate(self) -> dict[str, float]:
-        """Scalars on the validation part; the first one chooses the best weights, lower is better."""
+        """Score the validation part; a lower first scalar picks the best weights."""
 
     def sounds(self) -> dict[str, tuple[Tensor, int]]:
-        """Examples to hear: name -> (audio [1, N], rate). May be empty."""
+        """Return examples for listening: name -> (audio [1, N], rate). May be empty."""
 
     def export(self, folder: Path) -> None:
         """Write the model in the layout of weights/."""
 
 
 @dataclass(frozen=True)
-class Place:
-    """This process among all that train together."""
+class Worker:
+    """This process among those that train together."""
 
     device: torch.device
     rank: int = 0
     world: int = 1
 
     @classmethod
-    def join(cls, device_name: str) -> "Place":
-        """Join torchrun's process group where there is one."""
+    def join(cls, device_name: str) -> "Worker":
+        """Pick the device, and join torchrun's process group if there is one."""
         device = devices.pick(device_name)
         if device.type == "cuda":
             torch.set_float32_matmul_precision("high")
@@ -100,7 +98,10 @@ class Place:
         return cls(device, rank, world)
 
     def wrap(self, module: nn.Module) -> nn.Module:
-        """The module on this device, its gradients averaged over the processes; its forward must return the loss."""
+        """Move a module here and average its gradients over processes.
+
+        Its forward must return the loss: DDP synchronises nothing else.
+        """
         module = module.to(self.device)
         if self.world == 1:
             return module
@@ -108,7 +109,7 @@ class Place:
 
 
 def schedule(step: int, steps: int, warmup: int = 200) -> float:
-    """The share of the peak learning rate at a step: a linear rise, then half a cosine down to 1 %."""
+    """Share of the peak learning rate: a linear rise, then half a cosine down to 1 %."""
     if step < warmup:
         return (step + 1) / warmup
     done = (step - warmup) / max(1, steps - warmup)
@@ -116,37 +117,45 @@ def schedule(step: int, steps: int, warmup: int = 200) -> float:
 
 
 def fit(
-    task: Task, config: LoopConfig, folder: Path, place: Place, resume: bool = False, facts: RunFacts | None = None
+    task: Task, config: LoopConfig, folder: Path, worker: Worker, resume: bool = False, facts: RunFacts | None = None
 ) -> dict[str, float]:
-    """Train to config.steps; writes metrics.csv, checkpoint.pt, sounds/, last/ and best/ into `folder`.
+    """Train up to config.steps, writing metrics, sounds, checkpoints and models.
 
-    The checkpoint is written after everything that belongs to its step: a run whose checkpoint is that of the last step is
-    complete, and resuming it writes nothing, but for a last/ that is missing.
+    `folder` receives metrics.csv, checkpoint.pt, sounds/, last/ and best/. The checkpoint is written after everything else of
+    its step: a run whose checkpoint is of the last step is complete, and resuming it writes nothing but a missing last/.
+
+    Args:
+        task: what to train.
+        config: length of the run, and intervals.
+        folder: the run's folder.
+        worker: this process.
+        resume: continue from the folder's checkpoint.
+        facts: settings and data to record.
 
     Returns:
-        the last validation's scalars; nothing for a finished run.
+        the last validation's scalars; empty for a finished run.
 
     Raises:
-        InputError: those of `checkpoints.check_resumable`; or the loss, a gradient, a weight or the validation's score is not
-            finite: then the last checkpoint is kept.
+        InputError: those of `checkpoints.check_resumable`; or the loss, a gradient, a weight or the validation score is not
+            finite, in which case the last checkpoint is kept.
         KeyboardInterrupt: stopped by Ctrl-C or SIGTERM, after a checkpoint.
     """
     facts = facts or RunFacts()
     facts = replace(facts, settings=facts.settings | {"loop": config})
     checkpoints.check_resumable(folder, resume, facts.settings, facts.data)
     checkpoint = folder / checkpoints.FILE
-    start, best = checkpoints.restore(checkpoint, task, place.device) if checkpoint.exists() else (0, math.inf)
+    start, best = checkpoints.restore(checkpoint, task, worker.device) if checkpoint.exists() else (0, math.inf)
     if start >= config.steps:
-        if place.rank == 0 and not (folder / "last" / "config.json").is_file():  # lost since: the checkpoint still has it
+        if worker.rank == 0 and not (folder / "last" / "config.json").is_file():  # deleted since: restore it from the checkpoint
             replace_folder(folder / "last", task.export)
         return {}
     folder.mkdir(parents=True, exist_ok=True)
-    observer = _Observer(task, config, folder, start, best, place, facts) if place.rank == 0 else None
-    with _StopRequest() as stop, closing(observer.bar) if observer else nullcontext():
+    observer = _Observer(task, config, folder, start, best, worker, facts) if worker.rank == 0 else None
+    with StopRequest() as stop, closing(observer.bar) if observer else nullcontext():
         for step in range(start, config.steps):
-            scalars = _train_step(task, config, step, place.rank)
-            _check_finite(scalars, task, step + 1, folder, place)
-            stopping = stop.asked  # read once per step: a request that comes while this step is written ends the next one
+            scalars = _train_step(task, config, step, worker.rank)
+            _check_finite(scalars, task, step + 1, folder, worker)
+            stopping = stop.asked  # read once per step: a request that arrives while this step is written ends the next one
             if observer:
                 observer.see(scalars, step + 1, stopping)
             if stopping and step + 1 < config.steps:
@@ -162,11 +171,11 @@ def _train_step(task: Task, config: LoopConfig, step: int, rank: int) -> dict[st
     return task.train_step(step)
 
 
-def _check_finite(scalars: dict[str, Tensor], task: Task, done: int, folder: Path, place: Place) -> None:
-    """Stop all processes at the same step where a scalar of any of them is not finite. Raises InputError."""
-    finite = torch.stack([value.detach().isfinite().all().to(place.device) for value in scalars.values()])
+def _check_finite(scalars: dict[str, Tensor], task: Task, done: int, folder: Path, worker: Worker) -> None:
+    """Stop all processes at the same step if any scalar is not finite. Raises InputError."""
+    finite = torch.stack([value.detach().isfinite().all().to(worker.device) for value in scalars.values()])
     everywhere = finite.all().int()
-    if place.world > 1:
+    if worker.world > 1:
         dist.all_reduce(everywhere, dist.ReduceOp.MIN)
     if not everywhere:
         (_, loss_is_finite), *others = zip(scalars, finite.tolist())
@@ -175,7 +184,7 @@ def _check_finite(scalars: dict[str, Tensor], task: Task, done: int, folder: Pat
 
 
 def _diverged(scalars: dict[str, Tensor], bad: list[str], task: Task, done: int, folder: Path) -> InputError:
-    """The sentence that ends a run: the step, its loss, which is the first scalar, what else is `bad`, and the learning rate."""
+    """Build the error that ends a run: step, loss (the first scalar), `bad` and learning rate."""
     name, loss = next(iter(scalars.items()))
     what = ", ".join([f"{name} {float(loss.detach()):.4g}", *bad])
     rates = [group["lr"] for optimiser in task.optimisers.values() for group in optimiser.param_groups]
@@ -187,22 +196,22 @@ def _diverged(scalars: dict[str, Tensor], bad: list[str], task: Task, done: int,
 
 
 class _Observer:
-    """What the first process does beside training: the progress bar, the log, validation, checkpoints, and the best weights."""
+    """Rank 0's duties: progress bar, log, validation, checkpoints and best weights."""
 
     def __init__(
-        self, task: Task, config: LoopConfig, folder: Path, start: int, best: float, place: Place, facts: RunFacts
+        self, task: Task, config: LoopConfig, folder: Path, start: int, best: float, worker: Worker, facts: RunFacts
     ):
         clear_stale(folder)
-        self.meter = RunMeter(folder / record.FILE, start, str(place.device) if config.energy else None, config.region)
-        self.task, self.config, self.folder, self.best, self.place, self.facts = task, config, folder, best, place, facts
-        self.log = _Log(folder, start, config.tensorboard)
+        self.meter = RunMeter(folder / record.FILE, start, str(worker.device) if config.energy else None, config.region)
+        self.task, self.config, self.folder, self.best, self.worker, self.facts = task, config, folder, best, worker, facts
+        self.log = MetricsLog(folder, start, config.tensorboard)
         self.bar = tqdm(total=config.steps, initial=start, unit="step", mininterval=2, smoothing=0.05)
         self.validation: dict[str, float] = {}
         self._sums: dict[str, Tensor] = {}
         self._count, self._latest = 0, {}
 
     def see(self, scalars: dict[str, Tensor], done: int, stopping: bool) -> None:
-        """Take in a step's scalars; log their means, validate, and write the checkpoint when it is time."""
+        """Add a step's scalars; log their means, validate and write a checkpoint when due."""
         last = stopping or done == self.config.steps
         for name, value in scalars.items():
             self._sums[name] = self._sums.get(name, 0) + value.detach()
@@ -220,10 +229,10 @@ class _Observer:
             self._keep(done)
 
     def _keep(self, done: int) -> None:
-        """Write the checkpoint, after everything that belongs to this step."""
+        """Write the checkpoint, after everything else of this step."""
         self._check_weights(done)
         energy = self.meter.record(done)
-        record.describe_run(self.folder, done, self.facts, self.place.device, self.place.world, self.log.spent_s, energy)
+        record.describe_run(self.folder, done, self.facts, self.worker.device, self.worker.world, self.log.spent_s, energy)
         if done == self.config.steps:
             replace_folder(self.folder / "last", self.task.export)
         path = self.folder / checkpoints.FILE
@@ -251,70 +260,5 @@ class _Observer:
 
 
 def seed_step(seed: int, step: int, rank: int) -> None:
-    """Make every random number of this step follow from these three."""
+    """Seed all random numbers of this step from seed, step and rank."""
     torch.manual_seed(torch_seed(seed, step, rank))
-
-
-class _StopRequest:
-    """A context in which the first Ctrl-C or SIGTERM asks for a stop after the current step; a second one ends the process."""
-
-    def __init__(self):
-        self.asked, self._before = False, {}
-
-    def __enter__(self) -> "_StopRequest":
-        if threading.current_thread() is threading.main_thread():  # no other thread may set a handler
-            self._before = {number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)}
-        return self
-
-    def __exit__(self, *_) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
-
-    def _ask(self, number, frame):
-        self.asked = True
-        signal.signal(number, signal.SIG_DFL)
-
-
-class _Log:
-    """metrics.csv, and TensorBoard if asked. On resuming, rows behind the checkpoint are cut."""
-
-    def __init__(self, folder: Path, start: int, tensorboard: bool):
-        self.path, self.began = folder / "metrics.csv", time.monotonic()
-        self.rows = []
-        if self.path.exists() and start:
-            with self.path.open(newline="") as file:
-                self.rows = [row for row in csv.DictReader(file) if int(row["step"]) <= start]
-        self.spent_before_s = float(self.rows[-1]["seconds"]) if self.rows else 0.0
-        self.board = None
-        if tensorboard:
-            try:
-                from torch.utils.tensorboard import SummaryWriter
-            except ImportError:
-                raise InputError("TensorBoard is not there: `pip install tensorboard`, or drop --loop.tensorboard.") from None
-            self.board = SummaryWriter(folder / "tensorboard", purge_step=start)
-
-    @property
-    def spent_s(self) -> float:
-        """Seconds of training so far, those before a resumption included."""
-        return self.spent_before_s + time.monotonic() - self.began
-
-    def write_sound(self, name: str, sound: Tensor, step: int, rate: int) -> None:
-        if self.board:
-            self.board.add_audio(name, sound, step, rate)
-
-    def write(self, step: int, training: dict, validation: dict) -> None:
-        row = {"step": step, "seconds": round(self.spent_s, 1)}
-        row |= {f"train_{name}": f"{value:.6g}" for name, value in training.items()}
-        row |= {f"validation_{name}": f"{value:.6g}" for name, value in validation.items()}
-        self.rows.append(row)
-        columns = list(dict.fromkeys(name for one in self.rows for name in one))
-        replace_file(self.path, lambda path: self._write_rows(path, columns))
-        if self.board:
-            for name, value in row.items():
-                self.board.add_scalar(name, float(value), step)
-
-    def _write_rows(self, path: Path, columns: list[str]) -> None:
-        with path.open("w", newline="") as file:
-            writer = csv.DictWriter(file, columns, restval="")
-            writer.writeheader()
-            writer.writerows(self.rows)

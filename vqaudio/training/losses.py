@@ -1,4 +1,4 @@
-"""Reconstruction losses between audio [B, 1, N] and its reconstruction, blind to padding."""
+"""Losses between audio [B, 1, N] and its reconstruction, ignoring padding."""
 
 import torch
 import torchaudio
@@ -6,24 +6,24 @@ from torch import Tensor, nn
 
 
 def frame_mask(lengths: Tensor, n_frames: int, hop: int) -> Tensor:
-    """[B] samples -> [B, 1, n_frames]: 1 where the centre of a centred STFT frame lies inside the clip."""
+    """[B] samples -> [B, 1, n_frames]: 1 where a frame's centre is in the clip."""
     return (torch.arange(n_frames, device=lengths.device)[None] * hop < lengths[:, None])[:, None].float()
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
-    """The mean of values [B, F, T] over the frames where mask [B, 1, T] is 1."""
+    """Average values [B, F, T] over the frames where mask [B, 1, T] is 1."""
     return (values * mask).sum() / (mask.sum() * values.shape[1]).clamp_min(1)
 
 
 class SpectralLoss(nn.Module):
-    """Three terms, each a mean over window lengths.
+    """Three spectral terms, each a mean over window lengths.
 
     - mel: the L1 of log10 mel magnitudes (Kumar et al. 2023, "DAC", section 3.4).
-    - linear: the L1 of log10 magnitudes of every bin, for the windows that resolve harmonics: mel bands are wide at high
-      frequencies and do not hear noise between the harmonics.
+    - linear: the L1 of log10 magnitudes of every bin, for the windows that resolve harmonics: mel bands are too wide at high
+      frequencies to catch noise between the harmonics.
     - complex: the L1 of the STFT compressed to |X|^0.3 e^{i phase} (Braun and Tashev 2021).
 
-    What lies below `floor` (of the mel magnitudes of a clip at the reference level; ten times that of a bin's) counts as silence.
+    Mel magnitudes below `floor`, for a clip at the reference level, count as silence (for a bin's magnitude, ten times that).
     """
 
     WINDOWS_S = (0.008, 0.016, 0.032, 0.064, 0.128)
@@ -40,7 +40,7 @@ class SpectralLoss(nn.Module):
             self.register_buffer(f"window_{window}", torch.hann_window(window), persistent=False)
 
     def forward(self, audio: Tensor, reconstruction: Tensor, lengths: Tensor) -> dict[str, Tensor]:
-        """Level-normalised audio [B, 1, N] twice, lengths [B] -> the terms that were asked for."""
+        """Level-normalised audio [B, 1, N] twice, lengths [B] -> the requested terms."""
         terms: dict[str, list[Tensor]] = {name: [] for name in self.terms}
         for window in self.windows:
             spectra = [self._stft(part, window) for part in (audio, reconstruction)]
@@ -67,9 +67,9 @@ def _log_difference(a: Tensor, b: Tensor, floor: float, mask: Tensor) -> Tensor:
 
 
 class WaveformLoss(nn.Module):
-    """The L1 of the difference of two sounds over the L1 of the first, both below HIGHEST_HZ.
+    """The L1 difference of two waveforms relative to the first, both below HIGHEST_HZ.
 
-    Low harmonics are what a codec can afford to follow wave by wave; above, the loss would only ask for silence.
+    A codec can follow the waveform of low harmonics; above, the loss would only reward silence.
     """
 
     HIGHEST_HZ = 1500.0
@@ -79,27 +79,27 @@ class WaveformLoss(nn.Module):
         self.sample_rate = sample_rate
 
     def forward(self, audio: Tensor, reconstruction: Tensor, weight: Tensor) -> Tensor:
-        """Level-normalised audio [B, 1, N] twice, the weight of each clip [B] -> 0 for equal sounds."""
+        """Level-normalised audio [B, 1, N] twice, weights [B] -> loss, from 0."""
         ratio = self._low(audio - reconstruction).abs().mean(-1) / self._low(audio).abs().mean(-1).clamp_min(1e-3)
         return (ratio * weight).sum() / weight.sum().clamp_min(1)
 
     def _low(self, audio: Tensor) -> Tensor:
-        """[B, 1, N] -> [B, N] without what lies above HIGHEST_HZ."""
+        """Low-pass [B, 1, N] at HIGHEST_HZ -> [B, N]."""
         spectrum = torch.fft.rfft(audio[:, 0])
         hz = torch.linspace(0, self.sample_rate / 2, spectrum.shape[-1], device=audio.device)
         return torch.fft.irfft(spectrum * torch.sigmoid((self.HIGHEST_HZ - hz) / 50), n=audio.shape[-1])
 
 
 class LoudnessLoss(nn.Module):
-    """How much louder or softer each critical band sounds than it should: the core of PESQ, made differentiable.
+    """The loudness error of each critical band: the core of PESQ, made differentiable.
 
-    Loudness densities in Bark bands (Zwicker and Feldtkeller 1967), their difference outside a dead zone, and the same
-    weighted for what was added rather than left out, as in ITU-T P.862, sections 10.2.3 to 10.2.8. The bands and the
-    threshold of hearing come from the formulas of Traunmueller (1990) and Terhardt (1979) instead of that standard's tables.
-    Left out: time alignment, filters, gain tracking and the averages over long intervals.
+    Loudness densities in Bark bands (Zwicker and Feldtkeller 1967), their difference outside a dead zone, and the same with a
+    higher weight for added than for missing sound, as in ITU-T P.862, sections 10.2.3 to 10.2.8. The bands and the threshold of
+    hearing come from the formulas of Traunmueller (1990) and Terhardt (1979) instead of that standard's tables. Left out: time
+    alignment, filters, gain tracking and the averages over long intervals.
     """
 
-    LISTENING_LEVEL_DB = 79.0  # sound pressure at which a clip at the codec's reference level is heard
+    LISTENING_LEVEL_DB = 79.0  # dB SPL of a clip at the codec's reference level
 
     def __init__(self, sample_rate: int, reference_level_db: float, bark: float = 0.4):
         super().__init__()
@@ -122,7 +122,7 @@ class LoudnessLoss(nn.Module):
             self.register_buffer(name, value.float(), persistent=False)
 
     def forward(self, audio: Tensor, reconstruction: Tensor, lengths: Tensor) -> Tensor:
-        """Level-normalised audio [B, 1, N] twice, lengths [B] -> the loss in points of PESQ, 0 for equal sounds."""
+        """Level-normalised audio [B, 1, N] twice, lengths [B] -> PESQ points, from 0."""
         x, y = (self._band_powers(part) for part in (audio, reconstruction))
         a, b = self._loudness(x), self._loudness(y)
         disturbance = torch.relu((a - b).abs() - 0.25 * torch.minimum(a, b))

@@ -1,4 +1,4 @@
-"""What a spectrogram codec is trained for: its picture, and the quantisers' loss. No sound is made in training."""
+"""Spectrogram codec training: losses on the picture alone, without making sound."""
 
 from dataclasses import dataclass, field
 
@@ -9,43 +9,36 @@ from vqaudio import ranges
 from vqaudio.codecs.spectrogram import SpectrogramCodec
 from vqaudio.data.batches import Augmentation
 from vqaudio.data.clips import Split
-from vqaudio.training.codec_task import CodecTask, reduced_precision
-from vqaudio.training.loop import Place
+from vqaudio.training.codec_task import CodecTask, CodecTrainingBase, reduced_precision
+from vqaudio.training.loop import Worker
 
-STARTING_BATCHES = 40  # whose principal components a new codec starts from
+STARTING_BATCHES = 40  # for the principal components that a new codec starts from
 
 
 @dataclass(frozen=True)
-class PictureTraining:
-    """The weights of a spectrogram codec's training losses, and its batches."""
+class PictureTraining(CodecTrainingBase):
+    """Batches and loss weights of spectrogram codec training.
+
+    The picture's loss, in powers of ten, has weight 1.
+    """
 
     batch_size: ranges.BatchSize = 10
-    """Crops a step, over all processes."""
     crop_s: ranges.CropSeconds = 1.024
-    """Seconds of a crop."""
     learning_rate: ranges.LearningRate = 1.2e-3
-    quantiser: ranges.Weight = 1.0
-    """Weight of the quantisers' own loss; the picture's, in factors of ten, has 1."""
-    slope: ranges.Weight = 0.5
-    """Weight of the picture's slope from row to row: where peaks are, whatever their height."""
     prefix_share: ranges.Share = 0.25
-    """Share of clips in a batch that are trained on a random prefix of the stages: quantiser dropout."""
     precision: ranges.Precision = "float32"
-    """Of the networks' matrix products in training: see CodecTraining."""
-    decoder_only: bool = False
-    """Leave the encoder and the codebooks as they are: the codes, and any prior over them, stay valid."""
     augmentation: Augmentation = field(
         default_factory=lambda: Augmentation(speeds=(0.89, 0.94, 0.97, 1.0, 1.0, 1.03, 1.06, 1.12), gain_db=2.0)
     )
-    workers: ranges.Workers = 0
-    """Processes that make batches ahead of time; see CodecTraining."""
+    slope: ranges.Weight = 0.5
+    """Weight of the picture's slope from row to row: it locates peaks whatever their height."""
 
-    def task(self, codec: SpectrogramCodec, train: Split, validation: Split, seed: int, place: Place) -> "PictureTask":
-        return PictureTask(codec, self, train, validation, seed, place)
+    def task(self, codec: SpectrogramCodec, train: Split, validation: Split, seed: int, worker: Worker) -> "PictureTask":
+        return PictureTask(codec, self, train, validation, seed, worker)
 
 
 class PictureObjective(nn.Module):
-    """forward returns the loss."""
+    """The spectrogram codec's loss, as a module for DDP."""
 
     def __init__(self, codec: SpectrogramCodec, settings: PictureTraining):
         super().__init__()
@@ -65,22 +58,22 @@ class PictureObjective(nn.Module):
         return loss, {"loss": loss, **terms}
 
     def _random_prefixes(self, n: int, device: torch.device) -> Tensor:
-        """How many stages each clip is given: all, or for `prefix_share` of the clips any number from 1 to all but one."""
+        """Stages per clip: all, or for `prefix_share` of the clips from 1 to all but one."""
         k = len(self.codec.spec.stages)
         prefix = torch.randint(1, max(2, k), (n,), device=device)
         return torch.where(torch.rand(n, device=device) < self.settings.prefix_share, prefix, k)
 
 
 class PictureTask(CodecTask):
-    """Trains a spectrogram codec; see `training.loop.Task`. Validated and heard as any codec."""
+    """Train a spectrogram codec; see `training.loop.Task`. Validates like any codec."""
 
     def __init__(
-        self, codec: SpectrogramCodec, settings: PictureTraining, train: Split, validation: Split, seed: int, place: Place
+        self, codec: SpectrogramCodec, settings: PictureTraining, train: Split, validation: Split, seed: int, worker: Worker
     ):
-        self._begin(codec, settings, train, validation, seed, place)
+        self._begin(codec, settings, train, validation, seed, worker)
         if codec.is_new:
             codec.start_from(torch.cat([self.batches.batch(step).audio for step in range(-STARTING_BATCHES, 0)]))
-        self.objective = place.wrap(PictureObjective(codec, settings))
+        self.objective = worker.wrap(PictureObjective(codec, settings))
         self.modules, self.learning_rates = {"codec": codec}, {"codec": settings.learning_rate}
         trained = [p for p in codec.parameters() if p.requires_grad]
         self.optimisers = {"codec": torch.optim.AdamW(trained, betas=(0.9, 0.98), weight_decay=0.01)}
@@ -90,10 +83,10 @@ class PictureTask(CodecTask):
         if self.settings.decoder_only:
             self.codec.freeze_codebooks()
         batch = self.batches.batch(step)
-        loss, terms = self.objective(*(part.to(self.place.device) for part in (batch.audio, batch.lengths)))
+        loss, terms = self.objective(*(part.to(self.worker.device) for part in (batch.audio, batch.lengths)))
         return terms | self._descend("codec", loss)
 
 
 def _masked_l1(wanted: Tensor, given: Tensor, inside: Tensor) -> Tensor:
-    """The mean difference of pictures [B, rows, frames] over the frames where inside [B, 1, frames] is True."""
+    """Mean difference of pictures [B, rows, frames] over the frames where inside [B, 1, frames] is True."""
     return ((wanted - given).abs() * inside).sum() / (inside.sum() * wanted.shape[1]).clamp_min(1)

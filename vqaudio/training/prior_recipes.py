@@ -12,15 +12,15 @@ from vqaudio.training.prior_task import PriorTraining
 
 @dataclass(frozen=True)
 class PriorRecipe:
-    """A prior, the codec and data whose codes it learns, and how it is trained."""
+    """A prior, the codec and data that it learns from, and its training."""
 
     dataset: ranges.Name = "fsdd"
-    """The module of vqaudio.data that reads it."""
+    """The module of vqaudio.data that reads the data."""
     codec: ranges.PathText = "fsdd-8khz"
     """A name in weights/, a folder, or a Hub id."""
     start_from: ranges.PathText | None = None
-    """A prior of the same shape whose weights to begin with. If it knows another codec of the same stages, what it keeps for each
-    codeword begins anew."""
+    """A prior of the same shape to take the first weights from. If it was trained on another codec with the same stages, its
+    codeword tables are reinitialised."""
     training: PriorTraining = field(default_factory=PriorTraining)
     loop: LoopConfig = field(default_factory=LoopConfig)
 
@@ -41,7 +41,7 @@ class AutoregressiveRecipe(PriorRecipe):
 
 @dataclass(frozen=True)
 class NaiveBayesRecipe(PriorRecipe):
-    """See PriorRecipe. Its steps are counted so that every clip is seen about once in each variant."""
+    """See PriorRecipe. Its steps cover every clip about once in each variant."""
 
     prior: NaiveBayesPriorConfig = field(default_factory=NaiveBayesPriorConfig)
 
@@ -54,11 +54,11 @@ _FOLDER = replace(_VOICE, batch_size=32, rooms=0)
 _NOTES = PriorTraining(  # a change of speed would change the pitch
     batch_size=48, learning_rate=1.5e-3, shifts=(0, 512, 1024, 1536), speeds=(1.0,), splice=0.2, precision="float32"
 )
-_OFTEN = LoopConfig(steps=1500, log_every=50, validate_every=100, checkpoint_every=100)  # a thousand notes are soon overfitted
+_OFTEN = LoopConfig(steps=1500, log_every=50, validate_every=100, checkpoint_every=100)  # a thousand notes soon overfit
 _TRANSPOSED = replace(_NOTES, shifts=(0, 1024), semitones=(-2, -1, 0, 1, 2))
 _LONG = replace(_OFTEN, steps=2500, validate_every=250, checkpoint_every=250)
 _LEVELS = {"dim": 160, "layers": 3, "cell_dim": 48, "dropout": 0.2, "candidates": 4}
-_TOLD = {"temperature": 0.7, "guidance": 3.0}  # a pitch and an instrument are to be heard at once
+_CONDITIONED = {"temperature": 0.7, "guidance": 3.0}  # both the pitch and the instrument should be audible
 _LARGE_CODEBOOKS = {"table_dim": 64, "attention_s": 1.0, "dropout": 0.1}  # the codewords' own dimension; half a crop
 
 PRIOR_RECIPES = {
@@ -86,14 +86,16 @@ PRIOR_RECIPES = {
         loop=replace(_LOOP, steps=3600),
     ),
     "notes-16khz-masked": MaskedRecipe(
-        dataset="philharmonia", codec="notes-16khz", training=_NOTES, prior=MaskedPriorConfig(**_TOLD, **_LEVELS), loop=_OFTEN
+        dataset="philharmonia", codec="notes-16khz", training=_NOTES, loop=_OFTEN,
+        prior=MaskedPriorConfig(**_CONDITIONED, **_LEVELS),
     ),
     "notes-16khz-autoregressive": AutoregressiveRecipe(
         dataset="philharmonia", codec="notes-16khz", training=_NOTES, loop=_OFTEN,
         prior=AutoregressivePriorConfig(**_LEVELS),
     ),
     "notes-16khz-masked-transposed": MaskedRecipe(
-        dataset="philharmonia", codec="notes-16khz", training=_TRANSPOSED, prior=MaskedPriorConfig(**_TOLD, **_LEVELS), loop=_LONG
+        dataset="philharmonia", codec="notes-16khz", training=_TRANSPOSED, loop=_LONG,
+        prior=MaskedPriorConfig(**_CONDITIONED, **_LEVELS),
     ),
     "notes-16khz-autoregressive-transposed": AutoregressiveRecipe(
         dataset="philharmonia", codec="notes-16khz", training=_TRANSPOSED, loop=_LONG, prior=AutoregressivePriorConfig(**_LEVELS)

@@ -1,4 +1,4 @@
-"""What a prior is trained for: the likelihood of the training clips' codes. One that only counts is trained by the same loop."""
+"""Prior training: the likelihood of the training clips' codes."""
 
 import random
 from dataclasses import dataclass, replace
@@ -11,50 +11,55 @@ from torch import Tensor, nn
 from vqaudio import ranges
 from vqaudio.codec import Codec
 from vqaudio.codes import CodeSpec
-from vqaudio.data.clips import Split
+from vqaudio.data.clips import Split, crop_timed_labels
 from vqaudio.data.encoded import CACHE, EncodedSplit, encoded, played
 from vqaudio.data.seeds import python_random
 from vqaudio.errors import InputError
 from vqaudio.prior import Prior, PriorConfig
 from vqaudio.training.codec_task import reduced_precision
 from vqaudio.training.gradients import gradient_norms
-from vqaudio.training.loop import Place
+from vqaudio.training.loop import Worker
 
 NATS_PER_BIT = 0.6931471805599453
 
 
 @dataclass(frozen=True)
 class PriorTraining:
-    """A prior's batches."""
+    """Batches and augmentation of prior training."""
 
     batch_size: ranges.BatchSize = 64
-    """Clips a step, over all processes."""
+    """Clips per step, over all processes."""
     learning_rate: ranges.LearningRate = 1e-3
     weight_decay: ranges.Weight = 0.05
     shifts: Annotated[tuple[Annotated[int, ranges.Range(0, 10_000_000)], ...], ranges.Items(1, 64)] = (0, 40, 80, 120)
-    """Each training clip is encoded with so many samples cut off its beginning: the same sound in other columns."""
+    """Variants of each training clip: samples to cut off its start, for the same sound in other columns."""
     speeds: Annotated[tuple[ranges.Speed, ...], ranges.Items(1, 64)] = (1.0, 0.97, 1.03)
-    """And played so many times as fast."""
+    """Variants: playback speeds."""
     semitones: Annotated[tuple[Annotated[int, ranges.Range(-48, 48)], ...], ranges.Items(1, 64)] = (0,)
-    """And transposed by so many semitones, the label `pitch` with it; a note that would leave the labels' range stays."""
+    """Variants: semitones to transpose by, the label `pitch` with it; a note that would leave the labels' range stays."""
     rooms: Annotated[int, ranges.Range(0, 64)] = 0
-    """And, otherwise as they are, so many times more in other rooms, bands and noises: for recordings from anywhere."""
+    """Variants, otherwise unchanged, with a random room, band and noise each: for recordings from anywhere."""
     crop_s: ranges.CropSeconds | None = None
-    """Seconds of a clip that a step sees at the most, at a random place; None for all of it."""
+    """Length in seconds of the random crop of a clip in a step; None for the whole clip."""
     splice: ranges.Share = 0.0
     """Share of the clips of a batch in which a rectangle of time and bands comes from another clip, with its labels: so a prior
     learns that labels may differ from cell to cell."""
     precision: ranges.Precision = "auto"
-    """Of the networks' matrix products in training: bfloat16, float32, or auto for the faster one here."""
+    """Precision of matrix products in training: bfloat16, float32, or auto for the faster one here."""
 
 
 class PriorBatches:
-    """Batches of clips of about equal length, each in one of its variants; a pure function of the step.
+    """Batches of clips of similar length, each in a random variant.
 
     Args:
         variants: the same clips, encoded in different ways.
-        crop: columns of a clip at the most, at a random place; None for all.
-        rank, world: this process's share of a batch is its items rank, rank + world, ...
+        batch_size: clips a batch, over all processes.
+        seed: determines the whole sequence of batches.
+        rank, world: this process takes items rank, rank + world, ... of a batch.
+        crop: columns of a random crop; None for whole clips.
+
+    Raises:
+        InputError: the batch size is not a multiple of `world`.
     """
 
     def __init__(
@@ -71,19 +76,19 @@ class PriorBatches:
         return len(self.variants[0]) // self.batch_size
 
     def batch(self, step: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """As `EncodedSplit.batch`, of this step; and [B, 2] the columns that were cut off before and behind."""
-        epoch, place = divmod(step, self.per_epoch)
+        """Return `EncodedSplit.batch` of this step, and columns cut at each end [B, 2]."""
+        epoch, position = divmod(step, self.per_epoch)
         if epoch != self.epoch:
             self.epoch, self.order = epoch, self._epoch_order(python_random(self.seed, epoch))
         chance = python_random(self.seed, step, -1)
         variant = chance.choice(self.variants)
-        chosen = self.order[place]
+        chosen = self.order[position]
         starts = [chance.random() for _ in chosen]
         mine = slice(self.rank, None, self.world)
         return self._cropped(*variant.batch(chosen[mine]), torch.tensor(starts[mine]))
 
     def _cropped(self, ids: Tensor, valid: Tensor, labels: Tensor, starts: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """The crops that begin at these shares of where they can."""
+        """Crop each clip; `starts` [B] in [0, 1) chooses among the possible positions."""
         columns = valid.sum(-1)
         kept = columns.clamp_max(self.crop or ids.shape[2])
         first = (starts * (columns - kept + 1)).long()
@@ -93,7 +98,7 @@ class PriorBatches:
         return ids * valid[:, None], valid, labels, torch.stack([first, columns - kept - first], 1)
 
     def _epoch_order(self, chance: random.Random) -> list[list[int]]:
-        """Clips in batches of about equal length, so that little is padding; the batches are shuffled."""
+        """Clips in shuffled batches of similar length, to save padding."""
         lengths = [min(ids.shape[1], self.crop or ids.shape[1]) for ids in self.variants[0].ids]
         columns = [length * chance.uniform(0.8, 1.25) for length in lengths]
         order = sorted(range(len(columns)), key=columns.__getitem__)
@@ -104,8 +109,20 @@ class PriorBatches:
 
 
 def spliced(ids: Tensor, valid: Tensor, labels: Tensor, share: float, spec: CodeSpec) -> tuple[Tensor, Tensor]:
-    """Ids [B, K, T], in a share of which a rectangle of time and bands is the next clip's, and each cell's labels
-    [B, kinds, K, T]. Half of the rectangles have all bands."""
+    """Replace a rectangle of cells, for a share of clips, by the next clip's cells.
+
+    Half of the rectangles cover all bands.
+
+    Args:
+        ids: [B, K, T].
+        valid: [B, T].
+        labels: [B, kinds].
+        share: of the clips, 0 to 1.
+        spec: the codes' stages.
+
+    Returns:
+        ids [B, K, T], and each cell's labels [B, kinds, K, T].
+    """
     batch, _, columns = ids.shape
     edges = torch.rand(2, batch, 1, device=ids.device).sort(0).values * valid.sum(-1, keepdim=True)
     time = torch.arange(columns, device=ids.device)
@@ -120,14 +137,14 @@ def spliced(ids: Tensor, valid: Tensor, labels: Tensor, share: float, spec: Code
 
 
 class PriorObjective(nn.Module):
-    """forward returns the loss."""
+    """The prior's loss, as a module for DDP."""
 
     def __init__(self, prior: Prior, precision: str, splice: float = 0.0):
         super().__init__()
         self.prior, self.precision, self.splice = prior, precision, splice
 
     def forward(self, ids: Tensor, valid: Tensor, labels: Tensor, cut: Tensor) -> Tensor:
-        """Nats a cell."""
+        """Return the loss in nats per cell."""
         if self.splice:
             ids, labels = spliced(ids, valid, labels, self.splice, self.prior.spec)
         with reduced_precision(self.precision, ids.device):
@@ -135,20 +152,21 @@ class PriorObjective(nn.Module):
 
 
 class PriorTask:
-    """Trains a prior; see `training.loop.Task`."""
+    """Train a prior; see `training.loop.Task`."""
 
     def __init__(
-        self, prior: Prior, settings: PriorTraining, train: list[EncodedSplit], validation: EncodedSplit, seed: int, place: Place
+        self, prior: Prior, settings: PriorTraining, train: list[EncodedSplit], validation: EncodedSplit, seed: int,
+        worker: Worker,
     ):
-        self.prior, self.settings, self.validation, self.place = prior, settings, validation, place
+        self.prior, self.settings, self.validation, self.worker = prior, settings, validation, worker
         self.counts = hasattr(prior, "count")
-        share = (0, 1) if self.counts else (place.rank, place.world)  # every process counts all clips, and all of them
+        share = (0, 1) if self.counts else (worker.rank, worker.world)  # each process of a counting prior counts all clips
         crop = None if self.counts or settings.crop_s is None else max(1, round(settings.crop_s * prior.spec.frame_rate))
         self.batches = PriorBatches(train, settings.batch_size, seed, *share, crop)
         prior.remember(train[0].lengths, train[0].labels, train[0].levels_db)
-        self.modules, self.optimisers, self.learning_rates = {"prior": prior.to(place.device)}, {}, {}
+        self.modules, self.optimisers, self.learning_rates = {"prior": prior.to(worker.device)}, {}, {}
         if not self.counts:
-            self.objective = place.wrap(PriorObjective(prior, settings.precision, settings.splice))
+            self.objective = worker.wrap(PriorObjective(prior, settings.precision, settings.splice))
             decayed = [p for p in prior.parameters() if p.ndim >= 2]
             others = [p for p in prior.parameters() if p.ndim < 2]
             groups = [{"params": decayed}, {"params": others, "weight_decay": 0.0}]
@@ -156,7 +174,7 @@ class PriorTask:
             self.learning_rates["prior"] = settings.learning_rate
 
     def train_step(self, step: int) -> dict[str, Tensor]:
-        batch = [part.to(self.place.device) for part in self.batches.batch(step)]
+        batch = [part.to(self.worker.device) for part in self.batches.batch(step)]
         if self.counts:
             self.prior.count(*batch[:3])
             return {"clips": torch.tensor(float(len(batch[0])))}
@@ -171,7 +189,7 @@ class PriorTask:
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """The loss on the validation clips in bits a cell; a masked prior's masks are the same at every look."""
+        """Compute the loss on the validation clips in bits per cell; masks are fixed."""
         self.prior.eval()
         order = sorted(range(len(self.validation)), key=lambda i: self.validation.ids[i].shape[1])
         total = cells = 0.0
@@ -180,7 +198,7 @@ class PriorTask:
             for start in range(0, len(order), 50):
                 ids, valid, labels = self.validation.batch(order[start : start + 50])
                 n = int(valid.sum()) * ids.shape[1]
-                total += n * float(self.prior.loss(*(part.to(self.place.device) for part in (ids, valid, labels))))
+                total += n * float(self.prior.loss(*(part.to(self.worker.device) for part in (ids, valid, labels))))
                 cells += n
         return {"bits": total / cells / NATS_PER_BIT}
 
@@ -192,7 +210,7 @@ class PriorTask:
 
 
 def config_for(config: PriorConfig, codec: Codec, codec_name: str, train: Split) -> PriorConfig:
-    """A recipe's configuration with what follows from the codec and the data."""
+    """Complete a recipe's configuration with what follows from the codec and the data."""
     return replace(
         config, codec_name=codec_name, codec_fingerprint=codec.encoder_fingerprint,
         stages=tuple((stage.bands, stage.steps, stage.vocab) for stage in codec.spec.stages), frame_rate=codec.spec.frame_rate,
@@ -202,7 +220,7 @@ def config_for(config: PriorConfig, codec: Codec, codec_name: str, train: Split)
 
 
 def variants(codec: Codec, train: Split, settings: PriorTraining, cache: Path = CACHE) -> list[EncodedSplit]:
-    """The training clips in every transposition, shift, speed and room, the plain ones first."""
+    """Encode the training clips in every variant, the plain ones first."""
     pairs = [(shift, speed) for shift in settings.shifts for speed in settings.speeds]
     chosen = sorted(pairs, key=lambda pair: pair != (0, 1.0))
     splits = [transposed(train, n) for n in sorted(settings.semitones, key=abs)]
@@ -211,7 +229,11 @@ def variants(codec: Codec, train: Split, settings: PriorTraining, cache: Path = 
 
 
 def transposed(split: Split, semitones: int) -> Split:
-    """The notes so many semitones higher, their label `pitch` too; those that would leave its range stay as they are."""
+    """Transpose notes and their label `pitch`; those that would leave its range stay.
+
+    Raises:
+        InputError: the split has no label `pitch`.
+    """
     if not semitones:
         return split
     if "pitch" not in split.labels:
@@ -220,14 +242,16 @@ def transposed(split: Split, semitones: int) -> Split:
     for clip in split.clips:
         pitch = str(int(clip.labels["pitch"]) + semitones)
         if pitch in split.labels["pitch"]:
-            audio = played(clip.audio, 2 ** (semitones / 12))
-            clip = replace(clip, audio=audio, labels=clip.labels | {"pitch": pitch})
+            speed = round(2 ** (semitones / 12), 2)  # the precision of `played`
+            audio = played(clip.audio, speed)
+            timed = crop_timed_labels(clip.timed_labels, 0.0, len(audio) / split.sample_rate, speed)
+            clip = replace(clip, audio=audio, labels=clip.labels | {"pitch": pitch}, timed_labels=timed)
         clips.append(clip)
     return replace(split, clips=tuple(clips))
 
 
 @torch.no_grad()
 def codewords(codec: Codec) -> list[Tensor]:
-    """[V, D] of each row of the codec's codes."""
+    """Return the codewords [V, D] of each row of the codec's codes."""
     words = [codec.codewords(j).cpu() for j in range(len(codec.spec.stages))]
     return [words[j] for j in codec.spec.stage_of_row]

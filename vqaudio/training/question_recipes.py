@@ -10,12 +10,12 @@ from vqaudio.training.question_task import QuestionTraining
 
 @dataclass(frozen=True)
 class QuestionRecipe:
-    """A network that answers questions, its data and how it is trained. The epochs give the number of steps."""
+    """A question model, its data and its training. The epochs determine the steps."""
 
     layout: ranges.Name = "scenes"
-    """How the data are laid out: scenes (written by `vqaudio scenes`), clear, clevr, easy-vqa or tfrecords."""
+    """Layout of the data: scenes (written by `vqaudio scenes`), clear, clevr, easy-vqa or tfrecords."""
     start_from: ranges.PathText | None = None
-    """A model of the same shape, words and answers (a name in weights/ or a folder) whose weights to begin with."""
+    """A model of the same shape, words and answers (a name in weights/ or a folder) to take the first weights from."""
     model: QuestionConfig = field(default_factory=QuestionConfig)
     training: QuestionTraining = field(default_factory=QuestionTraining)
     loop: LoopConfig = field(default_factory=LoopConfig)

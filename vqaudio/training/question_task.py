@@ -1,4 +1,4 @@
-"""Training a network that answers questions: one question a picture an epoch, cross-entropy over the answers."""
+"""Question training: cross-entropy over answers."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -12,36 +12,36 @@ from vqaudio import ranges
 from vqaudio.questions.examples import Examples, answer_all
 from vqaudio.questions.film import QuestionModel
 from vqaudio.questions.grammar import VALUES
-from vqaudio.training.loop import Place
+from vqaudio.training.loop import Worker
 
 
 @dataclass(frozen=True)
 class QuestionTraining:
-    """The batches and the losses of a network that answers questions."""
+    """Batches and losses of question training."""
 
     epochs: Annotated[int, ranges.Range(1, 100_000)] = 100
     batch_size: ranges.BatchSize = 64
-    """Questions a step."""
+    """Questions per step."""
     questions_per_picture: Annotated[int, ranges.Range(1, 1024)] = 1
-    """Drawn for every picture in every epoch; they share the extractor's features."""
+    """Random questions for every picture in every epoch; they share the extractor's features."""
     learning_rate: ranges.LearningRate = 3e-4
     sound_labels: ranges.Weight = 0.0
-    """Weight of a second loss, for sound scenes: each column of the features tells the attributes of the sound that starts in it,
-    by a linear layer that is not part of the model."""
+    """Weight of a second loss, for sound scenes: a linear layer, not part of the model, predicts from each column of the features
+    the attributes of the sound that starts in it."""
     program_labels: ranges.Weight = 0.0
-    """Weight of a third loss, for sound scenes: the columns of the last block's output tell which sounds the program's last step
-    is about, and which sound its relation starts from."""
+    """Weight of a third loss, for sound scenes: the columns of the last block's output predict which sounds the program's last
+    step is about, and which sound its relation starts from."""
     shift: Annotated[int, ranges.Range(0, 4096)] = 0
-    """Of sound: pictures are shifted in time by up to this many columns."""
+    """For sound: the most columns by which pictures are shifted in time."""
     tilt: Annotated[float, ranges.Range(0, 10)] = 0.0
-    """Of sound: a random straight line over the bands, up to this much at their ends, is added; 0.1 is 8 dB."""
+    """For sound: the most that a random straight line over the bands adds at their ends; 0.1 is 8 dB."""
     validation_pictures: ranges.Count = 250
-    """How many pictures of the validation part are looked at in each validation."""
+    """Pictures of the validation part in each validation."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Pictures [B, H, W, C] and B * n questions, n for each picture in a row; see `Examples`."""
+    """Pictures [B, H, W, C] and B * n questions, n in a row per picture."""
 
     pictures: Tensor
     tokens: Tensor
@@ -55,7 +55,7 @@ class Batch:
 
 
 class QuestionObjective(nn.Module):
-    """forward returns the loss."""
+    """The question model's loss, as a module for DDP."""
 
     def __init__(self, model: QuestionModel, settings: QuestionTraining):
         super().__init__()
@@ -65,7 +65,7 @@ class QuestionObjective(nn.Module):
         self.programs = nn.Conv1d(c.channels, 2, 1) if settings.program_labels else None
 
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        """(loss, its terms)."""
+        """Compute the loss and its terms."""
         features = self.model.features(batch.pictures)
         each = len(batch.tokens) // len(features)
         blocks = self.model.condition(features.repeat_interleave(each, 0), batch.tokens, batch.lengths)
@@ -86,7 +86,7 @@ class QuestionObjective(nn.Module):
 
 
 def _columns(sounds: Tensor, columns: int, width: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Of all sounds of a batch: the features' column where each starts, its picture's number, and bool [B, 10]: which exist."""
+    """For all sounds of a batch: the features' start column, the picture's number, and bool [B, 10]: which exist."""
     inside = sounds[..., 0] >= 0
     return (sounds[..., 0] * columns // width)[inside], torch.nonzero(inside)[:, 0], inside
 
@@ -103,14 +103,14 @@ def _sound_loss(logits: Tensor, attributes: Tensor, picture: Tensor, columns: Te
 
 
 class QuestionTask:
-    """Trains a network that answers questions; see `training.loop.Task`."""
+    """Train a question model; see `training.loop.Task`."""
 
     def __init__(
-        self, model: QuestionModel, settings: QuestionTraining, train: Examples, validation: Examples, seed: int, place: Place
+        self, model: QuestionModel, settings: QuestionTraining, train: Examples, validation: Examples, seed: int, worker: Worker
     ):
         self.model, self.settings, self.train, self.validation = model, settings, train, validation
-        self.seed, self.place = seed, place
-        self.objective = place.wrap(QuestionObjective(model, settings))
+        self.seed, self.worker = seed, worker
+        self.objective = worker.wrap(QuestionObjective(model, settings))
         self.modules = {"model": model}
         heads = {"sounds": self._plain.sounds, "programs": self._plain.programs}
         self.modules |= {name: head for name, head in heads.items() if head is not None}
@@ -127,22 +127,22 @@ class QuestionTask:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Steps, over all processes together, in which every picture occurs once; an incomplete last batch is left out."""
-        return max(1, len(self.train.of_picture) // (self.pictures_per_step * self.place.world))
+        """Steps in an epoch of every picture; drops an incomplete batch."""
+        return max(1, len(self.train.of_picture) // (self.pictures_per_step * self.worker.world))
 
     def train_step(self, step: int) -> dict[str, Tensor]:
         self.objective.train()
-        loss, terms = self.objective(self.batch(step).to(self.place.device))
+        loss, terms = self.objective(self.batch(step).to(self.worker.device))
         self.optimisers["model"].zero_grad(set_to_none=True)
         loss.backward()
         self.optimisers["model"].step()
         return terms
 
     def batch(self, step: int) -> Batch:
-        """The batch of a step; it follows from (seed, step, rank) alone."""
+        """Return the batch of a step; it depends only on (seed, step, rank)."""
         epoch, at = divmod(step, self.steps_per_epoch)
         order = np.random.default_rng([self.seed, epoch]).permutation(len(self.train.of_picture))
-        start = (at * self.place.world + self.place.rank) * self.pictures_per_step
+        start = (at * self.worker.world + self.worker.rank) * self.pictures_per_step
         chosen = np.sort(order[start : start + self.pictures_per_step])
         rngs = [np.random.default_rng([self.seed, epoch, int(index)]) for index in chosen]
         asked = torch.tensor([q for index, rng in zip(chosen, rngs) for q in self._questions(index, rng)])
@@ -157,7 +157,7 @@ class QuestionTask:
         return Batch(pictures, tokens, lengths, self.train.answers[asked], sounds, selected)
 
     def _questions(self, index: int, rng: np.random.Generator) -> list[int]:
-        """Of one picture, drawn without repetition where there are enough."""
+        """Random questions about one picture, without repetition where there are enough."""
         known, count = self.train.of_picture[index], self.settings.questions_per_picture
         return [known[i] for i in rng.choice(len(known), count, replace=count > len(known))]
 
@@ -173,7 +173,7 @@ class QuestionTask:
         picture[:] = torch.where(picture > 0, picture + line, 0).clamp_min(0)
 
     def validate(self) -> dict[str, float]:
-        """Share of wrong answers, cross-entropy, and accuracy by question type."""
+        """Compute the error rate, cross-entropy, and accuracy by question type."""
         result = answer_all(self.model, self.validation, self.settings.validation_pictures)
         return {
             "error": 1 - result.accuracy, "loss": result.loss,

@@ -1,4 +1,4 @@
-"""Recipes: a name for a filled-in dataclass, for `vqaudio train codec --recipe NAME` and `vqaudio train judge --recipe NAME`."""
+"""Recipes for `vqaudio train codec` and `vqaudio train judge`."""
 
 from dataclasses import dataclass, field, replace
 
@@ -17,29 +17,25 @@ from vqaudio.training.speech_task import SpeechTraining
 
 @dataclass(frozen=True)
 class CodecRecipe:
-    """A codec, its data and how it is trained."""
+    """A codec, its data and its training."""
 
     dataset: ranges.Name = "fsdd"
     """The module of vqaudio.data that reads it."""
     start_from: ranges.PathText | None = None
-    """A model of the same shape (a name in weights/ or a folder) whose weights to begin with. Its stages may differ: then the
-    codebooks begin anew."""
+    """A model of the same shape (a name in weights/ or a folder) to take the first weights from. If a waveform codec's stages
+    differ, its codebooks are reinitialised."""
     codec: WaveformConfig = field(default_factory=WaveformConfig)
     training: CodecTraining = field(default_factory=CodecTraining)
     loop: LoopConfig = field(default_factory=LoopConfig)
 
 
 @dataclass(frozen=True)
-class PictureRecipe:
-    """A spectrogram codec, its data and how it is trained."""
+class PictureRecipe(CodecRecipe):
+    """A spectrogram codec, its data and its training."""
 
     dataset: ranges.Name = "philharmonia"
-    """The module of vqaudio.data that reads it."""
-    start_from: ranges.PathText | None = None
-    """A model of the same shape (a name in weights/ or a folder) whose weights to begin with."""
     codec: SpectrogramConfig = field(default_factory=SpectrogramConfig)
     training: PictureTraining = field(default_factory=PictureTraining)
-    loop: LoopConfig = field(default_factory=LoopConfig)
 
 
 @dataclass(frozen=True)
@@ -57,12 +53,12 @@ class SpeechRecipe:
 
 @dataclass(frozen=True)
 class JudgeRecipe:
-    """A judge, its data and how it is trained."""
+    """A judge, its data and its training."""
 
     dataset: ranges.Name = "fsdd"
     """The module of vqaudio.data that reads it."""
     train_split: ranges.Name = "train"
-    """Which part is learned from; with "development" the validation part is in it, so that only `last` is to be used."""
+    """The part to train on; "development" includes the validation part, so use only `last` of such a run."""
     judge: JudgeConfig = field(default_factory=JudgeConfig)
     training: JudgeTraining = field(default_factory=JudgeTraining)
     loop: LoopConfig = field(default_factory=LoopConfig)
@@ -72,7 +68,7 @@ VOICE = WaveformConfig(
     sample_rate=16_000, hop=320, n_fft=640, encoder_channels=192, latent_dim=64, phase="vector", wave_dims=40, look_ahead=1,
     n_stages=12, vocab=1024,
 )
-SMALL = WaveformConfig(  # narrow enough that experiments with several seeds can be had: half a minute or so a run on one core
+SMALL = WaveformConfig(  # small enough for experiments with several seeds: about half a minute a run on one core
     encoder_channels=64, encoder_blocks=2, latent_dim=32, decoder_channels=96, decoder_blocks=2, frame_channels=64, frame_blocks=1
 )
 ROOMS = Augmentation(noise=0.35, reverberation=0.15, band_limits=0.15)
@@ -171,7 +167,7 @@ CODEC_RECIPES |= {
         training=PictureTraining(learning_rate=5e-4, prefix_share=0.1, decoder_only=True),
         loop=LoopConfig(steps=1000, validate_every=250, checkpoint_every=250),
     ),
-    "notes-16khz-waveform": CodecRecipe(  # what notes-16khz is compared with
+    "notes-16khz-waveform": CodecRecipe(  # the baseline for notes-16khz
         dataset="philharmonia",
         codec=replace(VOICE, look_ahead=3, n_stages=4, vocab=256),
         training=replace(
@@ -198,12 +194,12 @@ JUDGE_RECIPES = {
         judge=JudgeConfig(target="instrument", sample_rate=16_000, n_fft=1024, hop=256, n_mels=64, channels=16),
         training=JudgeTraining(
             crop_s=2.0, noise_db=-40.0, augmentation=Augmentation(speeds=(0.92, 0.96, 1.0, 1.04, 1.08))
-        ),  # an octave has twelve speeds of 1.06: timbre must be told at pitches that few notes were played at
+        ),  # an octave has twelve speeds of 1.06: timbre must be recognised at pitches with few notes
         loop=LoopConfig(steps=2500, log_every=100, validate_every=250),
     ),
 }
 _JUDGE = JUDGE_RECIPES["notes-judge-instrument"]
-JUDGE_RECIPES["notes-critic-instrument"] = replace(  # which a prior listens with: of another shape than the one that measures it
+JUDGE_RECIPES["notes-critic-instrument"] = replace(  # the critic of a prior differs in shape from the judge that scores it
     _JUDGE,
     judge=replace(_JUDGE.judge, n_fft=2048, hop=320, n_mels=80, channels=20),
     training=replace(_JUDGE.training, learning_rate=3e-3),

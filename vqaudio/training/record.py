@@ -1,4 +1,4 @@
-"""What a run writes down about itself: training.json, which model cards repeat."""
+"""training.json: a run's record of its settings, data and cost, for model cards."""
 
 import json
 import os
@@ -17,12 +17,12 @@ FILE = "training.json"
 
 @dataclass(frozen=True)
 class RunFacts:
-    """What a run is given.
+    """Settings and data of a run.
 
     Attributes:
         settings: of its recipe, such as {"codec": {"sample_rate": 8000}}.
         data: see `data.facts`.
-        start_from: the model whose weights it starts from, with what that model was trained on; None for random weights.
+        start_from: the model that it starts from, and that model's training data; None for random weights.
     """
 
     settings: dict = field(default_factory=dict)
@@ -31,7 +31,7 @@ class RunFacts:
 
 
 def describe_run(folder: Path, steps: int, facts: RunFacts, device: torch.device, processes: int, seconds: float, energy) -> None:
-    """Write training.json: how the weights came about; also for a run that is stopped early."""
+    """Write training.json, also for a run that is stopped early."""
     described = {
         "command": recorded_command(), "steps": steps, "seconds": seconds, "processes": processes,
         "threads": torch.get_num_threads(), "device": _device_name(device), "torch": torch.__version__,

@@ -1,4 +1,4 @@
-"""The commands that train: a recipe, and what is changed of it.
+"""The training commands: a recipe, with options to change it.
 
 Every field of a recipe is an option with the recipe's value as its default, e.g. `--training.batch-size 8 --loop.steps 20`.
 """
@@ -32,7 +32,7 @@ class Run(Generic[Recipe]):
     out: Path | None = None
     """Folder for checkpoints, metrics and the model; by default runs/RECIPE."""
     resume: bool = False
-    """Go on from the folder's last checkpoint."""
+    """Continue from the folder's last checkpoint."""
 
     @property
     def folder(self) -> Path:
@@ -43,29 +43,33 @@ def codec(args: list[str]) -> None:
     """Train a codec: metrics.csv, checkpoints, and the model in OUT/best."""
     import torch
 
-    from vqaudio.training.loop import Place, fit
+    from vqaudio.training.loop import Worker, fit
     from vqaudio.training.recipes import CODEC_RECIPES
 
     run = parse(args, CODEC_RECIPES, "fsdd-8khz", "vqaudio train codec")
     settings = run.settings
     train, validation, facts = load_data(run, settings.codec.sample_rate)
-    place = Place.join(settings.loop.device)
-    torch.manual_seed(settings.loop.seed)  # the same first weights in every process and at every resumption
+    worker = Worker.join(settings.loop.device)
+    torch.manual_seed(settings.loop.seed)  # the same initial weights in every process and at every resumption
     settings = with_speakers(settings, train)
-    model = first_weights(settings)
-    task = settings.training.task(model, train, validation, settings.loop.seed, place)
-    report(fit(task, settings.loop, run.folder, place, run.resume, facts), run, place)
+    model = initial_model(settings)
+    task = settings.training.task(model, train, validation, settings.loop.seed, worker)
+    report(fit(task, settings.loop, run.folder, worker, run.resume, facts), run, worker)
 
 
 def with_speakers(settings, train):
-    """The recipe with the speakers of the training data, where its codec's decoder is conditioned on them and none are named."""
+    """Name the speakers of the training data in the settings of a codec whose decoder is conditioned on them."""
     if getattr(settings.codec, "speakers", None) != ():
         return settings
     return replace(settings, codec=replace(settings.codec, speakers=train.labels.get("speaker", ())))
 
 
-def first_weights(settings):
-    """A new codec of the recipe's shape, or the one that it starts from."""
+def initial_model(settings):
+    """Create the recipe's codec, or load the weights that it starts from.
+
+    Raises:
+        InputError: that model cannot be loaded, or has another shape.
+    """
     if settings.start_from is None:
         return new_model(settings.codec)
     import torch
@@ -81,9 +85,9 @@ def first_weights(settings):
     started = new_model(wanted)
     weights, shapes = model.state_dict(), {name: value.shape for name, value in started.state_dict().items()}
     if replace(model.config, codebook_update=wanted.codebook_update) != wanted:
-        weights = {name: value for name, value in weights.items() if not name.startswith("rvq.")}  # k-means begins them anew
+        weights = {name: value for name, value in weights.items() if not name.startswith("rvq.")}  # k-means reinitialises them
     started.load_state_dict({name: value for name, value in weights.items() if name in shapes}, strict=False)
-    if model.config.codebook_update == "fixed":  # no averages were kept: they begin where the codewords are
+    if model.config.codebook_update == "fixed":  # it kept no averages: start them at the codewords
         for part in started.modules():
             if isinstance(part, Codebook):
                 part.place(torch.ones(len(part.codewords), dtype=torch.bool), part.codewords, 1.0)
@@ -91,7 +95,7 @@ def first_weights(settings):
 
 
 def _of_the_quantiser(config) -> dict:
-    """The settings of the codebooks, which may differ from those of the model that a run starts from."""
+    """The codebooks' settings, which may differ from those of the model that a run starts from."""
     names = ("codebook_update", "network_stages", "n_stages", "vocab")
     return {name: getattr(config, name) for name in names if hasattr(config, name)}
 
@@ -102,28 +106,28 @@ def judge(args: list[str]) -> None:
 
     from vqaudio.judges import Judge
     from vqaudio.training.judge_task import JudgeTask
-    from vqaudio.training.loop import Place, fit
+    from vqaudio.training.loop import Worker, fit
     from vqaudio.training.recipes import JUDGE_RECIPES
 
     run = parse(args, JUDGE_RECIPES, "fsdd-judge-digit", "vqaudio train judge")
     settings = run.settings
     train, validation, facts = load_data(run, settings.judge.sample_rate, settings.train_split)
-    place = Place.join(settings.loop.device)
+    worker = Worker.join(settings.loop.device)
     torch.manual_seed(settings.loop.seed)
     model = Judge(replace(settings.judge, classes=train.labels[settings.judge.target]))
-    task = JudgeTask(model, settings.training, train, validation, settings.loop.seed, place)
-    report(fit(task, settings.loop, run.folder, place, run.resume, facts), run, place)
+    task = JudgeTask(model, settings.training, train, validation, settings.loop.seed, worker)
+    report(fit(task, settings.loop, run.folder, worker, run.resume, facts), run, worker)
 
 
 def prior(args: list[str]) -> None:
-    """Train a prior over a codec's codes, which are computed once and kept in runs/codes."""
+    """Train a prior over a codec's codes, which are cached in runs/codes."""
     from dataclasses import replace as changed
 
     import torch
 
     from vqaudio import hub
     from vqaudio.data.encoded import encoded
-    from vqaudio.training.loop import Place, fit
+    from vqaudio.training.loop import Worker, fit
     from vqaudio.training.prior_recipes import ALIASES, PRIOR_RECIPES
     from vqaudio.training.prior_task import PriorTask, codewords, config_for, variants
 
@@ -131,8 +135,8 @@ def prior(args: list[str]) -> None:
     args = [f"--recipe={new}" if arg.startswith("--recipe=") else new for arg, new in zip(args, named)]
     run = parse(args, PRIOR_RECIPES, "fsdd-8khz-masked", "vqaudio train prior")
     settings = run.settings
-    place = Place.join(settings.loop.device)
-    codec = hub.load(settings.codec).to(place.device)
+    worker = Worker.join(settings.loop.device)
+    codec = hub.load(settings.codec).to(worker.device)
     of_codec = {"codec": {"name": codec.name, "fingerprint": codec.encoder_fingerprint}}
     train, validation, facts = load_data(run, codec.sample_rate, more=of_codec)
     clips, unseen = variants(codec, train, settings.training), encoded(codec, validation, "validation")
@@ -142,15 +146,15 @@ def prior(args: list[str]) -> None:
     known = settings.start_from and _take_weights(model, settings.start_from)
     if known != model.codec_fingerprint:
         model.start_from(codewords(codec))
-    task = PriorTask(model, settings.training, clips, unseen, settings.loop.seed, place)
+    task = PriorTask(model, settings.training, clips, unseen, settings.loop.seed, worker)
     loop = settings.loop
     if task.counts:
         loop = changed(loop, steps=task.batches.per_epoch * len(clips))
-    report(fit(task, loop, run.folder, place, run.resume, facts), run, place)
+    report(fit(task, loop, run.folder, worker, run.resume, facts), run, worker)
 
 
 def _take_weights(model, name: str) -> str:
-    """Give a new prior the weights of a trained one; returns the fingerprint of the codec whose codes that one knows."""
+    """Copy a trained prior's weights into a new one; return its codec's fingerprint."""
     from vqaudio import hub
 
     trained = hub.load(name)
@@ -163,10 +167,14 @@ def _take_weights(model, name: str) -> str:
 
 
 def parse(args: list[str], recipes: dict[str, Recipe], default: str, prog: str, single: bool = False) -> Run[Recipe]:
-    """The run that these arguments ask for; the recipe is looked up first, since it gives the other defaults.
+    """Parse a training command's arguments; the recipe provides the defaults.
 
     Args:
-        single: one option of several is tried: it need not fit the recipe's others, and SystemExit alone tells what is wrong.
+        args: the arguments after the command's name.
+        recipes: by name.
+        default: the recipe to use without --recipe.
+        prog: the command's name, for help.
+        single: check one option on its own: it need not fit the recipe's others, and SystemExit alone reports an error.
 
     Raises:
         InputError: a recipe that does not exist, a setting out of range, or settings that do not fit together.
@@ -184,9 +192,9 @@ def parse(args: list[str], recipes: dict[str, Recipe], default: str, prog: str, 
     return run
 
 
-def report(result: dict[str, float], run: Run, place) -> None:
-    """The last line of a training run."""
-    if place.rank == 0:
+def report(result: dict[str, float], run: Run, worker) -> None:
+    """Print the last line of a training run."""
+    if worker.rank == 0:
         scores = ", ".join(f"{name} {value:.4g}" for name, value in result.items())
         print(f"{run.folder / 'best'}: the last validation gave {scores}" if scores else f"{run.folder}: nothing left to do.")
 
@@ -201,25 +209,27 @@ def _value_of(option: str, args: list[str]) -> str | None:
 
 
 def load_data(run: Run, sample_rate: int, part: str = "train", more: dict | None = None):
-    """The part to learn from and the validation part, at the model's rate, and the facts that the run records.
+    """Load the training and validation parts and the facts that the run records.
 
     Args:
+        run: the run.
+        sample_rate: Hz, the model's.
         part: train, or development.
-        more: facts of the data that the model is trained on, beside those of the dataset.
+        more: additional facts about the data.
 
     Raises:
-        InputError: those of `data.load_split`; or the run cannot begin or continue, which is known before anything is read.
+        InputError: those of `data.load_split`; or the run cannot start or resume, which is checked before anything is read.
     """
     from vqaudio.data import facts, load_split
 
-    begin = beginning(run)
+    begin = checked_facts(run)
     dataset = run.settings.dataset
     splits = {one: load_split(dataset, one, run.data, sample_rate) for one in (part, "validation")}
     return *splits.values(), replace(begin, data=facts(dataset, splits) | (more or {}))
 
 
-def beginning(run: Run):
-    """What is known of a run before its data is read: its settings, and what it starts from.
+def checked_facts(run: Run):
+    """Check that a run may start, and return its settings and starting model.
 
     Raises:
         InputError: those of `checkpoints.check_resumable`, or there is no model to start from.
@@ -236,7 +246,7 @@ def beginning(run: Run):
 
 
 def new_model(config):
-    """A model of this configuration, untrained. Raises InputError where it is too large."""
+    """Create an untrained model. Raises InputError if it is too large."""
     from vqaudio.hub import known_modules
     from vqaudio.model_files import build
 

@@ -23,7 +23,7 @@ from vqaudio.errors import InputError
 from vqaudio.features import N_MELS, Statistics
 from vqaudio.progress import bar
 from vqaudio.training.gradients import gradient_norms
-from vqaudio.training.loop import Place
+from vqaudio.training.loop import Worker
 
 N_CEPSTRA = 13
 BATCH_OF_VALIDATION = 16
@@ -57,8 +57,8 @@ class SpeechTraining:
         if self.cepstral_frames % 2 == 0:
             raise InputError(f"cepstral_frames is odd, as many before a frame as after it; not {self.cepstral_frames}.")
 
-    def task(self, codec: SpeechCodec, train: Split, validation: Split, seed: int, place: Place) -> "SpeechTask":
-        return SpeechTask(codec, self, train, validation, seed, place)
+    def task(self, codec: SpeechCodec, train: Split, validation: Split, seed: int, worker: Worker) -> "SpeechTask":
+        return SpeechTask(codec, self, train, validation, seed, worker)
 
 
 @dataclass
@@ -142,17 +142,17 @@ class SpeechTask:
     """Trains a speech codec; see `training.loop.Task`."""
 
     def __init__(
-        self, codec: SpeechCodec, settings: SpeechTraining, train: Split, validation: Split, seed: int, place: Place
+        self, codec: SpeechCodec, settings: SpeechTraining, train: Split, validation: Split, seed: int, worker: Worker
     ):
-        self.codec, self.settings, self.validation, self.place = codec, settings, validation, place
+        self.codec, self.settings, self.validation, self.worker = codec, settings, validation, worker
         frames, deviation = frames_of(codec, train)
         columns = max(1, round(settings.crop_s * codec.spec.frame_rate))
-        self.batches = SpeechBatches(frames, settings.batch_size, columns, seed, place.rank, place.world)
+        self.batches = SpeechBatches(frames, settings.batch_size, columns, seed, worker.rank, worker.world)
         self.unseen = _normalise(codec, *_features_of(codec, validation))
         torch.manual_seed(seed)
         if settings.decoder_only:
             codec.freeze_encoder()
-        self.objective = place.wrap(SpeechObjective(codec, settings, deviation))
+        self.objective = worker.wrap(SpeechObjective(codec, settings, deviation))
         self.modules, self.learning_rates = {"codec": codec}, {"codec": settings.learning_rate}
         trained = [p for p in codec.parameters() if p.requires_grad]
         self.optimisers = {"codec": torch.optim.AdamW(trained, betas=(0.9, 0.98), weight_decay=0.01)}
@@ -161,7 +161,7 @@ class SpeechTask:
         self.codec.train()
         if self.settings.decoder_only:
             self.codec.freeze_codebooks()
-        features, log_mel, valid, speakers = (part.to(self.place.device) for part in self.batches.batch(step))
+        features, log_mel, valid, speakers = (part.to(self.worker.device) for part in self.batches.batch(step))
         is_open = torch.rand(len(speakers), device=speakers.device) < self.settings.open_share
         speakers = torch.where(is_open, len(self.codec.config.speakers), speakers)
         quantise = self.settings.decoder_only or step >= self.settings.unquantised_steps
@@ -195,7 +195,7 @@ class SpeechTask:
             size = int(frames.sizes[clips].max())
             features, log_mel, valid = frames.crops(clips, torch.zeros_like(clips), size)
             columns = valid[:, ::FRAMES]
-            device = self.place.device
+            device = self.worker.device
             latents = self.codec.latents_of(features.to(device), columns.to(device))
             ids = self.codec.quantise(latents, 1)
             mel = self.codec.mel_of(self.codec.rvq.decode(ids, (0,)), columns.to(device), frames.speakers[clips].to(device))
@@ -210,7 +210,7 @@ class SpeechTask:
         self.codec.eval()
         examples = {}
         for clip in self.validation.clips[:: max(1, len(self.validation) // 3)][:3]:
-            decoded = self.codec.decode(self.codec.encode(clip.audio[None, None].to(self.place.device)))
+            decoded = self.codec.decode(self.codec.encode(clip.audio[None, None].to(self.worker.device)))
             name = clip.name.replace("/", "-")
             examples[f"{name}-original"] = (clip.audio[None], self.codec.sample_rate)
             examples[f"{name}-decoded"] = (decoded[0].cpu(), self.codec.sample_rate)

@@ -6,14 +6,15 @@ import gradio as gr
 import torch
 from gradio.utils import LRUCache
 
-from vqaudio.ui import compare, facts, memory, models, playing, pools, reading, turns, verbs
-from vqaudio.ui.api import notes, priors, sounds
+from vqaudio.ui import ask, compare, memory, models, pools, reading, turns, verbs
+from vqaudio.ui.api import notes, priors, questions, sounds
 from vqaudio.ui.clip import cell_edits, handlers, inpainting
 from vqaudio.ui.clip.store import SESSIONS
 from vqaudio.ui.clip.workbench import Workbench
 from vqaudio.ui.codemap import CodeMap
 from vqaudio.ui.keyboard import Keyboard
-from vqaudio.ui.panels import codebooks, examples, figures, report
+from vqaudio.ui.keyboard.handlers import note_as_clip
+from vqaudio.ui.panels import codebooks, examples, figures, fit, report
 from vqaudio.ui.spending import Clock
 
 EVENTS = 256  # of all people that Gradio handles at a time; most of them only wait for their turn in a pool, see `turns`
@@ -68,7 +69,7 @@ def _opened(make, model: str | None):
             with Clock() as clock:
                 bench, told = make()
             token = handlers.store.put(bench)
-            told += report.nearness(bench.error, facts.known_of(bench.codec))
+            told += fit.view(bench)
             told += report.limits(models.limits(bench.codec), clock.spent.in_words())
             return handlers.describe(token, bench), told, token
     except gr.Error as error:
@@ -94,7 +95,7 @@ def open_note(event: gr.EventData):
     """A note that was played: show it as a clip in Listen. Returns what `open_codes` returns, and the tab to go to."""
     with reading.plain_errors():
         with Clock() as clock:
-            value, sentences, token, model = playing.open_note(event)
+            value, sentences, token, model = note_as_clip(event)
         told = report.of_codes(sentences) + report.limits(models.limits(models.codec(model)), clock.spent.in_words())
         return value, told, token, model, gr.Tabs(selected="listen")
 
@@ -115,7 +116,8 @@ def build() -> gr.Blocks:
                 picker, sound, trim, codemap, told = _listen(session)
             with gr.Tab("Play"):
                 keyboard = Keyboard(elem_id="keyboard")
-            compare.view(sound, trim)
+            compare.view(sound, trim, picker)
+            ask.view()
             with gr.Tab("Codebooks") as tab:
                 books, drawn = gr.HTML(), gr.HTML()
         hidden = {"api_visibility": "private", "show_progress": "hidden"}
@@ -128,6 +130,7 @@ def build() -> gr.Blocks:
         sounds.add_endpoints()
         priors.add_endpoints()
         notes.add_endpoints()
+        questions.add_endpoints()
     demo.queue(default_concurrency_limit=None, max_size=EVENTS)
     demo._queue.pending_messages_per_session = LRUCache(EVENTS)  # of 2,000 pages Gradio would keep what they never fetched
     return demo

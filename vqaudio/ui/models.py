@@ -1,6 +1,6 @@
-"""The models that the app serves: each is loaded when the first person needs it, so that the page opens at once, and shared.
+"""The app's models, each loaded on first use and shared by all threads.
 
-Nobody writes to them, so all threads use the same ones.
+They are never written to. Loading on first use lets the page open at once.
 """
 
 import logging
@@ -16,43 +16,57 @@ from vqaudio.errors import InputError
 from vqaudio.json_files import read_json
 from vqaudio.vqa import VqaHeader
 
-ORDER = ("voice-16khz", "notes-16khz", "fsdd-8khz")  # of the picker; the first that is here is what a new page has
-NO_PRIOR = "No prior for this codec is here, so there is nothing to fill with; cells can still be copied and pasted."
+ORDER = ("voice-16khz", "notes-16khz", "fsdd-8khz")  # of the picker; a new page opens with the first
+NO_PRIOR = "No prior for this codec is installed, so AI fill is off; cells can still be copied and pasted."
 _log = logging.getLogger(__name__)
 _lock = threading.Lock()
 
 
 def names() -> list[str]:
-    """The codecs that can be chosen, the usual one first: those of $VQAUDIO_MODEL (as in PATH), or those in weights/."""
+    """The codecs to choose from, the default one first.
+
+    They are those of $VQAUDIO_MODEL (separated as in PATH) if it is set, else those in weights/.
+    """
     return list(_sources())
 
 
 def _sources() -> dict[str, str]:
-    """For each codec's name, what `vqaudio.load` takes: the name, a folder, or a Hub id."""
-    told = [source for source in os.environ.get("VQAUDIO_MODEL", "").split(os.pathsep) if source]
-    if told:
-        return {Path(source).name if Path(source).is_dir() else source: source for source in told}
+    """Each codec's name, and what `vqaudio.load` takes for it."""
+    chosen = [source for source in os.environ.get("VQAUDIO_MODEL", "").split(os.pathsep) if source]
+    if chosen:
+        return {Path(source).name if Path(source).is_dir() else source: source for source in chosen}
     found = [name for name in hub.installed() if _config(hub.WEIGHTS / name).get("module", "").startswith("codecs.")]
     return {name: name for name in sorted(found, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))}
 
 
 def about(name: str | None) -> dict[str, str]:
-    """What a codec's about.json says, or nothing; None for the usual codec. Reads no weights."""
+    """The texts of a codec's about.json, without loading its weights.
+
+    Args:
+        name: of the codec; None for the default one.
+    """
     known = _sources()
     source = known.get(name or next(iter(known), ""))
     return {} if source is None else hub.about(_folder(source))
 
 
 def titles() -> list[tuple[str, str]]:
-    """(what the picker shows, name) of each codec. Reads no weights."""
+    """Each codec's title in the picker, and its name; loads no weights."""
     return [(hub.about(_folder(source)).get("title", name), name) for name, source in _sources().items()]
 
 
 def codec(name: str | None = None) -> Codec:
-    """A codec of `names()`; None or empty for the usual one. Raises InputError where it is not there or cannot be loaded."""
+    """Load a codec.
+
+    Args:
+        name: one of `names()`; None or empty for the default one.
+
+    Raises:
+        InputError: there is no such codec, or it cannot be loaded.
+    """
     known = _sources()
     if not known:
-        raise InputError("No codec is here: put one into weights/, or name one in VQAUDIO_MODEL.")
+        raise InputError("There is no codec here. Put one into weights/, or name one in VQAUDIO_MODEL.")
     name = name or next(iter(known))
     if name not in known:
         raise InputError(f"There is no model {name!r} here. Known are {', '.join(known)}.")
@@ -60,22 +74,25 @@ def codec(name: str | None = None) -> Codec:
         return _codec(known[name])
 
 
-def made(header: VqaHeader) -> Codec:
-    """The codec that made a .vqa file. Raises InputError where it is not served here."""
+def codec_of(header: VqaHeader) -> Codec:
+    """The codec of a .vqa file. Raises InputError if this app does not serve it."""
     likely_first = sorted(names(), key=lambda name: name != header.model)
     for name in likely_first:
         if codec(name).fingerprint == header.fingerprint:
             return codec(name)
     if header.model in likely_first:
-        raise InputError(f"These codes were made by another version of {header.model}: they need that one.")
-    raise InputError(f"These codes were made by the model {header.model}; known here are {', '.join(likely_first)}.")
+        raise InputError(f"These codes are from another version of {header.model}. Open them with that version.")
+    raise InputError(f"These codes are from the model {header.model}; this app has {', '.join(likely_first)}.")
 
 
 def priors(of: Codec | None = None) -> dict:
-    """The priors that fit a codec, by name: those in weights/, or those of $VQAUDIO_PRIORS (names or folders, as in PATH).
+    """The priors of a codec, by name; those that use both sides of a gap first.
 
-    Those that see both sides of a hole come first. One that cannot be loaded is left out: it must not keep the others from
-    working.
+    They are those of $VQAUDIO_PRIORS (names or folders, separated as in PATH) if it is set, else those in weights/. A prior
+    that cannot be loaded is skipped, so that the others still work.
+
+    Args:
+        of: the codec; None for the default one.
     """
     of = of or codec()
     with _lock:
@@ -85,7 +102,7 @@ def priors(of: Codec | None = None) -> dict:
 
 
 def prior(wanted: str, of: Codec | None = None):
-    """One of `priors(of)`. Raises InputError: there is no such prior, or it was made for another codec."""
+    """One of `priors(of)`. Raises InputError if it is unknown or of another codec."""
     of = of or codec()
     known = priors(of)
     if wanted in known:
@@ -98,9 +115,10 @@ def prior(wanted: str, of: Codec | None = None):
 
 
 def _known_priors() -> str:
-    """A sentence that lists all priors, by codec. Reads no weights where a config.json names the codec."""
+    """A sentence that lists all priors, by codec."""
     by_codec: dict[str, list[str]] = {}
     for name in _prior_names():
+        # Weights are read only for a prior whose config.json does not name its codec.
         codec_name = _config(_folder(name)).get("codec_name") or getattr(_prior(name), "codec_name", None)
         if codec_name:
             by_codec.setdefault(str(codec_name), []).append(Path(name).name if Path(name).is_dir() else name)
@@ -109,21 +127,21 @@ def _known_priors() -> str:
 
 
 def loadable() -> list[Codec]:
-    """The codecs that can be loaded; one that cannot must not keep the others from working. Raises InputError: none can."""
+    """All codecs that can be loaded. Raises InputError if none can."""
     found, sentences = [], []
     for name in names():
         try:
             found.append(codec(name))
         except InputError as error:
             sentences.append(str(error))
-            _log.warning("the codec %s is left out: %s", name, error)
+            _log.warning("the codec %s is skipped: %s", name, error)
     if not found:
-        raise InputError(sentences[0] if sentences else "No codec is here.")
+        raise InputError(sentences[0] if sentences else "There is no codec here.")
     return found
 
 
 def prior_and_codec(wanted: str = "") -> tuple:
-    """A prior, whichever codec it was made for, and that codec; empty for the usual codec's first prior."""
+    """A prior and its codec; by default, the first prior of the default codec."""
     usual = codec()
     if not wanted:
         known = priors(usual)
@@ -134,13 +152,13 @@ def prior_and_codec(wanted: str = "") -> tuple:
         of = codec(name)
         if wanted in priors(of):
             return prior(wanted, of), of
-    return prior(wanted, usual), usual  # tells what is wrong
+    return prior(wanted, usual), usual  # raises, with the reason
 
 
 def with_label(kind: str) -> list[tuple]:
-    """(prior, its codec) of each prior that knows a kind of label, those that see both sides of a hole first.
+    """The priors with a kind of label, each with its codec.
 
-    Of the others no weights are read, where their config.json tells that they do not know it.
+    Those that use both sides of a gap come first. Priors whose config.json shows that they lack the label are not loaded.
     """
     found = []
     for name in _prior_names():
@@ -159,7 +177,7 @@ def _codec_of(prior) -> Codec | None:
             if fits(prior, codec(name)):
                 return codec(name)
         except InputError as error:
-            _log.warning("the codec %s is left out: %s", name, error)
+            _log.warning("the codec %s is skipped: %s", name, error)
     return None
 
 
@@ -178,12 +196,12 @@ def _fits(prior, codec_name: str, made_for: Codec) -> bool:
 
 
 def limits(of: Codec) -> str:
-    """What the model was trained for, in one sentence."""
+    """A sentence on what the model was trained for."""
     rate = f"{of.sample_rate / 1000:g} kHz"
     knows = hub.about(of.folder).get("knows")
     if knows is None:
-        return f"This model works at {rate}: nothing above {of.sample_rate / 2000:g} kHz comes through."
-    return f"This model knows {knows}, at {rate}; anything else it spells with the sounds it has."
+        return f"This model works at {rate}; it drops everything above {of.sample_rate / 2000:g} kHz."
+    return f"This model knows {knows}, at {rate}; other sounds are only approximated."
 
 
 def _folder(source: str) -> Path:
@@ -191,7 +209,7 @@ def _folder(source: str) -> Path:
 
 
 def _config(folder: Path) -> dict:
-    """A folder's config.json; empty where it has none that can be read."""
+    """A folder's config.json; empty if it cannot be read."""
     try:
         config = read_json(folder / "config.json")
     except InputError:
@@ -200,14 +218,14 @@ def _config(folder: Path) -> dict:
 
 
 def _prior_names() -> list[str]:
-    told = os.environ.get("VQAUDIO_PRIORS")
-    if told is not None:
-        return [name for name in told.split(os.pathsep) if name]
+    chosen = os.environ.get("VQAUDIO_PRIORS")
+    if chosen is not None:
+        return [name for name in chosen.split(os.pathsep) if name]
     return [name for name in hub.installed() if str(_config(hub.WEIGHTS / name).get("module")).startswith("priors.")]
 
 
 def _may_fit(name: str, of: Codec) -> bool:
-    """Whether it is worth loading a prior: its config.json does not name another codec."""
+    """Whether to load a prior: its config.json does not name another codec."""
     return _config(_folder(name)).get("codec_fingerprint") in (None, _encoder_fingerprint(of))
 
 
@@ -221,7 +239,7 @@ def _prior(name: str):
     try:
         return vqaudio.load(name)
     except InputError as error:
-        _log.warning("the prior %s is left out: %s", name, error)
+        _log.warning("the prior %s is skipped: %s", name, error)
         return None
 
 

@@ -55,7 +55,7 @@ def codes(path: str | None, clip: int | None = None) -> tuple[Codec, Codes]:
             raise InputError(f"There is no clip {clip} in this file; it holds {n}.")
         if header.duration_s > MAX_SECONDS * (MOST_CLIPS if clip else 1):  # at the file's own rate, which must be the codec's
             raise InputError(TOO_MANY_CODES)
-        codec = models.made(header)
+        codec = models.codec_of(header)
         return codec, read_vqa(path, codec).clip(0 if clip is None else clip - 1)
     except InputError as error:
         raise InputError(str(error).replace(str(path), Path(path).name)) from None

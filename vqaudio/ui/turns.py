@@ -1,4 +1,4 @@
-"""How what the page and programs ask for reaches the pools: server functions and events, each in its session's line."""
+"""Server functions and events that run in a worker pool, in their session's turn."""
 
 import asyncio
 import functools
@@ -15,23 +15,23 @@ REQUEST = gr.Request | None
 
 
 def for_page(functions: Iterable[Callable]) -> list[Callable]:
-    """Server functions as a component takes them; each that is not quick waits for its session's turn in `pools.computing`."""
+    """Server functions for a component, queued in `pools.computing` unless quick."""
     return [f if f.quick else _server_function(f) for f in functions]
 
 
 def _server_function(f: Callable) -> Callable:
-    async def in_turn(data, request: gr.Request):
-        LocalContext.request.set(request)  # where ZeroGPU finds whose share of a graphics card is used
+    async def queued(data, request: gr.Request):
+        LocalContext.request.set(request)  # ZeroGPU reads from it whose quota to use
         try:
             return await _result(pools.computing, await _session_in(request), f, data)
         except InputError as error:
             return wire.refusal(str(error))
 
-    return _named_like(f, in_turn)
+    return _named_like(f, queued)
 
 
 async def _session_in(request) -> str:
-    """The page that called a server function: Gradio passes the raw request, and the session stands in its body."""
+    """The session that called a server function; Gradio puts it in the request's body."""
     try:
         return str((await request.json())["session_hash"])[:100]
     except Exception:  # a form: not sent by a page, so the address has to do
@@ -39,13 +39,15 @@ async def _session_in(request) -> str:
 
 
 def event(f: Callable, pool: pools.Pool = pools.computing) -> Callable:
-    """An event handler that waits for its session's turn in a pool. Give the event `concurrency_limit=None`: Gradio's own queue
-    serves whoever came first, and would hold all others up.
+    """Make an event handler that runs in a pool, in its session's turn.
 
-    It has the signature of `f` and the request, which Gradio fills in.
+    Give the event `concurrency_limit=None`: Gradio's own queue is first come, first served, and would block all sessions.
+
+    Returns:
+        a handler with the signature of `f` and the request, which Gradio passes.
     """
 
-    async def in_turn(*arguments):
+    async def queued(*arguments):
         *arguments, request = arguments
         try:
             return await _result(pool, _session_of(request), f, *arguments)
@@ -54,28 +56,29 @@ def event(f: Callable, pool: pools.Pool = pools.computing) -> Callable:
 
     own = inspect.Parameter("request", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation=REQUEST)
     signature = inspect.signature(f)
-    in_turn.__signature__ = signature.replace(parameters=[*signature.parameters.values(), own])
-    in_turn.__annotations__ = {**f.__annotations__, "request": REQUEST}
-    return _named_like(f, in_turn)
+    queued.__signature__ = signature.replace(parameters=[*signature.parameters.values(), own])
+    queued.__annotations__ = {**f.__annotations__, "request": REQUEST}
+    return _named_like(f, queued)
 
 
 def _session_of(request: gr.Request) -> str:
-    """The page or program that sent an event. MCP clients share one session of Gradio's, and a plain POST to /call gets a new one
-    each time.
+    """The page or program that sent an event.
+
+    All MCP clients share one Gradio session, and a plain POST to /call gets a new one each time.
     """
-    if told := request.headers.get("mcp-session-id"):
-        return told[:100]
+    if mcp_session := request.headers.get("mcp-session-id"):
+        return mcp_session[:100]
     return _address(request) if "/call/" in request.url.path else request.session_hash or _address(request)
 
 
 def _named_like(f: Callable, wrapper: Callable) -> Callable:
-    """What Gradio reads of a function, except for its signature."""
+    """Copy what Gradio reads of a function, except its signature."""
     wrapper.__module__, wrapper.__name__, wrapper.__doc__ = f.__module__, f.__name__, f.__doc__
     return wrapper
 
 
 def endpoint(f: Callable, inputs, outputs, pool: pools.Pool = pools.computing, name: str = "") -> None:
-    """Serve `f` to programs under a name, or its own, inside the current Blocks."""
+    """Add an API endpoint to the current Blocks, under the function's name or `name`."""
     gr.Button(visible=False).click(event(f, pool), inputs, outputs, api_name=name or f.__name__, show_progress="hidden")
 
 

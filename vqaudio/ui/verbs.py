@@ -1,9 +1,8 @@
-"""The verbs of the app: all that its models compute goes through one door.
+"""The app's verbs: everything that its models compute.
 
-At home a verb runs in this process, with the models on the app's device. On a Space with ZeroGPU it runs in a process that is
-lent a graphics card for some seconds: the verb's name, the folders of its models, plain data and tensors of the CPU go there,
-tensors of the CPU come back, and nothing is reported on the way. Random numbers are drawn on the CPU, so the same seed gives the
-same ids.
+Usually a verb runs in this process, on the app's device. On a Space with ZeroGPU it runs in a process that borrows a GPU for a
+few seconds: the verb's name, its models' folders, plain data and CPU tensors go there, CPU tensors come back, and there is no
+progress in between. Random numbers are drawn on the CPU, so the same seed gives the same ids.
 """
 
 import functools
@@ -28,19 +27,21 @@ try:
 except ImportError:
     spaces = None
 
-STARTING_S, MOST_S = 4.0, 60.0  # until a process has its card and the models; what is asked for at most
+STARTING_S, MOST_S = 4.0, 60.0  # for the GPU and the models to be ready; the longest reservation
 MAX_KEPT_STEPS = 32
 OnStep = Callable[[int, int, Any], None]
 
 
 class Reference(NamedTuple):
-    """A model as it is sent to another process."""
+    """A model, as sent to another process."""
 
     folder: Path
     name: str
 
 
 class Verb(NamedTuple):
+    """A computation, and an estimate of its seconds on a GPU."""
+
     work: Callable
     seconds: Callable[..., float]
 
@@ -49,32 +50,36 @@ _verbs: dict[str, Verb] = {}
 
 
 def verb(seconds: Callable[..., float]):
-    """Make a verb of `work(*asked, on_step=None)`.
+    """Make a verb of `work(*arguments, on_step=None)`.
 
     Args:
-        seconds: of the same arguments, an estimate of what it takes on a graphics card.
+        seconds: of the same arguments; estimates the time on a GPU.
     """
 
     def wrap(work):
         _verbs[work.__name__] = Verb(work, seconds)
 
         @functools.wraps(work)
-        def run(*asked, **live):
-            if lent():
-                return _ask(work.__name__, asked)
-            return work(*(devices.placed(one) if isinstance(one, Model) else one for one in asked), **live)
+        def run(*arguments, **live):
+            if borrows_gpu():
+                return _run_remotely(work.__name__, arguments)
+            return work(*(devices.placed(one) if isinstance(one, Model) else one for one in arguments), **live)
 
         return run
 
     return wrap
 
 
-def _ask(name: str, asked: tuple):
-    """A verb's answer from the process that has the card. Raises InputError, from there or where there is no card to be had."""
-    sent = tuple(Reference(one.folder, one.name) if isinstance(one, Model) else one for one in asked)
+def _run_remotely(name: str, arguments: tuple):
+    """Run a verb in the process with the GPU.
+
+    Raises:
+        InputError: the verb raised it, or no GPU is available.
+    """
+    sent = tuple(Reference(one.folder, one.name) if isinstance(one, Model) else one for one in arguments)
     try:
         done, answer = on_card(name, sent)
-    except gr.Error as error:  # ZeroGPU's own, such as a quota that is used up
+    except gr.Error as error:  # ZeroGPU's own, such as an exceeded quota
         raise InputError(str(error.message)) from None
     if not done:
         raise InputError(answer)
@@ -82,15 +87,19 @@ def _ask(name: str, asked: tuple):
 
 
 def duration(name: str, sent: tuple) -> int:
-    """The seconds to ask a card for."""
+    """The seconds of GPU time to reserve."""
     return round(min(MOST_S, STARTING_S + _verbs[name].seconds(*sent)))
 
 
 def _on_card(name: str, sent: tuple) -> tuple[bool, Any]:
-    """(True, the answer), or (False, the sentence of an InputError, which ZeroGPU would hide)."""
-    asked = (devices.loaded(one.folder, one.name) if isinstance(one, Reference) else one for one in sent)
+    """Run a verb where the GPU is.
+
+    Returns:
+        True and the answer, or False and the sentence of an InputError, which ZeroGPU would hide.
+    """
+    arguments = (devices.loaded(one.folder, one.name) if isinstance(one, Reference) else one for one in sent)
     try:
-        return True, _verbs[name].work(*asked)
+        return True, _verbs[name].work(*arguments)
     except InputError as error:
         return False, str(error)
 
@@ -98,19 +107,19 @@ def _on_card(name: str, sent: tuple) -> tuple[bool, Any]:
 on_card = _on_card if spaces is None else spaces.GPU(duration=duration)(_on_card)
 
 
-def lent() -> bool:
-    """Whether the card is lent: on ZeroGPU. The decorator changes nothing anywhere else."""
+def borrows_gpu() -> bool:
+    """Whether this is ZeroGPU; anywhere else, its decorator changes nothing."""
     return on_card is not _on_card
 
 
 def on_cpu() -> bool:
-    """Whether all is computed on the CPU."""
-    return not lent() and devices.pick().type == "cpu"
+    """Whether everything is computed on the CPU."""
+    return not borrows_gpu() and devices.pick().type == "cpu"
 
 
 def prepare(models: list[Model]) -> None:
-    """On ZeroGPU, load models on to the card, which it wants to be done before the app starts."""
-    for model in models if lent() else ():
+    """On ZeroGPU, load models on to the GPU, as it requires before the app starts."""
+    for model in models if borrows_gpu() else ():
         devices.loaded(model.folder, model.name)
 
 
@@ -119,14 +128,14 @@ def prepare(models: list[Model]) -> None:
 
 @verb(lambda codec, audio: 2e-6 * audio.shape[-1])
 def encode(codec, audio: Tensor) -> tuple[Codes, Tensor]:
-    """The codes of audio [1, N], and the latents [1, D, T] that they were made from."""
+    """Encode audio [1, N]; returns the codes and the latents [1, D, T]."""
     codes, latents = codec.encode_with_latents(audio[None])
     return codes.to("cpu"), latents.cpu()
 
 
 @verb(lambda codec, codes, stages: 1e-3 * codes.columns)
 def decode(codec, codes: Codes, stages: tuple[int, ...] | None) -> Tensor:
-    """What some stages of one clip sound like: [N]."""
+    """Decode some stages of one clip, from 0; None for all. Returns [N]."""
     return codec.decode(codes, stages)[0, 0].cpu()
 
 
@@ -147,16 +156,16 @@ def fill(
     prior, codes: Codes, mask: Tensor, seeds: tuple[int, int], labels: dict[str, str], local: bool, sampling: Sampling,
     on_step: OnStep | None = None,
 ) -> tuple[Codes, list[list[Tensor]]]:
-    """Variations of one clip.
+    """Fill the masked cells of one clip, several times.
 
     Args:
-        seeds: the first, and how many from there on.
-        local: whether the labels are of the cells to write alone.
+        seeds: the first seed, and the number of variations; each takes the next seed.
+        local: whether the labels describe the masked cells only.
         sampling: see `Prior.fill`.
-        on_step: called as on_step(done, total, [ids [K, T] of each variation]); what it raises ends the sampling.
+        on_step: called as on_step(done, total, [ids [K, T] of each variation]); an exception in it ends the sampling.
 
     Returns:
-        the codes, and for each variation its written cells after some of the steps; -1 is not decided yet.
+        the codes, and for each variation its masked cells after some of the steps; -1 is undecided.
     """
     described = {"local_labels": [(mask, labels)]} if local and labels else {"labels": labels or None}
     steps = _Steps(mask.expand(seeds[1], -1, -1), codes.valid.expand(seeds[1], -1), on_step)
@@ -169,7 +178,7 @@ def generate(
     codec, prior, labels: dict[str, str], seconds: float | None, seeds: tuple[int, int], sampling: Sampling,
     on_step: OnStep | None = None,
 ) -> tuple[Codes, list[list[Tensor]]]:
-    """New clips; arguments and result as for `fill`. Their lengths are those of `prior.blank` with the same seeds."""
+    """Generate new clips, as long as `prior.blank` with the same seeds; see `fill`."""
     generators = seeded(*seeds)
     blank = prior.blank(labels or None, seconds, generators)
     mask = blank.valid[:, None].expand_as(blank.ids)
@@ -185,11 +194,18 @@ def score(prior, codes: Codes, labels: dict[str, str]) -> Tensor:
     return prior.log_prob(codes, labels or None)[0].cpu()
 
 
+@verb(lambda network, source, question, time: 1.0)
+def ask(network, source: Tensor, question: str, time: bool):
+    """The `Answer` to a question about audio [1, 1, N] or a picture [H, W, 3], with or without the time coordinate."""
+    switched = network.with_coordinates(network.config.row_coordinate, time and network.config.column_coordinate)
+    return switched.ask(source, question)
+
+
 @verb(lambda codec, prior, keys, labels, seconds, take: len(keys) * (1 + seconds))
 def notes(
     codec, prior, keys: list[int], labels: dict[str, str], seconds: float, take: int, on_step: OnStep | None = None
 ) -> list[sfz.Note]:
-    """The notes of some keys; `on_step(done, total, None)` counts a note as one."""
+    """Generate the notes of some keys; `on_step(done, total, None)` counts notes."""
     made: list[sfz.Note] = []
 
     def step(done: int, total: int, ids: Tensor) -> None:
@@ -203,7 +219,7 @@ def notes(
 
 
 class _Steps:
-    """Keeps the written cells of clips after some of the steps, and passes each step on.
+    """Records the masked cells of clips after some of the steps; forwards every step.
 
     Args:
         masks: [B, K, T] the cells to write.

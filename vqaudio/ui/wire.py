@@ -1,4 +1,4 @@
-"""What goes between the page and the program: every request is checked here, every answer is plain JSON."""
+"""Messages between page and server: checked requests, and answers in plain JSON."""
 
 import base64
 import functools
@@ -27,13 +27,13 @@ StagesText = Annotated[str, Field(max_length=200)]
 
 
 class Message(BaseModel):
-    """What comes from a page: nothing in it is believed."""
+    """A message from a page; nothing in it is trusted."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class Request(Message):
-    """What the page asks of one clip."""
+    """A request about one clip."""
 
     token: Token
 
@@ -65,8 +65,8 @@ class ExampleRequest(Request):
     number: Annotated[int, Field(ge=0, le=63)]
 
 
-# What a person or a program can get wrong, and what it may be.
-TELLS = {
+# The error for each field that a person or a program can get wrong.
+FIELD_ERRORS = {
     "temperature": "The temperature is a number from 0 to 5.",
     "top_k": "Top-k is a whole number from 1 to 65,536, or empty.",
     "top_p": "Top-p is a number above 0, at most 1, or empty.",
@@ -93,39 +93,41 @@ TELLS = {
 
 
 def validated(model: type[BaseModel], data):
-    """`data` as the model. Raises InputError: what the field at fault may be, where a person can have mistyped it."""
+    """Parse `data` as a model. Raises InputError with the valid range of the field."""
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        places = error.errors()[0]["loc"]
-        raise InputError(next((TELLS[place] for place in places if place in TELLS), UNKNOWN)) from None
+        fields = error.errors()[0]["loc"]
+        raise InputError(next((FIELD_ERRORS[field] for field in fields if field in FIELD_ERRORS), UNKNOWN)) from None
 
 
 def serves(request_type: type[Message], quick: bool = False, light: bool = False):
-    """Make a server function of `f(request) -> dict`: its answer is {ok: true, spent, ...} or {ok: false, error: a sentence}.
+    """Make a server function of `f(request) -> dict`.
+
+    It answers {ok: true, spent, ...}, or {ok: false, error: a sentence}.
 
     Args:
-        quick: it takes a few milliseconds, so it need not wait for anybody; see `turns`.
-        light: it is quick, and asked for so often that its time and energy are not reported.
+        quick: it takes a few milliseconds, so it skips the queue; see `turns`.
+        light: it is quick, and called so often that its time and energy are not reported.
     """
 
     def wrap(f):
         @functools.wraps(f, assigned=("__module__", "__name__", "__doc__"))
-        def served(data):
+        def handle(data):
             try:
                 request = validated(request_type, data)
                 with Clock() as clock:
                     answer = f(request)
-                return {"ok": True, **({} if light else {"spent": clock.spent.told(f.__name__)}), **answer}
+                return {"ok": True, **({} if light else {"spent": clock.spent.to_json(f.__name__)}), **answer}
             except InputError as error:
                 return refusal(str(error))
-            except Exception:  # the last line of defence: a person gets a sentence, the log gets the traceback
+            except Exception:  # a person gets a sentence, the log gets the traceback
                 _log.exception("a server function failed")
                 return refusal("Something went wrong in the app. The clip is unharmed; the fault was logged.")
 
-        del served.__wrapped__  # Gradio would read the signature of f
-        served.quick = quick or light
-        return served
+        del handle.__wrapped__  # Gradio would read the signature of f
+        handle.quick = quick or light
+        return handle
 
     return wrap
 
@@ -135,19 +137,23 @@ def refusal(sentence: str) -> dict:
 
 
 def sound(samples: Tensor, loudest: bool = False) -> dict:
-    """[N] -> 16-bit samples and the factor they are to be multiplied by; `loudest`: use all 16 bits for a soft sound."""
+    """Pack sound [N] as 16-bit samples and the factor to multiply them by.
+
+    Args:
+        loudest: use all 16 bits for a soft sound, so that it keeps its detail.
+    """
     peak = float(samples.abs().max())
     factor = peak * 32768 / 32767 if loudest and 0 < peak < 1 else 1.0  # the largest 16-bit sample is 32767 / 32768
     return {"data": text(to_int16(samples / factor).astype("<i2").tobytes()), "factor": factor}
 
 
 def picture(shades: Tensor) -> dict:
-    """uint8 [height, width]"""
+    """Pack shades, uint8 [height, width]."""
     return {"data": text(shades.numpy().tobytes()), "height": shades.shape[0], "width": shades.shape[1]}
 
 
 def integers(values: Tensor) -> str:
-    """Integers below 65,536 of any shape, row by row, 16 bits each; larger ones do not fit a page's lane."""
+    """Pack integers below 65,536 of any shape, row by row, 16 bits each."""
     if values.numel() and int(values.max()) >= 2**16:
         raise InputError("The page can show codebooks of at most 65,536 codewords.")
     return text(values.to(torch.int32).numpy().astype(np.dtype("<u2")).tobytes())

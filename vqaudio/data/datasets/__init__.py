@@ -1,1 +1,1 @@
-"""One dataset a file: `load_split`, and `sources` or `download` where it has them."""
+"""One dataset per file: `load_split`, and often `sources` or `download`."""

@@ -1,4 +1,4 @@
-"""Five voices of telephone systems, as Debian packs them: English, Spanish, French, Italian, Russian; more to train `voice` on.
+"""Telephone prompts in five languages from Debian, extra data for `voice`.
 
 The packages asterisk-core-sounds-{en,es,fr,it,ru}-g722 hold 2,800 prompts, 1.8 hours in all, at 16 kHz, coded in G.722 (ITU-T
 G.722, 1988: 64 kbit/s). They are by Allison Smith, June Wallack and others; CC BY-SA 3.0, the Russian ones CC BY 3.0.
@@ -26,20 +26,27 @@ CHECKSUMS = {  # SHA-256, as in Debian's list of packages
     "ru": "673b4238a6b8269960f055d868c6a11083f7a0d00979167cb01554046b48ed9b",
 }
 SAMPLE_RATE = 16_000
-LIMITS = 2_000, 100_000_000  # files and bytes of a package
+LIMITS = 2_000, 100_000_000  # the most files and bytes in a package
 LARGEST = 2_000_000  # bytes of a prompt: four minutes
 SHORTEST_S = 0.5
-QUIETEST = 0.015  # a prompt whose peak is lower is a pause
+QUIETEST = 0.015  # a prompt with a lower peak is a pause
 IN_PACKAGE = PurePosixPath("usr/share/asterisk/sounds")
 
 
 def download(folder: Path | None = None, url: str = URL, checksums: dict[str, str] = CHECKSUMS) -> Path:
-    """Fetch the packages (55 MB) and keep their prompts as FLAC, VOICE/NAME.flac, in `folder` (None: the cache); returns it.
+    """Download the packages (55 MB) and save their prompts as VOICE/NAME.flac.
 
-    A package that was fetched is not fetched again. `voice` reads them from a folder `asterisk` beside its others.
+    Skips packages that are already there. `voice` reads them from a folder `asterisk` next to its others.
+
+    Args:
+        folder: where to save them; None for the cache.
+        url, checksums: the packages, by language, with their SHA-256.
+
+    Returns:
+        the folder.
 
     Raises:
-        InputError: the address cannot be reached, a checksum differs, or a package is damaged or hostile.
+        InputError: the address cannot be reached, a checksum differs, or a package is damaged or unsafe.
         OSError: the disk is full.
     """
     folder = folder or fsdd.cache_folder().with_name("asterisk")
@@ -60,21 +67,25 @@ def download(folder: Path | None = None, url: str = URL, checksums: dict[str, st
 
 
 def contents(package: bytes, name: str) -> bytes:
-    """The tar archive of a Debian package's files: the member data.tar.* of an ar archive (deb(5)). Raises InputError."""
-    place = 8
-    while package.startswith(b"!<arch>\n") and len(package) - place >= 60:
-        header = package[place : place + 60]
+    """Return the tar archive data.tar.* inside a Debian package (deb(5)).
+
+    Raises:
+        InputError: it is damaged, or not a Debian package.
+    """
+    offset = 8
+    while package.startswith(b"!<arch>\n") and len(package) - offset >= 60:
+        header = package[offset : offset + 60]
         if not header[48:58].strip().isdigit():
             break
-        start, size = place + 60, int(header[48:58])
+        start, size = offset + 60, int(header[48:58])
         if header.startswith(b"data.tar") and start + size <= len(package):
             return package[start : start + size]
-        place = start + size + size % 2
+        offset = start + size + size % 2
     raise InputError(f"{name} is damaged, or no Debian package.")
 
 
 def decoded(path: Path) -> Tensor:
-    """A file of bare G.722, which no header tells: [1, N] at 16 kHz. Raises InputError: it is damaged."""
+    """Decode a headerless G.722 file: [1, N] at 16 kHz. Raises InputError if damaged."""
     import av
 
     try:
@@ -86,13 +97,13 @@ def decoded(path: Path) -> Tensor:
 
 
 def _limit(name: PurePosixPath) -> int | None:
-    """The most bytes that this file of a package may have; None for what is no prompt."""
+    """The most bytes that this file of a package may have; None for other files."""
     of_a_voice = name.is_relative_to(IN_PACKAGE) and len(name.relative_to(IN_PACKAGE).parts) > 1
     return LARGEST if name.suffix == ".g722" and of_a_voice and "silence" not in name.parts else None
 
 
 def _keep(paths: list[Path], base: Path, folder: Path) -> None:
-    """Decode the prompts that say something."""
+    """Decode the prompts and save those that are neither short nor silent."""
     with bar("decoding", len(paths), " prompts") as progress:
         for path in paths:
             sound = decoded(path)

@@ -1,7 +1,7 @@
-"""The elementary sounds of CLEAR (Abdelnour et al. 2018, "CLEAR: A Dataset for Compositional Language and Elementary Acoustic
-Reasoning"): notes of six instruments, named in `elementary_sounds.json`. BSD licence.
+"""The elementary sounds of CLEAR: notes of six instruments. BSD licence.
 
-All of them are a test part: other instruments, players and rooms than those of `philharmonia`.
+Abdelnour et al. 2018, "CLEAR: A Dataset for Compositional Language and Elementary Acoustic Reasoning". `elementary_sounds.json`
+lists the notes. All of them are test data: instruments, players and rooms differ from those of `philharmonia`.
 """
 
 import json
@@ -25,12 +25,13 @@ def load_split(split: str = "test", root: str | os.PathLike | None = None, sampl
 
     Args:
         root: the folder of the notes, or the one that holds `clear-notes/`; None: $VQAUDIO_DATA.
+        sample_rate: Hz, to resample to.
 
     Returns:
         notes of at most 4 s with the labels "pitch" (a MIDI number) and "instrument".
 
     Raises:
-        InputError: another split, no list of notes, one that is damaged, or no note that it names.
+        InputError: another split, no list of notes or a damaged one, or none of the listed notes is there.
     """
     if split != "test":
         raise InputError(f"CLEAR's notes are for testing only: the split is test, not {split!r}.")
@@ -41,7 +42,7 @@ def load_split(split: str = "test", root: str | os.PathLike | None = None, sampl
 
 
 def sources(root: str | os.PathLike | None = None) -> Iterator[Source]:
-    """Every note that is named and there, as WAV or FLAC, in the order of the names."""
+    """Yield every listed note that is there, as WAV or FLAC, in order of name."""
     folder = recordings(root)
     try:
         listed = json.loads((folder / INDEX).read_text())
@@ -58,11 +59,11 @@ def sources(root: str | os.PathLike | None = None) -> Iterator[Source]:
 
 
 def clips_of(source: Source, sample_rate: int) -> list[Clip]:
-    """The note."""
+    """Read the note as one clip."""
     return [Clip(notes.read(source.path, sample_rate), source.name, source.labels)]
 
 
 def recordings(root: str | os.PathLike | None = None) -> Path:
-    """The folder that holds the notes and their list."""
+    """Return the folder that holds the notes and their list."""
     base = notes.base(root, "CLEAR's notes")
     return base / FOLDER if (base / FOLDER).is_dir() else base

@@ -1,7 +1,7 @@
-"""The Free Spoken Digit Dataset (Jackson et al.): six speakers say ten digits fifty times each, at 8 kHz. CC BY-SA 4.0.
+"""The Free Spoken Digit Dataset: six speakers, ten digits, fifty takes each.
 
-Files are named `{digit}_{speaker}_{take}.wav`. The official test split is takes 0 to 4; takes 5 to 9 of the rest are the
-validation part here, and takes 10 to 49 are for training; "development" is both.
+Jackson et al., CC BY-SA 4.0. Files are named `{digit}_{speaker}_{take}.wav`. The official test split is takes 0 to 4; here takes
+5 to 9 are the validation part and takes 10 to 49 are for training; "development" is both.
 """
 
 import hashlib
@@ -30,8 +30,8 @@ ABOUT = About(
     name="the Free Spoken Digit Dataset",
     trained="Trained on takes 10 to 49 of each digit and speaker; weights and settings chosen on takes 5 to 9.",
     tested="Takes 0 to 4 are the dataset's official test split, which nothing was trained or chosen on.",
-    heard="PESQ (narrow band) and ESTOI are means over {utterances} utterances of ten digits; mel-L1, MR-STFT and SI-SDR over "
-    "the {clips} clips; digit and speaker are the shares of clips that two small classifiers, trained on originals, "
+    score_note="PESQ (narrow band) and ESTOI are means over {utterances} utterances of ten digits; mel-L1, MR-STFT and SI-SDR "
+    "over the {clips} clips; digit and speaker are the shares of clips that two small classifiers, trained on originals, "
     "still recognise.",
     knows="It knows six men saying ten English digits, each recorded through one channel.",
     beyond="Other voices, words, music and noise come back recognisable at best",
@@ -47,14 +47,17 @@ _NAME = re.compile(r"^(\d)_([a-z]+)_(\d+)\.wav$")
 
 
 def load_split(split: str, root: str | os.PathLike | None = None, sample_rate: int = SAMPLE_RATE) -> Split:
-    """Read "train", "validation", "development" or "test" from a folder of the dataset's WAV files.
+    """Read "train", "validation", "development" or "test" from a folder of WAV files.
 
     Args:
         root: the dataset's folder (with or without its `recordings/`); None: $VQAUDIO_DATA, else the cache of `download`.
-        sample_rate: Hz, the dataset's own.
+        sample_rate: Hz, the dataset's own, 8000.
+
+    Returns:
+        clips with the labels "digit" and "speaker".
 
     Raises:
-        InputError: no such split or folder, another rate, or a file in it that is not the dataset's.
+        InputError: no such split or folder, another rate, or a file that is not part of the dataset.
     """
     check_rate("fsdd", SAMPLE_RATE, sample_rate)
     if split not in TAKES:
@@ -67,7 +70,7 @@ def load_split(split: str, root: str | os.PathLike | None = None, sample_rate: i
 
 
 def sources(root: str | os.PathLike | None = None) -> Iterator[Source]:
-    """Every recording with its part."""
+    """Yield every recording with its part."""
     for path in sorted(recordings(root).glob("*.wav")):
         match = _NAME.match(path.name)
         part = next((part for part in PARTS if match and int(match[3]) in TAKES[part]), None)
@@ -76,12 +79,12 @@ def sources(root: str | os.PathLike | None = None) -> Iterator[Source]:
 
 
 def clips_of(source: Source, sample_rate: int) -> list[Clip]:
-    """The recording."""
+    """Read the recording as one clip."""
     return [Clip(sound_of(source.path, sample_rate), source.name, source.labels)]
 
 
 def _utterances(clips: list[Clip]) -> tuple[tuple[int, ...], ...]:
-    """The digits of one speaker and one take, in order."""
+    """Positions of the digits of each speaker and take, in order."""
     groups: dict[tuple[str, ...], list[int]] = {}
     for i, clip in enumerate(clips):
         groups.setdefault(tuple(clip.name.split("_")[1:]), []).append(i)
@@ -89,7 +92,7 @@ def _utterances(clips: list[Clip]) -> tuple[tuple[int, ...], ...]:
 
 
 def recordings(root: str | os.PathLike | None = None) -> Path:
-    """The folder that holds the dataset's WAV files: `root`, $VQAUDIO_DATA, or the download's cache, the first that is given."""
+    """Return the folder of WAV files: in `root`, $VQAUDIO_DATA or the download cache."""
     given = root or os.environ.get("VQAUDIO_DATA")
     base = Path(given) if given else cache_folder()
     for folder in (base, base / "recordings", base / "fsdd" / "recordings"):
@@ -101,7 +104,7 @@ def recordings(root: str | os.PathLike | None = None) -> Path:
 
 
 def find(name: str) -> Path | None:
-    """The recording of a clip's name; None where the dataset is not here, or holds no such clip."""
+    """Return a clip's recording; None if it is not on this machine."""
     try:
         path = recordings() / f"{name.removesuffix('.wav')}.wav"
     except InputError:
@@ -110,15 +113,19 @@ def find(name: str) -> Path | None:
 
 
 def cache_folder() -> Path:
-    """Where `download` puts the dataset: $VQAUDIO_CACHE or ~/.cache/vqaudio, then fsdd/."""
+    """Return the download cache: fsdd/ in $VQAUDIO_CACHE or ~/.cache/vqaudio."""
     return Path(os.environ.get("VQAUDIO_CACHE", Path.home() / ".cache" / "vqaudio")) / "fsdd"
 
 
 def download(folder: Path | None = None, url: str = URL) -> Path:
-    """Fetch the public original into `folder` (None: the cache), with a progress bar; returns where the recordings are.
+    """Download the dataset with a progress bar; return the folder of its recordings.
+
+    Args:
+        folder: where to save it; None for the cache.
+        url: the archive.
 
     Raises:
-        InputError: the address cannot be reached, or what came is not the dataset's 3,000 recordings (their checksum differs).
+        InputError: the address cannot be reached, or the checksum over the 3,000 recordings differs.
     """
     folder = folder or cache_folder()
     folder.mkdir(parents=True, exist_ok=True)
@@ -138,7 +145,7 @@ def download(folder: Path | None = None, url: str = URL) -> Path:
 
 
 def checksum(folder: Path) -> str:
-    """SHA-256 over the names and contents of the recordings in a folder, in the order of their names."""
+    """SHA-256 over the names and contents of a folder's recordings, in order of name."""
     digest = hashlib.sha256()
     for path in sorted(folder.glob("*.wav")):
         digest.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
@@ -146,7 +153,7 @@ def checksum(folder: Path) -> str:
 
 
 def _unpack(archive: Path, folder: Path) -> None:
-    """Take the recordings, and nothing else, out of the archive: plain files with the dataset's names."""
+    """Extract only the recordings: plain files with the dataset's names."""
     folder.mkdir()
     try:
         with tarfile.open(archive) as tar:

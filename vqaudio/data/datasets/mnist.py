@@ -1,7 +1,7 @@
-"""MNIST (LeCun, Cortes and Burges): handwritten digits, 28 by 28 grey pixels; 60,000 to learn from and 10,000 to test on.
+"""MNIST: 70,000 handwritten digits of 28 by 28 grey pixels.
 
-The first check of the quantiser, on data that can be seen: `notebooks/02_quantiser.ipynb`. Four files in the idx format,
-gzipped; servers gzip them differently, so that the checksums are over what is inside.
+LeCun, Cortes and Burges. A first check of the quantiser on data that can be seen: `notebooks/02_quantiser.ipynb`. Four gzipped
+files in the idx format; the checksums are over the unpacked data, because servers gzip it differently.
 """
 
 import gzip
@@ -21,7 +21,7 @@ from vqaudio.files import replace_file
 
 URL = "https://storage.googleapis.com/cvdf-datasets/mnist/"
 NAMES = {"train": "train", "test": "t10k"}
-# SHA-256 of the files unpacked.
+# SHA-256 of the unpacked files.
 CHECKSUMS = {
     "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
     "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
@@ -38,10 +38,10 @@ def load_images(part: str, root: str | os.PathLike | None = None) -> tuple[Tenso
         root: the folder; None: $VQAUDIO_MNIST, else the cache of `download`.
 
     Returns:
-        images [n, 1, 28, 28] float32 in [0, 1], 0 for paper, and what they show: int64 [n], 0 to 9.
+        images [n, 1, 28, 28] float32 in [0, 1], 0 for paper, and their digits: int64 [n], 0 to 9.
 
     Raises:
-        InputError: no such part or folder, or a file in it that is not the dataset's.
+        InputError: no such part or folder, or a file that is not part of the dataset.
     """
     if part not in NAMES:
         raise InputError(f"MNIST has the parts {', '.join(NAMES)}; not {part!r}.")
@@ -54,7 +54,7 @@ def load_images(part: str, root: str | os.PathLike | None = None) -> tuple[Tenso
 
 
 def folder(root: str | os.PathLike | None = None) -> Path:
-    """The folder that holds the dataset's files: `root`, $VQAUDIO_MNIST, or the download's cache, the first that is given."""
+    """Return the dataset's folder: `root`, $VQAUDIO_MNIST or the download cache."""
     given = root or os.environ.get("VQAUDIO_MNIST")
     base = Path(given) if given else cache_folder()
     missing = [name for name in CHECKSUMS if not (base / f"{name}.gz").is_file()]
@@ -66,17 +66,21 @@ def folder(root: str | os.PathLike | None = None) -> Path:
 
 
 def cache_folder() -> Path:
-    """Where `download` puts the dataset: $VQAUDIO_CACHE or ~/.cache/vqaudio, then mnist/."""
+    """Return the download cache: mnist/ in $VQAUDIO_CACHE or ~/.cache/vqaudio."""
     return fsdd.cache_folder().with_name("mnist")
 
 
 def download(folder: Path | None = None, url: str = URL) -> Path:
-    """Fetch the public original (11 MB) into `folder` (None: the cache), with progress bars; returns the folder.
+    """Download the dataset (11 MB) with progress bars; return its folder.
 
-    A file that is there and right is not fetched again.
+    Skips files that are already there and correct.
+
+    Args:
+        folder: where to save it; None for the cache.
+        url: the address of the files' folder.
 
     Raises:
-        InputError: the address cannot be reached, or what came is not the dataset's (its checksum differs).
+        InputError: the address cannot be reached, or a checksum differs.
     """
     folder = folder or cache_folder()
     folder.mkdir(parents=True, exist_ok=True)
@@ -100,7 +104,10 @@ def download(folder: Path | None = None, url: str = URL) -> Path:
 
 
 def _read(path: Path, dimensions: int) -> Tensor:
-    """An idx file of bytes: two zeros, 8 for bytes, the number of dimensions, each as a big-endian int32; then the numbers."""
+    """Read an idx file of bytes.
+
+    Two zeros, 8 for bytes, the number of dimensions, each as a big-endian int32; then the data.
+    """
     data = _unpacked(path)
     start = 4 + 4 * dimensions
     if data[:4] != bytes([0, 0, 8, dimensions]) or len(data) < start:

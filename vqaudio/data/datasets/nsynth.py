@@ -1,7 +1,8 @@
-"""NSynth (Engel et al. 2017, "Neural Audio Synthesis of Musical Notes with WaveNet Autoencoders"): 305,979 notes, 4 s at 16 kHz.
+"""NSynth: 305,979 notes of 4 s at 16 kHz. CC BY 4.0.
 
-CC BY 4.0. A part is a folder `nsynth-{train,valid,test}/` with `examples.json`, which tells each note's pitch, velocity and
-instrument, and `audio/{note}.wav`. The parts are the dataset's own: instruments differ between training and the others.
+Engel et al. 2017, "Neural Audio Synthesis of Musical Notes with WaveNet Autoencoders". A part is a folder
+`nsynth-{train,valid,test}/` with `examples.json`, which gives each note's pitch, velocity and instrument, and
+`audio/{note}.wav`. The parts are the dataset's own: instruments differ between training and the others.
 """
 
 import json
@@ -40,17 +41,19 @@ ABOUT = About(
 
 
 def load_split(split: str, root: str | os.PathLike | None = None, sample_rate: int = SAMPLE_RATE) -> Split:
-    """Read "train", "validation" or "test" into memory; the training part is 74 GB (see `vqaudio prepare`), the test part 1 GB.
+    """Read "train", "validation" or "test" into memory.
+
+    The test part is 1 GB; the training part is 74 GB (see `vqaudio prepare`).
 
     Args:
         root: the folder that holds nsynth-train and the others, or one of these; None: $VQAUDIO_DATA, else `download`'s cache.
-        sample_rate: Hz, to which the notes are converted.
+        sample_rate: Hz, to resample to.
 
     Returns:
         notes with the labels "pitch" (a MIDI number), "instrument" (the family) and "dynamics" (the velocity).
 
     Raises:
-        InputError: no such split, no folder of it, or an examples.json that is damaged.
+        InputError: no such split, no folder of it, or a damaged examples.json.
     """
     notes.check_split(split, "NSynth")
     folder = recordings(root, split)
@@ -61,7 +64,7 @@ def load_split(split: str, root: str | os.PathLike | None = None, sample_rate: i
 
 
 def sources(root: str | os.PathLike | None = None) -> Iterator[Source]:
-    """Every note of the parts that are there, in the order of their names."""
+    """Yield every note of the parts that are there, in order of name."""
     for part in PARTS:
         try:
             folder = recordings(root, part)
@@ -71,12 +74,12 @@ def sources(root: str | os.PathLike | None = None) -> Iterator[Source]:
 
 
 def clips_of(source: Source, sample_rate: int) -> list[Clip]:
-    """The note."""
+    """Read the note as one clip."""
     return [Clip(notes.read(source.path, sample_rate), source.name, source.labels)]
 
 
 def recordings(root: str | os.PathLike | None, part: str) -> Path:
-    """The folder of a part: in `root`, $VQAUDIO_DATA, or the download's cache, the first that is given."""
+    """Return the folder of a part: in `root`, $VQAUDIO_DATA or the download cache."""
     given = root or os.environ.get("VQAUDIO_DATA")
     base = Path(given) if given else cache()
     for folder in (base / FOLDERS[part], base / "nsynth" / FOLDERS[part], base):
@@ -88,17 +91,22 @@ def recordings(root: str | os.PathLike | None, part: str) -> Path:
 
 
 def cache() -> Path:
-    """Where `download` puts the dataset: $VQAUDIO_CACHE or ~/.cache/vqaudio, then nsynth/."""
+    """Return the download cache: nsynth/ in $VQAUDIO_CACHE or ~/.cache/vqaudio."""
     return fsdd.cache_folder().with_name("nsynth")
 
 
 def download(folder: Path | None = None, part: str = "test", url: str | None = None) -> Path:
-    """Fetch a part (test: 0.35 GB, validation: 1 GB, train: 22 GB) into `folder` (None: the cache); returns its folder.
+    """Download a part (train: 22 GB, test: 0.35 GB); return its folder.
 
-    An attempt that broke off is gone on with by the next one.
+    Resumes a broken download.
+
+    Args:
+        folder: where to save it; None for the cache.
+        part: train, validation or test.
+        url: the archive; None for the original.
 
     Raises:
-        InputError: no such part, the address cannot be reached, the checksum differs, or the archive is damaged or hostile.
+        InputError: no such part, the address cannot be reached, the checksum differs, or the archive is damaged or unsafe.
         OSError: the disk is full.
     """
     notes.check_split(part, "NSynth")
@@ -110,7 +118,7 @@ def download(folder: Path | None = None, part: str = "test", url: str | None = N
 
 
 def _limit(name: PurePosixPath) -> int | None:
-    """The most bytes that this file of the archive may have; None for what is not the dataset's."""
+    """The most bytes that this file of the archive may have; None for other files."""
     parts = name.parts
     if len(parts) < 2 or parts[0] not in FOLDERS.values():
         return None
@@ -120,7 +128,7 @@ def _limit(name: PurePosixPath) -> int | None:
 
 
 def _notes(folder: Path, part: str) -> Iterator[Source]:
-    """The notes that examples.json names and that are there."""
+    """Yield the notes in examples.json that are there."""
     try:
         listed = sorted(json.loads((folder / INDEX).read_text()).items())
         labels = {
@@ -131,9 +139,9 @@ def _notes(folder: Path, part: str) -> Iterator[Source]:
             for name, one in listed
         }
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise InputError(f"{folder / INDEX} is damaged: it does not tell each note's pitch, velocity and instrument.") from None
+        raise InputError(f"{folder / INDEX} is damaged: it does not give each note's pitch, velocity and instrument.") from None
     known = {"pitch": PITCHES, "instrument": FAMILIES, "dynamics": VELOCITIES}
-    for name, told in labels.items():
+    for name, note_labels in labels.items():
         path = folder / "audio" / f"{PurePosixPath(name).name}.wav"
         if path.is_file():
-            yield Source(path, name, part, {kind: value for kind, value in told.items() if value in known[kind]})
+            yield Source(path, name, part, {kind: value for kind, value in note_labels.items() if value in known[kind]})

@@ -1,7 +1,8 @@
-"""Notes of the Philharmonia Orchestra's players: `{instrument}_{pitch}_{length}_{dynamic}_{articulation}`, As4 for A sharp 4.
+"""Notes played by the Philharmonia Orchestra.
 
-Free for any use, but not to be passed on as samples: a model of them may be, no recording. One recording in ten, chosen by a
-hash of its name, is the test part, and six in a hundred are the validation part.
+Files are named `{instrument}_{pitch}_{length}_{dynamic}_{articulation}`, with As4 for A sharp 4. They are free for any use but
+must not be redistributed as samples: a model may be shared, the recordings may not. A hash of the name picks one recording in
+ten for testing, and six in a hundred for validation.
 """
 
 import os
@@ -25,7 +26,7 @@ ABOUT = About(
     trained="Trained on about 84 in a hundred of the notes; weights and settings chosen on six. Which is which follows from a "
     "hash of the recording's name.",
     tested="The test part is the ten in a hundred that nothing was trained or chosen on.",
-    heard="Means over the notes.",
+    score_note="Means over the notes.",
     knows="It knows single notes of wind, brass and plucked instruments, A sharp 0 to E 7, at most 4 s long.",
     beyond="Chords, voices and noise come back recognisable at best",
     licence="cc-by-4.0",
@@ -40,7 +41,7 @@ def load_split(split: str, root: str | os.PathLike | None = None, sample_rate: i
 
     Args:
         root: the folder of the notes, or the one that holds `philharmonia/`; None: $VQAUDIO_DATA.
-        sample_rate: Hz, to which the notes are converted.
+        sample_rate: Hz, to resample to.
 
     Returns:
         notes of at most 4 s with the labels "pitch" (a MIDI number), "instrument" and, but for notes that swell, "dynamics".
@@ -56,7 +57,7 @@ def load_split(split: str, root: str | os.PathLike | None = None, sample_rate: i
 
 
 def sources(root: str | os.PathLike | None = None) -> Iterator[Source]:
-    """Every note with its part, in the order of their names; what is named otherwise, or of another instrument, is none."""
+    """Yield every note with its part in order of name; skip unknown names."""
     notes_like = (path for path in files_in(recordings(root)) if path.name.count("_") >= 4)
     for path in sorted(notes_like, key=lambda path: path.stem):
         instrument, pitch, _, dynamics, *_ = path.stem.split("_")
@@ -70,11 +71,11 @@ def sources(root: str | os.PathLike | None = None) -> Iterator[Source]:
 
 
 def clips_of(source: Source, sample_rate: int) -> list[Clip]:
-    """The note."""
+    """Read the note as one clip."""
     return [Clip(notes.read(source.path, sample_rate), source.name, source.labels)]
 
 
 def recordings(root: str | os.PathLike | None = None) -> Path:
-    """The folder that holds the notes, in folders or not."""
+    """Return the folder that holds the notes, directly or in sub-folders."""
     base = notes.base(root, "the Philharmonia's notes")
     return base / FOLDER if (base / FOLDER).is_dir() else base

@@ -20,7 +20,7 @@ import torch
 
 from vqaudio.data.clips import About, Clip, Split
 from vqaudio.data.datasets import festvox_ru, fsdd, vctk
-from vqaudio.data.datasets.folder import part_of, place_of
+from vqaudio.data.datasets.folder import hash_position, part_of
 from vqaudio.data.sources import PARTS, Source, files_in, read_all, sound_of
 from vqaudio.errors import InputError
 
@@ -82,7 +82,7 @@ def sources(root: str | os.PathLike | None = None) -> Iterator[Source]:
         for path in files_in(base / "asterisk"):
             if path.suffix in (".flac", ".wav"):
                 name = f"asterisk/{path.parent.name}/{path.stem}"
-                if place_of(f"speech/{name}") < ASTERISK_SHARE:
+                if hash_position(f"speech/{name}") < ASTERISK_SHARE:
                     yield Source(path, name, part_of(name), {"speaker": f"asterisk-{path.parent.name}"})
 
 

@@ -1,8 +1,8 @@
-"""Google's Speech Commands (Warden 2018, arXiv 1804.03209): thousands of people say 30 (v0.01) or 35 (v0.02) words. CC BY 4.0.
+"""Google's Speech Commands: thousands of people say 30 or 35 words.
 
-Files are `{word}/{speaker}_nohash_{n}.wav`, at most one second at 16 kHz; `_background_noise_/` holds minutes of noise. The
-official split is in validation_list.txt and testing_list.txt; where those are not there, the rule of the dataset's README
-makes it: a hash of the speaker's id, so that nobody is in two parts.
+Warden 2018, arXiv 1804.03209, CC BY 4.0. Files are `{word}/{speaker}_nohash_{n}.wav`, at most one second at 16 kHz;
+`_background_noise_/` holds minutes of noise. The official split is in validation_list.txt and testing_list.txt; without them, a
+hash of the speaker's id decides, by the rule in the dataset's README, so that nobody is in two parts.
 """
 
 import hashlib
@@ -11,10 +11,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-import torch
-from torch import Tensor
-
-from vqaudio.data.batches import pad
 from vqaudio.data.clips import About, Clip, Split
 from vqaudio.data.datasets import fsdd
 from vqaudio.data.download import fetch_unpacked
@@ -46,15 +42,17 @@ _BUCKETS = 2**27 - 1  # of the dataset's rule
 
 
 def load_split(split: str, root: str | os.PathLike | None = None, sample_rate: int = SAMPLE_RATE) -> Split:
-    """Read "train", "validation" or "test" into memory; 84,843 clips of v0.02's training part are 5.4 GB (see `prepare`).
+    """Read "train", "validation" or "test" into memory.
+
+    The 84,843 training clips of v0.02 are 5.4 GB (see `vqaudio prepare`).
 
     Args:
         root: the dataset's folder, or one that holds it; None: $VQAUDIO_DATA, else the cache of `download`.
-        sample_rate: Hz, to which the clips are converted.
+        sample_rate: Hz, to resample to.
 
     Returns:
-        clips of at most one second, with the labels "word" and "speaker"; speakers differ between the parts, so that only
-        "word" has a list of values. Batches with `multiple` or `crop` of one second are one second exactly, with lengths.
+        clips of at most one second, with the labels "word" and "speaker". Speakers differ between the parts, so only "word" has
+        a list of values. Batches with `multiple` or `crop` of one second are exactly one second long, with lengths.
 
     Raises:
         InputError: no such split or folder, or no clip of this split in it.
@@ -70,7 +68,7 @@ def load_split(split: str, root: str | os.PathLike | None = None, sample_rate: i
 
 
 def sources(root: str | os.PathLike | None = None) -> Iterator[Source]:
-    """Every recording with its part, word by word; `_background_noise_` is none of them."""
+    """Yield every recording with its part, word by word, without the background noise."""
     folder = recordings(root)
     listed = _listed(folder)
     for word in words(folder):
@@ -83,45 +81,24 @@ def sources(root: str | os.PathLike | None = None) -> Iterator[Source]:
 
 
 def clips_of(source: Source, sample_rate: int) -> list[Clip]:
-    """The recording's first second, or all of it."""
+    """Read the recording's first second, or all of it."""
     return [Clip(sound_of(source.path, sample_rate)[:sample_rate], source.name, source.labels)]
 
 
-def one_second(split: Split) -> tuple[Tensor, Tensor]:
-    """Clips brought to exactly one second: audio [n, 1, rate], zero behind each clip's end, and a mask [n, rate] that is True
-    where the clip is."""
-    sound, lengths = pad([clip.audio for clip in split.clips], split.sample_rate)
-    return sound, torch.arange(split.sample_rate)[None] < lengths[:, None]
-
-
-def background_noise(root: str | os.PathLike | None = None, sample_rate: int = SAMPLE_RATE) -> Split:
-    """The recordings of `_background_noise_`, a minute or so each, to mix with words or to teach what silence is.
-
-    Raises:
-        InputError: the folder is not there, or empty.
-    """
-    folder = recordings(root) / NOISE_FOLDER
-    found = [Source(path, f"{NOISE_FOLDER}/{path.name}", "train") for path in sorted(folder.glob("*.wav"))]
-    clips, _ = read_all(found, _whole, sample_rate)
-    if not clips:
-        raise InputError(f"{folder} holds no recordings of noise: the complete dataset has six.")
-    return Split(tuple(clips), sample_rate, {})
-
-
 def words(folder: Path) -> tuple[str, ...]:
-    """The words that are there, in alphabetical order."""
+    """Return the words that are there, in alphabetical order."""
     return tuple(sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith(("_", "."))))
 
 
 def part_of(speaker: str) -> str:
-    """The part that a speaker belongs to by the dataset's own rule."""
+    """Return a speaker's part by the dataset's own rule."""
     number = int(hashlib.sha1(speaker.encode()).hexdigest(), 16) % (_BUCKETS + 1)
     per_cent = number * (100 / _BUCKETS)
     return "validation" if per_cent < SHARE else "test" if per_cent < 2 * SHARE else "train"
 
 
 def recordings(root: str | os.PathLike | None = None) -> Path:
-    """The folder that holds the words' folders: in `root`, $VQAUDIO_DATA, or the download's cache, the first that is given."""
+    """Return the folder of the words: in `root`, $VQAUDIO_DATA or the download cache."""
     given = root or os.environ.get("VQAUDIO_DATA")
     base = Path(given) if given else cache()
     versions = [f"speech_commands_v{version}" for version in sorted(CHECKSUMS, reverse=True)]
@@ -136,17 +113,22 @@ def recordings(root: str | os.PathLike | None = None) -> Path:
 
 
 def cache() -> Path:
-    """Where `download` puts the dataset: $VQAUDIO_CACHE or ~/.cache/vqaudio, then speech-commands/."""
+    """Return the cache: speech-commands/ in $VQAUDIO_CACHE or ~/.cache/vqaudio."""
     return fsdd.cache_folder().with_name("speech-commands")
 
 
 def download(folder: Path | None = None, version: str = "0.02", url: str | None = None) -> Path:
-    """Fetch the public original (2.4 GB; v0.01: 1.5 GB) into `folder` (None: the cache); returns where the words' folders are.
+    """Download the dataset (2.4 GB; v0.01: 1.5 GB); return the folder of the words.
 
-    An attempt that broke off is gone on with by the next one.
+    Resumes a broken download.
+
+    Args:
+        folder: where to save it; None for the cache.
+        version: "0.01" or "0.02".
+        url: the archive; None for the original.
 
     Raises:
-        InputError: the address cannot be reached, the checksum differs, or the archive is damaged or hostile.
+        InputError: the address cannot be reached, the checksum differs, or the archive is damaged or unsafe.
         OSError: the disk is full.
     """
     if version not in CHECKSUMS:
@@ -158,16 +140,12 @@ def download(folder: Path | None = None, version: str = "0.02", url: str | None 
 
 
 def _with_words(unpacked: Path) -> Path | None:
-    """For `fetch_unpacked`: the folder itself, where recordings are in it."""
+    """For `fetch_unpacked`: the folder itself, if it holds recordings."""
     return unpacked if next(unpacked.glob("*/*_nohash_*.wav"), None) else None
 
 
-def _whole(source: Source, sample_rate: int) -> list[Clip]:
-    return [Clip(sound_of(source.path, sample_rate), source.name)]
-
-
 def _limit(name: PurePosixPath) -> int | None:
-    """The most bytes that this file of the archive may have; None for what is not the dataset's."""
+    """The most bytes that this file of the archive may have; None for other files."""
     if len(name.parts) == 1:
         return LARGEST.get(name.suffix, LARGEST[".md"] if name.name == "LICENSE" else None)
     if len(name.parts) != 2:
@@ -178,7 +156,7 @@ def _limit(name: PurePosixPath) -> int | None:
 
 
 def _listed(folder: Path) -> dict[str, str] | None:
-    """File -> part by the dataset's lists; None where they are not there."""
+    """File -> part by the dataset's lists; None without them."""
     if not all((folder / name).is_file() for name in LISTS.values()):
         return None
     return {line: part for part, name in LISTS.items() for line in (folder / name).read_text().split()}

@@ -1,18 +1,17 @@
-"""Voices of many rooms and microphones at 16 kHz, from the folders of several public collections.
+"""Voices in many rooms and microphones at 16 kHz, from several public collections.
 
-| folder | what | licence |
+| folder | content | licence |
 | --- | --- | --- |
 | wake-words | more than 50 people say one of six wake words (Picovoice's wake-word-benchmark) | Apache-2.0 |
 | spoken-commands | more than 50 people order a drink (Picovoice's speech-to-intent-benchmark) | Apache-2.0 |
 | vctk-p239 | one speaker of VCTK 0.92 | ODC-By |
 | festvox-ru | one speaker of Russian, msu_ru_nsh of festvox | BSD-like |
-| asterisk | prompts in five languages, what `vqaudio download asterisk` fetches | CC BY-SA 3.0, CC BY 3.0 |
+| asterisk | prompts in five languages, from `vqaudio download asterisk` | CC BY-SA 3.0, CC BY 3.0 |
 | fsdd | the training part of the Free Spoken Digit Dataset, ten digits in a row; nothing above 4 kHz | CC BY-SA 4.0 |
-| speech-commands-300 | 300 clips of Speech Commands v0.01: the test split, and never anything else | CC BY 4.0 |
+| speech-commands-300 | 300 clips of Speech Commands v0.01: the test split only | CC BY 4.0 |
 
-One recording in sixteen, chosen by a hash of its name, is the validation part. Long recordings are cut into pieces of a few
-seconds, so that a talkative collection does not drown the others. Only the wake words carry a label; the test clips name their
-speaker.
+A hash of the name picks one recording in sixteen for validation. Long recordings are cut into pieces of a few seconds, so that
+no collection dominates. Only the wake words have a label; the test clips name their speaker.
 """
 
 import hashlib
@@ -33,7 +32,7 @@ WORDS = ("alexa", "computer", "jarvis", "smart_mirror", "snowboy", "view_glass")
 FOLDERS = ("wake-words", "spoken-commands", "vctk-p239", "festvox-ru", "asterisk")
 TEST_FOLDER = "speech-commands-300"
 SPLITS = ("train", "validation", "test")
-PIECE_S = 3.5  # recordings longer than this are cut into equal pieces of at most so many seconds
+PIECE_S = 3.5  # longer recordings are cut into equal pieces of at most this length
 VALIDATION_SHARE = 1 / 16
 ABOUT = About(
     name="recordings of more than a hundred voices (wake words, spoken commands, a speaker of VCTK, one of Russian, digits; the "
@@ -43,8 +42,8 @@ ABOUT = About(
     "chosen on the rest.",
     tested="The test clips are 300 of Speech Commands v0.01, which nothing was trained or chosen on: other people, words, rooms "
     "and microphones.",
-    heard="PESQ (wide band), ESTOI and DNSMOS are means over {utterances} rows of ten clips; mel-L1, MR-STFT and SI-SDR over the "
-    "{clips} clips; speaker similarity is the cosine of resemblyzer's embeddings, a mean over speakers.",
+    score_note="PESQ (wide band), ESTOI and DNSMOS are means over {utterances} rows of ten clips; mel-L1, MR-STFT and SI-SDR "
+    "over the {clips} clips; speaker similarity is the cosine of resemblyzer's embeddings, a mean over speakers.",
     knows="It knows voices, most of them speaking English into everyday microphones.",
     beyond="Music, noise and several people at once come back recognisable at best",
     licence="cc-by-sa-4.0",
@@ -59,7 +58,7 @@ ABOUT = About(
 
 
 def load_split(split: str, root: str | os.PathLike | None = None, sample_rate: int = SAMPLE_RATE) -> Split:
-    """Read "train", "validation" or "test" from the folders above under `root`; those that are not there are left out.
+    """Read "train", "validation" or "test" from those of the folders that are there.
 
     Args:
         root: the folder that holds them; None: $VQAUDIO_DATA, or the folder above it.
@@ -89,7 +88,7 @@ def load_split(split: str, root: str | os.PathLike | None = None, sample_rate: i
 
 
 def sources(root: str | os.PathLike | None = None) -> Iterator[Source]:
-    """Every recording with its part; of FSDD the first digit of each row of ten stands for the row."""
+    """Yield every recording with its part; one source per row of FSDD's digits."""
     base = _base(root)
     for folder in (*FOLDERS, TEST_FOLDER):
         for path in sorted(files_in(base / folder) if (base / folder).is_dir() else ()):
@@ -105,7 +104,10 @@ def sources(root: str | os.PathLike | None = None) -> Iterator[Source]:
 
 
 def clips_of(source: Source, sample_rate: int) -> list[Clip]:
-    """The recording, in training and validation in equal parts of at most PIECE_S seconds; a row of FSDD's digits whole."""
+    """Read the recording, in training and validation cut to at most PIECE_S seconds.
+
+    A row of FSDD's digits stays whole.
+    """
     if source.name.startswith("fsdd/"):
         digits = sorted(source.path.parent.glob(f"[0-9]_{source.name.removeprefix('fsdd/')}.wav"))
         row = torch.cat([sound_of(path, sample_rate) for path in digits])

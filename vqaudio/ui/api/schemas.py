@@ -1,6 +1,7 @@
-"""JSON schemas of the endpoints' inputs, where Gradio's own would keep MCP clients from calling them.
+"""JSON schemas of endpoint inputs, for MCP clients.
 
-Gradio's schema of a JSON input is not valid, so a client refuses the whole tool; that of a number does not allow null.
+They replace two of Gradio's: its schema of a JSON input is invalid, so clients refuse the whole tool; that of a number does not
+allow null.
 """
 
 import gradio as gr
@@ -11,6 +12,6 @@ NUMBER = {"type": "number"}
 
 
 def optional(component: gr.components.Component, schema: dict):
-    """Let an input of an endpoint be null, or what `schema` says. Returns the component."""
+    """Let an endpoint's input be null or match `schema`; returns the component."""
     component.api_info = lambda: {"anyOf": [schema, {"type": "null"}]}
     return component

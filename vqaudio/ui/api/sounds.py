@@ -1,4 +1,4 @@
-"""The endpoints for programs: /encode, /decode, /reconstruct, /models. `gradio_client` and MCP clients can call them."""
+"""The endpoints of sounds and models: /encode, /decode, /reconstruct, /models."""
 
 import secrets
 from pathlib import Path
@@ -23,13 +23,13 @@ def encode(audio: str, model: str = "") -> tuple[str, dict]:
 
     Args:
         audio: a sound file (WAV, FLAC, OGG, MP3, M4A, WebM), at most 60 s.
-        model: a codec of this app; empty for the usual one.
+        model: a codec of this app; empty for the default.
 
     Returns:
         The codes as a .vqa file, and as JSON: model, sample_rate_hz, samples, columns_per_second, stages, and ids [K][T].
     """
     with reading.plain_errors():
-        codec = models.codec(wire.validated(Asked, {"model": model or ""}).model)
+        codec = models.codec(wire.validated(Options, {"model": model or ""}).model)
         codes, _ = verbs.encode(codec, reading.sound(audio, codec)[0])
         folder = Path(get_upload_folder()) / secrets.token_hex(20)
         folder.mkdir(parents=True)
@@ -38,7 +38,7 @@ def encode(audio: str, model: str = "") -> tuple[str, dict]:
 
 
 def decode(codes: str, stages: str = "", clip: int = 1) -> tuple[int, np.ndarray]:
-    """Decode a .vqa file that one of this app's models made.
+    """Decode a .vqa file made by one of this app's models.
 
     Args:
         codes: a .vqa file, from /encode, /inpaint, the app or the command line.
@@ -46,11 +46,11 @@ def decode(codes: str, stages: str = "", clip: int = 1) -> tuple[int, np.ndarray
         clip: which clip of the file, if it holds several, such as the variations of /inpaint; the first is 1.
 
     Returns:
-        The sound, 16-bit WAV at the level that it has.
+        The sound, 16-bit WAV at its true level.
     """
     with reading.plain_errors():
-        asked = wire.validated(Asked, {"stages": stages or "", "clip": clip})
-        return _decoded(*reading.codes(codes, asked.clip), asked)
+        options = wire.validated(Options, {"stages": stages or "", "clip": clip})
+        return _decoded(*reading.codes(codes, options.clip), options)
 
 
 def reconstruct(audio: str, stages: str = "", model: str = "") -> tuple[int, np.ndarray]:
@@ -59,20 +59,20 @@ def reconstruct(audio: str, stages: str = "", model: str = "") -> tuple[int, np.
     Args:
         audio: a sound file (WAV, FLAC, OGG, MP3, M4A, WebM), at most 60 s.
         stages: how many stages, such as "3", or which, such as "1-4,7"; empty for all.
-        model: a codec of this app; empty for the usual one.
+        model: a codec of this app; empty for the default.
 
     Returns:
-        The sound, 16-bit WAV at the level that it has.
+        The sound, 16-bit WAV at its true level.
     """
     with reading.plain_errors():
-        asked = wire.validated(Asked, {"stages": stages or "", "model": model or ""})
-        codec = models.codec(asked.model)
+        options = wire.validated(Options, {"stages": stages or "", "model": model or ""})
+        codec = models.codec(options.model)
         codes, _ = verbs.encode(codec, reading.sound(audio, codec)[0])
-        return _decoded(codec, codes, asked)
+        return _decoded(codec, codes, options)
 
 
 def list_models() -> list[dict]:
-    """List the models of this app, the usual one first.
+    """List the models of this app, the default one first.
 
     Returns:
         For each codec its name, title, sample_rate_hz, stages, bits_per_second and priors; for each prior its name,
@@ -95,21 +95,21 @@ def _prior(prior) -> dict:
     return {"name": prior.name, "likelihood": prior.likelihood, "sees_right": prior.sees_right, "labels": labels}
 
 
-class Asked(wire.Message):
-    """What a program says besides the sound."""
+class Options(wire.Message):
+    """The arguments of an endpoint besides the sound."""
 
     model: wire.Name = ""
     stages: wire.StagesText = ""
     clip: Annotated[int, Field(ge=1, le=reading.MOST_CLIPS)] = 1
 
 
-def _decoded(codec: Codec, codes, asked: Asked) -> tuple[int, np.ndarray]:
-    stages = parse_stages(asked.stages.strip() or None, len(codes.spec.stages))
+def _decoded(codec: Codec, codes, options: Options) -> tuple[int, np.ndarray]:
+    stages = parse_stages(options.stages.strip() or None, len(codes.spec.stages))
     return codec.sample_rate, to_int16(verbs.decode(codec, codes, stages))
 
 
 def add_endpoints() -> None:
-    """Name the endpoints inside the current Blocks; their components are never shown."""
+    """Add the endpoints to the current Blocks; their components are never shown."""
     sound_in = reading.only_uploads(gr.Audio(type="filepath", visible=False, label="Sound"))
     codes_in = reading.only_uploads(gr.File(type="filepath", file_types=[".vqa"], visible=False, label="Codes"))
     stages, model = gr.Textbox("", visible=False, label="Stages"), gr.Textbox("", visible=False, label="Model")

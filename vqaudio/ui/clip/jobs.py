@@ -66,7 +66,7 @@ class Job:
     @property
     def place(self) -> int:
         """How many jobs that wait come before this one."""
-        return pools.sampling.place(self.task) if self.task else 0
+        return pools.sampling.position(self.task) if self.task else 0
 
     @property
     def seconds_left(self) -> float | None:
@@ -113,7 +113,7 @@ class Job:
             ended, self.error = "failed", "Something went wrong while sampling. The clip is unharmed; the fault was logged."
             raise
         finally:
-            self.spent, self._work = clock.spent.told("prior"), None  # what the work holds is not needed any more
+            self.spent, self._work = clock.spent.to_json("prior"), None  # what the work holds is not needed any more
             self.state = ended
 
 

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from vqaudio.analysis import colours
-from vqaudio.analysis.codebooks import quantisation_errors
 from vqaudio.codec import Codec
 from vqaudio.codes import Codes
 from vqaudio.errors import InputError
@@ -133,13 +132,6 @@ class Workbench:
                 }
                 self._qualities[key] = values if all(math.isfinite(value) for value in values.values()) else None
             return self._qualities[key]
-
-    @cached_property
-    def error(self) -> float | None:
-        """The clip's mean quantisation error as it was encoded; None without an original, or for a codec without vectors."""
-        if self._latents is None or colours.codewords(self.codec, 0) is None:
-            return None
-        return float(quantisation_errors(self.codec, self.codes, self._latents[None]))
 
     @cached_property
     def top_db(self) -> float:

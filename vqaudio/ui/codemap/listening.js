@@ -17,7 +17,7 @@ export class Listening {
    */
   constructor(page, state, wire) {
     Object.assign(this, { page, state, wire, timer: null, playedKey: "" });
-    this.player = new Player(() => this.onEnd());
+    this.player = new Player(() => this.onEnd(), () => state.announce());
     this.decoded = new Decoded(wire, () => this.refresh(), (sentence) => page.say(sentence));
     state.on("sound", () => this.request());
     state.on("clip", () => (state.clip ? !state.clip.draft && this.fetchPrefixes() : this.player.stop()));

@@ -1,4 +1,4 @@
-"""The Compare view: one clip by two models, or at two rates, side by side, and a blind test of whether they can be told apart."""
+"""The Compare view: one clip at two bit rates or by two models, and a blind test."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from vqaudio.ui.shared import component_settings
 
 
 class Compare(gr.HTML):
-    """Two sides of one clip. Its value is what `Pair.describe` tells; all else happens in the page."""
+    """Two sides of one clip; its value is the result of `Pair.describe`."""
 
     def __init__(self, value: dict | None = None, **settings: Any):
         files = component_settings(Path(__file__).parent)
@@ -21,11 +21,18 @@ class Compare(gr.HTML):
         return {"type": "object", "description": "A clip to compare, as the page draws it."}
 
 
-def view(sound: gr.Audio, trim: gr.Checkbox) -> None:
-    """Fill the tab that is being built."""
+def view(sound: gr.components.Component, trim: gr.components.Component, picker: gr.components.Component) -> None:
+    """Add the Compare tab.
+
+    Args:
+        sound: holds the path of the open recording.
+        trim: holds whether silence is cut from its ends.
+        picker: holds the name of the open clip's model.
+    """
     with gr.Tab("Compare") as tab:
         component = Compare(elem_id="compare")
         token = gr.State(None, time_to_live=3600, delete_callback=store.drop)
         tab.select(
-            turns.event(open_pair), [sound, trim, token], [component, token], api_visibility="private", show_progress="hidden",
+            turns.event(open_pair), [sound, trim, picker, token], [component, token], api_visibility="private",
+            show_progress="hidden",
         )

@@ -76,10 +76,10 @@ export class BlindTest {
     for (const button of page.findAll("[data-answer]")) button.disabled = !test;
   }
 
-  save({ sides, trials }) {
+  save({ sides, trials, matched }) {
     const { title } = this.state.clip;
     const name = title.replace(/[^A-Za-z0-9_-]+/g, "-") || "clip";
-    saveFile(`${name}-abx.csv`, scoreSheet(title, sides, trials), "text/csv");
+    saveFile(`${name}-abx.csv`, scoreSheet(title, sides, trials, matched), "text/csv");
     this.page.say("Saved the score sheet.");
   }
 }

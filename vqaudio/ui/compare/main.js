@@ -21,7 +21,7 @@ export function start({ element, props, server, watch }) {
   const chorus = new Chorus(() => {
     page.say("Stopped at the end.");
     transport.show();
-  });
+  }, () => transport.show());
   const transport = new TransportView(page, state, chorus);
   const sides = new Sides(page, state, wire, chorus, (event) => transport.seek(event));
   new BlindTest(page, state, transport);

@@ -1,4 +1,4 @@
-"""A clip that is compared: by two models, or at two rates, and what the page may ask of it."""
+"""A clip to compare, by two models or at two rates, and its server functions."""
 
 import threading
 from pathlib import Path
@@ -18,38 +18,38 @@ from vqaudio.ui.clip import pictures
 from vqaudio.ui.clip.store import PAIR_BYTES, Store
 from vqaudio.ui.clip.workbench import Workbench
 
-NOTHING_OPEN = "Nothing is open yet. Open a sound in Listen: here it is compared with itself, by two models or at two rates."
+NOTHING_OPEN = "Nothing is open yet. Open a sound in Listen, then compare it here at two bit rates or coded by two models."
 store = Store(max_bytes=PAIR_BYTES)
 
 
 class Pair:
-    """A clip that is compared: at the highest rate of the models, and, once it was asked for, by each model.
+    """A clip at the models' highest sample rate, encoded by each model on demand.
 
     Args:
         audio: [N] at `rate`.
-        source: the file that it was read from, to know it again.
+        source: the file that it was read from, whether silence was cut, and the model to start with.
     """
 
-    def __init__(self, audio: Tensor, rate: int, codecs: list, title: str, source: tuple):
+    def __init__(self, audio: Tensor, rate: int, codecs: list, title: str, source: tuple[str, bool, str | None]):
         self.audio, self.rate, self.title, self.source = audio, rate, title, source
         self._codecs = {codec.name: codec for codec in codecs}
         self._benches: dict[str, Workbench] = {}
         self._lock = threading.Lock()
 
     @classmethod
-    def read(cls, path: str, trim: bool) -> "Pair":
-        """Raises InputError: no sound, or no model that can be loaded."""
+    def read(cls, path: str, trim: bool, model: str | None = None) -> "Pair":
+        """Read a sound file. Raises InputError if that fails, or no model can be loaded."""
         codecs = models.loadable()
         finest = max(codecs, key=lambda codec: codec.sample_rate)
         audio, _ = reading.sound(path, finest, trim)
-        return cls(audio[0], finest.sample_rate, codecs, Path(path).stem, (path, trim))
+        return cls(audio[0], finest.sample_rate, codecs, Path(path).stem, (path, trim, model))
 
     @property
     def n_bytes(self) -> int:
         return 4 * len(self.audio) + sum(bench.n_bytes for bench in list(self._benches.values()))
 
     def bench(self, model: str) -> Workbench:
-        """The clip by a model, encoded once. Raises InputError if there is no such model."""
+        """The clip encoded by a model, once. Raises InputError if there is no such model."""
         if model not in self._codecs:
             raise InputError(f"There is no model {model!r} here. Known are {', '.join(self._codecs)}.")
         codec = self._codecs[model]
@@ -60,7 +60,10 @@ class Pair:
             return self._benches[model]
 
     def quality(self, sound: Tensor, rate: int) -> dict[str, float] | None:
-        """SI-SDR and mel distance to the original at the pair's rate, so that what a lower rate leaves out counts too."""
+        """SI-SDR and mel distance to the original, at the pair's sample rate.
+
+        So a model of a lower rate is charged for the frequencies it drops. None for a silent original.
+        """
         if pictures.level_db(self.audio) is None:
             return None
         whole = self._at(sound, rate, self.rate)
@@ -71,13 +74,13 @@ class Pair:
         }
 
     def picture(self, sound: Tensor, rate: int) -> dict:
-        """A spectrogram up to the pair's highest frequency, on one scale of greys for all."""
+        """A spectrogram up to the pair's highest frequency; all share one scale."""
         decibel = pictures.spectrogram_db(self._at(sound, rate, self.rate), self.rate)
         top_db = max(-60.0, float(pictures.spectrogram_db(self.audio, self.rate).max()))
         return wire.picture(pictures.shades(decibel, top_db))
 
     def describe(self, token: str) -> dict:
-        """What the page needs before anything is decoded."""
+        """Everything that the page needs before a side is decoded."""
         titles = {name: title for title, name in models.titles()}
         known = [
             {
@@ -87,7 +90,8 @@ class Pair:
             for name, codec in self._codecs.items()
         ]  # fmt: skip
         return {
-            "token": token, "title": self.title, "seconds": len(self.audio) / self.rate, "top_hz": self.rate / 2, "models": known
+            "token": token, "title": self.title, "seconds": len(self.audio) / self.rate, "top_hz": self.rate / 2,
+            "models": known, "model": self.source[-1],
         }  # fmt: skip
 
     @staticmethod
@@ -95,17 +99,22 @@ class Pair:
         return sound if rate == wanted else audio_io.load((rate, sound.clamp(-1, 1).numpy()), wanted)[0][0]
 
 
-def open_pair(path: str | None, trim: bool, token: str | None):
-    """Take the clip that is open in Listen. Returns the component's value and the session's new token."""
+def open_pair(path: str | None, trim: bool, model: str | None, token: str | None):
+    """Open the clip that is open in the code map.
+
+    Returns:
+        the component's value, and the session's new token.
+    """
     if not path:
         store.drop(token)
         return {"empty": NOTHING_OPEN}, None
-    if token and any(kept == token and pair.source == (path, trim) for kept, pair in store.things()):
-        return gr.skip(), gr.skip()  # the same clip: a test that was begun goes on
+    source = (path, bool(trim), model)
+    if token and any(kept == token and pair.source == source for kept, pair in store.things()):
+        return gr.skip(), gr.skip()  # the same clip and model: a running test continues
     store.drop(token)
     try:
         with reading.plain_errors():
-            pair = Pair.read(path, bool(trim))
+            pair = Pair.read(*source)
             token = store.put(pair)
             return pair.describe(token), token
     except gr.Error as error:
@@ -113,13 +122,15 @@ def open_pair(path: str | None, trim: bool, token: str | None):
 
 
 class SideRequest(wire.Request):
+    """A model, and how many of its stages."""
+
     model: Annotated[str, Field(max_length=200)]
     stages: Annotated[int, Field(ge=1, le=64)]
 
 
 @wire.serves(SideRequest)
 def side(request: SideRequest) -> dict:
-    """The clip by a model from its first stages: sound at its true level, picture, indices, rate and quality."""
+    """One side: the clip decoded from a model's first stages, at its true level."""
     pair = store.get(request.token)
     bench = pair.bench(request.model)
     codes = bench.codes.first(request.stages)
@@ -133,14 +144,14 @@ def side(request: SideRequest) -> dict:
 
 
 def _ranks(bench: Workbench, spec) -> str:
-    """For each row the colour of each of its codewords, as places on the scale, row after row."""
+    """Each row's colours: for every codeword its position on the scale, row after row."""
     ranks = colours.colour_ranks(bench.codec)
     return wire.integers(torch.cat([torch.tensor(ranks[j]) for j in spec.stage_of_row]))
 
 
 @wire.serves(wire.Request)
 def reference(request: wire.Request) -> dict:
-    """The original: sound, picture, level."""
+    """The original: its sound, picture and level."""
     pair = store.get(request.token)
     return {
         "sample_rate": pair.rate, "sound": wire.sound(pair.audio), "picture": pair.picture(pair.audio, pair.rate),

@@ -4,7 +4,7 @@ import { number } from "../shared/text.js";
 
 const HEAD = [
   "trial", "clip", "a_model", "a_stages", "a_bits_per_second", "b_model", "b_stages", "b_bits_per_second", "x_was", "answer",
-  "right", "switches", "seconds", "right_so_far", "p_so_far",
+  "right", "switches", "seconds", "right_so_far", "p_so_far", "level_matched",
 ];
 
 /** @typedef {{x: "a"|"b", answer: "a"|"b", switches: number, seconds: number}} Trial */
@@ -76,16 +76,17 @@ export function csvOf(rows) {
  * @param {string} title of the clip
  * @param {{a: object, b: object}} sides as the server described them
  * @param {Trial[]} trials
+ * @param {boolean} matched whether A and B were played at one level
  * @returns {string} CSV, a row for each trial
  */
-export function scoreSheet(title, { a, b }, trials) {
+export function scoreSheet(title, { a, b }, trials, matched) {
   const side = ({ model, stages, bits_per_second }) => [model, stages, bits_per_second];
   let rightSoFar = 0;
   const rows = trials.map((trial, i) => {
     rightSoFar += Number(isRight(trial));
     const said = [trial.x.toUpperCase(), trial.answer.toUpperCase(), Number(isRight(trial))];
     const score = [rightSoFar, pValue(rightSoFar, i + 1).toPrecision(4)];
-    return [i + 1, title, ...side(a), ...side(b), ...said, trial.switches, trial.seconds.toFixed(1), ...score];
+    return [i + 1, title, ...side(a), ...side(b), ...said, trial.switches, trial.seconds.toFixed(1), ...score, Number(matched)];
   });
   return csvOf([HEAD, ...rows]);
 }

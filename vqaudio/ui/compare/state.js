@@ -1,13 +1,15 @@
 // The state of the comparison. Only its transitions change it; each announces "change".
 
 import { Announcer } from "../shared/announcer.js";
+import { matchingGains } from "./levels.js";
 import { isRight, toss } from "./score.js";
 
 export class State extends Announcer {
   constructor() {
     super();
     this.clip = null; // what `Pair.describe` returns
-    this.sides = {}; // original, a, b: what the server sent of them
+    this.sides = {}; // original, a, b: what the server sent of them, their samples and peak
+    this.matched = true; // whether all are played at one level
     this.hearing = "a"; // original, a, b or x
     this.test = null; // {planned, sides, trials, x, switches, since} of a blind test
   }
@@ -22,9 +24,22 @@ export class State extends Announcer {
     this.change({ clip, sides: {}, test: null, hearing: "a" });
   }
 
-  /** @param {"original"|"a"|"b"} name @param {object} side */
+  /** @param {"original"|"a"|"b"} name @param {object} side with its samples and their peak */
   addSide(name, side) {
-    this.change({ sides: { ...this.sides, [name]: side } });
+    this.sides = { ...this.sides, [name]: side };
+    this.announce("levels");
+  }
+
+  /** @param {boolean} matched whether to play all sounds at one level */
+  match(matched) {
+    this.matched = matched;
+    this.announce("levels");
+  }
+
+  /** @returns {Object<string, number>} the gain of each sound, in dB */
+  get gains() {
+    const levels = Object.entries(this.sides).map(([name, { level_db, peak }]) => [name, { level: level_db, peak }]);
+    return this.matched ? matchingGains(Object.fromEntries(levels)) : Object.fromEntries(levels.map(([name]) => [name, 0]));
   }
 
   /** @param {"original"|"a"|"b"|"x"} what */
@@ -33,7 +48,7 @@ export class State extends Announcer {
     this.change({ hearing: what, test });
   }
 
-  /** @returns {string} the sound that is heard: in a test, X is one of the sides */
+  /** @returns {string} the audible sound: in a test, X is one of the sides */
   get audible() {
     return this.hearing === "x" ? this.test.x : this.hearing;
   }
@@ -45,7 +60,7 @@ export class State extends Announcer {
 
   /** @param {number} planned trials */
   startTest(planned) {
-    this.test = { planned, sides: this.sides, trials: [] };
+    this.test = { planned, sides: this.sides, matched: this.matched, trials: [] };
     this.nextTrial();
   }
 

@@ -5,16 +5,20 @@ from typing import Any
 
 import gradio as gr
 
-from vqaudio.ui import playing, turns
+from vqaudio.ui import turns
+from vqaudio.ui.keyboard.handlers import FUNCTIONS
 from vqaudio.ui.shared import component_settings
 
 
 class Keyboard(gr.HTML):
-    """Two octaves of keys. Emits `open_note` with {prior, labels, key, seconds, take} when a person wants to see a note."""
+    """Two octaves of keys.
+
+    Emits `open_note` with {prior, labels, key, seconds, take} when a person opens a note in the code map.
+    """
 
     def __init__(self, **settings: Any):
         files = component_settings(Path(__file__).parent, ("open_note",))
-        super().__init__(value=None, server_functions=turns.for_page(playing.FUNCTIONS), **files, **settings)
+        super().__init__(value=None, server_functions=turns.for_page(FUNCTIONS), **files, **settings)
 
     def api_info(self) -> dict[str, Any]:
-        return {"type": "object", "description": "Nothing: the keyboard asks for what it plays."}
+        return {"type": "object", "description": "Nothing: the keyboard fetches what it plays."}

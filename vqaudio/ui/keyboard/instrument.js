@@ -1,12 +1,12 @@
-// Making an instrument for samplers of the notes in a range, and saving it.
+// Generating a range of notes as a sampler instrument, and saving it.
 
 import { el, saveFile } from "../shared/dom.js";
 import { jobText } from "../shared/text.js";
 import { bytesOf } from "../shared/wire.js";
-import { N_KEYS, nameOf, nearestKey } from "./pitches.js";
+import { nameOf, nearestKey } from "./pitches.js";
 
 const POLL_MS = 200;
-const BUSY = "An instrument is being made already: wait until it is done, or cancel it.";
+const BUSY = "An instrument is being generated already. Wait for it, or cancel it.";
 
 export class Instrument {
   /**
@@ -21,10 +21,10 @@ export class Instrument {
     state.on("change", () => page.root.classList.toggle("cm-busy", Boolean(state.job)));
   }
 
-  /** Offer the player's keys; the two octaves that are shown are chosen. */
+  /** Offer the player's keys; those that are shown are chosen. */
   offerRange() {
-    const { page, state: { player, usualKeys, lowest } } = this;
-    for (const [name, wanted] of [[".kb-low", lowest], [".kb-high", lowest + N_KEYS - 1]]) {
+    const { page, state: { player, usualKeys, lowest, size } } = this;
+    for (const [name, wanted] of [[".kb-low", lowest], [".kb-high", lowest + size - 1]]) {
       page.find(name).replaceChildren(...player.keys.map((key) => el("option", { value: key, text: nameOf(key) })));
       page.find(name).value = nearestKey(usualKeys, wanted);
     }

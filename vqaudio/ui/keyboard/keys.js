@@ -3,10 +3,16 @@
 import { surfaceOf } from "../shared/canvas.js";
 import { themeColours } from "../shared/colours.js";
 import { el } from "../shared/dom.js";
-import { range } from "../shared/text.js";
-import { CODES, HIGHEST, isBlack, LOWEST, N_KEYS, nameOf, trainedKeys } from "./pitches.js";
+import { number, range } from "../shared/text.js";
+import { CODES, HIGHEST, isBlack, LOWEST, nameOf, ONE_OCTAVE, trainedKeys, TWO_OCTAVES } from "./pitches.js";
 
 const STEP = 2; // CSS pixels from one bar of the waveform to the next
+const NARROWEST = 40; // CSS pixels of a key that a finger hits
+const BLACK_WIDTH = 0.62; // of a white key
+const LABELS = {
+  one: "One octave of keys: Z to M play it, the arrow keys move it by an octave",
+  two: "Two octaves of keys: Z to M play the lower and Q to I the upper one, the arrow keys move them by an octave",
+};
 
 export class Keys {
   /**
@@ -17,14 +23,30 @@ export class Keys {
    */
   constructor(page, state, notes, voices) {
     Object.assign(this, { page, state, notes, voices, node: page.find(".kb-keys"), pointers: new Set() });
-    this.node.replaceChildren(...keyNodes());
+    this.layOut();
     state.on("change", () => this.show());
+    page.onResize(() => this.layOut());
+    page.listen(".kb-true", "change", (event) => state.setTrueLevel(event.target.checked));
     page.listen(".kb-down", "click", () => this.shift(-1));
     page.listen(".kb-up", "click", () => this.shift(1));
     this.listenToPointers();
     document.addEventListener("keydown", (event) => this.keyDown(event));
     document.addEventListener("keyup", (event) => voices.release(event.code));
     window.addEventListener("blur", () => voices.releaseAll());
+  }
+
+  /** Show two octaves where a finger can hit their keys, and one elsewhere. */
+  layOut() {
+    const width = this.node.clientWidth;
+    if (!width) return; // the tab is closed
+    const size = width / whitesOf(TWO_OCTAVES).length >= NARROWEST ? TWO_OCTAVES : ONE_OCTAVE;
+    if (this.width === width) return;
+    this.width = width;
+    this.voices.releaseAll();
+    this.node.replaceChildren(...keyNodes(size, width));
+    this.node.setAttribute("aria-label", size === ONE_OCTAVE ? LABELS.one : LABELS.two);
+    this.state.resize(size);
+    this.show();
   }
 
   listenToPointers() {
@@ -95,44 +117,46 @@ export class Keys {
     const request = state.requestOf(key);
     if (notes.stateOf(request) !== "ready") page.say(`Generating ${nameOf(key)}…`);
     this.show();
-    const buffer = await notes.get(request, true);
-    if (!buffer || !page.root.isConnected) return;
-    voices.sound(key, buffer, velocity);
+    const note = await notes.get(request, true);
+    if (!note || !page.root.isConnected) return;
+    const gain = state.trueLevel ? 10 ** (-note.gainDb / 20) : 1;
+    voices.sound(key, note.buffer, velocity * gain);
     page.find(".kb-name").textContent = nameOf(key);
-    this.drawWave(buffer);
+    this.drawWave(note.buffer, gain);
     page.say(`${[nameOf(key), ...Object.values(request.labels)].join(", ")}.`);
-    state.played(request);
+    state.played(request, note);
   }
 
-  /** @returns {"unknown"|"ready"|"waiting"|"unheard"|"known"} `unheard`: not in the training clips with these labels */
+  /** @returns {"unknown"|"ready"|"waiting"|"guess"|"known"} `guess`: not in the training clips with these labels */
   stateOf(key) {
     const { state: { player, labels }, notes } = this;
     if (!player.keys.includes(key)) return "unknown";
     const state = notes.stateOf(this.state.requestOf(key));
     if (state !== "missing") return state;
-    return trainedKeys(player, labels).includes(key) ? "known" : "unheard";
+    return trainedKeys(player, labels).includes(key) ? "known" : "guess";
   }
 
   show() {
     const { page, state, notes, voices } = this;
     if (!state.player) return;
-    const { lowest } = state;
+    const { lowest, size } = state;
     const { down } = voices;
     for (const node of this.node.children) this.showKey(node, lowest + Number(node.dataset.i), down);
-    page.find(".kb-range").textContent = `${nameOf(lowest)} to ${nameOf(lowest + N_KEYS - 1)}`;
+    page.find(".kb-range").textContent = `${nameOf(lowest)} to ${nameOf(lowest + size - 1)}`;
     page.find(".kb-down").disabled = lowest <= LOWEST;
-    page.find(".kb-up").disabled = lowest + N_KEYS > HIGHEST;
+    page.find(".kb-up").disabled = lowest + size > HIGHEST;
     const { waiting } = notes;
     page.find(".kb-made").textContent = waiting ? `Generating ${waiting} ${waiting === 1 ? "note" : "notes"}` : "";
-    page.find(".kb-ahead").disabled = !this.keysIn(["known", "unheard"]).length;
+    page.find(".kb-ahead").disabled = !this.keysIn(["known", "guess"]).length;
     page.find(".kb-open").disabled = !state.last;
+    page.find(".kb-level").textContent = levelText(state);
   }
 
   showKey(node, key, down) {
     const name = nameOf(key);
     const state = this.stateOf(key);
     const titles = {
-      unknown: `${name}: not known to this prior`, unheard: `${name}: not in the training data with these labels; a guess`,
+      unknown: `${name}: this model does not know it`, guess: `${name}: not in the training data with these labels; a guess`,
     };
     Object.assign(node.dataset, { state, down: String(down.has(key)) });
     node.setAttribute("aria-label", name);
@@ -142,10 +166,10 @@ export class Keys {
 
   /** @param {string[]} states @returns {number[]} the keys shown that are in one of these states */
   keysIn(states) {
-    return range(N_KEYS).map((i) => this.state.lowest + i).filter((key) => states.includes(this.stateOf(key)));
+    return range(this.state.size).map((i) => this.state.lowest + i).filter((key) => states.includes(this.stateOf(key)));
   }
 
-  drawWave(buffer) {
+  drawWave(buffer, gain) {
     const canvas = this.page.find(".kb-scope");
     const { context, width, height } = surfaceOf(canvas, canvas.clientWidth, canvas.clientHeight);
     context.fillStyle = themeColours(this.page.root).now;
@@ -153,24 +177,36 @@ export class Keys {
     const sampleAt = (x) => Math.min(samples.length, Math.floor((x / width) * samples.length));
     for (let x = 0; x < width; x += STEP) {
       let peak = 0;
-      for (let i = sampleAt(x); i < sampleAt(x + STEP); i++) peak = Math.max(peak, Math.abs(samples[i]));
+      for (let i = sampleAt(x); i < sampleAt(x + STEP); i++) peak = Math.max(peak, gain * Math.abs(samples[i]));
       const high = Math.max(1, Math.min(1, peak * 1.6) * height);
       context.fillRect(x, (height - high) / 2, 1.3, high);
     }
   }
 }
 
-/** Two octaves and a C: black keys lie over the gaps between the white ones. */
-function keyNodes() {
-  const whites = range(N_KEYS).filter((i) => !isBlack(i));
+/** What the last note was played at. */
+function levelText({ last, lastNote, trueLevel, levelDb }) {
+  if (!last) return "";
+  const gain = `${lastNote.gainDb < 0 ? "" : "+"}${number(lastNote.gainDb, 1)} dB`;
+  return trueLevel ? "Played as generated" : `Played at ${number(levelDb)} dBFS: gain ${gain}`;
+}
+
+function whitesOf(size) {
+  return range(size).filter((i) => !isBlack(i));
+}
+
+/** The keys from a C to a C: black keys are over the gaps between the white ones. */
+function keyNodes(size, width) {
+  const whites = whitesOf(size);
   const wide = 100 / whites.length;
-  return range(N_KEYS).map((i) => {
+  const blackWide = Math.max(BLACK_WIDTH * wide, Math.min(wide, (100 * NARROWEST) / width));
+  return range(size).map((i) => {
     const black = isBlack(i);
     const code = el("span", { class: "kb-code", text: CODES[i].replace(/Key|Digit/, "") });
     const attributes = { type: "button", tabindex: "-1", class: `kb-key ${black ? "kb-black" : "kb-white"}`, "data-i": i };
     const node = el("button", attributes, el("span", { class: "kb-label" }), code);
-    const left = whites.filter((white) => white < i).length * wide - (black ? 0.31 * wide : 0);
-    Object.assign(node.style, { left: `${left}%`, width: `${black ? 0.62 * wide : wide}%` });
+    const left = whites.filter((white) => white < i).length * wide - (black ? blackWide / 2 : 0);
+    Object.assign(node.style, { left: `${left}%`, width: `${black ? blackWide : wide}%` });
     return node;
   });
 }

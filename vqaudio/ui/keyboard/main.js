@@ -49,7 +49,7 @@ class Players {
       page.find(".kb-empty").textContent = answer.ok ? answer.none : answer.error;
       return;
     }
-    state.setPlayers(players);
+    state.setPlayers(players, answer.level_db);
     const text = ({ name, title }) => (players.length > 1 ? `${title}: ${name}` : name);
     page.find(".kb-prior").replaceChildren(...players.map((player) => el("option", { value: player.name, text: text(player) })));
     this.choosePlayer();
@@ -80,11 +80,16 @@ class Players {
   }
 
   /** Generate every key that is shown: those of the training data, or else those that are a guess. */
-  prepare() {
+  async prepare() {
+    const { page, state, notes, keys } = this;
     this.voices.wake();
-    const known = this.keys.keysIn(["known"]);
-    const wanted = known.length ? known : this.keys.keysIn(["unheard"]);
-    for (const key of wanted) this.notes.get(this.state.requestOf(key), false);
-    if (wanted.length) this.page.say(`Generating ${counted(wanted.length, "note")}; play those that are ready meanwhile.`);
+    const known = keys.keysIn(["known"]);
+    const wanted = known.length ? known : keys.keysIn(["guess"]);
+    if (!wanted.length) return;
+    const generating = `Generating ${counted(wanted.length, "note")}; play those that are ready meanwhile.`;
+    page.say(generating);
+    const found = await Promise.all(wanted.map((key) => notes.get(state.requestOf(key), false)));
+    const isShown = page.find(".cm-status").textContent === generating;
+    if (isShown) page.say(found.every(Boolean) ? `Generated ${counted(wanted.length, "note")}.` : "Stopped generating.");
   }
 }

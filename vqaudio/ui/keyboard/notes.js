@@ -1,8 +1,10 @@
-// The notes: asking the server for them, a few at a time, and keeping them.
+// The notes: fetched from the server, a few at a time, and kept.
 
 import { samplesOf } from "../shared/wire.js";
 
 const AT_ONCE = 2;
+
+/** @typedef {{buffer: AudioBuffer, gainDb: number}} Note at the level of all notes, and the gain that brought it there */
 
 export class Notes {
   /**
@@ -28,7 +30,7 @@ export class Notes {
   /**
    * @param {object} request all that determines a note
    * @param {boolean} first before the others that wait
-   * @returns {Promise<?AudioBuffer>} null after an error, or if it was dropped
+   * @returns {Promise<?Note>} null after an error, or if it was dropped
    */
   get(request, first) {
     const id = idOf(request);
@@ -48,14 +50,14 @@ export class Notes {
     const answer = await this.wire.call("note", request);
     this.running--;
     this.pending.delete(id);
-    if (answer.ok) this.made.set(id, bufferOf(answer));
+    if (answer.ok) this.made.set(id, noteOf(answer));
     else this.onError(answer.error);
     resolve(this.made.get(id) || null);
     this.onChange();
     this.pump();
   }
 
-  /** Forget the notes that wait: nobody will play them. */
+  /** Forget the notes that wait: they will not be played. */
   drop() {
     for (const { id, resolve } of this.queue.splice(0)) {
       this.pending.delete(id);
@@ -68,9 +70,9 @@ function idOf(request) {
   return JSON.stringify(request);
 }
 
-function bufferOf({ sound, sample_rate }) {
+function noteOf({ sound, sample_rate, gain_db }) {
   const samples = samplesOf(sound);
   const buffer = new AudioBuffer({ length: samples.length, numberOfChannels: 1, sampleRate: sample_rate });
   buffer.copyToChannel(samples, 0);
-  return buffer;
+  return { buffer, gainDb: gain_db };
 }

@@ -11,7 +11,7 @@ const UPPER = [
 
 /** Codes of the computer's keys, from the lowest note up. */
 export const CODES = [...LOWER, ...UPPER];
-export const N_KEYS = CODES.length;
+export const [ONE_OCTAVE, TWO_OCTAVES] = [13, 25]; // keys, from a C to a C
 export const [LOWEST, HIGHEST] = [0, 120];
 
 /**
@@ -31,12 +31,13 @@ export function isBlack(key) {
 }
 
 /**
- * The C from which two octaves hold most of these keys.
+ * The C from which the keyboard shows most of these keys.
  * @param {number[]} keys
+ * @param {number} [size] of the keyboard, in keys
  * @returns {number}
  */
-export function bestOctave(keys) {
-  const inside = (c) => keys.filter((key) => key >= c && key < c + N_KEYS).length;
+export function bestOctave(keys, size = TWO_OCTAVES) {
+  const inside = (c) => keys.filter((key) => key >= c && key < c + size).length;
   return range(9).map((octave) => 12 * octave).reduce((best, c) => (inside(c) > inside(best) ? c : best), 48);
 }
 
@@ -51,11 +52,11 @@ export function nearestKey(keys, wanted) {
 
 /**
  * The keys that the training clips with these labels have; all of the prior's if that is not recorded.
- * @param {{keys: number[], heard: ?Object<string, Object<string, number[]>>}} player
+ * @param {{keys: number[], trained_keys: ?Object<string, Object<string, number[]>>}} player
  * @param {Object<string, string>} labels
  * @returns {number[]}
  */
-export function trainedKeys({ keys, heard }, labels) {
-  if (!heard) return keys;
-  return keys.filter((key) => Object.entries(labels).every(([kind, value]) => heard[kind][value].includes(key)));
+export function trainedKeys({ keys, trained_keys }, labels) {
+  if (!trained_keys) return keys;
+  return keys.filter((key) => Object.entries(labels).every(([kind, value]) => trained_keys[kind][value].includes(key)));
 }

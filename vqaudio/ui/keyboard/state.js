@@ -2,7 +2,7 @@
 // announces "change".
 
 import { Announcer } from "../shared/announcer.js";
-import { bestOctave, HIGHEST, N_KEYS, trainedKeys } from "./pitches.js";
+import { bestOctave, HIGHEST, trainedKeys, TWO_OCTAVES } from "./pitches.js";
 
 export class State extends Announcer {
   constructor() {
@@ -13,7 +13,11 @@ export class State extends Announcer {
     this.seconds = 1.5;
     this.take = 0;
     this.lowest = 48; // the key at the left end, a C
-    this.last = null; // the request of the note that was played last
+    this.size = TWO_OCTAVES; // keys shown
+    this.trueLevel = false; // whether notes are played as the model makes them, or all at one level
+    this.levelDb = 0; // dBFS, of all notes
+    this.last = null; // the request of the last note played
+    this.lastNote = null;
     this.job = null; // {token} while an instrument is made; no token while it starts
   }
 
@@ -38,15 +42,15 @@ export class State extends Announcer {
     return { prior: this.name, labels: this.labels, key, seconds: this.seconds, take: this.take };
   }
 
-  /** @param {object[]} players */
-  setPlayers(players) {
-    this.change({ players });
+  /** @param {object[]} players @param {number} levelDb of their notes, in dBFS */
+  setPlayers(players, levelDb) {
+    this.change({ players, levelDb });
   }
 
   /** @param {string} name @param {Object<string, string>} labels */
   choose(name, labels) {
     Object.assign(this, { name, labels });
-    this.change({ lowest: bestOctave(this.usualKeys) });
+    this.change({ lowest: bestOctave(this.usualKeys, this.size) });
   }
 
   /** @param {number} seconds of a note @param {number} take another number gives other notes */
@@ -56,12 +60,24 @@ export class State extends Announcer {
 
   /** @param {number} octaves to the right */
   shift(octaves) {
-    this.change({ lowest: Math.max(0, Math.min(HIGHEST - N_KEYS + 1, this.lowest + 12 * octaves)) });
+    this.change({ lowest: Math.max(0, Math.min(HIGHEST - this.size + 1, this.lowest + 12 * octaves)) });
   }
 
-  /** @param {object} request of the note that was played */
-  played(request) {
-    this.change({ last: request });
+  /** @param {number} size keys to show; another size starts where most of the player's keys are */
+  resize(size) {
+    if (size === this.size) return;
+    this.size = size;
+    this.change(this.player ? { lowest: bestOctave(this.usualKeys, size) } : {});
+  }
+
+  /** @param {boolean} trueLevel */
+  setTrueLevel(trueLevel) {
+    this.change({ trueLevel });
+  }
+
+  /** @param {object} request of the note played @param {import("./notes.js").Note} note */
+  played(request, note) {
+    this.change({ last: request, lastNote: note });
   }
 
   /** @param {?{token: ?string}} job */

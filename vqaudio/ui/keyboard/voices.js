@@ -1,4 +1,6 @@
-// The notes that sound, and those that are held down by someone: a pointer, a key of the computer, a MIDI note.
+// The notes that sound, and those held down: by a pointer, a key of the computer, or a MIDI note.
+
+import { announcePlaying, stopForOthers } from "../shared/player.js";
 
 const RELEASE_S = 0.22;
 const RESTRIKE_S = 0.03;
@@ -8,6 +10,7 @@ export class Voices {
   /** @param {function(): void} onChange */
   constructor(onChange) {
     Object.assign(this, { onChange, sounding: new Map(), holders: new Map(), sustained: new Set(), pedal: false });
+    stopForOthers(this, () => [...this.sounding.keys()].forEach((key) => this.silence(key, RESTRIKE_S)));
   }
 
   /** An AudioContext may start only after a click or a key. */
@@ -77,6 +80,7 @@ export class Voices {
     };
     source.start();
     this.sounding.set(key, voice);
+    announcePlaying(this);
   }
 
   silence(key, seconds) {

@@ -1,6 +1,7 @@
-"""The Codebooks view: how each stage uses its codewords, drawn from what was counted over the dataset."""
+"""The Codebooks view: how each stage uses its codewords over the dataset."""
 
 from html import escape
+from pathlib import Path
 
 from torch import Tensor
 
@@ -8,20 +9,24 @@ from vqaudio.analysis.codebooks import CodebookStatistics, StageHealth, health
 from vqaudio.errors import InputError
 from vqaudio.ui import facts, models
 
+STYLE = (Path(__file__).parent / "codebooks.css").read_text()
 INTRO = (
-    "Each panel is one stage's codebook. A bar is a codeword; its height is how often the codeword occurs, the most frequent "
-    "first, on the clips that the model was never trained on. A codebook that is used evenly carries all the bits it costs; "
-    "one with a few tall bars carries fewer."
+    "Each panel is one stage's codebook: how often each codeword occurs in the test clips, the most frequent first. The dashed "
+    "line is even use. An evenly used codebook carries all the bits it costs; one with a few tall bars carries fewer."
 )
 TERMS = (
-    ("Bits carried", "the entropy of the stage's indices: what an ideal entropy coder would spend on one."),
+    ("Bits carried", "the entropy of a stage's indices."),
     ("Perplexity", "how many equally frequent codewords would carry as much."),
     ("Dead", "codewords that never occur in these clips."),
 )
 
 
 def view(model: str | None = None) -> str:
-    """The view of a model as HTML; a sentence where nothing was measured."""
+    """The view of a model as HTML; a sentence if it was not measured."""
+    return f"<style>{STYLE}</style>{_content(model)}"
+
+
+def _content(model: str | None) -> str:
     try:
         codec = models.codec(model)
         known = facts.statistics(codec)
@@ -40,10 +45,10 @@ def page(known: CodebookStatistics) -> str:
     terms = "".join(f"<dt>{name}</dt><dd>{meaning}</dd>" for name, meaning in TERMS)
     panels = "".join(_panel(j, counts, stages[j]) for j, counts in enumerate(known.test_counts))
     return (
-        f'<div class="vq-codebooks"><p class="vq-note">{INTRO}</p>'
+        f'<div class="cb-page"><p class="vq-note">{INTRO}</p>'
         f'<p class="vq-total">Over {columns:,} columns of the test set, a column costs <b>{paid:.0f} bits</b> and carries '
-        f"<b>{carried:.1f}</b> ({carried / paid:.0%}), if each stage is looked at alone.</p>"
-        f'<div class="vq-books">{panels}</div><dl class="vq-terms">{terms}</dl></div>'
+        f"<b>{carried:.1f}</b> ({carried / paid:.0%}), each stage taken alone.</p>"
+        f'<div class="cb-books">{panels}</div><dl class="cb-terms">{terms}</dl></div>'
     )
 
 
@@ -59,11 +64,11 @@ def _panel(j: int, counts: Tensor, stage: StageHealth) -> str:
         ("Dead", f"{stage.dead}"),
     )
     cells = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in numbers)
-    return f'<section class="vq-book"><h3>Stage {j + 1}</h3>{_histogram(counts, stage)}<dl>{cells}</dl></section>'
+    return f'<section class="cb-book"><h3>Stage {j + 1}</h3>{_histogram(counts, stage)}<dl>{cells}</dl></section>'
 
 
 def _histogram(counts: Tensor, stage: StageHealth, width: int = 256, height: int = 72) -> str:
-    """Counts [V] as bars, the most frequent first; the line is what even use would give."""
+    """Counts [V] as bars, the most frequent first, and a line at even use."""
     ordered = counts.sort(descending=True).values
     share = ordered.double() / max(1, int(counts.sum()))
     top = max(float(share[0]), 2 / len(counts))
@@ -75,5 +80,4 @@ def _histogram(counts: Tensor, stage: StageHealth, width: int = 256, height: int
     return (
         f'<svg viewBox="0 0 {width} {height}" preserveAspectRatio="none" role="img" aria-label="{label}">'
         f'<path d="{outline}"/><line x1="0" x2="{width}" y1="{even:.2f}" y2="{even:.2f}"/></svg>'
-        f'<p class="vq-scale"><span>most frequent: {float(share[0]):.1%}</span><span>even use: {1 / len(counts):.1%}</span></p>'
     )

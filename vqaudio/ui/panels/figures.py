@@ -1,86 +1,182 @@
-"""The Codebooks view's figures: what was found out about a codec (`vqaudio explore`), drawn, and to be taken home."""
+"""The figures of the Codebooks view: what `vqaudio explore` found in a codec, as SVG."""
 
-from base64 import b64encode
-from collections.abc import Iterator
+import json
 from functools import cache
 from html import escape
 
-from vqaudio.analysis.exploration import Exploration
+from vqaudio.analysis.exploration import Distances, Exploration, Map
+from vqaudio.analysis.knowledge import Knowledge
+from vqaudio.analysis.training_curves import TrainingCurves
 from vqaudio.codec import Codec
 from vqaudio.errors import InputError
+from vqaudio.pitches import word
 from vqaudio.ui import facts, models
+from vqaudio.ui.panels import charts
 
-NOT_YET = "Nothing more was found out about {model} yet: <code>vqaudio explore --model {model}</code> does that."
-TAKE_SVG = "this.href = this.closest('section').querySelector('img').src"
-TAKE_PNG = (  # drawn by the browser, twice as large as the SVG says it is
-    "const i = this.closest('section').querySelector('img'), c = document.createElement('canvas');"
-    "c.width = 2 * i.naturalWidth; c.height = 2 * i.naturalHeight;"
-    "c.getContext('2d').drawImage(i, 0, 0, c.width, c.height); this.href = c.toDataURL('image/png')"
+NOT_YET = "The latents of {model} were not explored yet: <code>vqaudio explore --model {model}</code> does that."
+SAVE_SVG = (
+    "this.href = 'data:image/svg+xml;charset=utf-8,'"
+    " + encodeURIComponent(new XMLSerializer().serializeToString(this.closest('section').querySelector('svg')))"
 )
-MAP = (
-    "{columns:,} columns of the {part} clips were encoded; of these, {shown:,} latent vectors are drawn, so that neighbours stay "
-    "neighbours. Crosses are the first stage's codewords. Only nearness means something: neither axis has a unit."
+SAVE_PNG = (  # drawn by the browser, at twice the size of the viewBox
+    "event.preventDefault(); const s = this.closest('section').querySelector('svg'), b = s.viewBox.baseVal, i = new Image();"
+    "const name = this.download;"
+    "i.onload = () => { const c = document.createElement('canvas'); c.width = 2 * b.width; c.height = 2 * b.height;"
+    "const g = c.getContext('2d'); g.fillStyle = '#fff'; g.fillRect(0, 0, c.width, c.height);"
+    "g.drawImage(i, 0, 0, c.width, c.height);"
+    "const a = document.createElement('a'); a.href = c.toDataURL('image/png'); a.download = name; a.click(); };"
+    "const k = s.cloneNode(true); k.setAttribute('width', b.width); k.setAttribute('height', b.height);"
+    "i.src = 'data:image/svg+xml;charset=utf-8,' + encodeURIComponent(new XMLSerializer().serializeToString(k))"
 )
+HIGHLIGHT = (
+    "const [kind, label] = JSON.parse(this.value);"
+    "for (const g of this.closest('section').querySelectorAll('g')) { g.style.display = g.dataset.kind === kind ? '' : 'none';"
+    "for (const p of g.querySelectorAll('.dots')) { const on = p.dataset.label === label; p.classList.toggle('hot', on);"
+    "p.setAttribute('stroke-width', on ? 6 : 4); if (on) g.append(p); } }"
+)
+MAP = "{shown:,} of {columns:,} columns of the {part} clips, by UMAP: neighbours stay neighbours, the axes have no unit.{crosses}"
 DISTANCES = (
-    "After each stage, how far the sum of the codewords so far still is from the latent vector. What the last one leaves is lost."
+    "How far the latent vectors are from the sum of their codewords so far. Line: median; band: nine in ten cells. What is left "
+    "after the last stage is lost."
 )
 KNOWS = (
-    "Left: the normalised mutual information of an index and its clip's label, beside what as many indices would seem to know of "
-    "labels dealt out at random. Right: how many clips a linear probe gets right that is told only how often each of a stage's "
-    "codewords occurs in them; it learned from {learned}."
+    "How much each stage reveals of a clip's {kind}. Bars: normalised mutual information of code and label; dashed: with "
+    "shuffled labels, the part that is chance."
 )
-LEARNED = {"train": "the training clips", "folds": "the other clips of the same part"}
-TRAINING = (
-    "What the run wrote into its metrics.csv: the losses, the scores on the validation clips, how many codewords of each stage "
-    "are in even use (perplexity), and how large the gradients were, by part of the network."
+PROBES = (
+    "Clips whose {kind} a linear probe gets right from how often each codeword of one stage occurs. Solid line: from all stages; "
+    "dashed: from the mean latent vector; dotted: always guessing the most frequent. It was trained on {learned}."
 )
+LEARNED = {"train": "the training clips", "folds": "other clips of the same part"}
+NO_LABEL = "no label"
+MAP_SIZE, CHART_SIZE = (540, 290), (420, 210)
 
 
 def view(model: str | None = None) -> str:
-    """The figures of a model as HTML; a sentence where nothing was found out."""
+    """The figures of a model as HTML; a sentence if it was not explored."""
     try:
         codec = models.codec(model)
         known = facts.exploration(codec)
     except InputError as error:
         return f'<p class="vq-note">{escape(str(error))}</p>'
     if known is None:
-        return f'<p class="vq-note">{NOT_YET.format(model=escape(codec.name))}</p>'
+        return f'<p class="vq-note">{NOT_YET.format(model=escape(codec.name))}</p>{_card(codec, [])}'
     return _page(codec)
 
 
 @cache
 def _page(codec: Codec) -> str:
-    parts = "".join(_shown(f"{codec.name}-{name}", *rest) for name, *rest in _figures(facts.exploration(codec)))
-    return f'<div class="vq-figures">{parts}</div>'
-
-
-def _figures(known: Exploration) -> Iterator[tuple]:
-    """(name, title, caption, SVG) of all that can be drawn."""
-    from vqaudio import plots  # Matplotlib, which nothing else in the app needs
-
-    for name, title, said, figure in _drawn(plots, known):
-        yield name, title, said, plots.picture(figure, "svg")
-
-
-def _drawn(plots, known: Exploration) -> Iterator[tuple]:
-    shown = len(known.map.x)
-    said = MAP.format(columns=known.columns, part=known.part, shown=shown)
-    yield "map", "A map of the latents", said, plots.map_figure(known.map, known.values)
-    yield "distances", "Distances to the codewords", DISTANCES, plots.distances_figure(known.distances)
-    if known.knows:
-        learned = LEARNED[next(iter(known.knows.values())).learned_from]
-        yield "knows", "What each stage knows", KNOWS.format(learned=learned), plots.knowledge_figure(known.knows)
-    for i, curves in enumerate(known.training):
-        title = "How it was trained" + (f", run {i + 1} of {len(known.training)}" if len(known.training) > 1 else "")
-        yield f"training-{i + 1}", title, TRAINING, plots.training_figure(curves)
-
-
-def _shown(name: str, title: str, caption: str, svg: bytes) -> str:
-    """A figure with its title, its caption and two links, which take what is shown: it is sent once."""
-    name = escape(name)
+    known = facts.exploration(codec)
+    wide = _map(codec, known) + _distances(codec, known.distances)
+    small = "".join(_knowledge(codec, kind, one) for kind, one in known.knows.items())
     return (
-        f'<section class="vq-figure"><h3>{title}</h3><p class="vq-note">{escape(caption)}</p>'
-        f'<div><img alt="{title}: {escape(caption)}" src="data:image/svg+xml;base64,{b64encode(svg).decode()}"></div>'
-        f'<p><a href="#" onclick="{TAKE_SVG}" download="{name}.svg">Save as SVG</a>'
-        f'<a href="#" onclick="{TAKE_PNG}" download="{name}.png">Save as PNG</a></p></section>'
+        f'<div class="cb-figures"><div class="cb-wide">{wide}</div><div class="cb-small">{small}</div></div>'
+        f"{_card(codec, known.training)}"
     )
+
+
+def _map(codec: Codec, known: Exploration) -> str:
+    flat, crosses = known.map, list(zip(known.map.words_x, known.map.words_y))
+    grouped = {kind: _groups(flat, kind, names) for kind, names in known.values.items() if kind in flat.labels}
+    drawn = grouped or {"": {NO_LABEL: list(zip(flat.x, flat.y))}}
+    parts = [
+        f'<g data-kind="{escape(kind)}" style="display:{"none" if i else ""}">'
+        f"{charts.scatter(groups, crosses, *MAP_SIZE, next(iter(groups)))}</g>"
+        for i, (kind, groups) in enumerate(drawn.items())
+    ]
+    ending = " Crosses: the codewords of stage 1." if crosses else ""
+    said = MAP.format(shown=len(flat.x), columns=known.columns, part=known.part, crosses=ending)
+    return _figure(f"{codec.name}-map", "Map of the latents", said, "".join(parts), MAP_SIZE, _chooser(grouped))
+
+
+def _groups(flat: Map, kind: str, names: list[str]) -> dict[str, list[tuple[float, float]]]:
+    groups: dict[str, list] = {name: [] for name in [*names, NO_LABEL]}
+    for x, y, position in zip(flat.x, flat.y, flat.labels[kind]):
+        groups[[*names, NO_LABEL][position]].append((x, y))
+    return {name: points for name, points in groups.items() if points}
+
+
+def _chooser(grouped: dict[str, dict]) -> str:
+    """A select of the labels: the columns of the chosen one stand out."""
+    def option(kind: str, name: str) -> str:
+        value = escape(json.dumps([kind, name]))
+        return f'<option value="{value}">{escape(f"{kind} {word(kind, name)}")}</option>'
+
+    options = "".join(
+        f'<optgroup label="{escape(kind)}">{"".join(option(kind, name) for name in groups)}</optgroup>'
+        for kind, groups in grouped.items()
+    )
+    select = f'<select onchange="{escape(HIGHLIGHT)}">{options}</select>'
+    return f'<label class="cb-choose">Highlight {select}</label>' if options else ""
+
+
+def _distances(codec: Codec, found: Distances) -> str:
+    low, high = ([_quantile(found, stage, share) for stage in range(len(found.shares))] for share in (0.05, 0.95))
+    frame = charts.Frame(*MAP_SIZE, 1.05 * max(*high, *found.medians), "", "Distance after each stage", "stage")
+    body = charts.band(frame, low, found.medians, high)
+    return _figure(f"{codec.name}-distances", "Distances to the codewords", DISTANCES, body, MAP_SIZE)
+
+
+def _quantile(found: Distances, stage: int, share: float) -> float:
+    """A quantile of a stage's distances, from their histogram."""
+    total = 0.0
+    for left, right, part in zip(found.edges, found.edges[1:], found.shares[stage]):
+        if part and total + part >= share:
+            return left + (right - left) * (share - total) / part
+        total += part
+    return found.edges[-1]
+
+
+def _knowledge(codec: Codec, kind: str, known: Knowledge) -> str:
+    top = max(*known.nmi, *known.nmi_by_chance, 0.05)
+    frame = charts.Frame(*CHART_SIZE, top, "", "Mutual information", "stage")
+    shared = charts.bars(frame, known.nmi, known.nmi_by_chance)
+    frame = charts.Frame(*CHART_SIZE, 100, " %", f"Probe accuracy, {known.clips} clips", "stage")
+    levels = {
+        f"all stages {100 * known.probe_of_all:.0f} %": 100 * known.probe_of_all,
+        f"mean latent vector {100 * known.probe_of_latents:.0f} %": 100 * known.probe_of_latents,
+        f"most frequent {100 * known.largest:.0f} %": 100 * known.largest,
+    }
+    probed = charts.bars(frame, [100 * value for value in known.probe], (), levels)
+    name, learned = f"{codec.name}-{kind}", LEARNED[known.learned_from]
+    return _figure(f"{name}-information", f"Codes and {kind}", KNOWS.format(kind=kind), shared, CHART_SIZE) + _figure(
+        f"{name}-probe", f"Reading the {kind} from the codes", PROBES.format(kind=kind, learned=learned), probed, CHART_SIZE
+    )
+
+
+def _figure(name: str, title: str, caption: str, body: str, size: tuple[int, int], controls: str = "") -> str:
+    """A figure with its title, caption, and links that save it."""
+    name, title, caption = escape(name), escape(title), escape(caption)
+    return (
+        f'<section class="cb-figure"><h3>{title}</h3><p class="vq-note">{caption}</p>{controls}'
+        f'<div>{charts.svg(body, *size, f"{title}: {caption}")}</div>'
+        f'<p><a href="#" onclick="{escape(SAVE_SVG)}" download="{name}.svg">Save as SVG</a>'
+        f'<a href="#" onclick="{escape(SAVE_PNG)}" download="{name}.png">Save as PNG</a></p></section>'
+    )
+
+
+def _card(codec: Codec, training: list[TrainingCurves]) -> str:
+    """The model card in a fold, with the training curves in it; empty without a card."""
+    path = codec.folder / "README.md" if codec.folder else None
+    if path is None or not path.is_file():
+        return ""
+    text = path.read_text(errors="replace").split("---\n", 2)[-1]
+    curves = "".join(_training(one) for one in training)
+    title = f"Model card of {escape(codec.name)}, with its training curves"
+    return (
+        f'<details class="cb-card" id="model-card"><summary>{title}</summary>'
+        f'<div class="cb-small">{curves}</div><pre tabindex="0">{escape(text)}</pre></details>'
+    )
+
+
+def _training(curves: TrainingCurves) -> str:
+    """The score on the validation clips over one training run."""
+    shown = {name: values for name, values in curves.validation.items() if not name.startswith("si_sdr")}
+    steps, top = curves.looks, max((max(values) for values in shown.values() if values), default=0.0)
+    if not top:
+        shown, steps = {"loss": curves.losses.get("loss", [])}, curves.step
+        top = max(shown["loss"], default=1.0)
+    frame = charts.Frame(*CHART_SIZE, top, "", f"Run {curves.name}", f"training steps, 0 to {max(steps, default=0):,}")
+    body = charts.lines(frame, steps, shown, max(steps, default=1))
+    said = "Scores on the validation clips; lower is better."
+    return _figure(f"{curves.name}-training", f"Training run {curves.name}", said, body, CHART_SIZE)

@@ -3,7 +3,6 @@
 import math
 from html import escape
 
-from vqaudio.analysis.codebooks import CodebookStatistics
 from vqaudio.audio import InputReport
 
 NOTHING_YET = """<div class="vq-report"><h3>What you gave</h3><p>Nothing yet. Record a word, upload a sound file of up to
@@ -34,56 +33,6 @@ def limits(sentence: str, spent: str) -> str:
     """What the model can do, and what opening the clip took, to stand under a report."""
     took = f'<p class="vq-spent">Opening it took {escape(spent)}.</p>'
     return f'<div class="vq-report"><p class="vq-limits">{escape(sentence)}</p>{took}</div>'
-
-
-def nearness(error: float | None, known: CodebookStatistics | None) -> str:
-    """How near a clip is to what the model was trained on: a sentence, and a strip that shows where it lies."""
-    if error is None:
-        return ""
-    if known is None or known.train_errors is None:
-        return _near("", "How near this is to what the model was trained on was not measured for this model.")
-    nearer = float((known.train_errors < error).float().mean())
-    usual = float(known.train_errors[50])
-    if error > known.train_errors[-1]:
-        words = (
-            f"This is outside of what the model knows: its sounds lie {error / usual:.1f} times as far from the codewords as a "
-            "usual training clip's, further than any training clip's. They come back as the nearest sounds that it has."
-        )
-    elif nearer > 0.95:
-        words = f"It is at the edge of what the model knows: {_share(nearer)} of its training clips are nearer to its codewords."
-    elif nearer > 0.75:
-        words = f"It is a little further from the codewords than most training clips: {_share(nearer)} of them are nearer."
-    else:
-        words = "This is as near to the codewords as the model's own training clips are."
-    return _near(_strip(error, known), words)
-
-
-def _share(nearer: float) -> str:
-    return f"{100 * nearer:.0f} in 100" if nearer < 0.995 else "nearly all"
-
-
-def _near(picture: str, words: str) -> str:
-    return f'<div class="vq-report vq-near">{picture}<p>{words}</p></div>'
-
-
-def _strip(error: float, known: CodebookStatistics) -> str:
-    """Bars over the middle nine tenths of the training and the test clips, and a line where this clip is."""
-    span = 1.08 * max(error, float(known.train_errors[-1]), float(known.test_errors[-1]))
-
-    def bar(name: str, errors) -> str:
-        low, middle, high = (100 * float(errors[i]) / span for i in (5, 50, 95))
-        return (
-            f'<span>{name}</span><i><b style="left:{low:.1f}%;width:{high - low:.1f}%"></b>'
-            f'<u style="left:{middle:.1f}%"></u><em style="left:{100 * error / span:.1f}%"></em></i>'
-        )
-
-    told = f"Mean quantisation error {error:.2f}; training clips {known.train_errors[5]:.2f} to {known.train_errors[95]:.2f}"
-    bars = bar("Training clips", known.train_errors) + bar("Unseen clips", known.test_errors)
-    return (
-        f'<div class="vq-strip" role="img" aria-label="{told}">{bars}<span></span>'
-        f"<small>mean quantisation error: <em>this clip {error:.2f}</em>, "
-        f"usual training clip {known.train_errors[50]:.2f}</small></div>"
-    )
 
 
 def refusal(sentence: str) -> str:

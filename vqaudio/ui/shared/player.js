@@ -2,12 +2,37 @@
 
 const FADE_S = 0.012;
 const LEAD_S = 0.02; // so that several sounds start at the same instant
+const PLAYING = "vq-playing"; // an event of the window: one part of the page has started to play
+
+/**
+ * Tell the other parts of the page that one of them starts to play: they stop.
+ * @param {object} part
+ */
+export function announcePlaying(part) {
+  globalThis.dispatchEvent(new CustomEvent(PLAYING, { detail: part }));
+}
+
+/**
+ * @param {object} part of the page
+ * @param {function(): void} stop called when another part starts to play
+ */
+export function stopForOthers(part, stop) {
+  globalThis.addEventListener?.(PLAYING, (event) => event.detail !== part && stop());
+}
 
 /** What all players share: the AudioContext, the place, looping and stopping. */
 class Transport {
-  /** @param {function(): void} onEnd called when the sound has ended by itself */
-  constructor(onEnd) {
+  /**
+   * @param {function(): void} onEnd called when the sound has ended by itself
+   * @param {function(): void} [onInterrupt] called when it was stopped because another part of the page plays
+   */
+  constructor(onEnd, onInterrupt = () => {}) {
     this.onEnd = onEnd;
+    stopForOthers(this, () => {
+      if (!this.playing) return;
+      this.stop();
+      onInterrupt();
+    });
     this.loop = false;
     this.offset = 0;
     this.now = null; // {voices: [{name, source, volume}], seconds, startedAt}, or null while nothing plays
@@ -76,6 +101,7 @@ class Transport {
       source.start(when, from);
     }
     this.now = now;
+    announcePlaying(this);
   }
 
   ended(which) {
@@ -113,8 +139,8 @@ export class Player extends Transport {
 
 /** Plays several versions of one clip in step; one is audible. */
 export class Chorus extends Transport {
-  constructor(onEnd) {
-    super(onEnd);
+  constructor(onEnd, onInterrupt) {
+    super(onEnd, onInterrupt);
     this.sounds = new Map(); // name -> {samples, rate}
     this.audible = "";
   }
