@@ -36,6 +36,7 @@ COMMANDS: dict[str, Callable] = {
     "reconstruct": sound.reconstruct,
     "encode": sound.encode,
     "decode": sound.decode,
+    "convert": sound.convert,
     "blur": sound.blur,
     "info": sound.info,
     "listen": live.listen,

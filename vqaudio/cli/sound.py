@@ -1,4 +1,4 @@
-"""Codec commands: reconstruct, encode, decode, blur, info."""
+"""Codec commands: reconstruct, encode, decode, convert, blur, info."""
 
 import os
 from pathlib import Path
@@ -77,6 +77,21 @@ def decode(
     audio.check_target(targets[-1])
     for b, path in enumerate(targets):
         audio.save(path, codec.decode(codes.clip(b), chosen)[0], codec.sample_rate)
+
+
+def convert(
+    source: AudioIn, target: AudioOut,
+    speaker: Annotated[str, tyro.conf.arg(help="A speaker that the codec knows, such as vctk-p239.")],
+    model: Model = "speech-16khz", device: Device = "auto",
+) -> None:
+    """Say a recording's sentence in the voice of another speaker."""
+    from vqaudio import audio
+
+    _check_pair(source, target)
+    audio.check_target(target)
+    codec = _codec(model, device)
+    sound = codec.decode(codec.encode(_read(source, codec)), labels={"speaker": speaker})
+    audio.save(target, sound[0], codec.sample_rate)
 
 
 def blur(

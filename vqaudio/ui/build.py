@@ -7,7 +7,7 @@ import torch
 from gradio.utils import LRUCache
 
 from vqaudio.ui import ask, compare, memory, models, pools, reading, turns, verbs
-from vqaudio.ui.api import notes, priors, questions, sounds
+from vqaudio.ui.api import convert, notes, priors, questions, sounds
 from vqaudio.ui.clip import cell_edits, handlers, inpainting
 from vqaudio.ui.clip.store import SESSIONS
 from vqaudio.ui.clip.workbench import Workbench
@@ -128,6 +128,7 @@ def build() -> gr.Blocks:
         )
         demo.load(start, None, [picker, codemap], **hidden)
         sounds.add_endpoints()
+        convert.add_endpoints()
         priors.add_endpoints()
         notes.add_endpoints()
         questions.add_endpoints()
