@@ -203,3 +203,19 @@ def test_bad_input_is_one_line_and_nothing_is_written(command, voices, model, tm
         code, _, error = command(*arguments)
         assert code == 2 and message in error and error.count("\n") == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file"]
+
+
+def test_an_experiment_measures_phones_where_there_are_some(voices, model):
+    import vqaudio
+    from vqaudio.experiments.measures import phone_measures
+
+    codec, split = vqaudio.load(model), load_split("festvox_ru", "validation", voices, 16_000)
+    found = phone_measures(codec, split)
+    assert found == phones.scores(*phones.all_frames(units.of_codec(codec, split.clips)))
+    assert phone_measures(codec, split.__class__(tuple(c.__class__(c.audio, c.name) for c in split.clips), 16_000, {})) == {}
+
+
+def test_info_lists_layers(command, model):
+    code, printed, error = command("info", model, "--layers")
+    assert code == 0, error
+    assert "stem" in printed and "Conv1d" in printed and "1 x 16 x 100" in printed

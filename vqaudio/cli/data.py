@@ -50,6 +50,9 @@ def prepare(
     data: Annotated[Path | None, tyro.conf.arg(help="The folder of recordings; see `vqaudio train codec --help`.")] = None,
     sample_rate: Annotated[ranges.SampleRate, tyro.conf.arg(help="In Hz: the rate of the codec you will train.")] = 16_000,
     per_shard: PerShard = 1000, processes: Processes = None, ray: Ray = False,
+    features: Annotated[
+        Literal["mfcc39", "logmel"] | None, tyro.conf.arg(help="Also pack these features, a frame every 10 ms.")
+    ] = None,
 ) -> None:
     """Decode, resample and pack recordings into shards for training.
 
@@ -58,7 +61,7 @@ def prepare(
     from vqaudio.data import shards
 
     workers = _workers(processes)
-    done = shards.prepare(dataset.replace("-", "_"), out, data, sample_rate, per_shard, workers, ray)
+    done = shards.prepare(dataset.replace("-", "_"), out, data, sample_rate, per_shard, workers, ray, features)
     _report(out, done, "packed")
 
 
