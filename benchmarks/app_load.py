@@ -9,7 +9,6 @@ how long a person waits; they mean little unless the machine is otherwise idle.
 
 import base64
 import hashlib
-import json as jsonlib
 import os
 import random
 import socket
@@ -116,27 +115,11 @@ class Page:
         self.address, self.session = address, uuid.uuid4().hex
         self.http = httpx.Client(base_url=f"{address}/gradio_api", timeout=120)
         config = httpx.get(f"{address}/config", timeout=60).json()
-        self.functions = {function["api_name"]: function["id"] for function in config["dependencies"]}
         elements = {part["props"].get("elem_id"): part for part in config["components"]}
         self.codemap, self.models = elements["codemap"]["id"], [name for _, name in elements["model"]["props"]["choices"]]
 
     def model(self, wanted: str) -> str:
         return wanted or self.models[0]
-
-    def event(self, name: str, *data) -> list:
-        """Call through the queue. Raises RuntimeError with the shown sentence."""
-        request = {"data": data, "fn_index": self.functions[name], "session_hash": self.session}
-        joined = self.http.post("/queue/join", json=request)
-        if joined.status_code != 200:
-            raise RuntimeError(joined.json().get("detail", joined.text))
-        with self.http.stream("GET", "/queue/data", params={"session_hash": self.session}) as stream:
-            for line in stream.iter_lines():
-                message = jsonlib.loads(line[5:]) if line.startswith("data:") else {}
-                if message.get("msg") == "process_completed":
-                    if not message["success"]:
-                        raise RuntimeError(message["output"].get("error"))
-                    return message["output"]["data"]
-        raise RuntimeError("the answer ended early")
 
     def ask(self, name: str, **data) -> dict:
         """Call a server function."""
@@ -146,9 +129,10 @@ class Page:
             raise RuntimeError(answer.get("error", str(answer)))
         return answer
 
-    def upload(self, path: Path) -> dict:
+    def open(self, path: Path, model: str) -> dict:
+        """Upload a sound and open it: what the page draws."""
         found = self.http.post("/upload", files={"files": (path.name, path.read_bytes())}).json()
-        return {"path": found[0], "orig_name": path.name, "meta": {"_type": "gradio.FileData"}}
+        return self.ask("open_file", path=found[0], model=model)["clip"]
 
 
 class User:
@@ -201,7 +185,7 @@ class User:
         self.crossed += not own
 
     def open(self) -> str:
-        value = self.page.event("open_sound", self.page.upload(self.path), False, self.model, None)[0]
+        value = self.page.open(self.path, self.model)
         self.check(np.array_equal(self.decoded(value["ids"]), self.ids))
         return value["token"]
 

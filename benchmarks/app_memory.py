@@ -69,7 +69,7 @@ class Visitor:
     def visit(self) -> None:
         path = self.folder / "clip.wav"
         audio_io.save(path, own_clip(RATE, self.chance.uniform(*self.span_s), self.chance), RATE)
-        value = self.page.event("open_sound", self.page.upload(path), False, self.model, self.token)[0]
+        value = self.page.open(path, self.model)
         self.token, n = value["token"], len(value["spec"]["stages"])
         for stages in (list(range(n)), sorted(self.chance.sample(range(n), self.chance.randint(1, n)))):
             self.page.ask("decode", token=self.token, stages=stages)

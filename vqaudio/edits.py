@@ -60,7 +60,7 @@ def blur(
 ) -> Codes:
     """Redraw the selected cells from their neighbours: a Gaussian blur for ids.
 
-    A cell's neighbours are the cells of its own stage's picture at a distance d of at most `radius`, itself included, before
+    A cell's neighbours are the cells in the picture of its stage at a distance d of at most `radius`, itself included, before
     the blur: a disc in a stage with bands, both sides in a stage with one row. Each is drawn with a weight of
     exp(-d^2 / (2 s^2)), s = radius / 2. There are none beyond the clip's ends or the lowest and highest band. With ids as
     one-hot vectors, the mean over many seeds is the Gaussian blur of the picture.

@@ -14,6 +14,7 @@ FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
 ]
+NO_TOUR = "try { localStorage.setItem('vqaudio.tour', 'done'); } catch {}"  # the coach marks of a first visit
 # What the page hands to its loudspeaker, kept so that it can be measured.
 EAR = """
 window.ear = [];
@@ -60,15 +61,15 @@ def windows(browser, app):
     """Opens pages of people who know nothing of each other; fails the test on any script error."""
     contexts, faults = [], []
 
-    def new(width: int = 1440, query: str = "", timeout_s: float = 60, **settings):
-        context = browser.new_context(viewport={"width": width, "height": 1000}, accept_downloads=True, **settings)
+    def new(width: int = 1440, query: str = "", timeout_s: float = 60, height: int = 1000, tour: bool = False, **settings):
+        context = browser.new_context(viewport={"width": width, "height": height}, accept_downloads=True, **settings)
         contexts.append(context)
-        context.add_init_script(EAR)
+        context.add_init_script(EAR if tour else EAR + NO_TOUR)
         page = context.new_page()
         page.set_default_timeout(1000 * timeout_s)
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.goto(f"{app}/?{query}")
-        page.wait_for_selector("#codemap .cm", state="attached")
+        page.wait_for_selector("#codemap .cm[data-started]", state="attached")
         return page
 
     yield new
@@ -80,17 +81,56 @@ def windows(browser, app):
 def upload(page, path: Path) -> None:
     """Open a sound, and wait until all of its prefixes are decoded."""
     choose(page, path)
-    page.wait_for_selector("#codemap .cm[data-state=open]")
+    opened(page, path.stem)
     settle(page)
 
 
 def choose(page, path: Path) -> None:
-    """Give the sound input a file, in place of the one that it has."""
-    clear = page.locator("#sound [aria-label='Clear']")
-    if clear.count():
-        clear.click()
-        page.wait_for_selector("#codemap .cm[data-state=empty]", state="attached")
-    page.locator("#sound input[type=file]").first.set_input_files(str(path))
+    """Give Upload a file."""
+    page.locator("#sound input[type=file]").set_input_files(str(path))
+
+
+def opened(page, title: str) -> None:
+    """Wait until a clip of this title is open."""
+    page.wait_for_function("(title) => document.querySelector('#codemap .cm-title').textContent === title", arg=title)
+    page.wait_for_selector("#codemap .cm[data-state=open]")
+
+
+def ready(page) -> None:
+    """Wait until the open clip can be played."""
+    page.wait_for_function("document.body.dataset.vqReady === '1'")
+
+
+def fold(page, name: str) -> None:
+    """Open one of the folds under the map."""
+    if page.locator(f"[data-fold={name}]").get_attribute("aria-expanded") == "false":
+        page.locator(f"[data-fold={name}]").click()
+
+
+def switch(page, stage: int):
+    """The switch of a stage."""
+    return page.get_by_role("switch", name=f"Stage {stage}", exact=True)
+
+
+def level_of(page, stage: int) -> float:
+    """The level that is written beside a stage's switch, in dB."""
+    return float(page.locator(f"[data-switch='{stage - 1}'] .cm-level").inner_text().removesuffix(" dB").replace("\u2212", "-"))
+
+
+def solo(page, stage: int) -> None:
+    """Press "only" beside a stage, as with a mouse."""
+    switch(page, stage).hover()
+    page.get_by_role("button", name=f"Hear only stage {stage}", exact=True).click()
+
+
+def generate(page, seconds: float | str | None = None, **labels: str) -> None:
+    """Generate new clips from the New menu."""
+    page.get_by_role("button", name="New", exact=True).first.click()
+    for kind, value in labels.items():
+        page.locator(f".cm-new-labels [data-label={kind}]").select_option(value)
+    if seconds is not None:
+        page.locator(".cm-seconds").fill(str(seconds))
+    page.locator(".cm-new").click()
 
 
 def settle(page) -> None:
@@ -100,10 +140,14 @@ def settle(page) -> None:
 
 
 def download(page, kind: str, folder: Path) -> Path:
+    before = page.locator("[data-fold][aria-expanded=true]")
+    name = before.get_attribute("data-fold") if before.count() else "download"
+    fold(page, "download")
     with page.expect_download() as waiting:
         page.locator(f"[data-kind={kind}]").click()
     path = folder / waiting.value.suggested_filename
     waiting.value.save_as(path)
+    fold(page, name)
     return path
 
 

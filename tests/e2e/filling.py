@@ -1,4 +1,4 @@
-"""Pages with a clip in Select mode and toy priors behind them, and what tests of filling often do there."""
+"""Pages with a clip and toy priors, and what tests of filling often do there."""
 
 import json
 import os
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browsing import browser, download, lane, served, shows, upload, windows  # noqa: F401
+from browsing import browser, download, fold, lane, ready, served, shows, upload, windows  # noqa: F401
 from toy_prior import ToyPrior
 
 
@@ -27,14 +27,15 @@ def app(model_folder, tmp_path_factory):
 
 @pytest.fixture
 def pages(windows, example_clips):  # noqa: F811
-    """Opens pages with a clip in Select mode."""
+    """Opens pages with a clip, and More open."""
 
     def new(clip: Path | None = example_clips[0], width: int = 1440, query: str = "", **settings):
         page = windows(width, query, 30, **settings)
         page.wait_for_selector("#codemap .cm[data-priors]", state="attached")
+        ready(page)
         if clip:
             upload(page, clip)
-            page.locator("[data-mode-is=select]").click()
+        fold(page, "more")
         return page
 
     return new

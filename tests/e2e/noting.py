@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import soundfile
-from browsing import browser, lane, served, shows, upload, windows  # noqa: F401
+from browsing import browser, fold, lane, ready, served, shows, upload, windows  # noqa: F401
 from toy_notes import EDGES, RATE, BandTones, NotePrior
 
 
@@ -40,13 +40,14 @@ def chord(tmp_path_factory):
 
 @pytest.fixture
 def painted(windows, chord):  # noqa: F811
-    """Opens pages with the chord in Select mode."""
+    """Opens pages with the chord, and More open."""
 
     def new(width: int = 1440, query: str = "", path=chord, **settings):
         page = windows(width, query, 90, **settings)
         page.wait_for_selector("#codemap .cm[data-priors]", state="attached")
+        ready(page)
         upload(page, path)
-        page.locator("[data-mode-is=select]").click()
+        fold(page, "more")
         return page
 
     return new

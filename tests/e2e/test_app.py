@@ -14,7 +14,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from browsing import ask_server, browser, choose, download, lane, listen, n_stages, settle, shows, upload, windows  # noqa: F401
+from browsing import (  # noqa: F401
+    ask_server,
+    browser,
+    choose,
+    download,
+    fold,
+    lane,
+    level_of,
+    listen,
+    n_stages,
+    opened,
+    ready,
+    settle,
+    shows,
+    solo,
+    switch,
+    upload,
+    windows,
+)
 
 from vqaudio import hub
 from vqaudio.audio import load as load_audio
@@ -84,15 +102,11 @@ def page(pages, clip):
     return page
 
 
-def choose_codes(page, path: Path) -> None:
-    page.locator("input[type=file][accept*=vqa]").first.set_input_files(str(path))
-
-
 def level_db(samples: np.ndarray) -> float:
     return 10 * np.log10(np.mean(np.square(samples, dtype=np.float64)) + 1e-20)
 
 
-# --- the Listen view --------------------------------------------------------------------------------------------------------
+# --- the Studio -------------------------------------------------------------------------------------------------------------
 
 
 def test_a_clip_comes_back_with_its_length_and_its_level(page, clip, tmp_path, model):
@@ -107,52 +121,59 @@ def test_a_clip_comes_back_with_its_length_and_its_level(page, clip, tmp_path, m
 
 def test_an_example_opens_with_a_report_in_words(pages):
     page = pages()
-    page.locator(".gallery-item, .gallery").first.click()
-    page.wait_for_selector("#codemap .cm[data-state=open]")
-    report = page.locator("#report").inner_text()
+    page.get_by_role("button", name="Examples", exact=True).click()
+    page.locator("[data-example='7_jackson_0']").click()
+    opened(page, "Seven (Jackson)")
+    fold(page, "recording")
+    report = page.locator(".cm-report").inner_text()
     for word in ("Length", "8,000 Hz", "mono", "dBFS", "Clipping", "Silence cut", "This model"):
         assert word in report
 
 
 def test_the_microphone(pages):
     page = pages()
-    page.get_by_label("Record audio").or_(page.locator("[aria-label='Microphone'], [title='Microphone']")).first.click()
     page.get_by_role("button", name="Record", exact=True).click()
-    page.wait_for_timeout(1200)
-    page.get_by_role("button", name="Stop", exact=True).first.click()
-    page.wait_for_selector("#codemap .cm[data-state=open]")
-    assert "Length" in page.locator("#report").inner_text()
+    page.wait_for_function("/[1-9]\\.\\d s, .\\d+ dBFS/.test(document.querySelector('.cm-meter output').textContent)")
+    bars = "(canvas) => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some((x) => x > 0)"
+    assert page.locator(".cm-meter canvas").evaluate(bars), "the level is drawn"
+    page.get_by_role("button", name="Stop", exact=True).click()
+    opened(page, "Recording")
+    assert not page.locator(".cm-meter").is_visible() and float(page.locator(".cm-length").inner_text()) > 0.9
+    fold(page, "recording")
+    assert "Length" in page.locator(".cm-report").inner_text()
 
 
 def test_stages_are_switched_soloed_and_counted(page, tmp_path):
     n = n_stages(page)
     full, _ = soundfile.read(download(page, "wav", tmp_path))
-    lane(page, 2).locator(".cm-toggle").click()
+    switch(page, 2).click()
     page.wait_for_selector(".cm:not(.cm-waiting)")
     shows(page, ".cm-depth-text", f"stages 1, 3\u2013{n}")
     without, _ = soundfile.read(download(page, "wav", tmp_path))
     assert without.shape == full.shape and np.abs(without - full).max() > 1e-3
-    lane(page, 3).locator(".cm-solo").click()
+    solo(page, 3)
     shows(page, ".cm-depth-text", "stage 3 ·")
-    lane(page, 3).locator(".cm-toggle").click()
+    switch(page, 3).click()
     shows(page, ".cm-status", "At least one stage stays on")
-    lane(page, 3).locator(".cm-solo").click()  # again: the former stages come back
+    solo(page, 3)  # again: the former stages come back
     shows(page, ".cm-depth-text", f"stages 1, 3\u2013{n}")
     page.locator(".cm-slider").fill("2")
-    shows(page, ".cm-depth-text", f"2 of {n} stages")
-    assert lane(page, 2).locator(".cm-toggle").get_attribute("aria-checked") == "true"
-    assert lane(page, 3).locator(".cm-toggle").get_attribute("aria-checked") == "false"
+    shows(page, ".cm-status", "stages 1\u20132")
+    assert switch(page, 2).get_attribute("aria-checked") == "true"
+    assert switch(page, 3).get_attribute("aria-checked") == "false"
 
 
 def test_each_action_shows_its_time_and_an_energy_that_is_said_to_be_estimated(page):
-    told = page.locator("#codemap .cm-spent")
-    shows(page, "#codemap .cm-spent", "Last action (decoding)")
-    before = told.inner_text()
+    chip, details = page.locator("#vq-spent summary"), page.locator("#vq-spent p")
+    assert re.fullmatch(r"[\d.]+ s of one core, about [\d.]+ m?J, estimated", chip.inner_text())
+    assert not details.is_visible()
+    chip.click()
+    shows(page, "#vq-spent p", "Last action (decoding)")
+    before = details.inner_text()
     assert "J." in before and "Energy is estimated: 4 W for the time" in before
-    assert "estimated" in page.locator("#report .vq-spent").inner_text()
     lane(page, 1).locator("canvas").click(position={"x": 100, "y": 15})
-    shows(page, "#codemap .cm-spent", "looking a cell up")
-    assert "This page so far" in told.inner_text() != before
+    shows(page, "#vq-spent p", "looking a cell up")
+    assert "This page so far" in details.inner_text() != before
 
 
 def test_each_combination_is_decoded_once(page):
@@ -160,7 +181,7 @@ def test_each_combination_is_decoded_once(page):
     listen(page, asked)
     for _ in range(2):
         for stage in (2, 3, 2, 3):
-            lane(page, stage).locator(".cm-toggle").click()
+            switch(page, stage).click()
             page.wait_for_timeout(400)
             page.wait_for_selector(".cm:not(.cm-waiting)")
         page.locator(".cm-slider").fill("1")
@@ -182,16 +203,18 @@ def test_what_is_played_is_measured(page, clip):
 
 
 def test_what_a_stage_adds_is_true_until_it_is_boosted(page):
-    lane(page, 3).locator(".cm-adds").click()
+    switch(page, 3).hover()
+    page.get_by_role("button", name="Hear what stage 3 adds").click()
     heard = page.evaluate("window.ear.at(-1)")
-    told = float(lane(page, 3).locator(".cm-level").inner_text().removesuffix(" dB").replace("\u2212", "-"))
+    level = level_of(page, 3)
     assert heard["gain"] == 1
-    assert abs(20 * np.log10(heard["rms"]) - told) < 0.06
-    assert "stage 3" in page.get_by_label("What to hear").inner_text()
-    shows(page, ".cm-depth-text", f"{n_stages(page)} of {n_stages(page)} stages")
-    page.locator(".cm-boost").check()
-    raised = float(re.search(r"\+([\d.]+) dB", page.locator(".cm-boost-label").inner_text())[1])
-    page.locator(".cm-play").click()
+    assert abs(20 * np.log10(heard["rms"]) - level) < 0.06
+    shows(page, ".cm-gutter-sound", "Added by stage 3")
+    shows(page, ".cm-depth-text", "stage 3 alone")
+    page.get_by_role("button", name="True level").click()
+    raised = float(re.search(r"\+([\d.]+) dB", page.locator(".cm-level-switch").inner_text())[1])
+    shows(page, ".cm-status", f"raised by {raised} dB")
+    page.get_by_role("button", name=re.compile("Play|Pause"), exact=True).click()
     if page.locator(".cm-play").get_attribute("aria-label") == "Play":
         page.locator(".cm-play").click()
     assert abs(20 * np.log10(page.evaluate("window.ear.at(-1).gain")) - raised) < 0.06
@@ -204,7 +227,7 @@ def test_a_cell_is_opened_swapped_and_put_back(page, tmp_path):
     page.wait_for_selector(".cm-words")
     seconds = re.search(r"at ([\d.]+) s", page.locator(".cm-cell-title").inner_text())[1]
     column = round(float(seconds) * 50)
-    assert f"Codeword {before[0][column]}" in page.locator(".cm-cell-title").inner_text()
+    assert f"Code {before[0][column]}" in page.locator(".cm-cell-title").inner_text()
     assert page.locator(".cm-words tbody tr").count() >= 8
     distances = [float(t) for t in page.locator(".cm-words tbody tr td:nth-child(3)").all_inner_texts()]
     assert distances == sorted(distances) and "is here" in page.locator(".cm-words tbody tr").first.inner_text()
@@ -224,7 +247,7 @@ def test_a_cell_is_opened_swapped_and_put_back(page, tmp_path):
     assert np.array_equal(again, sound)
 
 
-def test_a_codeword_that_is_not_there_is_refused_in_words(page):
+def test_a_code_that_is_not_there_is_refused_in_words(page):
     lane(page, 1).locator("canvas").click(position={"x": 100, "y": 15})
     page.wait_for_selector(".cm-other")
     page.locator(".cm-other input").evaluate("(node) => { node.max = ''; node.value = 70000; }")
@@ -236,7 +259,7 @@ def test_the_keyboard(page):
     page.locator(".cm-lanes").focus()
     for key in ("ArrowRight", "ArrowRight", "ArrowDown"):
         page.keyboard.press(key)
-    assert page.locator(".cm-status").inner_text().startswith("Stage 2, 0.02 to 0.04 s: codeword")
+    assert page.locator(".cm-status").inner_text().startswith("Stage 2, 0.02 to 0.04 s: code ")
     page.keyboard.press("Enter")
     page.wait_for_selector(".cm-words")
     page.keyboard.press(" ")
@@ -245,10 +268,11 @@ def test_the_keyboard(page):
 
 def test_hovering_tells_stage_time_index_and_frequency(page):
     lane(page, 4).locator("canvas").hover(position={"x": 60, "y": 15})
-    assert re.search(r"Stage 4, 0\.\d\d to 0\.\d\d s: codeword \d+, .*training set", page.locator(".cm-tip").inner_text())
+    assert re.search(r"Stage 4, 0\.\d\d to 0\.\d\d s: code \d+, .*training set", page.locator(".cm-tip").inner_text())
 
 
 def test_the_curve_marks_the_point_in_use(page):
+    fold(page, "quality")
     for name in ("si_sdr_db", "mel_l1"):
         curve = page.locator(f"[data-curve={name}]")
         assert curve.locator(".cm-dot").count() == n_stages(page)
@@ -265,11 +289,10 @@ def test_files_to_take_home_and_a_vqa_opened_again(page, pages, tmp_path, clip):
     vqa = download(page, "vqa", tmp_path)
     sound, _ = soundfile.read(download(page, "wav", tmp_path))
     other = pages()
-    choose_codes(other, vqa)
-    other.wait_for_selector("#codemap .cm[data-state=open]")
-    settle(other)
+    upload(other, vqa)
     assert json.loads(download(other, "json", tmp_path).read_text()) == ids
     assert other.locator("[data-source=original]").is_disabled()
+    fold(other, "quality")
     assert "nothing to compare with" in other.locator(".cm-curves").inner_text()
     other.locator(".cm-slider").fill("3")
     again, _ = soundfile.read(download(other, "wav", tmp_path))
@@ -279,21 +302,21 @@ def test_files_to_take_home_and_a_vqa_opened_again(page, pages, tmp_path, clip):
 def test_the_codebooks_view_says_something(pages):
     page = pages()
     page.get_by_role("tab", name="Codebooks").click()
-    page.wait_for_selector(".vq-book, .vq-note >> visible=true")
-    if page.locator(".vq-book").count():
-        assert re.search(r"Perplexity\s+\d+ of 256", page.locator(".vq-book").first.inner_text())
+    page.wait_for_selector(".cb-book, .vq-note >> visible=true")
+    if page.locator(".cb-book").count():
+        assert re.search(r"Perplexity\s+\d+ of 256", page.locator(".cb-book").first.inner_text())
 
 
 def test_the_shipped_prior_fills_a_hole(page, model, tmp_path):
     if model != "fsdd-8khz" or "fsdd-8khz-masked" not in hub.installed():
         pytest.skip("the masked prior is not shipped yet")
     page.wait_for_selector(".cm[data-priors=some]")
-    page.locator("[data-mode-is=select]").click()
+    fold(page, "more")
     page.locator(".cm-from").fill("0.1")
     page.locator(".cm-to").fill("0.2")
     page.locator(".cm-to").press("Tab")
     assert page.locator(".cm-prior").input_value() == "fsdd-8khz-masked"
-    page.locator("[data-label=digit]").select_option("0")
+    page.locator(".cm-labels [data-label=digit]").select_option("0")
     page.locator(".cm-do-fill").click()
     shows(page, ".cm-status", "Filled 4 times with fsdd-8khz-masked")
     total = int(page.locator(".cm-count").inner_text().split()[2])
@@ -302,7 +325,7 @@ def test_the_shipped_prior_fills_a_hole(page, model, tmp_path):
         assert kept == of == total - 5 * n_stages(page)
     before, _ = soundfile.read(download(page, "wav", tmp_path))
     for n in (1, 2, 3, 4):
-        page.get_by_label(f"Use variation {n} as input").click()
+        page.get_by_label(f"Use variation {n}").click()
         shows(page, ".cm-status", f"Variation {n} is the clip now")
         after, rate = soundfile.read(download(page, "wav", tmp_path))
         hole, around = slice(int(0.12 * rate), int(0.18 * rate)), slice(int(0.02 * rate), int(0.28 * rate))
@@ -320,14 +343,14 @@ def test_two_people_do_not_see_each_others_clips(app, pages, example_clips):
         listen(page, tokens)
         upload(page, clip)
     used = {request["data"]["token"] for request in tokens if request["fn_name"] == "decode"}
-    assert len(used) == 2 and all(len(token) == 32 for token in used)
+    assert len(used) == 4 and all(len(token) == 32 for token in used), "each page has an example of its own, then its clip"
     request = next(r for r in tokens if r["fn_name"] == "decode")
     guessed = request | {"data": request["data"] | {"token": "A" * 32}}
     answer = ask_server(app, guessed)
     assert answer == {"ok": False, "error": "This clip is no longer kept here: open it again."}
-    upload(first, example_clips[2])
-    first.wait_for_function(f"document.querySelector('.cm-status').textContent.includes('{example_clips[2].stem}')")
-    assert not ask_server(app, request)["ok"], "what a session closed is forgotten"
+    for clip in 2 * example_clips[2:]:
+        upload(first, clip)
+    assert not ask_server(app, request)["ok"], "of one page, the last eight clips are kept"
 
 
 def test_junk_from_the_page_gets_a_sentence(app, pages, clip):
@@ -358,12 +381,14 @@ def bad_sounds(folder: Path) -> dict[str, Path]:
 
 def test_a_sound_that_cannot_be_used_gets_one_sentence(pages, tmp_path):
     page = pages()
+    ready(page)
+    before = page.locator(".cm-title").inner_text()
     for sentence, path in bad_sounds(tmp_path).items():
         choose(page, path)
-        shows(page, ".vq-refused", sentence)
-        told = page.locator(".vq-refused").inner_text()
-        assert str(tmp_path) not in told and "gradio" not in told
-        assert page.locator("#codemap .cm").get_attribute("data-state") == "empty"
+        shows(page, ".cm-status", sentence)
+        answer = page.locator(".cm-status").inner_text()
+        assert str(tmp_path) not in answer and "gradio" not in answer
+        assert page.locator(".cm-title").inner_text() == before, "the clip that was open stays open"
 
 
 @pytest.mark.parametrize("samples", [np.zeros(4000), np.array([0.5])], ids=["silence", "one sample"])
@@ -380,9 +405,8 @@ def test_a_damaged_vqa_gets_one_sentence(page, pages, tmp_path):
     data[-1] ^= 1
     (tmp_path / "damaged.vqa").write_bytes(data)
     other = pages()
-    choose_codes(other, tmp_path / "damaged.vqa")
-    other.wait_for_selector(".vq-refused")
-    assert other.locator(".vq-refused").inner_text() == "damaged.vqa is damaged: it was truncated or altered."
+    choose(other, tmp_path / "damaged.vqa")
+    shows(other, ".cm-status", "damaged.vqa is damaged: it was truncated or altered.")
 
 
 # --- programs -----------------------------------------------------------------------------------------------------------------
@@ -471,7 +495,7 @@ def test_it_fits_the_window(pages, clip, width, theme):
     assert page.evaluate("document.documentElement.scrollWidth") <= width, "nothing sticks out to the right"
     assert page.evaluate("document.body.classList.contains('dark')") == (theme == "dark")
     ARTIFACTS.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=ARTIFACTS / f"listen-{width}-{theme}.png", full_page=True)
+    page.screenshot(path=ARTIFACTS / f"studio-{width}-{theme}.png", full_page=True)
     drawn = "[...document.querySelectorAll('.cm-lane-stage canvas')].map((c) => c.toDataURL('image/png').split(',')[1])"
     lanes = page.evaluate(drawn)
     assert all(len(base64.b64decode(image)) > 500 for image in lanes), "every lane is drawn"

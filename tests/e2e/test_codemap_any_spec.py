@@ -49,14 +49,13 @@ def test_every_cell_is_where_the_spec_puts_it(page, codes):
     ARTIFACTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=ARTIFACTS / "codemap-any-spec.png", full_page=True)
     assert page.locator(".cm-lane-stage").count() == 3
-    assert "10 numbers in 3 stages" not in page.locator(".cm-intro").inner_text()
-    assert f"{SPEC.rows} numbers in 3 stages" in page.locator(".cm-intro").inner_text()
+    assert f"{SPEC.rows} codes in 3 stages" in page.locator(".cm-intro").text_content()
     for number, x, band in [(1, 3, 0), (1, 14, 5), (2, 0, 0), (2, 41, 0), (3, 7, 1), (3, 28, 0)]:
         picture = codes.stage(number - 1)[0]
         bands, width = picture.shape
         box = lane(page, number).locator("canvas").bounding_box()
         page.mouse.move(box["x"] + (x + 0.5) / width * box["width"], box["y"] + (bands - band - 0.5) / bands * box["height"])
-        shows(page, ".cm-tip", f"codeword {int(picture[band, x])},")
+        shows(page, ".cm-tip", f"code {int(picture[band, x])},")
         if bands > 1:
             shows(page, ".cm-tip", f"band {band + 1}")
 
@@ -74,14 +73,14 @@ def test_arrows_walk_through_bands_stages_and_sub_columns(page):
 
 
 def test_a_stage_of_several_rows_costs_all_of_them(page):
-    rates = page.locator(".cm-rate").all_inner_texts()
-    assert rates == ["300 bit/s", "160 bit/s", "120 bit/s"]
+    rates = [node.get_attribute("title") for node in page.get_by_role("switch").all()]
+    assert [rate.split(".")[0] for rate in rates] == ["Stage 1: 300 bit/s", "Stage 2: 160 bit/s", "Stage 3: 120 bit/s"]
     page.locator(".cm-slider").fill("2")
-    shows(page, ".cm-depth-text", "2 of 3 stages · 460 bit/s")
+    shows(page, ".cm-depth-text", "0.46 kbit/s, 278 times smaller")
 
 
 def test_a_rectangle_over_bands_and_sub_columns(page):
-    page.locator("[data-mode-is=select]").click()
+    page.locator("[data-fold=more]").click()
     page.locator(".cm-finer").uncheck()
     box = lane(page, 1).locator("canvas").bounding_box()
     x, y = box["width"] / COLUMNS, box["height"] / 6

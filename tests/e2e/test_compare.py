@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from browsing import EAR, browser, shows  # noqa: F401
+from browsing import EAR, NO_TOUR, browser, opened, shows  # noqa: F401
 from test_models import app, prior, voice  # noqa: F401
 
 ARTIFACTS = Path(os.environ.get("VQAUDIO_ARTIFACTS", Path(__file__).resolve().parents[2] / "artifacts"))
@@ -36,21 +36,19 @@ AudioBufferSourceNode.prototype.start = function (when, from) {
 def pages(browser, app):
     contexts, faults = [], []
 
-    def new(clip: Path | None, width: int = 1440, theme: str = "light"):
+    def new(clip: Path, width: int = 1440, theme: str = "light"):
         context = browser.new_context(viewport={"width": width, "height": 1000}, accept_downloads=True)
         contexts.append(context)
-        context.add_init_script(EAR + GAINS)
+        context.add_init_script(EAR + NO_TOUR + GAINS)
         page = context.new_page()
         page.set_default_timeout(60_000)
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.goto(f"{app}/?__theme={theme}")
-        page.wait_for_selector("#model input:checked", state="attached")
-        if clip:
-            page.locator("#sound input[type=file]").first.set_input_files(str(clip))
-            page.wait_for_selector("#codemap .cm[data-state=open]")
+        page.wait_for_selector("#codemap .cm[data-started]", state="attached")
+        page.locator("#sound input[type=file]").set_input_files(str(clip))
+        opened(page, clip.stem)
         page.get_by_role("tab", name="Compare").click()
-        if clip:
-            ready(page)
+        ready(page, clip.stem)
         return page
 
     yield new
@@ -59,14 +57,18 @@ def pages(browser, app):
     assert not faults
 
 
-def ready(page) -> None:
+def ready(page, title: str = "") -> None:
     page.wait_for_selector("#compare .cp[data-state=open]")
+    page.wait_for_function("(title) => document.querySelector('.cp-title').textContent.startsWith(title)", arg=title)
     page.wait_for_function("document.querySelectorAll('#compare .cp-side dl dd').length >= 7")
     page.wait_for_selector(".cp-play:not([disabled])")
 
 
-def test_without_a_clip_a_sentence_says_what_to_do(pages):
-    shows(pages(None), ".cp-empty", "Open a sound in Listen")
+def test_without_a_recording_a_sentence_says_what_to_do():
+    from vqaudio.ui.compare import pair
+
+    value, token = pair.open_pair(None, False, None, None)
+    assert "Open a recording in Studio" in value["empty"] and token is None
 
 
 def side(page, name: str):
@@ -100,7 +102,7 @@ def test_it_opens_with_one_model_at_three_stages_and_at_all(pages, example_clips
     a, b = side(page, "a"), side(page, "b")
     assert a.locator("select").input_value() == b.locator("select").input_value() == "wide"
     assert "3 of 12 stages · 1,500 bit/s" in a.inner_text() and "12 of 12 stages · 6,000 bit/s" in b.inner_text()
-    page.get_by_role("tab", name="Listen").click()
+    page.get_by_role("tab", name="Studio").click()
     page.locator("#model label", has_text="small").click()
     page.get_by_role("tab", name="Compare").click()
     page.wait_for_function("document.querySelector('[data-side=b] select').value === 'small'")
@@ -110,6 +112,7 @@ def test_it_opens_with_one_model_at_three_stages_and_at_all(pages, example_clips
 
 def test_levels_are_matched_and_a_switch_turns_that_off(pages, example_clips):
     page = pages(example_clips[0])
+    page.locator(".cp-loop").check()  # the clip may end before the switch is pressed
     choose(page, "b", "small", 4)
     original, _ = soundfile.read(example_clips[0])
     levels = [decibels(one["rms"]) for one in played(page)]
@@ -137,18 +140,21 @@ def test_all_sounds_start_at_the_same_instant_at_their_own_rates(pages, example_
 @pytest.mark.parametrize("width", [1440, 390])
 def test_the_spectrograms_share_one_time_axis(pages, example_clips, width):
     page = pages(example_clips[0], width)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
     boxes = page.eval_on_selector_all(".cp-track", "all => all.map(n => n.getBoundingClientRect()).map(b => [b.left, b.right])")
     axis = page.eval_on_selector(".cp-axis", "n => { const b = n.getBoundingClientRect(); return [b.left, b.right]; }")
     assert len(boxes) == 5 and all(abs(box[i] - axis[i]) <= 1 for box in boxes for i in (0, 1)), (boxes, axis)
     assert page.locator(".cp-axis span").first.inner_text() == "0 s"
 
 
-def test_compare_and_the_code_map_never_play_at_once(pages, example_clips):
-    page = pages(example_clips[0])
+def test_compare_and_the_code_map_never_play_at_once(pages, tmp_path):
+    tone = 0.2 * np.sin(np.arange(9 * 16000) / 10)  # long enough to go on playing while the test looks at it
+    soundfile.write(tmp_path / "tone.wav", tone, 16000)
+    page = pages(tmp_path / "tone.wav")
     page.locator(".cp-loop").check()
     page.locator(".cp-play").click()
     page.wait_for_selector("#compare .cm-playing")
-    page.get_by_role("tab", name="Listen").click()
+    page.get_by_role("tab", name="Studio").click()
     page.locator("#codemap .cm-play").first.click()
     page.wait_for_selector("#codemap .cm-playing")
     page.wait_for_selector("#compare .cp:not(.cm-playing)", state="attached")
@@ -205,7 +211,7 @@ def test_the_blind_test_and_its_score_sheet(pages, example_clips, tmp_path):
     told = page.locator(".cp-verdict").inner_text()
     assert told.startswith(f"{right} of 6 right.") and float(re.search(r"p = ([\d.]+)\)", told)[1]) == pytest.approx(p, abs=6e-4)
     assert page.locator(".cp-sheet tbody tr").count() == 6
-    page.get_by_role("tab", name="Listen").click()
+    page.get_by_role("tab", name="Studio").click()
     page.get_by_role("tab", name="Compare").click()
     ready(page)
 

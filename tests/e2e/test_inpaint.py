@@ -32,7 +32,7 @@ def test_drag_enter_listen_undo(page, tmp_path):
         kept, of = map(int, re.findall(r"\d+", text))
         assert kept == of == before.size - cells
     assert np.array_equal(ids(page, tmp_path), before), "nothing is in the clip before it is used"
-    page.get_by_label("Use variation 2 as input").click()
+    page.get_by_label("Use variation 2").click()
     shows(page, ".cm-status", "Variation 2 is the clip now")
     after = ids(page, tmp_path)
     first, last = round(float(field(page, "from")) * 50), round(float(field(page, "to")) * 50)
@@ -49,13 +49,13 @@ def test_drag_enter_listen_undo(page, tmp_path):
 
 
 def test_a_and_b_are_compared_at_true_level(page):
-    drag(page, ("decoded", 0.3), (("decoded"), 0.6))
+    drag(page, ("sound", 0.3), ("sound", 0.6))
     page.locator(".cm-do-fill").click()
     done(page)
     page.locator(".cm-loop").check()
-    page.get_by_label("Hear variation 3").click()
+    page.get_by_label("Play variation 3").click()
     shows(page, "[data-ab=b]", "B: variation 3")
-    shows(page, "[data-which=decoded] .cm-name", "Variation 3")
+    shows(page, ".cm-gutter-sound .cm-name", "Variation 3")
     b = page.evaluate("window.ear.at(-1)")
     page.locator("[data-ab=a]").click()
     page.wait_for_function("document.querySelector('[data-ab=a]').getAttribute('aria-checked') === 'true'")
@@ -63,28 +63,31 @@ def test_a_and_b_are_compared_at_true_level(page):
     assert a["gain"] == b["gain"] == 1 and a["rms"] != b["rms"] and a["n"] == b["n"]
 
 
-def test_the_seed_is_shown_and_kept_on_request(page, tmp_path):
+def test_a_typed_seed_is_used_and_stays(page, tmp_path):
     drag(page, (1, 0.2), (1, 0.4))
     page.locator(".cm-seed").fill("7")
-    page.locator(".cm-keep-seed").check()
     results = []
     for _ in range(2):
         page.locator(".cm-do-fill").click()
         done(page)
         assert "seed 7" in page.locator(".cm-card").first.inner_text()
-        page.get_by_label("Use variation 1 as input").click()
+        page.get_by_label("Use variation 1").click()
         shows(page, ".cm-status", "Variation 1 is the clip now")
         results.append(ids(page, tmp_path))
         page.locator("[data-edit=undo]").click()
         shows(page, ".cm-status", "Undone.")
     assert np.array_equal(*results)
-    page.locator(".cm-keep-seed").uncheck()
+    assert page.locator(".cm-seed").input_value() == "7"
+    page.locator(".cm-seed").fill("")
     page.locator(".cm-do-fill").click()
-    page.wait_for_function("document.querySelector('.cm-seed').value !== '7'")
+    page.wait_for_function("/^last: \\d+$/.test(document.querySelector('.cm-seed').placeholder)")
+    done(page)
+    seed = page.locator(".cm-seed").get_attribute("placeholder").removeprefix("last: ")
+    assert page.locator(".cm-seed").input_value() == "" and f"seed {seed}" in page.locator(".cm-card").first.inner_text()
 
 
 def test_the_steps_can_be_seen_and_heard(page):
-    drag(page, ("original", 0.3), ("original", 0.8))
+    drag(page, ("sound", 0.3), ("sound", 0.8))
     page.locator(".cm-steps").fill("6")
     page.keyboard.press("Tab")
     page.locator(".cm-do-fill").click()
@@ -116,7 +119,7 @@ def test_the_prior_is_seen_at_work_in_the_lanes(page):
     page.locator(".cm-steps").fill("50")
     page.locator(".cm-do-fill").click()
     page.wait_for_selector(".cm-card[data-state=live]")
-    shows(page, "[data-which=decoded] .cm-note", "Sampling: grey cells are not decided yet")
+    shows(page, ".cm-gutter-sound .cm-note", "Sampling: grey cells are not decided yet")
     seen = []
     while page.locator(".cm-card[data-state=done]").count() == 0:
         seen.append(page.evaluate(GREYS, 3))
@@ -136,8 +139,8 @@ def test_a_fill_is_cancelled_and_a_second_press_refused(page, tmp_path):
     page.locator(".cm-steps").fill("60")
     page.locator(".cm-do-fill").click()
     page.wait_for_function("document.querySelector('.cm-progress progress').value > 0")
-    page.locator(".cm-do-fill").click()
-    shows(page, ".cm-status", "A prior is at work already")
+    page.locator(".cm-refine").click()
+    shows(page, ".cm-status", "A model is at work already")
     page.locator(".cm-cancel").click()
     shows(page, ".cm-status", "Cancelled. Nothing changed.")
     assert not page.locator(".cm-progress").is_visible()
@@ -166,7 +169,7 @@ def test_two_people_fill_at_once(pages, example_clips, tmp_path):
         person.locator(".cm-do-fill").click()
     for person, was in zip(people, before):
         done(person)
-        person.get_by_label("Use variation 1 as input").click()
+        person.get_by_label("Use variation 1").click()
         shows(person, ".cm-status", "Variation 1 is the clip now")
         now = ids(person, tmp_path)
         assert now.shape == was.shape and np.array_equal(now[0], was[0]) and not np.array_equal(now, was)
@@ -205,7 +208,12 @@ def test_without_a_prior_the_fields_are_a_sentence(pages, monkeypatch):
     monkeypatch.setenv("VQAUDIO_PRIORS", "")
     page = pages()
     shows(page, ".cm-noprior", "No prior for this codec is installed")
-    assert not page.locator(".cm-do-fill").is_visible() and page.locator("[data-edit=copy]").is_visible()
+    assert not page.locator(".cm-settings").is_visible()
+    drag(page, (1, 0.2), (1, 0.4))
+    page.get_by_role("button", name="AI fill").click()
+    shows(page, ".cm-status", "No prior for this codec is installed")
+    page.get_by_role("toolbar", name="Selection").get_by_role("button", name="Copy").click()
+    shows(page, ".cm-status", "Copied")
 
 
 # --- programs, and how it looks ---------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The keyboard as a person plays it: pointer, computer's keys, MIDI; what is kept; the instrument to take home."""
+"""The keyboard as a person plays it: pointer, computer's keys, MIDI; its levels, and the sampler instrument."""
 
 # ruff: noqa: F811  (fixtures are imported, and named as arguments)
 import io
@@ -6,6 +6,7 @@ import os
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 import soundfile
 from browsing import ask_server, browser, listen, shows, windows  # noqa: F401
@@ -13,6 +14,7 @@ from noting import app, toys  # noqa: F401
 
 ARTIFACTS = Path(os.environ.get("VQAUDIO_ARTIFACTS", Path(__file__).resolve().parents[2] / "artifacts"))
 STATUS = ".kb-status"
+PHONE = {"width": 390, "has_touch": True, "is_mobile": True}
 # Web MIDI with one keyboard, which the test plays and unplugs.
 MIDI = """
 const input = {id: "1", name: "Test keys", state: "connected"};
@@ -22,6 +24,20 @@ window.strike = (...data) => input.onmidimessage({data});
 window.unplug = () => {
   window.midi.inputs.delete("1");
   window.midi.onstatechange({port: input});
+};
+"""
+# The gain of each note that starts.
+GAINS = """
+window.gains = [];
+const start = AudioBufferSourceNode.prototype.start;
+const connect = AudioNode.prototype.connect;
+AudioNode.prototype.connect = function (target, ...rest) {
+  if (this instanceof AudioBufferSourceNode && target instanceof GainNode) this.volume = target;
+  return connect.call(this, target, ...rest);
+};
+AudioBufferSourceNode.prototype.start = function (...when) {
+  window.gains.push(this.volume.gain.value);
+  return start.apply(this, when);
 };
 """
 
@@ -37,7 +53,7 @@ def keyboard(windows, toys):
         page = windows(width, query, 90, **settings)
         if script:
             page.evaluate(f"{script}; null")  # of a script that ends in a function, playwright would call it
-        page.get_by_role("tab", name="Play").click()
+        page.get_by_role("tab", name="Instrument").click()
         page.wait_for_selector(".kb[data-state=open]")
         return page
 
@@ -76,7 +92,7 @@ def test_another_person_gets_the_same_note_without_making_it(keyboard, windows, 
     page.keyboard.press("z")
     ready(page, "C3")
     other = windows()
-    other.get_by_role("tab", name="Play").click()
+    other.get_by_role("tab", name="Instrument").click()
     other.wait_for_selector(".kb[data-state=open]")
     other.locator(".kb-keys").focus()
     other.keyboard.press("z")
@@ -125,7 +141,7 @@ def test_a_drag_plays_what_it_passes_over(keyboard):
 
 
 def test_two_fingers_play_two_keys(keyboard):
-    page = keyboard(width=390, has_touch=True, is_mobile=True)
+    page = keyboard(**PHONE)
     page.locator(".kb-keys").scroll_into_view_if_needed()
     points = []
     for name in ("C3", "G3"):
@@ -137,7 +153,7 @@ def test_two_fingers_play_two_keys(keyboard):
         assert key(page, name).get_attribute("data-down") == "true"
 
 
-def test_a_midi_keyboard_plays_and_when_it_vanishes_that_is_told(keyboard):
+def test_a_midi_keyboard_plays_and_the_page_says_when_it_is_unplugged(keyboard):
     page = keyboard(script=MIDI)
     page.locator(".kb-connect").click()
     shows(page, STATUS, "Connected: Test keys.")
@@ -166,7 +182,7 @@ def test_without_midi_there_is_a_sentence(keyboard, script, sentence):
     shows(page, STATUS, sentence)
 
 
-def test_keys_outside_of_what_is_known_are_marked_and_told(keyboard, toys):
+def test_keys_that_the_model_does_not_know_are_marked(keyboard, toys):
     page = keyboard()
     for _ in range(2):
         page.locator(".kb-up").click()
@@ -175,6 +191,51 @@ def test_keys_outside_of_what_is_known_are_marked_and_told(keyboard, toys):
     key(page, "C7").click(position={"x": 8, "y": 180})
     shows(page, STATUS, "There is no note C7 here: notes knows C2 to C6.")
     assert made(toys) == []
+
+
+def test_all_keys_are_generated_and_the_status_says_when_that_is_done(keyboard, toys):
+    page = keyboard()
+    page.locator(".kb-ahead").click()
+    shows(page, STATUS, "Generating 25 notes; play those that are ready meanwhile.")
+    shows(page, STATUS, "Generated 25 notes.")
+    assert page.locator(".kb-key[data-state=ready]").count() == 25 and len(made(toys)) == 25
+    assert page.locator(".kb-made").inner_text() == ""
+
+
+def test_notes_are_played_at_a_stated_level_and_their_true_level_is_one_press_away(keyboard):
+    page = keyboard(script=GAINS)
+    page.locator(".kb-keys").focus()
+    page.keyboard.press("z")
+    ready(page, "C3")
+    shows(page, ".kb-level", "Played at \u221220 dBFS: gain ")
+    gain_db = float(page.locator(".kb-level").inner_text().split("gain ")[1].split()[0].replace("\u2212", "-"))
+    page.wait_for_function("window.gains.length === 1")
+    page.locator(".kb-true").check()
+    shows(page, ".kb-level", "Played as generated")
+    page.locator(".kb-keys").focus()
+    page.keyboard.press("z")
+    page.wait_for_function("window.gains.length === 2")
+    levelled, true = page.evaluate("window.gains")
+    assert 20 * np.log10(levelled / true) == pytest.approx(gain_db, abs=0.06) and abs(gain_db) > 1
+
+
+@pytest.mark.parametrize("size", [PHONE, {"width": 1440}], ids=["phone", "desktop"])
+def test_every_target_is_large_enough_for_a_finger(keyboard, size):
+    page = keyboard(**size)
+    whites, keys = (8, 13) if size is PHONE else (15, 25)
+    boxes = page.eval_on_selector_all(
+        ".kb-key", "all => all.map(n => [n.classList.contains('kb-white'), n.getBoundingClientRect().width])"
+    )
+    assert len(boxes) == keys and sum(white for white, _ in boxes) == whites and all(width >= 39.9 for _, width in boxes)
+    small = page.eval_on_selector_all(
+        ".kb button:not(.kb-key), .kb select, .kb input[type=number]",
+        "all => all.filter(n => n.offsetWidth).map(n => [n.className, n.getBoundingClientRect().height])"
+        ".filter(([, height]) => height < 39.9)",
+    )
+    assert not small
+    names = page.eval_on_selector_all(".kb button", "all => all.map(n => n.getAttribute('aria-label') || n.textContent.trim())")
+    assert all(names) and len(set(names)) == len(names)
+    assert page.locator(".kb-keys").get_attribute("aria-label").startswith("One octave" if size is PHONE else "Two octaves")
 
 
 def test_the_instrument_is_a_zip_of_wavs_and_an_sfz(keyboard, toys, tmp_path):
@@ -209,7 +270,7 @@ def test_an_instrument_that_takes_long_can_be_cancelled(keyboard):
     shows(page, STATUS, "Cancelled. The notes that are finished are kept.")
 
 
-def test_a_note_is_seen_in_the_map(keyboard):
+def test_a_note_opens_in_the_code_map(keyboard):
     page = keyboard()
     key(page, "E3").click(position={"x": 8, "y": 180})
     ready(page, "E3")
@@ -217,7 +278,8 @@ def test_a_note_is_seen_in_the_map(keyboard):
     page.wait_for_selector("#codemap .cm[data-state=open]")
     shows(page, "#codemap .cm-status", "Opened cello E3: 1.52 s")
     assert page.locator("#codemap .cm-lanes").is_visible()
-    shows(page, "#report", "generated by notes")
+    page.locator("[data-fold=recording]").click()
+    shows(page, ".cm-report", "generated by notes")
 
 
 def test_what_no_page_would_send_gets_a_sentence(app, keyboard):

@@ -39,7 +39,7 @@ def page(browser, monkeypatch):
     page.set_default_timeout(90_000)
     page.goto(address)
     page.wait_for_selector(".cm[data-state=open][data-priors=some]")
-    page.locator("[data-mode-is=select]").click()
+    page.locator("[data-fold=more]").click()
     yield page
     context.close()
     demo.close()
@@ -54,7 +54,7 @@ def test_a_hole_in_a_minute_of_twelve_stages(page, tmp_path):
     assert cells % 10 == 0 and cells >= 10 * 140
     page.keyboard.press("Enter")
     done(page)
-    page.get_by_label("Use variation 4 as input").click()
+    page.get_by_label("Use variation 4").click()
     shows(page, ".cm-status", "Variation 4 is the clip now")
     after = ids(page, tmp_path)
     rows, columns = (after != before).nonzero()

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 import soundfile
-from browsing import browser, download, served, shows, windows  # noqa: F401
+from browsing import browser, download, opened, served, shows, windows  # noqa: F401
 from filling import done
 from noting import paint
 
@@ -26,13 +26,11 @@ def app(tmp_path_factory):
 
 @pytest.fixture
 def page(windows):
-    """The app on the notes, one of its examples open, in Select mode."""
+    """The app on the notes, one of its examples open, and More open."""
     page = windows(1440, f"model={CODEC}", 60)
-    label = next(iter(examples.all_clips()["notes"].clips.values()))
-    page.get_by_text(label).click()
-    page.wait_for_selector("#codemap .cm[data-state=open]")
+    opened(page, next(iter(examples.all_clips()["notes"].clips.values())))
     page.wait_for_selector(".cm:not(.cm-waiting)")
-    page.locator("[data-mode-is=select]").click()
+    page.locator("[data-fold=more]").click()
     return page
 
 
@@ -48,12 +46,11 @@ def test_a_painted_region_is_written_anew_and_other_frequencies_stay(page, tmp_p
     sent = []
     page.on("request", lambda r: sent.append(json.loads(r.post_data)) if "component_server" in r.url else None)
     before, hz, seconds = decibels(download(page, "wav", tmp_path))
-    paint(page, "original", (0.3, 0.3), (0.7, 0.45))
+    paint(page, "sound", (0.3, 0.3), (0.7, 0.45))
     page.locator(".cm-seed").fill("1")
-    page.locator(".cm-keep-seed").check()
     page.locator(".cm-do-fill").click()
     done(page)
-    page.get_by_label("Use variation 1 as input").click()
+    page.get_by_label("Use variation 1").click()
     shows(page, "#codemap .cm-status", "Variation 1 is the clip now")
     after, _, _ = decibels(download(page, "wav", tmp_path))
     asked = next(request["data"]["rectangles"] for request in sent if request["fn_name"] == "fill")
@@ -71,7 +68,7 @@ def test_a_painted_region_is_written_anew_and_other_frequencies_stay(page, tmp_p
 
 
 def test_the_keyboard_plays_the_shipped_prior(page):
-    page.get_by_role("tab", name="Play").click()
+    page.get_by_role("tab", name="Instrument").click()
     page.wait_for_selector(".kb[data-state=open]")
     page.locator(".kb [data-label=instrument]").select_option("flute")
     page.locator(".kb-keys").focus()

@@ -48,7 +48,7 @@ def scripts_of(page) -> list[str]:
 
 
 def ready(page) -> None:
-    page.wait_for_selector("#codemap .cm[data-mode=look]", state="attached")
+    page.wait_for_selector("#codemap .cm[data-started]", state="attached")
 
 
 @pytest.mark.parametrize("slash", ["", "/"])

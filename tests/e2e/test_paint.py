@@ -26,14 +26,14 @@ def changed(before: np.ndarray, after: np.ndarray) -> set[int]:
 
 
 def test_a_rectangle_on_the_spectrogram_has_a_frequency(page):
-    paint(page, "original", (0.22, 0.55), (0.38, 0.7))
+    paint(page, "sound", (0.22, 0.55), (0.38, 0.7))
     shows(page, "#codemap .cm-status", "0.20 to 0.40 s")
     shows(page, "#codemap .cm-status", "1.2 to 3.2 kHz")
     columns = round((float(field(page, "to")) - float(field(page, "from"))) * 25)
     assert selected(page) == columns * (1 + 2 * 2), "of the coarse map one band, of the fine one two, in half columns"
-    paint(page, "original", (0.6, 0.05), (0.7, 0.06), held="Shift")
+    paint(page, "sound", (0.6, 0.05), (0.7, 0.06), held="Shift")
     shows(page, "#codemap .cm-status", "0.1 to 3.2 kHz")
-    paint(page, "original", (0.5, 0.02), (0.9, 0.98), held="Alt")
+    paint(page, "sound", (0.5, 0.02), (0.9, 0.98), held="Alt")
     assert selected(page) == columns * 5
 
 
@@ -69,7 +69,7 @@ def test_the_brush_is_round_and_adds_up(page):
 def test_a_finger_paints(painted):
     page = painted(width=390, has_touch=True, is_mobile=True)
     page.locator("[data-shape-is=brush]").click()
-    points = [spot(page, "original", share, 0.5) for share in (0.3, 0.5, 0.7)]
+    points = [spot(page, "sound", share, 0.5) for share in (0.3, 0.5, 0.7)]
     touch = page.context.new_cdp_session(page)
     for kind, at in (("touchStart", 0), ("touchMove", 1), ("touchMove", 2), ("touchEnd", None)):
         places = [] if at is None else [{"x": points[at][0], "y": points[at][1]}]
@@ -81,7 +81,7 @@ def test_a_finger_paints(painted):
 def test_erasing_silences_the_region_and_nothing_else(page, tmp_path):
     before, wav = ids(page, tmp_path), download(page, "wav", tmp_path)
     was = power_of(wav, 0.24, 0.56)
-    paint(page, "original", (0.22, 0.55), (0.58, 0.7))
+    paint(page, "sound", (0.22, 0.55), (0.58, 0.7))
     page.locator("[data-touch=erase]").click()
     shows(page, "#codemap .cm-status", "Erased")
     told = re.search(r"the sound is ([0-9.]+) dB softer", page.locator("#codemap .cm-status").inner_text())
@@ -96,10 +96,10 @@ def test_erasing_silences_the_region_and_nothing_else(page, tmp_path):
 
 def test_randomise_and_blur_change_the_region_only(page, tmp_path):
     before = ids(page, tmp_path)
-    paint(page, "original", (0.22, 0.55), (0.58, 0.7))
+    paint(page, "sound", (0.22, 0.55), (0.58, 0.7))
     cells = selected(page)
     page.locator("[data-touch=randomise]").click()
-    shows(page, "#codemap .cm-status", f"Put any codewords into {cells} cells.")
+    shows(page, "#codemap .cm-status", f"Put random codes into {cells} cells.")
     after = ids(page, tmp_path)
     assert changed(before, after) <= {4, 5} and (before != after).sum() > cells / 2
     page.locator(".cm-radius").fill("3")
@@ -121,7 +121,7 @@ def test_refine_keeps_the_coarse_map(page, tmp_path):
     before = ids(page, tmp_path)
     page.locator(".cm-refine").click()
     done(page)
-    page.get_by_label("Use variation 1 as input").click()
+    page.get_by_label("Use variation 1").click()
     shows(page, "#codemap .cm-status", "Variation 1 is the clip now")
     after = ids(page, tmp_path)
     assert np.array_equal(after[COARSE], before[COARSE]) and (after[FINE] != before[FINE]).mean() > 0.5
@@ -130,7 +130,7 @@ def test_refine_keeps_the_coarse_map(page, tmp_path):
     page.locator(".cm-refine").click()
     shows(page, ".cm-stages", "")
     done(page)
-    page.get_by_label("Use variation 2 as input").click()
+    page.get_by_label("Use variation 2").click()
     shows(page, "#codemap .cm-status", "Variation 2 is the clip now")
     after = ids(page, tmp_path)
     assert np.array_equal(after[COARSE], before[COARSE]) and changed(before, after) <= {4, 5}
@@ -138,10 +138,10 @@ def test_refine_keeps_the_coarse_map(page, tmp_path):
 
 def test_inpainting_a_region_changes_its_frequencies_more_than_the_others(page, tmp_path):
     was = power_of(download(page, "wav", tmp_path), 0.24, 0.56)
-    paint(page, "original", (0.22, 0.55), (0.58, 0.7))
+    paint(page, "sound", (0.22, 0.55), (0.58, 0.7))
     page.locator(".cm-do-fill").click()
     done(page)
-    page.get_by_label("Use variation 1 as input").click()
+    page.get_by_label("Use variation 1").click()
     shows(page, "#codemap .cm-status", "Variation 1 is the clip now")
     difference = np.abs(power_of(download(page, "wav", tmp_path), 0.24, 0.56) - was)
     assert difference[[0, 1, 2, 3, 6, 7]].max() < difference[4:6].max()
@@ -150,7 +150,7 @@ def test_inpainting_a_region_changes_its_frequencies_more_than_the_others(page, 
 def test_what_no_page_would_send_gets_a_sentence(app, page):
     seen = []
     listen(page, seen)
-    paint(page, "original", (0.22, 0.55), (0.58, 0.7))
+    paint(page, "sound", (0.22, 0.55), (0.58, 0.7))
     page.locator("[data-touch=erase]").click()
     shows(page, "#codemap .cm-status", "Erased")
     good = next(request for request in seen if request["fn_name"] == "erase")
@@ -175,11 +175,11 @@ def test_what_no_page_would_send_gets_a_sentence(app, page):
 def test_it_fits_the_window(painted, width, theme):
     page = painted(width=width, query=f"__theme={theme}")
     page.locator("[data-shape-is=brush]").click()
-    paint(page, "original", (0.22, 0.5), (0.38, 0.75), (0.6, 0.5))
+    paint(page, "sound", (0.22, 0.5), (0.38, 0.75), (0.6, 0.5))
     page.locator(".cm-do-fill").click()
     done(page)
     page.locator("[data-ab=a]").click()
-    page.mouse.move(*spot(page, "original", 0.8, 0.3))
+    page.mouse.move(*spot(page, "sound", 0.8, 0.3))
     assert page.evaluate("document.documentElement.scrollWidth") <= width, "nothing sticks out to the right"
     ARTIFACTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=ARTIFACTS / f"paint-{width}-{theme}.png", full_page=True)

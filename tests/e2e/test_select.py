@@ -4,7 +4,7 @@
 import re
 
 import numpy as np
-from browsing import browser, lane, shows, upload, windows  # noqa: F401
+from browsing import browser, fold, generate, lane, shows, upload, windows  # noqa: F401
 from filling import app, columns, done, drag, field, ids, page, pages, selected  # noqa: F401
 
 # --- selecting --------------------------------------------------------------------------------------------------------------
@@ -29,7 +29,7 @@ def test_shift_adds_alt_takes_away_and_the_switch_takes_the_finer_stages(page):
 
 
 def test_the_spectrogram_selects_that_time_over_all_stages_and_the_fields_keep_step(page):
-    drag(page, ("original", 0.25), ("original", 0.5))
+    drag(page, ("sound", 0.25), ("sound", 0.5))
     width = round(float(field(page, "to")) * 50) - round(float(field(page, "from")) * 50)
     assert selected(page) == 4 * width and field(page, "stages") == "1-4"
     for name, value in (("from", "0.1"), ("to", "0.2"), ("stages", "2-3")):
@@ -69,23 +69,24 @@ def test_keys_select_extend_fill_and_clear(page):
     page.locator(".cm-lanes").focus()
     for key in ("ArrowRight", "ArrowRight", "ArrowDown"):
         page.keyboard.press(key)
-    assert selected(page) == 1 and field(page, "stages") == "2"
+    assert selected(page) == 0
     for key in ("Shift+ArrowRight", "Shift+ArrowRight", "Shift+ArrowDown"):
         page.keyboard.press(key)
     assert selected(page) == 6 and field(page, "stages") == "2-3"
     page.keyboard.press("Escape")
     assert selected(page) == 0
     page.keyboard.press("Enter")
-    shows(page, ".cm-status", "No cell is selected")
+    page.wait_for_selector(".cm-words", state="attached")
+    assert page.locator(".cm-cell-title").text_content().startswith("Code "), "with nothing selected, Enter opens the cell"
     page.keyboard.press("Control+a")
     assert selected(page) == 4 * columns(page)
 
 
-def test_a_finger_selects_and_the_page_scrolls_only_outside_select_mode(pages):
-    page = pages(width=390, has_touch=True, is_mobile=True)
+def test_a_finger_that_moves_sideways_selects_and_one_that_moves_up_scrolls(pages):
+    page = pages(width=390, height=844, has_touch=True, is_mobile=True)
     track = lane(page, 2).locator(".cm-track")
-    assert track.evaluate("(node) => getComputedStyle(node).touchAction") == "none"
-    track.scroll_into_view_if_needed()
+    assert page.locator(".cm-lanes").evaluate("(node) => getComputedStyle(node).touchAction") == "pan-y"
+    page.evaluate("window.scrollTo(0, 0)")
     box = track.bounding_box()
     touch = page.context.new_cdp_session(page)
     y = box["y"] + box["height"] / 2
@@ -93,9 +94,18 @@ def test_a_finger_selects_and_the_page_scrolls_only_outside_select_mode(pages):
         points = [] if share is None else [{"x": box["x"] + share * box["width"], "y": y}]
         touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
     shows(page, ".cm-status", "cells selected")
-    assert selected(page) >= 9
-    page.locator("[data-mode-is=look]").click()
-    assert track.evaluate("(node) => getComputedStyle(node).touchAction") == "auto"
+    assert (cells := selected(page)) >= 9
+    page.keyboard.press("Escape")
+    x = box["x"] + 0.5 * box["width"]
+    for kind, dy in (("touchStart", 0), *(("touchMove", 20 * step) for step in range(1, 14)), ("touchEnd", None)):
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [] if dy is None else [{"x": x, "y": y - dy}]})
+    page.wait_for_function("window.scrollY > 150")
+    assert cells and selected(page) == 0, "a vertical swipe selects nothing"
+    page.evaluate("window.scrollTo(0, 0)")
+    touch.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
+    page.wait_for_function("document.querySelector('.cm-count').textContent.startsWith('3 ')")  # of stages 2 to 4
+    touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    shows(page, ".cm-status", "3 cells selected")
 
 
 # --- surprise, new clips, blocks, links -------------------------------------------------------------------------------------
@@ -113,41 +123,39 @@ def test_the_surprise_of_a_clip(page):
 
 def test_new_clips_need_no_clip(pages, tmp_path):
     page = pages(None)
-    page.locator("[data-label=digit]").select_option("7")
-    page.locator(".cm-seconds").fill("0.4")
-    page.locator(".cm-new").click()
-    done(page, "Made 4 clips with toy")
+    generate(page, 0.4, digit="7")
+    done(page, "Generated 4 clips with toy")
     shows(page, ".cm-step-text", "Variation 1, step 4 of 4")
     assert page.locator(".cm-length").inner_text() == "0.40"
-    assert page.locator(".cm-kept").all_inner_texts() == ["kept cells identical: 0 of 0"] * 4
-    assert page.locator(".cm-changed").first.inner_text() == f"all {4 * 20} cells are new"
+    assert page.locator(".cm-kept").all_inner_texts() == ["0.40 s long"] * 4
+    assert page.locator(".cm-changed").first.inner_text() == f"{4 * 20} cells"
     first = ids(page, tmp_path)
-    page.locator("[data-ab=b]").click()
-    shows(page, "[data-which=decoded] .cm-name", "Variation 2")
+    page.get_by_label("Play variation 2").click()
+    shows(page, ".cm-gutter-sound .cm-name", "Variation 2")
     page.wait_for_selector(".cm:not(.cm-waiting)")
-    assert page.evaluate("window.ear.at(-1).gain") == 1 and not np.array_equal(ids(page, tmp_path), first)
-    page.get_by_label("Use variation 2 as input").click()
+    assert not np.array_equal(ids(page, tmp_path), first)
+    page.get_by_label("Use variation 2").click()
     shows(page, ".cm-status", "Variation 2 is the clip now")
-    page.locator(".cm-seconds").fill("99")
-    page.locator(".cm-new").click()
+    generate(page)
+    page.locator(".cm-seconds").evaluate("(node) => { node.max = ''; }")
+    generate(page, 99)
     shows(page, ".cm-status", "A new clip lasts from 0.1 to 10 s")
     assert page.locator(".cm-length").inner_text() == "0.40"
 
 
 def test_a_new_clip_takes_the_place_of_the_clip_and_undo_gives_it_back(page, tmp_path):
     before, length = ids(page, tmp_path), page.locator(".cm-length").inner_text()
-    page.locator(".cm-seconds").fill("0.4")
-    page.locator(".cm-new").click()
-    done(page, "Made 4 clips with toy")
+    generate(page, 0.4)
+    done(page, "Generated 4 clips with toy")
     page.locator("[data-ab=a]").click()
     assert page.locator(".cm-length").inner_text() == length and np.array_equal(ids(page, tmp_path), before)
-    page.get_by_label("Use variation 3 as input").click()
-    shows(page, ".cm-status", "Variation 3 is the clip now; undo goes back to")
+    page.get_by_label("Use variation 3").click()
+    shows(page, ".cm-status", "Variation 3 is the clip now; Undo goes back to")
     made = ids(page, tmp_path)
     drag(page, (2, 0.2), (2, 0.6))
     page.keyboard.press("Enter")
     done(page)
-    page.get_by_label("Use variation 1 as input").click()
+    page.get_by_label("Use variation 1").click()
     shows(page, ".cm-status", "Variation 1 is the clip now")
     assert np.array_equal(ids(page, tmp_path)[0], made[0]) and not np.array_equal(ids(page, tmp_path), made)
     page.locator(".cm-lanes").focus()
@@ -164,7 +172,7 @@ def test_a_new_clip_takes_the_place_of_the_clip_and_undo_gives_it_back(page, tmp
 
 
 def test_a_block_is_pasted_into_another_clip(page, example_clips, tmp_path):
-    page.locator("[data-edit=paste]").click()
+    page.locator("[data-edit=paste-here]").click()
     shows(page, ".cm-status", "Nothing was copied yet")
     donor = ids(page, tmp_path)
     page.locator(".cm-finer").uncheck()
@@ -193,7 +201,7 @@ def test_keys_play_copy_paste_and_take_back(page, example_clips, tmp_path):
     drag(page, (2, 0.2), (2, 0.3))
     n = selected(page)
     page.keyboard.press("Space")
-    shows(page, ".cm-status", "Playing the sound of all stages")
+    shows(page, ".cm-status", "Playing all stages")
     page.wait_for_selector(".cm.cm-playing")
     page.keyboard.press("Space")
     shows(page, ".cm-status", "Stopped.")
@@ -251,17 +259,20 @@ def test_escape_ends_a_drag_with_what_was_selected_before(page):
 
 def test_a_link_restores_labels_mask_seed_and_settings(page, pages):
     drag(page, (2, 0.3), (3, 0.5))
-    page.locator("[data-label=speaker]").select_option("theo")
+    page.locator(".cm-labels [data-label=speaker]").select_option("theo")
     page.locator(".cm-temperature").fill("0.7")
     page.locator(".cm-cut").select_option("top_p")
     page.locator(".cm-seed").fill("11")
+    page.get_by_role("button", name="AI fill").click()
+    done(page)
     page.locator(".cm-link").click()
     page.wait_for_url(re.compile("mask="))
+    assert "example=" not in page.url and "make=" not in page.url, "the clip was uploaded: a link cannot hold it"
     other = pages(query=page.url.partition("?")[2])
     assert selected(other) == selected(page) and field(other, "stages") == field(page, "stages")
     for name in ("from", "to", "temperature", "seed", "cut", "cut-value", "prior"):
         assert field(other, name) == field(page, name), name
-    assert other.locator("[data-label=speaker]").input_value() == "theo" and other.locator(".cm-keep-seed").is_checked()
+    assert other.locator(".cm-labels [data-label=speaker]").input_value() == "theo"
 
 
 def test_a_link_with_an_unknown_label_says_which_are_known(pages):

@@ -5,14 +5,15 @@ import base64
 import av
 import numpy as np
 import pytest
-from browsing import browser, choose, served, shows, windows  # noqa: F401
+from browsing import browser, choose, fold, opened, ready, served, shows, windows  # noqa: F401
 
 KINDS = {"a.webm": "libopus", "a.mp4": "aac", "a.3gp": "aac", "a.caf": "pcm_s16le"}
 DROP = """
 (node, [name, type, text]) => {
   const transfer = new DataTransfer();
   transfer.items.add(new File([Uint8Array.from(atob(text), (c) => c.charCodeAt(0))], name, { type }));
-  node.dispatchEvent(new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer: transfer }));
+  const settings = { bubbles: true, cancelable: true, dataTransfer: transfer };
+  for (const kind of ["dragover", "drop"]) node.dispatchEvent(new DragEvent(kind, settings));
 }
 """
 
@@ -43,21 +44,25 @@ def files(tmp_path_factory):
 def test_sound_in_any_container_is_taken_by_the_picker(windows, files, name):  # noqa: F811
     page = windows()
     choose(page, files / name)
-    page.wait_for_selector("#codemap .cm[data-state=open]")
-    shows(page, "#report", "at 48,000 Hz")
+    opened(page, "a")
+    fold(page, "recording")
+    shows(page, ".cm-report", "at 48,000 Hz")
 
 
 def test_sound_in_any_container_is_taken_by_drop(windows, files):  # noqa: F811
     page = windows()
-    content = base64.b64encode((files / "a.mp4").read_bytes()).decode()
-    page.locator("#sound button", has=page.locator("input[type=file]")).first.evaluate(DROP, ["a.mp4", "video/mp4", content])
-    page.wait_for_selector("#codemap .cm[data-state=open]")
+    ready(page)
+    for name, kind in (("a.mp4", "video/mp4"), ("a.webm", "video/webm")):
+        content = base64.b64encode((files / name).read_bytes()).decode()
+        page.locator(".cm-lanes").evaluate(DROP, [name.replace("a.", f"{kind[6:]}."), kind, content])
+        opened(page, kind[6:])
+    assert not page.locator(".cm-drop").is_visible()
 
 
 def test_the_picker_shows_these_files(windows, files):  # noqa: F811
     page = windows()
     with page.expect_file_chooser():
-        page.locator("#sound button", has=page.locator("input[type=file]")).first.click()
+        page.get_by_role("button", name="Upload", exact=True).click()
     accepted = page.locator("#sound input[type=file]").first.get_attribute("accept").split(",")
     assert {".webm", ".mp4", ".3gp", ".caf"} <= set(accepted)
 
@@ -66,4 +71,4 @@ def test_what_is_no_sound_is_refused_in_a_sentence(windows, tmp_path):  # noqa: 
     (tmp_path / "notes.txt").write_text("no sound")
     page = windows()
     choose(page, tmp_path / "notes.txt")
-    shows(page, ".vq-refused", "not an audio file")
+    shows(page, ".cm-status", "not an audio file")

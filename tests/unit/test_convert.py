@@ -69,3 +69,33 @@ def test_without_a_speech_codec_there_is_a_sentence(monkeypatch, clip, model_fol
     with pytest.raises(gr.Error, match="No model here knows speakers"):
         convert.convert(str(clip), "vctk-p239")
     models._codec.cache_clear()
+
+
+def test_conversions_are_scored_against_both_voices(monkeypatch, model, tmp_path):
+    import vqaudio
+    from tests.speaking import write_voices
+    from vqaudio.data import load_split
+    from vqaudio.evaluation import conversion
+
+    codec, voices_folder = vqaudio.load(model), write_voices(tmp_path)
+    train, test = (load_split("speech", part, voices_folder, 16_000) for part in ("train", "test"))
+    voices = {"festvox-ru": torch.tensor([1.0, 0.0]), "vctk-p239": torch.tensor([0.0, 1.0])}
+    heard = {id(clip.audio): voices[clip.labels["speaker"]] for clip in train.clips}
+    monkeypatch.setattr(conversion, "speaker_embedding", lambda sound: heard.get(id(sound), torch.tensor([0.6, 0.8])))
+    scores = conversion.evaluate(codec, train, test, n=3)
+    assert scores.conversions == 3 and 0 <= scores.codes_kept <= 1 and 0 <= scores.codes_kept_unconverted <= 1
+    to_first = [clip.labels["speaker"] == "vctk-p239" for clip in conversion._in_turn(test, tuple(voices), 3)]
+    assert to_first == [False, True, False] and scores.nearer_target == pytest.approx(2 / 3)  # 0.8 to vctk-p239, 0.6 to the other
+    assert scores.to_target == pytest.approx((0.8 + 0.6 + 0.8) / 3) and scores.to_source == pytest.approx((0.6 + 0.8 + 0.6) / 3)
+
+
+def test_scoring_needs_two_known_speakers(model_folder, tmp_path):
+    import vqaudio
+    from tests.speaking import write_voices
+    from vqaudio.data import load_split
+    from vqaudio.errors import InputError
+    from vqaudio.evaluation import conversion
+
+    split = load_split("speech", "test", write_voices(tmp_path), 16_000)
+    with pytest.raises(InputError, match="Conversion needs two speakers"):
+        conversion.evaluate(vqaudio.load(model_folder), split, split)

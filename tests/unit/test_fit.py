@@ -1,4 +1,4 @@
-"""The verdict on how well a model fits a clip: its rules, its record, and the shipped models on the shipped clips."""
+"""The verdict on how well a model fits a clip: its rules, its record, and the shipped models."""
 
 import json
 import re

@@ -9,8 +9,8 @@ import torch
 
 from vqaudio.codecs.spectrogram import SpectrogramCodec, SpectrogramConfig
 from vqaudio.hub import save_compact
-from vqaudio.ui import build, models
-from vqaudio.ui.clip import cell_edits, handlers
+from vqaudio.ui import models
+from vqaudio.ui.clip import cell_edits, handlers, opening
 from vqaudio.ui.panels import examples
 
 RATE = 16000
@@ -46,9 +46,17 @@ def app_model(tmp_path_factory):
     models._codec.cache_clear()
 
 
+def opened(path) -> dict:
+    """What the server answers to an upload."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", str(path.parent))
+        return opening.open_file({"path": str(path)})
+
+
 def opens(path, seconds: float) -> str:
-    value, told, token = build.open_sound(str(path), False, None, None)
-    assert token and "cannot be opened" not in told and value["samples"] == math.ceil(seconds * RATE - 1e-6)
+    value = opened(path)["clip"]
+    token = value["token"]
+    assert value["samples"] == math.ceil(seconds * RATE - 1e-6)
     answer = handlers.decode({"token": token, "stages": [0, 1]})
     assert answer["ok"] and (answer["level_db"] is None or math.isfinite(answer["level_db"]))
     return token
@@ -85,5 +93,5 @@ def test_speech_is_opened_too():
 
 def test_more_than_a_minute_is_a_sentence(tmp_path):
     soundfile.write(tmp_path / "in.wav", np.zeros(61 * RATE), RATE)
-    _, told, token = build.open_sound(str(tmp_path / "in.wav"), False, None, None)
-    assert token is None and "is longer than 60 s, the most that is accepted here" in told
+    answer = opened(tmp_path / "in.wav")
+    assert not answer["ok"] and "is longer than 60 s, the most that is accepted here" in answer["error"]

@@ -7,7 +7,8 @@ import pytest
 
 from vqaudio import hub
 from vqaudio.errors import InputError
-from vqaudio.ui import build, models
+from vqaudio.ui import models
+from vqaudio.ui.clip import opening
 
 
 @pytest.fixture
@@ -69,6 +70,7 @@ def test_a_hub_that_cannot_be_reached_is_a_sentence_on_the_page(monkeypatch, exa
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setenv("VQAUDIO_MODEL", "someone/voice")
     assert models.titles() == [("someone/voice", "someone/voice")], "the page opens all the same"
-    value, told, token = build.open_sound(str(example_clips[0]), False, None, None)
-    assert token is None and value == {"model": None}
-    assert "the Hugging Face Hub cannot be reached: check the connection" in told and "Traceback" not in told
+    answer = opening.open_example({})
+    assert not answer["ok"]
+    assert "the Hugging Face Hub cannot be reached: check the connection" in answer["error"]
+    assert "Traceback" not in answer["error"]

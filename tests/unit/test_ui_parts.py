@@ -16,7 +16,7 @@ from vqaudio.audio import load as load_audio
 from vqaudio.codes import Codes, CodeSpec, Stage
 from vqaudio.errors import InputError
 from vqaudio.ui import build, compare, wire
-from vqaudio.ui.clip import exports, handlers, jobs, pictures, sounds
+from vqaudio.ui.clip import exports, handlers, jobs, opening, pictures, sounds
 from vqaudio.ui.clip import store as store_module
 from vqaudio.ui.clip.store import Store
 from vqaudio.ui.clip.workbench import Workbench
@@ -262,7 +262,7 @@ def test_the_codebooks_view_shows_what_was_counted():
 
 
 def test_the_report_escapes_what_it_shows():
-    assert "<script>" not in report.refusal("<script>alert(1)</script>.wav is empty")
+    assert "<script>" not in report.of_codes(("<script>alert(1)</script>.vqa holds the codes of 1 s.",))
 
 
 def test_the_report_tells_the_facts(tmp_path):
@@ -300,12 +300,12 @@ def test_only_the_user_interface_imports_gradio():
 def test_a_model_that_cannot_be_loaded_is_a_sentence_on_the_page(monkeypatch, model_folder, example_clips, tmp_path):
     import shutil
 
-    from vqaudio.ui import build, models
+    from vqaudio.ui import models
 
     shutil.copytree(model_folder, tmp_path / "broken")
     (tmp_path / "broken" / "model.safetensors").write_bytes(b"not weights")
     for name, sentence in ((str(tmp_path / "broken"), "is damaged"), ("nobody", "no model")):
         monkeypatch.setenv("VQAUDIO_MODEL", name)
         monkeypatch.setattr(models, "_codec", vqaudio.load)
-        value, told, token = build.open_sound(str(example_clips[0]), False, None, None)
-        assert value == {"model": None} and token is None and sentence in told and "Traceback" not in told
+        answer = opening.open_example({})
+        assert not answer["ok"] and sentence in answer["error"] and "Traceback" not in answer["error"]

@@ -1,4 +1,4 @@
-"""How well a codec fits a clip: its reconstruction, compared with that of the codec's own test clips.
+"""How well a codec fits a clip: its reconstruction, compared with the test clips'.
 
 `vqaudio fit` measures the reference once over a dataset and keeps it beside the weights (fit.json).
 """
@@ -87,7 +87,7 @@ class Reference:
 
 @dataclass(frozen=True)
 class Fit:
-    """A verdict, its reasons (clauses, worst first), and the scores behind it."""
+    """A verdict, its reasons (clauses, worst first), and the scores."""
 
     verdict: Verdict
     reasons: list[str]

@@ -59,6 +59,7 @@ COMMANDS: dict[str, Callable] = {
     "fit": measure.fit,
     "explore": measure.explore,
     "evaluate codec": measure.evaluate_codec,
+    "evaluate conversion": measure.evaluate_conversion,
     "evaluate prior": prior.evaluate_prior,
     "evaluate questions": questions.evaluate,
     "card": measure.card,

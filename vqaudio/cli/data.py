@@ -7,12 +7,13 @@ from typing import Annotated, Literal
 import tyro
 
 from vqaudio import ranges
+from vqaudio.cli.options import arg
 from vqaudio.cli.sound import Device, FirstStages, Model
 
 Dataset = Literal["folder", "fsdd", "speech-commands", "voice", "nsynth", "philharmonia", "speech", "vctk", "festvox-ru"]
 Out = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(help="The folder of shards: new, or one to continue.")]
 Processes = Annotated[
-    ranges.Processes | None, tyro.conf.arg(help="Number of parallel processes. Default: one per processor.")
+    ranges.Processes | None, arg(help="Number of parallel processes. Default: one per processor.")
 ]
 Ray = Annotated[bool, tyro.conf.arg(help="Run on a Ray cluster: RAY_ADDRESS, or else this machine.")]
 PerShard = Annotated[ranges.Count, tyro.conf.arg(help="Recordings per shard.")]

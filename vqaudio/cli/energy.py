@@ -7,6 +7,7 @@ from typing import Annotated
 import tyro
 
 from vqaudio import ranges
+from vqaudio.cli.options import arg
 from vqaudio.cli.sound import Device
 from vqaudio.errors import InputError
 from vqaudio.json_files import read_json
@@ -17,13 +18,13 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "assets" / "examples"
 
 def energy(
     model: Annotated[str, tyro.conf.arg(help="The codec: a name in weights/, a folder, or a Hub id.")] = "fsdd-8khz",
-    priors: Annotated[tuple[str, ...] | None, tyro.conf.arg(help="Its priors. Default: all in weights/.")] = None,
-    source: Annotated[Path | None, tyro.conf.arg(help="The sound to encode. Default: the example clips, joined.")] = None,
+    priors: Annotated[tuple[str, ...] | None, arg(help="Its priors. Default: all in weights/.")] = None,
+    source: Annotated[Path | None, arg(help="The sound to encode. Default: the example clips, joined.")] = None,
     repeats: Annotated[ranges.Repeats, tyro.conf.arg(help="Measurements of each operation, for the spread.")] = 5,
     stretch_s: Annotated[ranges.StretchSeconds, tyro.conf.arg(help="Seconds of work per measurement.")] = 2.0,
     clip_s: Annotated[ranges.ClipSeconds, tyro.conf.arg(help="Seconds of each generated clip.")] = 2.0,
     region: Annotated[
-        str | None, tyro.conf.arg(help="Country code for the CO2e, such as DEU. Default: $VQAUDIO_REGION, or the world mean.")
+        str | None, arg(help="Country code for the CO2e, such as DEU. Default: $VQAUDIO_REGION, or the world mean.")
     ] = None,
     save: Annotated[bool, tyro.conf.arg(help="Save the figures as energy.json in the codec's folder.")] = False,
     device: Device = "auto",

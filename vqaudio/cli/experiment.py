@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import tyro
 
 from vqaudio import ranges
+from vqaudio.cli.options import arg
 from vqaudio.errors import InputError
 from vqaudio.provenance import relative
 
@@ -18,7 +19,7 @@ Folder = Annotated[Path, tyro.conf.arg(help="Folder of experiments and their res
 def run(
     descriptions: Descriptions,
     at_once: Annotated[
-        ranges.Processes | None, tyro.conf.arg(help="Parallel runs. Default: one per core here (also the limit), else all.")
+        ranges.Processes | None, arg(help="Parallel runs. Default: one per core here (also the limit), else all.")
     ] = None,
     on: Annotated[
         Literal["here", "ray", "slurm", "submitit"],
@@ -60,7 +61,7 @@ def run(
 
 def table(
     results: Annotated[
-        tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(help="Results or experiment files. Default: all in the folder.")
+        tuple[Path, ...], tyro.conf.Positional, arg(help="Results or experiment files. Default: all in the folder.")
     ] = (),
     folder: Folder = Path("experiments"),
     page: Annotated[

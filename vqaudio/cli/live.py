@@ -17,6 +17,7 @@ import numpy as np
 import tyro
 
 from vqaudio import ranges
+from vqaudio.cli.options import arg
 from vqaudio.cli.sound import Model, Which
 from vqaudio.errors import InputError
 
@@ -35,10 +36,10 @@ DeviceName = str | None
 def listen(
     model: Model = "fsdd-8khz",
     stages: Which = None,
-    seconds: Annotated[ranges.Seconds | None, tyro.conf.arg(help="Stop after this many seconds. Default: at Ctrl-C.")] = None,
+    seconds: Annotated[ranges.Seconds | None, arg(help="Stop after this many seconds. Default: at Ctrl-C.")] = None,
     level_db: Annotated[
         ranges.Decibels | None,
-        tyro.conf.arg(help="Level of the speech in dBFS. Default: measure it over the first two seconds."),
+        arg(help="Level of the speech in dBFS. Default: measure it over the first two seconds."),
     ] = None,
     record: Annotated[Path | None, tyro.conf.arg(help="Save the codes to this .vqa file.", metavar="FILE.vqa")] = None,
     input_device: Annotated[DeviceName, tyro.conf.arg(help="The microphone's number, or part of its name.")] = None,

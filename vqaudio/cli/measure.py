@@ -9,16 +9,17 @@ from typing import Annotated, Literal
 import tyro
 
 from vqaudio import ranges
+from vqaudio.cli.options import arg
 from vqaudio.errors import InputError
 from vqaudio.json_files import expected_in
 from vqaudio.provenance import TRAINING, read_record, recorded_command
 
 Data = Annotated[
-    Path | None, tyro.conf.arg(help="The dataset's folder. Default: $VQAUDIO_DATA, or what `vqaudio download` fetched.")
+    Path | None, arg(help="The dataset's folder. Default: $VQAUDIO_DATA, or what `vqaudio download` fetched.")
 ]
 Model = Annotated[str, tyro.conf.arg(help="A name in weights/, a folder, or a Hub id.")]
 Dataset = Annotated[str, tyro.conf.arg(help="The dataset: a module name in vqaudio.data.datasets.")]
-Judges = Annotated[tuple[str, ...] | None, tyro.conf.arg(help="Classifiers that score the clips. Default: those of the dataset.")]
+Judges = Annotated[tuple[str, ...] | None, arg(help="Classifiers that score the clips. Default: those of the dataset.")]
 JUDGES = {"fsdd": ("fsdd-judge-digit", "fsdd-judge-speaker"), "philharmonia": ("notes-judge-instrument",)}
 
 
@@ -28,13 +29,13 @@ def publish(
     ],
     name: Annotated[str, tyro.conf.arg(help="A name for the model in weights/, or a folder.")],
     which: Annotated[Literal["best", "last"], tyro.conf.arg(help="Which weights of the last run to publish.")] = "best",
-    title: Annotated[str, tyro.conf.arg(help="Title in the app's model picker. Default: the name.")] = "",
+    title: Annotated[str, arg(help="Title in the app's model picker. Default: the name.")] = "",
     knows: Annotated[
         str,
         tyro.conf.arg(help='Completes the sentence "This model knows ...", such as "English digits, spoken by six people".'),
     ] = "",
     licence: Annotated[
-        str, tyro.conf.arg(help="Licence of the weights: a short name on the Hub, such as cc-by-4.0. Default: the data's.")
+        str, arg(help="Licence of the weights: a short name on the Hub, such as cc-by-4.0. Default: the data's.")
     ] = "",
 ) -> None:
     """Copy a run's weights and training record to weights/NAME."""
@@ -63,8 +64,7 @@ def codebooks(
 ) -> None:
     """Count how often each codeword occurs in the training and test clips.
 
-    Saved with the weights for the app and the model card, together with the quantisation error of the clips, which lets the app
-    compare a user's clip with them.
+    Saved with the weights for the app and the model card, together with the quantisation errors of the clips.
     """
     from vqaudio import hub
     from vqaudio.analysis.codebooks import health, measure, save_statistics
@@ -83,12 +83,14 @@ def codebooks(
 
 def fit(
     model: Model = "fsdd-8khz", data: Data = None,
-    dataset: Annotated[str, tyro.conf.arg(help="The module of vqaudio.data that reads what the model was trained on.")] = "fsdd",
+    dataset: Annotated[
+        str, tyro.conf.arg(help="The dataset that the model was trained on: a module name in vqaudio.data.datasets.")
+    ] = "fsdd",
 ) -> None:
-    """Measure how well a codec reconstructs its own test clips; the app compares a person's clip with them.
+    """Score a codec on its test clips, for the app to compare user clips with.
 
-    The reference (fit.json) is kept beside the weights: percentiles of the change of level, the mel distance and the SI-SDR over
-    the test clips, and of how fast the spectrum changes over the training clips.
+    Saves fit.json with the weights: percentiles of level change, mel distance and SI-SDR over the test clips, and of spectral
+    change over the training clips.
     """
     from vqaudio import hub
     from vqaudio.analysis import fit as fits
@@ -114,7 +116,7 @@ def explore(
     ] = "test",
     runs: Annotated[
         tuple[Path, ...],
-        tyro.conf.arg(help="Its training runs: folders or metrics.csv files. Default: keep the ones on record."),
+        arg(help="Its training runs: folders or metrics.csv files. Default: keep the ones on record."),
     ] = (),
     seed: Annotated[ranges.Seed32, tyro.conf.arg(help="Random seed for UMAP and for the choice of columns.")] = 0,
 ) -> None:
@@ -139,12 +141,34 @@ def explore(
     print(folder / exploration.FILE)
 
 
+def evaluate_conversion(
+    model: Model = "speech-16khz", data: Data = None,
+    dataset: Annotated[str, tyro.conf.arg(help="A dataset whose clips name their speakers.")] = "speech",
+    split: Annotated[Literal["validation", "test"], tyro.conf.arg(help="Which part is converted.")] = "test",
+    clips: Annotated[ranges.Count, tyro.conf.arg(help="Utterances, each converted to every other speaker.")] = 50,
+) -> None:
+    """Measure voice conversion: nearness to the target's voice, and codes that stay.
+
+    Similarity is the cosine of resemblyzer's embeddings, to the mean over the speaker's training clips.
+    """
+    from dataclasses import asdict
+
+    from vqaudio import hub
+    from vqaudio.data import load_split
+    from vqaudio.evaluation import conversion
+
+    codec = hub.load(model)
+    parts = (load_split(dataset, part, data, codec.sample_rate) for part in ("train", split))
+    for name, value in asdict(conversion.evaluate(codec, *parts, clips)).items():
+        print(f"{name.replace('_', ' ')}: {value:,}" if isinstance(value, int) else f"{name.replace('_', ' ')}: {value:.3f}")
+
+
 def evaluate_codec(
     model: Model = "fsdd-8khz", data: Data = None,
     dataset: Dataset = "fsdd",
     split: Annotated[Literal["validation", "test"], tyro.conf.arg(help="Which part of the dataset.")] = "test",
     stages: Annotated[
-        tuple[ranges.Stages, ...] | None, tyro.conf.arg(help="Numbers of stages to score. Default: all, half and a quarter.")
+        tuple[ranges.Stages, ...] | None, arg(help="Numbers of stages to score. Default: all, half and a quarter.")
     ] = None,
     beam: Annotated[ranges.Beam, tyro.conf.arg(help="Beam width of the codeword search; 1 is greedy.")] = 1,
     beside: Annotated[

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import tyro
 
+from vqaudio.cli.options import arg
 from vqaudio.errors import InputError
 
 FORMATS = (".png", ".svg", ".pdf")
@@ -22,7 +23,7 @@ def plot(
     ] = "tried",
     folder: Annotated[Path, tyro.conf.arg(help="For tried: the folder of .csv files and priors.json.")] = Path("experiments"),
     run: Annotated[
-        Path | None, tyro.conf.arg(help="For training: a run's folder or metrics.csv. Default: the model's last run.")
+        Path | None, arg(help="For training: a run's folder or metrics.csv. Default: the model's last run.")
     ] = None,
     model: Annotated[str, tyro.conf.arg(help="A name in weights/, a folder, or a Hub id.")] = "fsdd-8khz",
 ) -> None:

@@ -8,6 +8,7 @@ import tyro
 
 from vqaudio import ranges
 from vqaudio.cli.measure import JUDGES, Data, Dataset, Judges
+from vqaudio.cli.options import arg
 from vqaudio.cli.sound import AudioIn, AudioOut, Device, VqaIn, VqaOut, chosen_seed
 from vqaudio.errors import InputError
 from vqaudio.provenance import recorded_command
@@ -18,7 +19,7 @@ Prior = Annotated[str, tyro.conf.arg(help="masked, autoregressive, naive-bayes, 
 Labels = Annotated[
     tuple[str, ...], tyro.conf.arg(help="Conditioning labels, such as digit=7 speaker=theo.", metavar="KIND=VALUE")
 ]
-Seed = Annotated[ranges.Seed | None, tyro.conf.arg(help="Random seed. Default: a new one, which is printed.")]
+Seed = Annotated[ranges.Seed | None, arg(help="Random seed. Default: a new one, which is printed.")]
 Settings = Annotated[Sampling, tyro.conf.arg(name="")]  # its fields are options: --temperature, --top-k, ...
 Variations = Annotated[
     ranges.Variations, tyro.conf.arg(help="Number of variations, with consecutive seeds: OUT-1, OUT-2, ..., or one .vqa file.")
@@ -26,19 +27,19 @@ Variations = Annotated[
 Recipe = Annotated[Path | None, tyro.conf.arg(help="Also save the settings here, for `vqaudio replay`.")]
 From = Annotated[ranges.Moment, tyro.conf.arg(name="from", help="Start of the gap, in seconds.")]
 To = Annotated[ranges.Moment, tyro.conf.arg(help="End of the gap, in seconds.")]
-Stages = Annotated[str | None, tyro.conf.arg(help="Stages, such as 1-4,7; 2- is the second and all finer ones. Default: all.")]
+Stages = Annotated[str | None, arg(help="Stages, such as 1-4,7; 2- is the second and all finer ones. Default: all.")]
 
 Becomes = Annotated[
     tuple[str, ...],
     tyro.conf.arg(help="Labels for the gap alone, where they differ from the clip's.", metavar="KIND=VALUE"),
 ]
-Bands = Annotated[str | None, tyro.conf.arg(help="Bands within these stages, such as 1-2; 1 is the lowest. Default: all.")]
+Bands = Annotated[str | None, arg(help="Bands within these stages, such as 1-2; 1 is the lowest. Default: all.")]
 
 
 def generate(
     target: AudioOut, labels: Labels = (),
     seconds: Annotated[
-        ranges.ClipSeconds | None, tyro.conf.arg(help="Length. Default: that of a training clip with these labels.")
+        ranges.ClipSeconds | None, arg(help="Length. Default: that of a training clip with these labels.")
     ] = None,
     seed: Seed = None, variations: Variations = 1, prior: Prior = "masked", model: Codec = "fsdd-8khz",
     sampling: Settings = UNSET, recipe: Recipe = None, device: Device = "auto",
@@ -91,7 +92,7 @@ def fill(
 
 def replay(
     recipe: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(help="A recipe file.", metavar="RECIPE.json")],
-    target: Annotated[Path | None, tyro.conf.arg(help="Output file. Default: the one in the recipe.")] = None,
+    target: Annotated[Path | None, arg(help="Output file. Default: the one in the recipe.")] = None,
     source: Annotated[Path | None, tyro.conf.arg(help="Input file, if it has moved.")] = None,
     device: Device = "auto",
 ) -> None:
@@ -133,10 +134,10 @@ def evaluate_prior(
     seed: Annotated[ranges.Seed, tyro.conf.arg(help="Random seed.")] = 0,
     sampling: Settings = UNSET,
     hole_s: Annotated[
-        ranges.Seconds | None, tyro.conf.arg(help="Length of the gap to fill. Default: 30 % of the clip.")
+        ranges.Seconds | None, arg(help="Length of the gap to fill. Default: 30 % of the clip.")
     ] = None,
     beside: Annotated[tuple[str, ...], tyro.conf.arg(help="Other priors of this codec, to fill the same gaps.")] = (),
-    of: Annotated[ranges.Count | None, tyro.conf.arg(help="Use a random sample of this many clips. Default: all.")] = None,
+    of: Annotated[ranges.Count | None, arg(help="Use a random sample of this many clips. Default: all.")] = None,
     judges: Judges = None,
     save: Annotated[bool, tyro.conf.arg(help="Save the figures with the weights, for the model card.")] = False,
 ) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import tyro
 
 from vqaudio import ranges
+from vqaudio.cli.options import arg
 from vqaudio.errors import InputError
 from vqaudio.files import check_folder
 
@@ -15,7 +16,7 @@ Split = Literal["train", "validation", "test"]
 
 def scenes(
     out: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(help="A new folder.")],
-    data: Annotated[Path | None, tyro.conf.arg(help="The folder of CLEAR's notes. Default: $VQAUDIO_DATA.")] = None,
+    data: Annotated[Path | None, arg(help="The folder of CLEAR's notes. Default: $VQAUDIO_DATA.")] = None,
     split: Annotated[Split, tyro.conf.arg(help="Splits share no recordings.")] = "train",
     scenes: Annotated[ranges.Count, tyro.conf.arg(help="Number of scenes.")] = 1000,
     questions: Annotated[ranges.Count, tyro.conf.arg(help="Questions per scene.")] = 10,
@@ -45,7 +46,7 @@ def ask(
     question: Annotated[
         str, tyro.conf.Positional, tyro.conf.arg(help='The question, such as "How many cello sounds are there?"')
     ],
-    model: Annotated[str | None, tyro.conf.arg(help="Default: ask-notes, or ask-pictures for a picture.")] = None,
+    model: Annotated[str | None, arg(help="The model. Default: ask-notes, or ask-pictures for a picture.")] = None,
     answers: Annotated[ranges.Count, tyro.conf.arg(help="Number of answers to print, most likely first.")] = 5,
     program: Annotated[
         Path | None, tyro.conf.arg(help="The scenes.json that describes SCENE: also print the correct answer, if it is listed.")

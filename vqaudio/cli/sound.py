@@ -7,6 +7,7 @@ from typing import Annotated
 import tyro
 
 from vqaudio import ranges
+from vqaudio.cli.options import arg
 from vqaudio.errors import InputError
 
 Model = Annotated[str, tyro.conf.arg(help="A name in weights/, a folder, or a Hub id.")]
@@ -16,10 +17,10 @@ Beam = Annotated[
 ]
 Which = Annotated[
     str | None,
-    tyro.conf.arg(help="Stages to decode: 3 for the first three, or a list such as 1-4,7 or 2-2, counted from 1. Default: all."),
+    arg(help="Stages to decode: 3 for the first three, or a list such as 1-4,7 or 2-2, counted from 1. Default: all."),
 ]
 FirstStages = Annotated[
-    ranges.Stages | None, tyro.conf.arg(help="Keep only this many stages, counted from the first. Default: all.")
+    ranges.Stages | None, arg(help="Keep only this many stages, counted from the first. Default: all.")
 ]
 AudioIn = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(help="Any audio file.", metavar="IN")]
 AudioOut = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(help="A .wav or .flac file to write.", metavar="OUT")]
@@ -102,12 +103,12 @@ def blur(
     strength: Annotated[ranges.Share, tyro.conf.arg(help="Share of cells to replace, 0 to 1.")] = 1.0,
     start: Annotated[ranges.Moment, tyro.conf.arg(name="from", help="Start of the blur, in seconds.")] = 0.0,
     to: Annotated[
-        ranges.Moment | None, tyro.conf.arg(help="End of the blur, in seconds. Default: the end of the clip.")
+        ranges.Moment | None, arg(help="End of the blur, in seconds. Default: the end of the clip.")
     ] = None,
     stages: Annotated[
-        str | None, tyro.conf.arg(help="Stages, such as 1-4,7; 2- is the second and all finer ones. Default: all.")
+        str | None, arg(help="Stages, such as 1-4,7; 2- is the second and all finer ones. Default: all.")
     ] = None,
-    seed: Annotated[ranges.Seed | None, tyro.conf.arg(help="Random seed. Default: a new one, which is printed.")] = None,
+    seed: Annotated[ranges.Seed | None, arg(help="Random seed. Default: a new one, which is printed.")] = None,
     model: Model = "fsdd-8khz",
     recipe: Annotated[Path | None, tyro.conf.arg(help="Also save the settings here, for `vqaudio replay`.")] = None,
     device: Device = "auto",

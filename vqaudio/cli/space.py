@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 import tyro
 
+from vqaudio.cli.options import arg
+
 
 def space(
     repo_id: Annotated[
@@ -15,7 +17,7 @@ def space(
         Literal["zero-a10g", "cpu-basic"] | None, tyro.conf.arg(help="zero-a10g: shared GPUs (needs PRO). cpu-basic: two cores.")
     ] = None,
     dry_run: Annotated[bool, tyro.conf.arg(help="Write the folder and start the app from it, but do not upload.")] = False,
-    folder: Annotated[Path | None, tyro.conf.arg(help="Folder to write. Default: runs/spaces/NAME.")] = None,
+    folder: Annotated[Path | None, arg(help="Folder to write. Default: runs/spaces/NAME.")] = None,
 ) -> None:
     """Host this app on Hugging Face Spaces; --dry-run tries it here."""
     from vqaudio import space

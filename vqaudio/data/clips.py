@@ -64,10 +64,10 @@ class About:
     trained: str = "How the data was split was not recorded."
     tested: str = ""
     score_note: str = "Means over the {clips} clips."
-    knows: str = "It knows what is in its training data."
-    beyond: str = "Other sounds come back recognisable at best"
+    knows: str = "It knows only the kind of sound in its training data."
+    beyond: str = "Other sounds are only approximated"
     licence: str = "unknown"
-    source: str = "The licence of the training data was not recorded: ask its owner before you pass these weights on."
+    source: str = "The licence of the training data was not recorded. Ask its owner before you share these weights."
     tags: tuple[str, ...] = ()
 
 

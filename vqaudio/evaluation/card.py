@@ -140,14 +140,14 @@ def on_split(metrics: dict | None) -> str:
 
 
 def _other_dataset(dataset: str | None, data: list[dict]) -> str:
-    """Name the dataset that was measured, if the model was trained on another one."""
+    """Name the dataset that was scored, if the model was trained on another one."""
     if dataset is None or dataset in [one.get("dataset") for one in data]:
         return ""
     return f" of {about(dataset).name}"
 
 
 def measured_on(metrics: dict, data: list[dict]) -> str:
-    """Say which recordings were scored: the split, and the dataset if it is another one."""
+    """Say which recordings were scored: the split, and any other dataset."""
     dataset, split = metrics.get("dataset"), metrics.get("split")
     other = _other_dataset(dataset, data)
     part = {

@@ -3,7 +3,7 @@
 It is trained to predict masked cells.
 
 As in MaskGIT (Chang et al. 2022) and, for residual codes, VampNet (Garcia et al. 2023), stages are drawn coarse first, and
-within a stage the most confident cells first. Unlike there, a small perceptron also gives each cell the coarser rows of its own
+within a stage the most confident cells first. Unlike there, a small perceptron also gives each cell the coarser rows of its
 column, so that one pass of the transformer trains, and can draw, every row of a column.
 """
 

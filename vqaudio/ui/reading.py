@@ -6,6 +6,7 @@ from pathlib import Path
 
 import gradio as gr
 from gradio import FileData
+from gradio.utils import get_upload_folder, is_in_or_equal
 from pydantic import ValidationError
 from torch import Tensor
 
@@ -32,6 +33,13 @@ def sound(path: str | None, codec: Codec, trim: bool = False) -> tuple[Tensor, I
     _check_size(path)
     # Bytes, not the path: a message must not tell where the server keeps uploads.
     return vqaudio.audio.load(Path(path).read_bytes(), codec.sample_rate, trim=trim, max_seconds=MAX_SECONDS)
+
+
+def uploaded(path: str) -> Path:
+    """The path of a file that a page has uploaded. Raises InputError for any other path on the server."""
+    if not is_in_or_equal(path, get_upload_folder()) or not Path(path).is_file():
+        raise InputError(NOT_UPLOADED)
+    return Path(path)
 
 
 def codes(path: str | None, clip: int | None = None) -> tuple[Codec, Codes]:

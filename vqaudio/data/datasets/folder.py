@@ -35,8 +35,8 @@ FEWEST = 3  # recordings: one for each part
 FEW = 1000  # up to this many recordings, no part may be empty; beyond, the hash alone decides
 ABOUT = About(
     name="a folder of recordings",
-    trained="Trained on a folder of recordings. Its parts are those that its table names, or follow from a hash of file names.",
-    knows="It knows what is in those recordings.",
+    trained="Trained on a folder of recordings. Its table, or else a hash of the file names, decides the splits.",
+    knows="It knows only the kind of sound in those recordings.",
 )
 ENDINGS = (
     *(".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".mp4", ".aac", ".webm", ".mkv", ".mka", ".aif", ".aiff"),

@@ -28,13 +28,13 @@ TAKES = {"test": range(0, 5), "validation": range(5, 10), "train": range(10, 50)
 LICENCE = "CC BY-SA 4.0, Free Spoken Digit Dataset, https://github.com/Jakobovski/free-spoken-digit-dataset"
 ABOUT = About(
     name="the Free Spoken Digit Dataset",
-    trained="Trained on takes 10 to 49 of each digit and speaker; weights and settings chosen on takes 5 to 9.",
-    tested="Takes 0 to 4 are the dataset's official test split, which nothing was trained or chosen on.",
+    trained="Trained on takes 10 to 49 of each digit and speaker; weights and settings were chosen on takes 5 to 9.",
+    tested="Takes 0 to 4 are the dataset's official test split, used for neither training nor selection.",
     score_note="PESQ (narrow band) and ESTOI are means over {utterances} utterances of ten digits; mel-L1, MR-STFT and SI-SDR "
     "over the {clips} clips; digit and speaker are the shares of clips that two small classifiers, trained on originals, "
-    "still recognise.",
-    knows="It knows six men saying ten English digits, each recorded through one channel.",
-    beyond="Other voices, words, music and noise come back recognisable at best",
+    "recognise.",
+    knows="It knows six men saying ten English digits, each over a single recording channel.",
+    beyond="Other voices, words, music and noise are only approximated",
     licence="cc-by-sa-4.0",
     source="The [Free Spoken Digit Dataset](https://github.com/Jakobovski/free-spoken-digit-dataset) (Jackson et al.) is "
     "licensed CC BY-SA 4.0, and so are these weights.",

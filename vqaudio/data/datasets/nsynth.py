@@ -35,7 +35,7 @@ CHECKSUMS = {
 MAX_FILES, MAX_BYTES = 300_000, 40 * 2**30  # the training part has 289,205 notes in 37 GB
 LARGEST = {".wav": 300_000, ".json": 400_000_000}  # bytes of one file, by its ending
 ABOUT = About(
-    name="NSynth", trained="The parts are the dataset's own.", licence="cc-by-4.0", tags=("music",),
+    name="NSynth", trained="The splits are the dataset's own.", licence="cc-by-4.0", tags=("music",),
     source="[NSynth](https://magenta.tensorflow.org/datasets/nsynth) (Engel et al. 2017) is licensed CC BY 4.0.",
 )
 

@@ -22,16 +22,16 @@ INSTRUMENTS = (
 )
 DYNAMICS = ("pianissimo", "piano", "mezzo-piano", "mezzo-forte", "forte", "fortissimo")
 ABOUT = About(
-    name="notes of thirteen instruments, played by the Philharmonia Orchestra",
-    trained="Trained on about 84 in a hundred of the notes; weights and settings chosen on six. Which is which follows from a "
-    "hash of the recording's name.",
-    tested="The test part is the ten in a hundred that nothing was trained or chosen on.",
+    name="notes of thirteen instruments by the Philharmonia Orchestra",
+    trained="Trained on about 84 % of the notes; weights and settings were chosen on 6 %. A hash of the file name decides the "
+    "split.",
+    tested="The test split is the remaining 10 %, used for neither training nor selection.",
     score_note="Means over the notes.",
     knows="It knows single notes of wind, brass and plucked instruments, A sharp 0 to E 7, at most 4 s long.",
-    beyond="Chords, voices and noise come back recognisable at best",
+    beyond="Chords, voices and noise are only approximated",
     licence="cc-by-4.0",
     source="Notes recorded by the [Philharmonia Orchestra](https://philharmonia.co.uk/resources/sound-samples/), free for any "
-    "use but not to be passed on as samples: this folder holds none. The weights are CC BY 4.0.",
+    "use except redistribution as samples. This folder contains none. The weights are CC BY 4.0.",
     tags=("music",),
 )
 

@@ -33,7 +33,7 @@ LARGEST = {".wav": 200_000, ".txt": 10_000_000, ".md": 1_000_000}  # bytes of on
 LARGEST_NOISE = 20_000_000
 SHARE = 10.0  # per cent, each, of validation and test
 ABOUT = About(
-    name="Speech Commands", trained="The parts are the dataset's own: nobody speaks in two of them.",
+    name="Speech Commands", trained="The splits are the dataset's own; no speaker is in two of them.",
     knows="It knows single English words, each spoken into an everyday microphone.", licence="cc-by-4.0",
     source="[Speech Commands](https://arxiv.org/abs/1804.03209) (Warden 2018) is licensed CC BY 4.0.", tags=("speech",),
 )

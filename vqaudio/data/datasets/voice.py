@@ -35,24 +35,23 @@ SPLITS = ("train", "validation", "test")
 PIECE_S = 3.5  # longer recordings are cut into equal pieces of at most this length
 VALIDATION_SHARE = 1 / 16
 ABOUT = About(
-    name="recordings of more than a hundred voices (wake words, spoken commands, a speaker of VCTK, one of Russian, digits; the "
-    "codec also telephone prompts in five languages)",
-    trained="Trained on fifteen in sixteen of the recordings of wake-words, spoken-commands, vctk-p239 and festvox-ru, and on "
-    "FSDD's takes 10 to 49; the codec, on a GPU, also on five minutes of each of asterisk's voices. Weights and settings were "
-    "chosen on the rest.",
-    tested="The test clips are 300 of Speech Commands v0.01, which nothing was trained or chosen on: other people, words, rooms "
-    "and microphones.",
+    name="recordings of more than a hundred voices (wake words, spoken commands, a VCTK speaker, a Russian speaker and digits; "
+    "for the codec also telephone prompts in five languages)",
+    trained="Trained on 15 out of 16 recordings of wake-words, spoken-commands, vctk-p239 and festvox-ru, and on FSDD's takes 10 "
+    "to 49; the codec, on a GPU, also on five minutes of each voice of asterisk. Weights and settings were chosen on the rest.",
+    tested="The test clips are 300 clips of Speech Commands v0.01, used for neither training nor selection: other people, words, "
+    "rooms and microphones.",
     score_note="PESQ (wide band), ESTOI and DNSMOS are means over {utterances} rows of ten clips; mel-L1, MR-STFT and SI-SDR "
-    "over the {clips} clips; speaker similarity is the cosine of resemblyzer's embeddings, a mean over speakers.",
+    "over the {clips} clips; speaker similarity is the cosine of resemblyzer's embeddings, averaged over speakers.",
     knows="It knows voices, most of them speaking English into everyday microphones.",
-    beyond="Music, noise and several people at once come back recognisable at best",
+    beyond="Music, noise and overlapping speakers are only approximated",
     licence="cc-by-sa-4.0",
     source="Picovoice's [wake-word-benchmark](https://github.com/Picovoice/wake-word-benchmark) and "
     "[speech-to-intent-benchmark](https://github.com/Picovoice/speech-to-intent-benchmark) (Apache-2.0), "
     "[VCTK](https://datashare.ed.ac.uk/handle/10283/3443) (ODC-By), msu_ru_nsh of festvox (BSD-like), Asterisk's core sounds by "
     "Allison Smith, June Wallack and others (CC BY-SA 3.0, the Russian ones CC BY 3.0), the "
-    "[Free Spoken Digit Dataset](https://github.com/Jakobovski/free-spoken-digit-dataset) (CC BY-SA 4.0); the test clips are of "
-    "[Speech Commands](https://arxiv.org/abs/1804.03209) (Warden 2018, CC BY 4.0). The weights are CC BY-SA 4.0.",
+    "[Free Spoken Digit Dataset](https://github.com/Jakobovski/free-spoken-digit-dataset) (CC BY-SA 4.0); the test clips are "
+    "from [Speech Commands](https://arxiv.org/abs/1804.03209) (Warden 2018, CC BY 4.0). The weights are CC BY-SA 4.0.",
     tags=("speech",),
 )
 

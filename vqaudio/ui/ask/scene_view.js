@@ -48,10 +48,8 @@ export class SceneView {
   recolour() {
     const { scene } = this.state;
     if (!scene) return;
-    const style = getComputedStyle(this.page.root);
-    const colour = (name) => style.getPropertyValue(name).trim();
     this.image = scene.picture
-      ? spectrogramImage(scene.picture, { paper: colour("--cm-wash"), ink: colour("--cm-ink") }, (share) => share ** 2)
+      ? spectrogramImage(scene.picture, (share) => share ** 2)
       : pictureOf(scene);
     this.draw();
   }

@@ -31,8 +31,8 @@ def erase(request: TouchRequest) -> dict:
     before = level_in(bench, mask)
     bench.write(verbs.erase(bench.codec, bench.codes, mask).ids[0])
     softer = before - level_in(bench, mask)
-    told = f"{abs(softer):.1f} dB {'softer' if softer >= 0 else 'louder'}"
-    return {"told": f"Erased {_cells(mask)}: there the sound is {told}.", **written(bench)}
+    change = f"{abs(softer):.1f} dB {'softer' if softer >= 0 else 'louder'}"
+    return {"summary": f"Erased {_cells(mask)}: there the sound is {change}.", **written(bench)}
 
 
 @wire.serves(TouchRequest)
@@ -41,7 +41,7 @@ def randomise(request: TouchRequest) -> dict:
     bench = store.get(request.token)
     mask = mask_of(bench.codes, request.rectangles)
     bench.write(edits.randomise(bench.codes, mask).ids[0])
-    return {"told": f"Put any codewords into {_cells(mask)}.", **written(bench)}
+    return {"summary": f"Put random codes into {_cells(mask)}.", **written(bench)}
 
 
 @wire.serves(BlurRequest)
@@ -51,7 +51,7 @@ def blur(request: BlurRequest) -> dict:
     mask = mask_of(bench.codes, request.rectangles)
     before = bench.ids
     bench.write(verbs.blur(bench.codes, mask, request.radius, request.strength).ids[0])
-    return {"told": f"Blurred {_cells(mask)}; {int((bench.ids != before).sum()):,} of them differ now.", **written(bench)}
+    return {"summary": f"Blurred {_cells(mask)}; {int((bench.ids != before).sum()):,} of them changed.", **written(bench)}
 
 
 def level_in(bench: Workbench, mask: Tensor) -> float:

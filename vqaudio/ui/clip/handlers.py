@@ -40,6 +40,13 @@ def describe(token: str, bench: Workbench) -> dict:
         "train_counts": facts.train_counts(bench.codec),
         "long": is_long(bench),
         "original": None if bench.original is None else heard(bench, bench.original, with_sound=not is_long(bench)),
+        "example": bench.origin.example,
+        "generated": bench.origin.generated,
+        "report": bench.report,
+        "contributions_db": bench.contributions_db,
+        "edits": bench.n_edits,
+        "redos": bench.n_redo,
+        "first_ids": wire.integers(bench.first_ids) if bench.n_edits else None,
     }
 
 

@@ -15,7 +15,7 @@ from vqaudio.ui.clip import jobs, sampling
 from vqaudio.ui.clip.handlers import describe, heard, store, written
 from vqaudio.ui.clip.sampling import Settings
 from vqaudio.ui.clip.selection import Rectangles, mask_of
-from vqaudio.ui.clip.workbench import Workbench
+from vqaudio.ui.clip.workbench import Origin, Workbench
 
 VARIATIONS = reading.MOST_CLIPS
 UNDECIDED = 2**16 - 1
@@ -108,16 +108,16 @@ def new_clip(request: NewClipRequest) -> dict:
     prior, codec = models.prior_and_codec(request.prior)
     settings = sampling.for_prior(prior, request.settings)
     first = _seed(settings)
-    told = " ".join(word(kind, value) for kind, value in settings.labels.items()) or "new clip"
+    name = " ".join(word(kind, value) for kind, value in settings.labels.items()) or "new clip"
 
     def work(job: jobs.Job) -> None:
         benches = []
         for i, blank in enumerate(sampling.blanks(prior, settings, request.seconds, first, VARIATIONS)):
-            benches.append(Workbench(codec, blank, f"{told}, seed {first + i}"))
+            benches.append(Workbench(codec, blank, f"{name}, seed {first + i}", origin=Origin(generated=True)))
             job.opened.append(describe(store.put(benches[-1]), benches[-1]))
         made = sampling.generate(prior, codec, settings, request.seconds, first, VARIATIONS, job.step)
         for bench, variation in zip(benches, made):
-            bench.codes = variation.codes
+            bench.take(variation.codes)
             job.add(Made(variation, bench.version))
 
     return {"job": jobs.start(jobs.Job(work, VARIATIONS, ("new", prior.name))), "seed": first, "total": VARIATIONS}

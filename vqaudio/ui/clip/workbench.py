@@ -1,12 +1,12 @@
 """One person's clip: its codes, what they decode to, and what was changed by hand."""
 
 import hashlib
-import itertools
 import math
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -21,7 +21,6 @@ from vqaudio.ui.clip import pictures, sounds
 
 MAX_UNDO = 1000
 MAX_UNDO_BYTES = 8 * 2**20  # of one clip: seven times all cells of a minute
-_numbers = itertools.count()
 
 
 @dataclass(frozen=True)
@@ -37,26 +36,48 @@ class Change:
         return self.places.nbytes + self.before.nbytes + self.after.nbytes
 
 
-class Workbench:
-    """A clip on the table.
+@dataclass(frozen=True)
+class Origin:
+    """Where a clip comes from.
 
     Args:
-        codec: what made the codes and decodes them.
+        path: the recording's file.
+        example: the name of the example that it is; empty for any other clip.
+        trimmed: silence was cut from both ends.
+        generated: a prior made it.
+    """
+
+    path: Path | None = None
+    example: str = ""
+    trimmed: bool = False
+    generated: bool = False
+
+
+class Workbench:
+    """One open clip.
+
+    Args:
+        codec: encoded the clip and decodes it.
         codes: of one clip.
         title: a short name to show and to call downloads by.
         original: [N] at the codec's rate; None where only the codes are known (an opened .vqa file).
-        latents: [D, T] that the codes were made from; None with no original.
+        latents: [D, T] that were quantised to the codes; None with no original.
+        origin: where the clip comes from.
+
+    Attributes:
+        report: the facts of the recording, as HTML.
     """
 
     def __init__(
-        self, codec: Codec, codes: Codes, title: str, original: Tensor | None = None, latents: Tensor | None = None
-    ):
+        self, codec: Codec, codes: Codes, title: str, original: Tensor | None = None, latents: Tensor | None = None,
+        origin: Origin = Origin(),
+    ):  # fmt: skip
         if len(codes) != 1:
             raise InputError(f"Codes of one clip can be opened here; this file holds {len(codes)}.")
-        self.codec, self.codes, self.title = codec, codes, title
-        self.original, self._latents = original, latents
+        self.codec, self.codes, self.title, self.origin = codec, codes, title, origin
+        self.original, self.latents, self.report = original, latents, ""
+        self.first_ids = self.ids
         self._lock = threading.RLock()
-        self._number = next(_numbers)
         self._qualities: dict[tuple, dict[str, float] | None] = {}
         self._undo: list[Change] = []
         self._redo: list[Change] = []
@@ -84,7 +105,7 @@ class Workbench:
     def n_bytes(self) -> int:
         """What is kept of this clip alone; decoded sounds are in a cache that is bounded for itself."""
         changes = sum(change.n_bytes for change in [*self._undo, *self._redo])
-        latents = 0 if self._latents is None else 4 * self._latents.numel()
+        latents = 0 if self.latents is None else 4 * self.latents.numel()
         return changes + latents + 8 * self.ids.numel() + 4 * self.n_samples
 
     @property
@@ -106,8 +127,33 @@ class Workbench:
         """What these stages (from 0, any subset) decode to: [N]. Decoded once for each version of the indices."""
         stages = tuple(sorted(set(stages)))
         with self._lock:
-            key = (self._number, self.version, stages)
+            key = (self._sound_key, self.version, stages)
             return sounds.cache.get(key, lambda: verbs.decode(self.codec, self.codes, stages))
+
+    @property
+    def _sound_key(self) -> tuple:
+        """What the sound depends on besides the indices; clips of one recording share their decoded sounds."""
+        level = None if self.codes.level_db is None else float(self.codes.level_db[0])
+        return id(self.codec), self.n_samples, self.codes.columns, level
+
+    @property
+    def contributions_db(self) -> list[float] | None:
+        """The energy of each stage's codewords, dB re the strongest stage; None for a codec without vectors.
+
+        For a generated clip, whose codes may not be known yet, it is the average over the codebook.
+        """
+        powers = []
+        for j in range(self.n_stages):
+            words = colours.codewords(self.codec, j)
+            if words is None:
+                return None
+            used = words if self.origin.generated else words[self.codes.stage(j)[0].flatten()]
+            powers.append(float(used.square().sum(1).mean()) + 1e-12)
+        return [10 * math.log10(power / max(powers)) for power in powers]
+
+    def take(self, codes: Codes) -> None:
+        """Take the codes that a prior has generated for this clip."""
+        self.codes, self.first_ids = codes, codes.ids[0]
 
     def added(self, n: int) -> Tensor:
         """What stage n (from 1) adds: the first n stages' sound less the first n - 1 stages'; silence comes before stage 1."""
@@ -154,7 +200,7 @@ class Workbench:
     @property
     def knows_vectors(self) -> bool:
         """Whether what each stage was to say is known as a vector: with an original, of a codec with one vector a column."""
-        return self._latents is not None and getattr(self.codec, "rvq", None) is not None and self.ids.shape[0] == self.n_stages
+        return self.latents is not None and getattr(self.codec, "rvq", None) is not None and self.ids.shape[0] == self.n_stages
 
     def nearest(self, row: int, column: int) -> tuple[list[int], list[float]] | None:
         """All codewords of a cell's stage, nearest first, with their distances; None for a codec without vectors.
@@ -171,7 +217,7 @@ class Workbench:
             return order.tolist(), distances.tolist()
         with torch.inference_mode():
             words, distances = self.codec.rvq.nearest_words(
-                self._latents[:, column], self.ids[:, column], row, self.codes.spec.stages[row].vocab
+                self.latents[:, column], self.ids[:, column], row, self.codes.spec.stages[row].vocab
             )
         return words.tolist(), distances.tolist()
 

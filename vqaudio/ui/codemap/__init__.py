@@ -12,10 +12,10 @@ from vqaudio.ui.shared import component_settings
 
 
 class CodeMap(gr.HTML):
-    """A code map. Emits `pick_cell` with {row, column} when a person chooses a cell."""
+    """A code map. Emits `opened` with {token, model} for each clip, `pick_cell` with {row, column} for a chosen cell."""
 
     def __init__(self, value: dict | None = None, **settings: Any):
-        super().__init__(value=value, **component_settings(Path(__file__).parent, ("pick_cell",)), **settings)
+        super().__init__(value=value, **component_settings(Path(__file__).parent, ("pick_cell", "opened")), **settings)
 
     def api_info(self) -> dict[str, Any]:
         return {"type": "object", "description": "A clip's codes, as the page draws them."}

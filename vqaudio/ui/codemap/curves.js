@@ -1,4 +1,4 @@
-// The curves of bit rate and quality.
+// The curves of quality against bit rate.
 
 import { el, svg } from "../shared/dom.js";
 import { number, range } from "../shared/text.js";
@@ -11,7 +11,7 @@ const CURVES = [
 ];
 const NOTHING = "There is nothing to compare with: the original is silent, or only its codes were opened.";
 
-/** Draws a curve for each measure of quality: a point for the first 1, 2, 3... stages, and a ring for what is heard. */
+/** Draws a curve for each measure of quality: a point for the first 1, 2, 3... stages, and a ring for the stages that play. */
 export class CurvesView {
   /**
    * @param {import("../shared/dom.js").Page} page
@@ -27,7 +27,7 @@ export class CurvesView {
     const points = range(enabled.length).map((stage) => decoded.facts(clip, range(stage + 1)));
     const usable = points.filter((point) => point && point.quality);
     if (!usable.length) return this.node.replaceChildren(el("p", { class: "cm-help", text: NOTHING }));
-    const here = source === "original" || source === "variation" ? null : decoded.facts(clip, stages);
+    const here = source === "decoded" ? decoded.facts(clip, stages) : null; // nothing else has a point of its own
     const ring = here && here.quality ? here : null;
     this.node.replaceChildren(...CURVES.map((curve) => figureOf(curve, usable, ring)));
   }

@@ -6,7 +6,7 @@ import { copyCells, fits, pasteCells } from "./blocks.js";
 import { historyStep } from "./clip.js";
 import { describeCell, describeEdits } from "./words.js";
 
-export const NOTHING_SELECTED = "No cell is selected: drag over the map, or press one of the mask buttons.";
+export const NOTHING_SELECTED = "No cell is selected: drag over the map first.";
 
 export class Editing {
   /**
@@ -18,7 +18,8 @@ export class Editing {
   constructor(page, state, wire, listening) {
     Object.assign(this, { page, state, wire, listening, copied: null });
     page.listen("[data-touch]", "click", (event) => this.change(event.currentTarget.dataset.touch));
-    const actions = { copy: () => this.copy(), paste: () => this.paste(), undo: () => this.undo(), redo: () => this.redo() };
+    const paste = () => this.paste();
+    const actions = { copy: () => this.copy(), paste, "paste-here": paste, undo: () => this.undo(), redo: () => this.redo() };
     for (const [name, action] of Object.entries(actions)) page.listen(`[data-edit=${name}]`, "click", action);
   }
 
@@ -38,7 +39,7 @@ export class Editing {
     const cell = answer.row === undefined ? null : { row: answer.row, column: answer.column };
     const what = summary(answer) || (cell ? describeCell(clip, cell, state.surprise) : "");
     page.say(`${what} ${describeEdits(clip)}`.trim());
-    if (cell && state.mode === "look") state.pick(cell);
+    if (cell && state.picked) state.pick(cell);
   }
 
   /** Put a codeword into the chosen cell. @param {number} index */
@@ -58,7 +59,7 @@ export class Editing {
     this.listening.player.wake();
     state.adopt();
     const how = name === "blur" ? { radius: this.numberIn(".cm-radius"), strength: this.numberIn(".cm-strength") } : {};
-    return this.write(name, { rectangles: state.selection.rectangles(), ...how }, (answer) => answer.told);
+    return this.write(name, { rectangles: state.selection.rectangles(), ...how }, (answer) => answer.summary);
   }
 
   numberIn(selector) {
@@ -71,6 +72,7 @@ export class Editing {
     const copied = clip && copyCells(clip, clip.selection);
     if (!copied) return this.page.say("No cell is selected: there is nothing to copy.");
     this.copied = copied;
+    this.state.announce();
     const next = "Select where to paste them, here or in another clip, and press Paste.";
     this.page.say(`Copied ${copied.cells.length} cells of ${clip.title}. ${next}`);
   }
@@ -93,6 +95,13 @@ export class Editing {
 
   redo() {
     return this.goBack("redo", "Redone");
+  }
+
+  /** Show which of Undo and Redo can be pressed. */
+  draw() {
+    const { page, state: { clip } } = this;
+    page.find("[data-edit=undo]").classList.toggle("cm-shown", Boolean(clip.edits || clip.former));
+    page.find("[data-edit=redo]").classList.toggle("cm-shown", Boolean(clip.redos || clip.later));
   }
 
   goBack(way, done) {

@@ -22,13 +22,16 @@ export class Filling {
     Object.assign(this, { page, state, wire, priors, gallery, player });
     page.listen(".cm-do-fill", "click", () => this.fill());
     page.listen(".cm-refine", "click", () => this.refine());
-    page.listen(".cm-new", "click", () => this.newClips());
+    page.listen(".cm-new-menu", "submit", (event) => {
+      event.preventDefault();
+      this.newClips();
+    });
     page.listen(".cm-cancel", "click", () => this.cancel());
     state.on("job", () => page.root.classList.toggle("cm-busy", Boolean(state.job)));
   }
 
-  /** Sample the selected cells. */
-  async fill() {
+  /** Sample the selected cells. @param {boolean} [isQuiet] do not play the result */
+  async fill(isQuiet = false) {
     const { page, state, priors } = this;
     const { clip } = state;
     if (!clip) return;
@@ -38,23 +41,24 @@ export class Filling {
     const bounds = state.selection.bounds();
     const { prior: { name: prior }, settings } = priors;
     const request = { token: clip.token, prior, rectangles: state.selection.rectangles(), settings };
-    const done = await this.run("fill", request, { base: clip, bounds, isNew: false });
+    const done = await this.run("fill", request, { base: clip, bounds, isNew: false, isQuiet });
     if (!done || state.clip !== clip || !state.gallery) return;
-    page.say(`Filled ${state.gallery.finished.length} times ${state.gallery.summary(prior)}.`);
+    page.say(`Filled ${state.gallery.finished.length} times ${state.gallery.summary(prior, state.shownVariation)}.`);
   }
 
-  /** Sample clips of their own. */
-  async newClips() {
+  /** Sample new clips. @param {boolean} [isQuiet] do not play the result */
+  async newClips(isQuiet = false) {
     const { page, state, priors } = this;
     const reason = priors.unavailableReason;
     if (reason) return page.say(reason);
     this.begin();
     const { prior: { name: prior }, settings } = priors;
-    const request = { prior, settings, seconds: priors.numberIn("seconds") };
-    const done = await this.run("new_clip", request, { bounds: null, isNew: true });
+    const request = { prior, settings: { ...settings, labels: priors.newLabels }, seconds: priors.numberIn("seconds") };
+    const done = await this.run("new_clip", request, { bounds: null, isNew: true, isQuiet });
     if (!done || !state.gallery || !state.gallery.isNew) return;
     const { finished } = state.gallery;
-    page.say(`Made ${finished.length} clips ${state.gallery.summary(prior)}: ${number(state.clip.seconds, 2)} s.`);
+    const size = `${number(state.clip.seconds, 2)} s`;
+    page.say(`Generated ${finished.length} clips ${state.gallery.summary(prior, state.shownVariation)}: ${size}.`);
   }
 
   /** Sample the finer stages again, in the selection or in the whole clip. */
@@ -81,7 +85,7 @@ export class Filling {
   async run(name, request, from) {
     const { state, priors, gallery } = this;
     state.setJob({ token: null, cancelled: false });
-    this.showProgress({ share: 0, state: "running" }, 0, 1);
+    this.showProgress({ share: 0, state: "waiting" }, 1);
     const started = await this.wire.call(name, request);
     if (!started.ok) return this.end(started.error);
     const { cancelled } = state.job;
@@ -109,7 +113,7 @@ export class Filling {
       for (const result of answer.results) here(gallery.add, result, seen.seen++);
       for (const [number, ids] of answer.now.entries()) here(gallery.live, idsOf(ids), number);
       seen.step = answer.step;
-      this.showProgress(answer, seen.seen, total);
+      this.showProgress(answer, total);
       return seen;
     };
   }
@@ -144,9 +148,9 @@ export class Filling {
     if (!answer.ok) this.page.say(answer.error);
   }
 
-  showProgress(answer, finished, total) {
+  showProgress(answer, total) {
     this.page.find(".cm-progress progress").value = answer.share;
-    const running = `${total} variations, ${Math.round(100 * answer.share)} %`;
+    const running = `Sampling ${total} variations, ${Math.round(100 * answer.share)} %`;
     this.page.find(".cm-progress-text").textContent = jobText(answer, running);
   }
 }

@@ -1,5 +1,5 @@
-// The variations: hearing, comparing and using them. What is previewed is in the map and is heard, and nothing of it is in the
-// clip until it is used. New clips have lanes of their own, and are previewed by entering them.
+// The variations: playing, comparing and using them. A preview is in the map and sounds, but the clip is changed only when it
+// is used. New clips are previewed by entering them.
 
 import { idsOf } from "../shared/wire.js";
 import { clipSoundOf, draftOf } from "./clip.js";
@@ -49,7 +49,6 @@ export class Gallery {
     if (n) return;
     this.listening.rewind();
     state.enter(clip);
-    state.setMode("select");
   }
 
   /** The cells of variation n while it is sampled. Until one is heard, the map shows them too. */
@@ -67,7 +66,7 @@ export class Gallery {
     state.gallery.finish(variation);
     if (state.gallery.isNew) state.finishDraft(state.gallery.clips[n], variation.ids, result.version);
     state.announce("gallery");
-    if (n === 0) this.first = this.hear(0).then(() => this.listening.playIfSilent());
+    if (n === 0) this.first = this.hear(0).then(() => state.gallery && !state.gallery.isQuiet && this.listening.playIfSilent());
   }
 
   /** Put a variation, or one of its sampling steps, in the map and hear it. @param {number} n @param {number} [step] */
@@ -122,10 +121,10 @@ export class Gallery {
     const { gallery } = state;
     const sentence = `Variation ${n + 1} is the clip now`;
     const request = { job: gallery.job, variation: n };
-    if (!gallery.isNew) return this.editing.write("use", request, () => `${sentence}; undo takes it back.`);
+    if (!gallery.isNew) return this.editing.write("use", request, () => `${sentence}; Undo takes it back.`);
     await this.hear(n);
     const before = gallery.base;
     state.adopt();
-    page.say(`${sentence}${before ? `; undo goes back to ${before.title}` : ""}. Select some of it and fill it, or edit it.`);
+    page.say(`${sentence}${before ? `; Undo goes back to ${before.title}` : ""}. Select some of it and fill it, or edit it.`);
   }
 }

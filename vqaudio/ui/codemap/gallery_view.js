@@ -51,15 +51,15 @@ export class GalleryView {
     const { actions } = this;
     const button = (name, text, label, onclick) =>
       el("button", { type: "button", class: `cm-small ${name}`, text, "aria-label": label, onclick });
-    const hear = button("cm-hear", "Hear", `Hear variation ${n + 1}`, () => actions.play(n));
+    const hear = button("cm-hear", "▶", `Play variation ${n + 1}`, () => actions.play(n));
     const compare = `Compare the others with variation ${n + 1}`;
-    const pin = button("cm-pin", "Compare against this", compare, () => actions.pin(n));
-    const use = button("cm-use", "Use as input", `Use variation ${n + 1} as input`, () => actions.use(n));
+    const pin = button("cm-pin", "Compare with this", compare, () => actions.pin(n));
+    const use = button("cm-use", "Use", `Use variation ${n + 1}`, () => actions.use(n));
     const [canvas, seed] = [el("canvas", { role: "img" }), el("span", { class: "cm-card-seed" })];
     const [kept, changed] = [el("p", { class: "cm-kept" }), el("p", { class: "cm-changed" })];
     const node = el("figure", { class: "cm-card", "data-state": "waiting" },
-      el("figcaption", {}, el("b", { text: `Variation ${n + 1}` }), seed), canvas, kept, changed,
-      el("div", { class: "cm-card-buttons" }, hear, pin, use));
+      el("figcaption", {}, hear, el("b", { text: `Variation ${n + 1}` }), seed, use), canvas,
+      el("div", { class: "cm-card-facts" }, el("div", {}, kept, changed), pin));
     return { node, canvas, seed, kept, changed, hear, pin, use };
   }
 
@@ -67,20 +67,19 @@ export class GalleryView {
     const { gallery, state } = this;
     const variation = gallery.finished[n];
     const isShown = state.shownVariation === n;
-    const length = gallery.isNew && gallery.clips[n] ? ` · ${number(gallery.clips[n].seconds, 2)} s` : "";
-    card.seed.textContent = `seed ${gallery.seed + n}${length}`;
+    card.seed.textContent = `seed ${gallery.seed + n}`;
     card.node.dataset.heard = String(isShown);
-    card.hear.textContent = isShown ? "Showing" : "Hear";
     card.hear.setAttribute("aria-pressed", String(isShown));
-    card.pin.textContent = gallery.a === n ? "Is A" : "Compare against this";
+    card.pin.textContent = gallery.a === n ? "This is A" : "Compare with this";
     card.pin.setAttribute("aria-pressed", String(gallery.a === n));
     for (const button of [card.hear, card.pin, card.use]) button.disabled = !variation;
     if (!variation) return;
     const [kept, all] = variation.kept;
     const [changed, selected] = variation.changed;
     card.node.dataset.state = "done";
-    card.kept.textContent = `kept cells identical: ${number(kept)} of ${number(all)}`;
-    card.changed.textContent = gallery.isNew ? `all ${number(selected)} cells are new`
+    card.kept.textContent = gallery.isNew ? `${number(gallery.clips[n].seconds, 2)} s long`
+      : `kept cells identical: ${number(kept)} of ${number(all)}`;
+    card.changed.textContent = gallery.isNew ? `${number(selected)} cells`
       : `${number(changed)} of ${number(selected)} selected cells differ`;
     card.canvas.setAttribute("aria-label", card.changed.textContent);
     this.drawCard(n, isShown && state.preview ? state.preview.ids : variation.ids, !gallery.isNew);
@@ -122,7 +121,7 @@ export class GalleryView {
     const { page, state, gallery: { a, b, base, finished, isNew } } = this;
     const [buttonA, buttonB] = ["a", "b"].map((name) => page.find(`[data-ab=${name}]`));
     const clipName = isNew && base ? base.title : "the clip as it is";
-    page.find(".cm-ab").hidden = finished.length < (base || a === null ? 1 : 2);
+    page.find(".cm-ab .cm-seg").hidden = finished.length < (base || a === null ? 1 : 2);
     buttonA.textContent = `A: ${a === null ? clipName : `variation ${a + 1}`}`;
     buttonB.textContent = `B: variation ${b + 1}`;
     buttonA.setAttribute("aria-checked", String(state.shownVariation === a));

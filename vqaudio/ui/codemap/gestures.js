@@ -1,14 +1,16 @@
-// Dragging over the map: a rectangle or a round brush that selects cells. A drag on a spectrogram selects in all stages.
+// Dragging over the map selects: a rectangle, or what a round brush touches. A drag on the spectrogram selects in all stages.
+// A finger that moves sideways or rests selects; one that moves up or down scrolls the page.
 
-import { el } from "../shared/dom.js";
 import { range } from "../shared/text.js";
 import { cellAt, hasBands, placeOf } from "./geometry.js";
 import { Selection } from "./selection.js";
 import { describeSelection } from "./words.js";
 
 const SELECTABLE = ".cm-lane-stage .cm-track, .cm-lane-sound .cm-track";
+const [MOUSE_SLACK, FINGER_SLACK] = [4, 9]; // pixels before a press becomes a drag
+const LONG_PRESS_MS = 450;
 
-/** @typedef {{lane: object, column: number, stage: ?number, band: number, height?: number}} Place `stage` null: a spectrogram */
+/** @typedef {{lane: object, column: number, stage: ?number, band: number, height?: number}} Place no `stage`: the spectrogram */
 
 export class Gestures {
   /**
@@ -17,33 +19,58 @@ export class Gestures {
    * @param {import("./map_view.js").MapView} map
    */
   constructor(page, state, map) {
-    Object.assign(this, { page, state, map, drag: null, anchor: null });
-    this.ring = el("i", { class: "cm-ring", hidden: "" });
-    map.node.before(this.ring);
-    map.node.addEventListener("pointerdown", (event) => this.press(event));
-    map.node.addEventListener("pointermove", (event) => this.drag && this.drag.id === event.pointerId && this.move(event));
-    map.node.addEventListener("pointerup", (event) => this.drag && this.drag.id === event.pointerId && this.release());
-    map.node.addEventListener("pointercancel", () => this.cancel());
-    for (const name of ["pointermove", "pointerdown"]) map.node.addEventListener(name, (event) => this.showRing(event));
-    map.node.addEventListener("pointerleave", () => this.hideRing());
-    state.on("shape", () => this.hideRing());
+    Object.assign(this, { page, state, map, pressed: null, drag: null, anchor: null, hasDragged: false });
+    const mine = (event, what) => what && what.id === event.pointerId;
+    const on = (name, react, options) => map.node.addEventListener(name, react, options);
+    on("pointerdown", (event) => this.press(event));
+    on("pointermove", (event) => (mine(event, this.drag) ? this.move(event) : mine(event, this.pressed) && this.consider(event)));
+    on("pointerup", () => this.release());
+    on("pointercancel", () => this.cancel());
+    on("touchmove", (event) => this.drag && event.cancelable && event.preventDefault(), { passive: false });
+    on("contextmenu", (event) => this.pressed && this.pressed.isTouch && event.preventDefault());
     state.on("clip", () => this.forget());
   }
 
   forget() {
-    this.drag = this.anchor = null;
+    this.pressed = this.drag = this.anchor = null;
   }
 
   press(event) {
+    const { state } = this;
+    this.hasDragged = false;
+    if (!state.clip || event.button > 0 || !event.target.closest(SELECTABLE)) return;
+    const isTouch = event.pointerType === "touch";
+    this.pressed = { id: event.pointerId, x: event.clientX, y: event.clientY, isTouch, event };
+    if (isTouch) this.pressed.timer = setTimeout(() => this.begin(event), LONG_PRESS_MS);
+    else if (state.shape === "brush" || event.shiftKey || event.altKey) this.begin(event);
+  }
+
+  /** Whether a press has become a drag. */
+  consider(event) {
+    const { x, y, isTouch } = this.pressed;
+    const [across, along] = [Math.abs(event.clientX - x), Math.abs(event.clientY - y)];
+    if (isTouch && along > FINGER_SLACK && along > across) return this.dropPress();
+    if (isTouch ? across > FINGER_SLACK : Math.hypot(across, along) > MOUSE_SLACK) this.begin(this.pressed.event);
+    if (this.drag) this.move(event);
+  }
+
+  dropPress() {
+    if (this.pressed) clearTimeout(this.pressed.timer);
+    this.pressed = null;
+  }
+
+  /** Start to select at the place that was pressed. */
+  begin(event) {
     const { state, map } = this;
-    if (state.mode !== "select" || !state.clip || event.button > 0 || !event.target.closest(SELECTABLE)) return;
-    event.preventDefault();
+    this.dropPress();
+    if (!state.clip) return;
     map.node.focus({ preventScroll: true });
     map.node.setPointerCapture(event.pointerId);
     const from = this.placeUnder(event);
     const op = event.shiftKey ? "add" : event.altKey ? "remove" : state.stroke;
     const start = op === "set" ? new Selection(state.clip.geometry) : state.selection;
     this.drag = { id: event.pointerId, from, op, start, before: state.selection, brushed: null, at: null };
+    this.hasDragged = true;
     if (from.stage !== null) {
       state.setFocus(this.cellOf(from));
       this.anchor = from;
@@ -59,25 +86,33 @@ export class Gestures {
   }
 
   release() {
+    this.dropPress();
+    if (!this.drag) return;
     this.drag = null;
     this.page.say(describeSelection(this.state.clip));
+    this.state.announce(); // the bar of the selection is shown now
   }
 
   /** Drop a drag that is not finished. */
   cancel() {
-    if (this.drag) this.state.select(this.drag.before);
+    this.dropPress();
+    const { drag } = this;
     this.drag = null;
+    if (drag) this.state.select(drag.before);
   }
 
-  /** Arrows move the selected cell; with `extend` they move the far corner of the selection. @param {boolean} extend */
-  selectFocus(extend) {
+  /** Select from where the focus was when Shift was first held. @param {import("./geometry.js").Cell} before */
+  extendFrom(before) {
     const { state } = this;
-    const { stage, band } = placeOf(state.clip.geometry, state.focus);
-    const here = { stage: stage.number, band, column: state.focus.column };
-    if (!extend || !this.anchor) this.anchor = here;
+    this.anchor ||= this.placeOfCell(before);
     const next = new Selection(state.clip.geometry);
-    next.add(this.blockBetween(this.anchor, here), state.finer);
+    next.add(this.blockBetween(this.anchor, this.placeOfCell(state.focus)), state.finer);
     state.select(next);
+  }
+
+  placeOfCell(cell) {
+    const { stage, band } = placeOf(this.state.clip.geometry, cell);
+    return { stage: stage.number, band, column: cell.column };
   }
 
   /** A selection with a block added or taken away, as the drag does. */
@@ -87,7 +122,7 @@ export class Gestures {
     return selection;
   }
 
-  /** Where the pointer is, or the nearest place; a drag that started on a spectrogram stays on it. @returns {Place} */
+  /** Where the pointer is, or the nearest place; a drag that started on the spectrogram stays on it. @returns {Place} */
   placeUnder(event, from = null) {
     const { view, clip: { geometry } } = this.state;
     const lanes = this.map.lanes.filter((lane) => !lane.axis);
@@ -119,8 +154,8 @@ export class Gestures {
   }
 
   cellOf({ stage, column, band }) {
-    const found = this.state.clip.geometry.stages[stage];
-    return cellAt(found, column * found.steps, band);
+    const { stages } = this.state.clip.geometry;
+    return cellAt(stages[stage], column * stages[stage].steps, band);
   }
 
   get brushRadius() {
@@ -140,7 +175,7 @@ export class Gestures {
     this.state.select(drag.brushed, false);
   }
 
-  /** Select what a disc touches: on a spectrogram in all stages, on a stage's lane in that stage. */
+  /** Select what a disc touches: on the spectrogram in all stages, on a stage's lane in that stage. */
   dab([x, y], lane, { width, height }) {
     const { clip: { geometry }, view, finer } = this.state;
     const columnAt = (at) => Math.floor((view[0] + (at / width) * (view[1] - view[0])) * geometry.frameRate);
@@ -156,19 +191,5 @@ export class Gestures {
         this.marked(this.drag.brushed, block, finer && Boolean(lane.stage));
       }
     }
-  }
-
-  showRing(event) {
-    const { state, ring } = this;
-    const isBrush = state.mode === "select" && state.shape === "brush" && state.clip;
-    ring.hidden = !(isBrush && (this.drag || event.target.closest(SELECTABLE)));
-    if (ring.hidden) return;
-    const area = this.page.find(".cm-body").getBoundingClientRect();
-    const [x, y, size] = [event.clientX - area.left, event.clientY - area.top, 2 * this.brushRadius];
-    Object.assign(ring.style, { left: `${x - size / 2}px`, top: `${y - size / 2}px`, width: `${size}px`, height: `${size}px` });
-  }
-
-  hideRing() {
-    this.ring.hidden = true;
   }
 }

@@ -1,4 +1,4 @@
-// Pointing at the map when nothing is dragged: the tooltip, clicks that choose a cell or move the playhead, and the wheel.
+// Pointing at the map: the tooltip, clicks that choose a cell or move the playhead, and the wheel.
 
 import { cellAt } from "./geometry.js";
 import { describeCell } from "./words.js";
@@ -15,29 +15,31 @@ export class Hover {
   constructor(page, state, map, listening, inspector, gestures) {
     Object.assign(this, { page, state, listening, inspector, gestures });
     map.node.addEventListener("pointermove", (event) => this.move(event));
+    map.node.addEventListener("pointerdown", () => this.hideTip());
     map.node.addEventListener("pointerleave", () => this.leave());
     map.node.addEventListener("click", (event) => this.click(event));
     map.node.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
-    state.on("mode", () => state.mode === "select" && this.hideTip());
+    state.on("clip", () => this.hideTip());
   }
 
   move(event) {
     const { state, gestures } = this;
     const cell = this.cellUnder(event);
-    if (event.pointerType !== "touch" && !gestures.drag) this.showTip(event, cell);
-    if (!cell || gestures.drag || (state.mode === "select" && gestures.anchor)) return;
+    if (gestures.drag) return this.hideTip();
+    if (event.pointerType !== "touch" && !event.buttons) this.showTip(event, cell);
+    if (!cell || event.pointerType === "touch" || state.selection.count) return;
     const { focus } = state;
     if (!focus || focus.row !== cell.row || focus.column !== cell.column) state.setFocus(cell);
   }
 
   leave() {
     this.hideTip();
-    if (this.state.mode === "look") this.state.setFocus(this.state.picked);
+    if (this.state.clip && !this.state.selection.count) this.state.setFocus(this.state.picked);
   }
 
   click(event) {
-    const { state } = this;
-    if (!state.clip || (state.mode === "select" && !event.target.closest(".cm-lane-axis"))) return;
+    const { state, gestures } = this;
+    if (!state.clip || gestures.hasDragged) return;
     const cell = this.cellUnder(event);
     if (cell) return this.inspector.pick(cell);
     const track = event.target.closest(".cm-track");

@@ -8,8 +8,8 @@ import { placeOf } from "./geometry.js";
 import { colourOf } from "./paint.js";
 import { describeCell, describeFrequency, trainingCount } from "./words.js";
 
-const HELP = "Click a cell, or press Enter on one, to see why that codeword was chosen and to put another one in its place.";
-const TO_ORIGINAL = "Distance: how far each codeword is from the residual of the stages above. The nearest is chosen.";
+const HELP = "Click a cell, or press Enter on one, to see why that code was chosen and to put another one in its place.";
+const TO_ORIGINAL = "Distance: how far each codeword is from the residual of the stages above. The encoder chose the nearest.";
 const TO_HERE = "Distance: how far each codeword is from the one in this cell.";
 const UNMEASURED = "Where it fires in the training set was not measured for this model.";
 
@@ -50,14 +50,14 @@ export class Inspector {
     const { stage } = placeOf(clip.geometry, answer);
     const time = number(answer.column / clip.geometry.frameRate, 2);
     const where = ` of stage ${stage.number + 1}, at ${time} s; ${describeFrequency(clip, answer.row, answer.index)}.`;
-    const name = el("b", { text: `Codeword ${answer.index}` });
+    const name = el("b", { text: `Code ${answer.index}` });
     const title = el("p", { class: "cm-cell-title" }, chip(clip, stage, answer.index), name, el("span", { text: where }));
     this.node.replaceChildren(title, ...this.words(stage, answer), ...this.examples(answer), ...this.undo());
   }
 
   words(stage, answer) {
-    if (!answer.words.length) return [help("This codec does not report how near its codewords are.")];
-    const head = el("tr", {}, ...["", "codeword", "distance", "training", ""].map((text) => el("th", { text })));
+    if (!answer.words.length) return [help("This codec does not say how near its codewords are.")];
+    const head = el("tr", {}, ...["", "code", "distance", "training", ""].map((text) => el("th", { text })));
     const rows = answer.words.map((word) => this.word(stage, answer, word));
     const table = el("table", { class: "cm-words" }, el("thead", {}, head), el("tbody", {}, ...rows));
     return [help(answer.from_original ? TO_ORIGINAL : TO_HERE), table, this.anyOther(stage)];
@@ -66,7 +66,7 @@ export class Inspector {
   word(stage, answer, { rank, index, distance }) {
     const { clip } = this.state;
     const isHere = index === answer.index;
-    const label = `Put codeword ${index} here`;
+    const label = `Put code ${index} here`;
     const put = isHere ? el("span", { class: "cm-here", text: "is here" })
       : button("cm-put", "Put here", () => this.editing.put(index), { "aria-label": label });
     const count = trainingCount(clip, answer.row, index);
@@ -77,7 +77,7 @@ export class Inspector {
 
   anyOther(stage) {
     const limits = { type: "number", min: 0, max: stage.vocab - 1, required: "" };
-    const field = el("input", { ...limits, "aria-label": "Codeword to put here" });
+    const field = el("input", { ...limits, "aria-label": "Code to put here" });
     const onsubmit = (event) => {
       event.preventDefault();
       this.editing.put(field.valueAsNumber);

@@ -1,19 +1,16 @@
-// The nodes of the lanes: what is left of each, and the canvas that is drawn on.
+// The nodes of the map: a lane for the spectrogram, each stage and the time axis, and the gutter with the stages' switches.
 
 import { el } from "../shared/dom.js";
 import { number } from "../shared/text.js";
 
-const HELP = {
-  original: "Your recording.",
-  decoded: "What the decoder makes of the codewords in the lanes that are on.",
-};
 const TICKS_HZ = [0, 50, 100, 200, 500, 1000, 2000, 4000, 8000, 16000];
-const TICK_ROOM = 0.11; // of the height of a spectrogram
+const TICK_ROOM = 0.14; // of the height of a spectrogram
 
 /**
- * @typedef {object} Lane a spectrogram (`which`), a stage (`stage`) or the time axis (`axis`)
+ * @typedef {object} Lane the spectrogram (`isSound`), a stage (`stage`) or the time axis (`axis`)
  * @property {HTMLElement} node
- * @property {HTMLElement} track where cells and the playhead are
+ * @property {HTMLElement} gutter beside it
+ * @property {HTMLElement} track with the cells and the playhead
  * @property {HTMLCanvasElement} canvas
  */
 
@@ -23,35 +20,26 @@ const TICK_ROOM = 0.11; // of the height of a spectrogram
  * @returns {Lane[]}
  */
 export function lanesOf(clip, actions) {
-  const sounds = clip.original ? ["original", "decoded"] : ["decoded"];
-  return [
-    ...sounds.map((which) => spectrogramLane(which, clip.geometry.scale)),
-    ...clip.geometry.stages.map((stage) => stageLane(stage, actions)),
-    axisLane(),
-  ];
+  return [soundLane(clip.geometry.scale), ...clip.geometry.stages.map((stage) => stageLane(stage, actions)), axisLane()];
 }
 
-function lane(name, attributes, gutter, track, parts) {
-  const node = el("div", { class: `cm-lane ${name}`, ...attributes }, gutter, track);
-  return { node, track, canvas: track.querySelector("canvas"), ...parts };
+function lane(name, attributes, gutter, parts) {
+  const box = el("div", { class: "cm-track" }, el("canvas"), el("i", { class: "cm-hair" }), el("i", { class: "cm-head" }));
+  const node = el("div", { class: `cm-lane ${name}`, ...attributes }, box);
+  return { node, gutter, track: box, canvas: box.querySelector("canvas"), ...parts };
 }
 
-function track() {
-  return el("div", { class: "cm-track" }, el("canvas"), el("i", { class: "cm-hair" }), el("i", { class: "cm-head" }));
-}
-
-function spectrogramLane(which, scale) {
-  const name = el("span", { class: "cm-name", text: which === "original" ? "Original" : "Decoded" });
-  const note = el("span", { class: "cm-note", text: HELP[which] });
-  const box = track();
+function soundLane(scale) {
+  const name = el("b", { class: "cm-name" });
+  const gutter = el("div", { class: "cm-gutter cm-gutter-sound" }, name, el("span", { class: "cm-note" }));
+  const made = lane("cm-lane-sound", { "data-which": "sound" }, gutter, { isSound: true, name, note: gutter.lastChild });
   for (const [hz, height] of ticksOf(scale, TICK_ROOM)) {
     const text = height === 1 ? `${number(hz / 1000, hz % 1000 ? 1 : 0)} kHz` : hz < 1000 ? number(hz) : `${hz / 1000}k`;
     const label = el("span", { class: "cm-khz", text });
     Object.assign(label.style, { top: "auto", bottom: `calc(${height} * (100% - 18px) + 4px)` });
-    box.append(label);
+    made.track.append(label);
   }
-  const gutter = el("div", { class: "cm-gutter" }, name, note);
-  return lane("cm-lane-sound", { "data-which": which }, gutter, box, { which, name, note });
+  return made;
 }
 
 /**
@@ -71,24 +59,22 @@ export function ticksOf({ edges, height }, room) {
 
 function stageLane(stage, actions) {
   const n = stage.number + 1;
-  const button = (name, action, attributes) =>
-    el("button", { type: "button", class: name, onclick: () => action(stage.number), ...attributes });
-  const small = (name, action, text, title, attributes) =>
-    button(`cm-small ${name}`, action, { text, title, "aria-pressed": "false", ...attributes });
-  const toggle = button("cm-toggle", actions.toggle, { role: "switch", "aria-label": `Stage ${n}`, title: "On or off" });
-  const level = el("span", { class: "cm-level", title: `The level of what stage ${n} adds, in dB re full scale` });
-  const solo = small("cm-solo", actions.solo, "Solo", `Hear only stage ${n}`);
-  const adds = small("cm-adds", actions.adds, "Adds", `Hear what stage ${n} adds to the stages above it, at its true level`,
-    { "aria-label": `Hear what stage ${n} adds` });
-  const rate = el("span", { class: "cm-rate", text: `${number(stage.rate)} bit/s` });
-  const name = el("span", { class: "cm-name", text: `Stage ${n}` });
-  const gutter = el("div", { class: "cm-gutter" }, toggle, name, el("span", { class: "cm-figures" }, rate, level), solo, adds);
-  const made = lane("cm-lane-stage", { "data-stage": stage.number }, gutter, track(), { stage, toggle, level, solo, adds });
-  made.node.style.setProperty("--lane", `${Math.max(34, Math.min(192, 12 * stage.bands + 6))}px`);
-  return made;
+  const button = (name, action, attributes, ...children) =>
+    el("button", { type: "button", class: name, onclick: () => action(stage.number), ...attributes }, ...children);
+  const level = el("span", { class: "cm-level" });
+  const label = el("b", {}, el("span", { class: "cm-wide", text: "Stage " }), `${n}`);
+  const title = `Stage ${n}: ${number(stage.rate)} bit/s. The level is that of what it adds, in dBFS.`;
+  const toggle = button("cm-toggle", actions.toggle, { role: "switch", "aria-label": `Stage ${n}`, title },
+    el("i", { class: "cm-knob" }), label);
+  const small = (name, action, text, label) =>
+    button(`cm-stage-action ${name}`, action, { text, title: label, "aria-label": label, "aria-pressed": "false" });
+  const solo = small("cm-solo", actions.solo, "only", `Hear only stage ${n}`);
+  const adds = small("cm-adds", actions.adds, "added", `Hear what stage ${n} adds`);
+  const gutter = el("div", { class: "cm-gutter cm-gutter-stage", "data-switch": stage.number },
+    toggle, level, el("span", { class: "cm-stage-actions" }, solo, adds));
+  return lane("cm-lane-stage", { "data-stage": stage.number }, gutter, { stage, toggle, level, solo, adds });
 }
 
 function axisLane() {
-  const box = el("div", { class: "cm-track" }, el("canvas"));
-  return lane("cm-lane-axis", {}, el("div", { class: "cm-gutter" }), box, { axis: true });
+  return lane("cm-lane-axis", {}, el("div", { class: "cm-gutter cm-gutter-axis" }), { axis: true });
 }

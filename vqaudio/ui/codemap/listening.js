@@ -1,6 +1,6 @@
-// What is heard: it follows the state's source and stages, and fetches what they need.
+// The sound that plays: it follows the state's source and stages, and fetches what they need.
 
-import { boostFor, Player } from "../shared/player.js";
+import { boostFor, gainToLevel, Player } from "../shared/player.js";
 import { enabledStages, isPrefix } from "../shared/stages.js";
 import { range } from "../shared/text.js";
 import { samplesOf } from "../shared/wire.js";
@@ -8,6 +8,7 @@ import { ALL, Decoded } from "./decoded.js";
 import { describeSource } from "./words.js";
 
 const PENDING_AFTER_MS = 120; // more clicks may follow on an arbitrary set of stages
+export const LOUDNESS_DB = -23; // dBFS, to which generated sound is raised or lowered
 
 export class Listening {
   /**
@@ -16,13 +17,12 @@ export class Listening {
    * @param {import("../shared/wire.js").Wire} wire
    */
   constructor(page, state, wire) {
-    Object.assign(this, { page, state, wire, timer: null, playedKey: "" });
+    Object.assign(this, { page, state, wire, timer: null, playedKey: "", hasPlayed: false });
     this.player = new Player(() => this.onEnd(), () => state.announce());
     this.decoded = new Decoded(wire, () => this.refresh(), (sentence) => page.say(sentence));
     state.on("sound", () => this.request());
     state.on("clip", () => (state.clip ? !state.clip.draft && this.fetchPrefixes() : this.player.stop()));
     state.on("edited", () => this.fetchPrefixes());
-    state.on("mode", () => state.mode === "look" && state.preview && this.hear("decoded"));
   }
 
   onEnd() {
@@ -62,22 +62,29 @@ export class Listening {
     return this.decoded.get(clip, this.stages, source === "added" ? "added" : "sound");
   }
 
-  /** @returns {import("./clip.js").ClipSound|undefined} the sound whose spectrogram the lower lane shows */
+  /** @returns {import("./clip.js").ClipSound|undefined} the sound whose spectrogram the map shows */
   get shownSound() {
-    return this.state.source === "original" ? this.decoded.get(this.state.clip, this.stages) : this.sound;
+    return this.state.source === "original" ? this.state.clip.original : this.sound;
   }
 
-  /** @returns {number} how far Boost raises what a stage adds */
-  get boostDb() {
-    const { clip, source, enabled } = this.state;
-    if (source !== "added") return 0;
+  /** @returns {number} by how much the sound can be raised (negative: lowered) to the set loudness */
+  get raiseDb() {
+    const { clip, enabled, raisable } = this.state;
     const { sound } = this;
+    if (!raisable || !sound) return 0;
+    if (raisable === "generated") return gainToLevel(sound.samples, sound.level, LOUDNESS_DB);
     const whole = clip.original || this.decoded.facts(clip, range(enabled.length));
-    return sound && whole ? boostFor(sound.samples, sound.level, whole.level) : 0;
+    return whole ? boostFor(sound.samples, sound.level, whole.level) : 0;
+  }
+
+  /** @returns {number} dB that are added to the sound now */
+  get gainDb() {
+    const { raisable, raised } = this.state;
+    return raisable && raised[raisable] ? this.raiseDb : 0;
   }
 
   get gain() {
-    return this.state.boost ? Math.pow(10, this.boostDb / 20) : 1;
+    return Math.pow(10, this.gainDb / 20);
   }
 
   /** A sound has arrived: hear it, if it is the one. */
@@ -88,10 +95,10 @@ export class Listening {
 
   /** Put the sound that is to be heard in place of the one that plays. */
   switchSound() {
-    const { clip, source, boost, preview } = this.state;
+    const { clip, source, preview } = this.state;
     if (!clip) return; // closed while its sound was on the way
     const { sound } = this;
-    const key = sound && `${source}/${clip.version}/${this.stages}/${boost}/${source === "variation" ? preview.key : ""}`;
+    const key = sound && [source, clip.token, clip.version, this.stages, this.gainDb, preview && preview.key].join("/");
     if (!sound || key === this.playedKey) return;
     this.playedKey = key;
     this.player.change(sound.samples, clip.sample_rate, this.gain);
@@ -133,7 +140,8 @@ export class Listening {
     if (!state.clip || !sound) return;
     const atEnd = player.offset > state.clip.seconds - 0.02;
     player.start(sound.samples, state.clip.sample_rate, this.gain, atEnd ? 0 : player.offset);
-    this.page.say(`Playing ${describeSource(state, this.boostDb)}.`);
+    this.hasPlayed = true;
+    this.page.say(`Playing ${describeSource(state, this.gainDb)}.`);
     state.announce("playing");
   }
 
@@ -146,6 +154,15 @@ export class Listening {
     this.player.stop();
     this.page.say("Stopped.");
     this.state.announce();
+  }
+
+  /** While Stages is dragged the sound goes round, once a person has pressed Play. @param {boolean} isDragged */
+  loopWhile(isDragged) {
+    const { player } = this;
+    if (isDragged && this.hasPlayed) {
+      player.setLoop(true);
+      this.playIfSilent();
+    } else if (!isDragged) player.setLoop(this.page.find(".cm-loop").checked);
   }
 
   /** Go on from there, playing or not. @param {number} seconds */
@@ -174,6 +191,6 @@ export class Listening {
 
   saySource() {
     const { state, player } = this;
-    this.page.say(`${player.playing ? "Playing" : "Ready to play"} ${describeSource(state, this.boostDb)}.`);
+    this.page.say(`${player.playing ? "Playing" : "Ready to play"} ${describeSource(state, this.gainDb)}.`);
   }
 }

@@ -1,11 +1,12 @@
 // Draws the lanes from the state.
 
 import { spectrogramImage, surfaceOf } from "../shared/canvas.js";
-import { themeColours } from "../shared/colours.js";
+import { rgb, themeColours } from "../shared/colours.js";
 import { hasBands } from "./geometry.js";
 import { lanesOf } from "./lanes.js";
 import { drawChanges, drawMarks, drawSelection } from "./overlay.js";
 import { drawAxis, drawCells, drawImage, stageImage } from "./paint.js";
+import { rowHeight, rowShare, rowStrength } from "./rows.js";
 
 export class MapView {
   /**
@@ -21,6 +22,7 @@ export class MapView {
     state.on("ids", () => this.forgetStages());
     state.on("edited", () => this.images.clear());
     state.on("colours", () => this.forgetStages());
+    state.on("rows", () => this.sizeRows());
     state.on("playing", () => requestAnimationFrame(() => this.follow()));
     page.onRecolour(() => this.images.clear());
   }
@@ -33,6 +35,23 @@ export class MapView {
     this.page.root.classList.toggle("cm-banded", hasBands(clip.geometry));
     this.lanes = lanesOf(clip, this.actions);
     this.node.replaceChildren(...this.lanes.map((lane) => lane.node));
+    this.page.find(".cm-gutters").replaceChildren(...this.lanes.map((lane) => lane.gutter));
+    this.sizeRows();
+  }
+
+  /** Their heights are set when a clip opens, so that no edit moves a row. */
+  sizeRows() {
+    this.forgetStages();
+    for (const lane of this.lanes) {
+      if (!lane.stage) continue;
+      const height = `${rowHeight(lane.stage, this.share(lane))}px`;
+      for (const node of [lane.node, lane.gutter]) node.style.setProperty("--row", height);
+    }
+  }
+
+  share({ stage }) {
+    const { clip, evenRows } = this.state;
+    return rowShare(clip.contributions_db, stage.number, evenRows);
   }
 
   /** The ids are others than before; the spectrograms are not. */
@@ -50,8 +69,9 @@ export class MapView {
     const { clip, surprise, view } = this.state;
     const frame = { ...surfaceOf(lane.canvas, lane.track.clientWidth, lane.track.clientHeight), view };
     if (lane.axis) return drawAxis(frame, colours.soft);
-    if (!lane.stage) return this.drawSpectrogram(frame, lane, colours);
-    const image = this.image(lane.stage.number, () => stageImage(clip, surprise, lane.stage));
+    if (lane.isSound) return this.drawSpectrogram(frame, colours);
+    const pale = { strength: rowStrength(this.share(lane)), paper: rgb(colours.paper) };
+    const image = this.image(lane.stage.number, () => stageImage(clip, surprise, lane.stage, pale));
     drawImage(frame, image, clip.geometry.columns / clip.geometry.frameRate, false);
     drawCells(frame, clip, surprise, lane.stage, colours.paper);
     drawMarks(frame, this.state, lane.stage, colours);
@@ -59,12 +79,12 @@ export class MapView {
     drawSelection(frame, this.state, lane.stage, colours);
   }
 
-  drawSpectrogram(frame, lane, colours) {
+  drawSpectrogram(frame, colours) {
     const { clip } = this.state;
-    const sound = lane.which === "original" ? clip.original : this.listening.shownSound;
-    if (!sound) return;
+    const { shownSound } = this.listening;
+    if (!shownSound) return;
     const share = (height) => (2 * clip.geometry.scale.hz(height)) / clip.sample_rate;
-    const image = this.image(sound.picture, () => spectrogramImage(sound.picture, colours, share));
+    const image = this.image(shownSound.picture, () => spectrogramImage(shownSound.picture, share));
     drawImage(frame, image, clip.seconds, true);
     drawSelection(frame, this.state, null, colours);
   }
@@ -79,7 +99,7 @@ export class MapView {
     const { clip, view, focus } = this.state;
     const at = this.listening.player.position();
     const scale = 100 / (view[1] - view[0]);
-    this.page.find(".cm-now").textContent = at.toFixed(2);
+    this.page.find(".cm-now").textContent = at.toFixed(1);
     for (const node of this.page.findAll(".cm-head")) {
       node.style.left = `${(at - view[0]) * scale}%`;
       node.hidden = at < view[0] || at > view[1];

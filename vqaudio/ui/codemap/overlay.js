@@ -13,8 +13,8 @@ import { DRAWN, FINER, Selection } from "./selection.js";
  * @param {?import("./geometry.js").Stage} stage null: on a spectrogram
  * @param {{now: string, paper: string}} colours
  */
-export function drawSelection(frame, { mode, clip, selection }, stage, colours) {
-  if (mode !== "select" || !selection.count) return;
+export function drawSelection(frame, { clip, selection }, stage, colours) {
+  if (!selection.count) return;
   const shown = stage ? selection : overSpectrogram(selection);
   const [number, bands] = stage ? [stage.number, stage.bands] : [0, shown.geometry.stages[0].bands];
   const each = 1 / clip.geometry.frameRate;
@@ -31,7 +31,15 @@ export function drawSelection(frame, { mode, clip, selection }, stage, colours) 
   context.strokeStyle = colours.now;
   context.lineWidth = stage ? 2 : 1.5;
   const inside = (column, y) => shown.at(number, bands - 1 - y, column);
-  strokeContour(context, inside, cellsInView(frame, each, selection.columns), bands, (column, y) => [left(column), y * high]);
+  const beyond = (column, isBelow) => Boolean(stage) && hasColumn(selection, stage.number + (isBelow ? 1 : -1), column);
+  const columns = cellsInView(frame, each, selection.columns);
+  strokeContour(context, inside, columns, bands, (column, y) => [left(column), y * high], beyond);
+}
+
+/** Whether anything of a column is selected in a stage: there the outlines of neighbouring lanes join. */
+function hasColumn(selection, stage, column) {
+  const found = selection.geometry.stages[stage];
+  return Boolean(found) && range(found.bands).some((band) => selection.at(stage, band, column));
 }
 
 function fillRuns(frame, runs, { each, bands, band, value, stage }, colours) {

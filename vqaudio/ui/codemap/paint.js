@@ -1,6 +1,6 @@
 // Drawing codes and time on a canvas. `frame` is where: {context, width, height, view}, in CSS pixels and seconds.
 
-import { isLight, viridis } from "../shared/colours.js";
+import { isLight, mix, viridis } from "../shared/colours.js";
 import { offscreen } from "../shared/canvas.js";
 import { idAt, surpriseAt } from "./clip.js";
 import { cellAt } from "./geometry.js";
@@ -27,15 +27,23 @@ function cellColour(clip, surprise, stage, cell) {
   return bits === null ? colourOf(clip, stage, idAt(clip, cell)) : viridis(bits / surprise.top);
 }
 
+/** The same over the paper, unless the cell is undecided or shows its surprise: a colour scale must not be paled. */
+function paleColour(clip, surprise, stage, cell, { strength, paper }) {
+  const colour = cellColour(clip, surprise, stage, cell);
+  const isExact = surpriseAt(clip, surprise, cell) !== null || idAt(clip, cell) >= stage.vocab;
+  return isExact ? colour : mix(paper, colour, strength);
+}
+
 /**
  * @param {import("./clip.js").Clip} clip
  * @param {?object} surprise
  * @param {import("./geometry.js").Stage} stage
+ * @param {{strength: number, paper: import("../shared/colours.js").Colour}} pale how strong the colours are
  * @returns {HTMLCanvasElement} one pixel a cell, low bands at the bottom
  */
-export function stageImage(clip, surprise, stage) {
+export function stageImage(clip, surprise, stage, pale) {
   return offscreen(stage.width, stage.bands,
-    (x, y) => cellColour(clip, surprise, stage, cellAt(stage, x, stage.bands - 1 - y)));
+    (x, y) => paleColour(clip, surprise, stage, cellAt(stage, x, stage.bands - 1 - y), pale));
 }
 
 /**

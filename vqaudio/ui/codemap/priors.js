@@ -1,12 +1,12 @@
-// The form of the prior: which one, its labels, and how it samples. An empty field stands for the prior's own setting, which is
+// The prior that fills and generates: its labels and how it samples. An empty field stands for the prior's own setting, which is
 // shown in it.
 
 import { chosenLabels, el, labelField } from "../shared/dom.js";
 
 const FIELDS = ["temperature", "guidance", "steps", "seed", "seconds"];
 const CUT_DEFAULTS = { top_k: 50, top_p: 0.9, "": "" };
-const LOADING = "The priors are still loading: press again in a moment.";
-const BUSY = "A prior is at work already: wait until it is done, or press Cancel.";
+const LOADING = "The models are still loading: press again in a moment.";
+const BUSY = "A model is at work already: wait until it is done, or press Cancel.";
 
 export class PriorPanel {
   /**
@@ -16,11 +16,10 @@ export class PriorPanel {
    * @param {import("./recipe.js").Recipe} recipe of the page's address, restored once the priors are known
    */
   constructor(page, state, wire, recipe) {
-    Object.assign(this, { page, state, wire, recipe }); // the recipe is null once it has been restored
+    Object.assign(this, { page, state, wire, recipe, lastSeed: null }); // the recipe is null once it has been restored
     page.listen(".cm-prior", "change", () => this.showPrior());
     page.listen(".cm-cut", "change", (event) => this.setCut(event.target.value, CUT_DEFAULTS[event.target.value]));
     page.listen(".cm-settings", "submit", (event) => event.preventDefault());
-    state.on("mode", () => state.mode === "select" && this.load());
   }
 
   field(name) {
@@ -71,7 +70,12 @@ export class PriorPanel {
 
   /** @returns {Object<string, string>} the labels that are chosen */
   get labels() {
-    return chosenLabels(this.page.root);
+    return chosenLabels(this.field("labels"));
+  }
+
+  /** @returns {Object<string, string>} the labels that are chosen for new clips */
+  get newLabels() {
+    return chosenLabels(this.field("new-labels"));
   }
 
   /** @returns {object} how it samples, as the server takes it; null stands for the prior's own setting */
@@ -81,21 +85,23 @@ export class PriorPanel {
       temperature: this.numberIn("temperature"), guidance: this.numberIn("guidance"), steps: this.numberIn("steps"),
       top_k: cut === "top_k" ? this.numberIn("cut-value") : null, top_p: cut === "top_p" ? this.numberIn("cut-value") : null,
       labels: this.labels, local: this.field("local").value === "local",
-      seed: this.field("keep-seed").checked ? this.numberIn("seed") : null,
+      seed: this.numberIn("seed"),
     };
   }
 
   /** The labels of the chosen prior; what was chosen before stays, where it can. */
   showPrior() {
-    const { prior, labels } = this;
+    const { prior, labels, newLabels } = this;
     if (!prior) return;
-    const fields = Object.entries(prior.labels).map(([kind, values]) =>
-      labelField(kind, values.map(([value, text]) => [value, text.replaceAll("_", " ")]), true, labels[kind]));
-    this.field("labels").replaceChildren(...fields);
-    this.field("local-label").hidden = !fields.length;
+    const fields = (before) => Object.entries(prior.labels).map(([kind, values]) =>
+      labelField(kind, values.map(([value, text]) => [value, text.replaceAll("_", " ")]), true, before[kind]));
+    this.field("labels").replaceChildren(...fields(labels));
+    this.field("new-labels").replaceChildren(...fields(newLabels));
+    this.field("local-label").hidden = !Object.keys(prior.labels).length;
     this.showDefaults(prior.usual);
-    this.field("prior-note").textContent = prior.sees_right ? "This prior uses the audio on both sides of the gap."
-      : "This prior works from left to right and ignores audio after the gap.";
+    this.field("prior-note").textContent = `This model is the codec's prior: it knows which codes tend to go together. ${
+      prior.sees_right ? "It uses the audio on both sides of the gap."
+        : "It works from left to right and ignores audio after the gap."}`;
   }
 
   showDefaults({ new: forNew, hole: forGap }) {
@@ -105,7 +111,7 @@ export class PriorPanel {
       const usual = fresh === gap ? fresh : `${gap} for a gap and ${fresh} for a new clip`;
       this.field(name).title = `Empty: this prior's default, ${usual}`;
     }
-    this.field("cut").options[0].textContent = (forNew.top_p ?? 1) < 1 ? `top-p ${forNew.top_p}` : "all codewords";
+    this.field("cut").options[0].textContent = (forNew.top_p ?? 1) < 1 ? `top-p ${forNew.top_p}` : "all codes";
   }
 
   setCut(kind, value) {
@@ -114,18 +120,24 @@ export class PriorPanel {
     this.field("cut-value").value = value;
   }
 
-  /** Show the seed that the server has used. @param {number} seed */
+  /** Show the seed that the server has used; a typed one stays. @param {number} seed */
   showSeed(seed) {
-    this.field("seed").value = seed;
+    this.lastSeed = seed;
+    this.field("seed").placeholder = `last: ${seed}`;
   }
 
-  /** @param {string} mask of the selection @returns {import("./recipe.js").Recipe} */
-  toRecipe(mask) {
+  /**
+   * @param {{mask: string, example: string, make: string}} more see recipe.js
+   * @returns {import("./recipe.js").Recipe}
+   */
+  toRecipe(more) {
     const cut = this.field("cut").value;
+    const labels = more.make === "new" ? this.newLabels : this.labels;
+    const numbers = Object.fromEntries(FIELDS.map((name) => [name, this.field(name).value]));
     return {
-      model: this.state.model, prior: this.prior ? this.prior.name : "", labels: Object.entries(this.labels),
-      numbers: Object.fromEntries(FIELDS.map((name) => [name, this.field(name).value])),
-      cut: cut ? [cut, this.field("cut-value").value] : null, local: this.field("local").value === "local", mask,
+      model: this.state.model, prior: this.prior ? this.prior.name : "", labels: Object.entries(labels),
+      numbers: { ...numbers, seed: numbers.seed || `${this.lastSeed ?? ""}` },
+      cut: cut ? [cut, this.field("cut-value").value] : null, local: this.field("local").value === "local", ...more,
     };
   }
 
@@ -136,13 +148,13 @@ export class PriorPanel {
     else if (recipe.prior) wrong.push(`the prior ${recipe.prior} is not here`);
     this.showPrior();
     for (const [kind, value] of recipe.labels) {
-      const field = this.page.find(`[data-label="${CSS.escape(kind)}"]`);
+      const fields = this.page.findAll(`[data-label="${CSS.escape(kind)}"]`);
+      const [field] = fields;
       const known = field ? [...field.options].map((option) => option.value).filter(Boolean) : [];
-      if (known.includes(value)) field.value = value;
+      if (known.includes(value)) for (const each of fields) each.value = value;
       else wrong.push(field ? `there is no ${kind} ${value}; known are ${known.join(", ")}` : `there is no label ${kind}`);
     }
     for (const [name, value] of Object.entries(recipe.numbers)) this.field(name).value = value;
-    if ("seed" in recipe.numbers) this.field("keep-seed").checked = true;
     if (recipe.local) this.field("local").value = "local";
     if (recipe.cut) this.setCut(...recipe.cut);
     if (wrong.length) this.page.say(`This link asks for something that is not here: ${wrong.join("; ")}.`);

@@ -1,4 +1,4 @@
-// A recipe as the query of an address: model, prior, labels, mask, seed and settings.
+// A recipe as the query of an address: model, example, prior, labels, mask, seed and settings.
 
 import { blocksOf } from "./masks.js";
 import { Selection } from "./selection.js";
@@ -16,6 +16,8 @@ const NUMBERS = ["temperature", "guidance", "steps", "seed", "seconds"];
  * @property {?["top_k"|"top_p", string]} cut how much of the distribution is sampled from
  * @property {boolean} local the labels are of the selection only
  * @property {string} mask
+ * @property {string} example that is opened; "" if the clip is not one
+ * @property {string} make "fill" or "new": what is done at once when the link is opened; "" for nothing
  */
 
 /**
@@ -25,6 +27,8 @@ const NUMBERS = ["temperature", "guidance", "steps", "seed", "seconds"];
 export function queryOf(recipe) {
   const query = new URLSearchParams();
   if (recipe.model) query.set("model", recipe.model);
+  if (recipe.example) query.set("example", recipe.example);
+  if (recipe.make) query.set("make", recipe.make);
   if (recipe.prior) query.set("prior", recipe.prior);
   for (const [kind, value] of recipe.labels) query.append("label", `${kind}:${value}`);
   for (const name of NUMBERS) if (recipe.numbers[name]) query.set(name, recipe.numbers[name]);
@@ -44,6 +48,8 @@ export function recipeOf(search) {
   const cut = ["top_k", "top_p"].find((kind) => query.has(kind));
   return {
     model: query.get("model") || "",
+    example: query.get("example") || "",
+    make: ["fill", "new"].includes(query.get("make")) ? query.get("make") : "",
     prior: query.get("prior") || "",
     labels: query.getAll("label").map((text) => {
       const [kind, ...value] = text.split(":");

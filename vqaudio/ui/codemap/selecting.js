@@ -1,4 +1,4 @@
-// Look or select: the switch, what a drag does, the fields of the selection, and the ready-made masks.
+// What a drag does, the fields of the selection, and the ready-made masks.
 
 import { markChosen } from "../shared/dom.js";
 import { formatStages } from "../shared/stages.js";
@@ -6,8 +6,6 @@ import { range } from "../shared/text.js";
 import { aroundOnsets, blocksOf, everyNth, fromSecond, onsetColumns, randomShare, wholeClip } from "./masks.js";
 import { Selection } from "./selection.js";
 import { describeSelection } from "./words.js";
-
-const HELP = "Drag over the map, or over the spectrogram for all stages.";
 
 export class Selecting {
   /**
@@ -22,22 +20,14 @@ export class Selecting {
       onsets: () => this.selectOnsets(), random: () => this.selectShare(), stage: () => this.selectStage(),
     };
     page.listen("[data-mask]", "click", (event) => state.clip && masks[event.currentTarget.dataset.mask]());
-    page.listen("[data-mode-is]", "click", (event) => state.setMode(event.currentTarget.dataset.modeIs));
+    page.listen(".cm-clear", "click", () => this.clear());
     page.listen("[data-stroke]", "click", (event) => state.setPointer({ stroke: event.currentTarget.dataset.stroke }));
     page.listen("[data-shape-is]", "click", (event) => this.setShape(event.currentTarget.dataset.shapeIs));
     page.listen(".cm-finer", "change", (event) => this.setFiner(event.target.checked));
     page.listen(".cm-from, .cm-to, .cm-stages", "change", () => this.selectTyped());
-    state.on("mode", () => this.showMode());
     state.on("shape", () => this.showPointer());
     state.on("selection", ({ aloud }) => this.showSelection(aloud));
     this.showPointer();
-  }
-
-  showMode() {
-    const { page, state } = this;
-    page.root.dataset.mode = state.mode;
-    markChosen(page.findAll("[data-mode-is]"), (button) => button.dataset.modeIs === state.mode);
-    if (state.mode === "select") page.say(state.selection && state.selection.count ? describeSelection(state.clip) : HELP);
   }
 
   setShape(shape) {
@@ -121,7 +111,7 @@ export class Selecting {
   }
 
   selectStage() {
-    const wanted = Math.max(1, Math.round(Number(this.page.find(".cm-top").value)) || 1);
+    const wanted = Math.max(1, Math.round(Number(this.page.find(".cm-top-stage").value)) || 1);
     this.state.select(wholeClip(this.geometry, Math.min(this.geometry.stages.length, wanted) - 1));
   }
 }

@@ -5,8 +5,9 @@ import { Announcer } from "../shared/announcer.js";
 
 /**
  * Announced: "clip" (another one is open, or none), "ids" (the cells shown), "edited" (the clip itself), "sampled" (a new clip
- * is finished), "sound" (what is to be heard), "playing", "selection" ({aloud}), "mode", "shape", "view", "picked" (a cell, for
- * the inspector), "gallery", "models" (the priors that are known), "colours", "job", and, after each of them, "change".
+ * is finished), "sound" (what is to be heard), "playing", "selection" ({aloud}), "shape", "rows" (their heights), "view",
+ * "picked" (a cell, for the inspector), "gallery", "models" (the priors that are known), "colours", "job", and, after each,
+ * "change".
  */
 export class State extends Announcer {
   /** @param {string} [model] whose priors are shown first; "" is the default codec */
@@ -16,11 +17,11 @@ export class State extends Announcer {
     this.enabled = []; // one flag per stage
     this.source = "decoded"; // what is heard: original, decoded, added or variation
     this.addedStage = 0;
-    this.boost = false;
+    this.raised = { added: false, generated: true }; // play at a set loudness, by kind of sound
+    this.evenRows = false; // else a row is the lower and paler the less its stage contributes
     this.view = [0, 1]; // seconds that the lanes show
     this.focus = null; // a Cell
     this.picked = null; // the Cell in the inspector
-    this.mode = "look"; // or "select"
     this.shape = "rectangle"; // or "brush"
     this.stroke = "set"; // what a drag does: set, add or remove
     this.finer = true; // selecting a stage selects the finer ones too
@@ -58,6 +59,7 @@ export class State extends Announcer {
     this.clip = clip;
     this.focus = this.picked = this.beforeSolo = null;
     this.source = "decoded";
+    this.addedStage = Math.min(this.addedStage, clip.geometry.stages.length - 1);
     if (this.enabled.length !== clip.geometry.stages.length) this.enabled = clip.geometry.stages.map(() => true);
     this.announce("clip");
     this.announce("selection", { aloud: false });
@@ -98,17 +100,29 @@ export class State extends Announcer {
     this.announce("sound");
   }
 
-  /** @param {boolean[]} enabled at least one is true @param {?boolean[]} [beforeSolo] what Solo goes back to */
+  /** @param {boolean[]} enabled at least one is true @param {?boolean[]} [beforeSolo] what was on before only one was */
   enableStages(enabled, beforeSolo = null) {
     this.enabled = enabled;
     this.beforeSolo = beforeSolo;
     this.listenTo("decoded");
   }
 
-  /** @param {boolean} boost raise soft sounds of a single stage */
-  setBoost(boost) {
-    this.boost = boost;
+  /** @returns {?("added"|"generated")} the kind of sound that can be raised to a set loudness; null: true level only */
+  get raisable() {
+    if (this.source === "added") return "added";
+    return this.clip && this.clip.generated && this.source !== "original" ? "generated" : null;
+  }
+
+  /** Play such sounds at a set loudness, or at their true level. @param {boolean} isRaised */
+  setRaised(isRaised) {
+    this.raised = { ...this.raised, [this.raisable]: isRaised };
     this.announce("sound");
+  }
+
+  /** @param {boolean} evenRows */
+  setEvenRows(evenRows) {
+    this.evenRows = evenRows;
+    this.announce("rows");
   }
 
   /** @param {number} start in seconds @param {number} span in seconds */
@@ -131,12 +145,6 @@ export class State extends Announcer {
     this.picked = cell;
     this.setFocus(cell);
     this.announce("picked");
-  }
-
-  /** @param {"look"|"select"} mode */
-  setMode(mode) {
-    this.mode = mode;
-    this.announce("mode");
   }
 
   /** @param {object} pointer any of shape, stroke and finer */

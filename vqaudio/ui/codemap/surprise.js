@@ -4,7 +4,7 @@ import { number } from "../shared/text.js";
 import { idsOf } from "../shared/wire.js";
 
 const BITS_EACH = 0.01; // as the server sends them
-const CODEWORDS = "similar codewords have similar colours, as far as one scale can show";
+const CODEWORDS = "similar codes have similar colours, as far as one scale can show";
 
 export class Surprise {
   /**

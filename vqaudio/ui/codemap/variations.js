@@ -12,9 +12,10 @@ export class Variations {
    * @param {?import("./clip.js").Clip} from.base the clip before it was filled
    * @param {?import("./selection.js").Block} from.bounds of the cells to fill
    * @param {boolean} from.isNew the variations are new clips
+   * @param {boolean} [from.isQuiet] the first is not played when it is finished
    */
-  constructor({ job, total, seed }, { base, bounds, isNew }) {
-    Object.assign(this, { job, total, seed, base, bounds, isNew });
+  constructor({ job, total, seed }, { base, bounds, isNew, isQuiet = false }) {
+    Object.assign(this, { job, total, seed, base, bounds, isNew, isQuiet });
     this.before = base && base.ids.slice();
     this.finished = []; // Variation
     this.clips = []; // of new clips
@@ -49,10 +50,13 @@ export class Variations {
     this.total = this.finished.length;
   }
 
-  /** @param {string} prior @returns {string} "with a prior, seeds 7 to 10. You hear variation 1" */
-  summary(prior) {
-    const [first, last] = [this.finished[0].seed, this.finished.at(-1).seed];
-    return `with ${prior}, seeds ${first} to ${last}. You hear variation ${this.b + 1}`;
+  /**
+   * @param {string} prior
+   * @param {?number} shown the variation in the map
+   * @returns {string} "with a prior. The map shows variation 1"
+   */
+  summary(prior, shown) {
+    return `with ${prior}${shown === null ? "" : `. The map shows variation ${shown + 1}`}`;
   }
 
   /** Compare one with A from now on. @param {number} n */

@@ -47,7 +47,7 @@ export function describeCell(clip, cell, surprise) {
   const id = idAt(clip, cell);
   const bits = surpriseAt(clip, surprise, cell);
   const where = `Stage ${stage.number + 1}${stage.bands > 1 ? `, band ${band + 1}` : ""}`;
-  const what = id < stage.vocab ? `codeword ${id}, ${describeFrequency(clip, cell.row, id)}` : "not decided yet";
+  const what = id < stage.vocab ? `code ${id}, ${describeFrequency(clip, cell.row, id)}` : "not decided yet";
   const score = bits === null ? "" : ` ${number(bits, 2)} bits of surprise.`;
   return `${where}, ${number(x * each, 2)} to ${number((x + 1) * each, 2)} s: ${what}.${score}`;
 }
@@ -74,29 +74,43 @@ function describeFrequencies({ stages, scale }, selection) {
 /**
  * What the page plays, to follow "Playing".
  * @param {import("./state.js").State} state
- * @param {number} boostDb
+ * @param {number} gainDb that is applied to it
  * @returns {string}
  */
-export function describeSource({ source, addedStage, boost, enabled, gallery, preview }, boostDb) {
+export function describeSource({ source, addedStage, enabled, shownVariation, preview, raisable }, gainDb) {
+  const change = gainDb < 0 ? "lowered" : "raised";
+  const level = gainDb ? `, ${change} by ${number(Math.abs(gainDb), 1)} dB` : raisable ? ", at its true level" : "";
+  return `${sourceName({ source, addedStage, enabled, shownVariation, preview })}${level}`;
+}
+
+function sourceName({ source, addedStage, enabled, shownVariation, preview }) {
   if (source === "original") return "the original";
+  if (source === "added") return `what stage ${addedStage + 1} adds`;
   if (source === "variation") {
-    const what = gallery.isNew ? "the new clip" : `variation ${preview.number + 1}`;
-    return `${what}${preview.step < 0 ? "" : ` after step ${preview.step + 1}`}`;
+    return `variation ${preview.number + 1}${preview.step < 0 ? "" : ` after step ${preview.step + 1}`}`;
   }
-  if (source === "added") {
-    const level = boost ? `raised by ${number(boostDb, 1)} dB` : "at its true level";
-    return `what stage ${addedStage + 1} adds, ${level}`;
-  }
-  return `the sound of ${describeEnabled(enabled)}`;
+  return `${shownVariation === null ? "" : `variation ${shownVariation + 1}, `}${describeEnabled(enabled)}`;
 }
 
 /**
  * @param {boolean[]} enabled
  * @returns {string} "all stages" or "stages 1–3"
  */
-export function describeEnabled(enabled) {
+function describeEnabled(enabled) {
   const stages = enabledStages(enabled);
   return stages.length === enabled.length ? "all stages" : nameStages(stages);
+}
+
+/**
+ * How many bits the stages take, and how many times smaller than 16-bit PCM that is.
+ * @param {import("./clip.js").Clip} clip
+ * @param {number[]} stages
+ * @returns {string} "6.0 kbit/s, 43 times smaller"
+ */
+export function describeRate({ geometry, sample_rate: sampleRate }, stages) {
+  const bits = stages.reduce((sum, stage) => sum + geometry.stages[stage].rate, 0);
+  const times = (16 * sampleRate) / bits;
+  return `${number(bits / 1000, bits < 995 ? 2 : 1)} kbit/s, ${number(times, times < 10 ? 1 : 0)} times smaller`;
 }
 
 /**
@@ -107,12 +121,12 @@ export function describeCodes({ geometry }) {
   const { stages, rows, frameRate } = geometry;
   const same = stages.every(({ vocab, bands, steps }) => vocab === stages[0].vocab && bands * steps === 1);
   const numbers = same
-    ? `${stages.length} numbers, one for each stage, and each names one of ${stages[0].vocab} learned codewords`
-    : `${rows} numbers in ${stages.length} stages, and each names a learned codeword`;
+    ? `${stages.length} codes, one for each stage; each is one of ${stages[0].vocab} learned codewords`
+    : `${rows} codes in ${stages.length} stages; each names a learned codeword`;
   const bands = stages.some((stage) => stage.bands > 1)
     ? " A stage with bands is a picture: time to the right, low tones at the bottom." : "";
-  return `Every ${number(1000 / frameRate)} ms of sound become ${numbers}. Each stage corrects the error of the stages above it: `
-    + `switch them off to hear what they do.${bands}`;
+  return `Every ${number(1000 / frameRate)} ms of sound become ${numbers}. Each stage corrects the error of the stages above it; `
+    + `the less it contributes, the lower and paler its row.${bands}`;
 }
 
 /**

@@ -18,7 +18,7 @@ from vqaudio.ui.clip import pictures
 from vqaudio.ui.clip.store import PAIR_BYTES, Store
 from vqaudio.ui.clip.workbench import Workbench
 
-NOTHING_OPEN = "Nothing is open yet. Open a sound in Listen, then compare it here at two bit rates or coded by two models."
+NOTHING_OPEN = "Nothing is open yet. Open a recording in Studio, then compare it here at two bit rates or by two models."
 store = Store(max_bytes=PAIR_BYTES)
 
 

@@ -1,7 +1,7 @@
 // The original and the two sides: which model, how many stages, their pictures and figures.
 
 import { offscreen, spectrogramImage, surfaceOf } from "../shared/canvas.js";
-import { themeColours, viridis } from "../shared/colours.js";
+import { viridis } from "../shared/colours.js";
 import { el } from "../shared/dom.js";
 import { decibel, number } from "../shared/text.js";
 import { idsOf, samplesOf } from "../shared/wire.js";
@@ -142,7 +142,7 @@ export class Sides {
     const side = this.state.sides[name];
     if (!side) return;
     const { picture, map } = this.panels[name];
-    drawInto(picture, spectrogramImage(side.picture, themeColours(this.page.root)), true);
+    drawInto(picture, spectrogramImage(side.picture), true);
     if (map) drawInto(map, mapImage(side), false);
     this.showFacts(name);
   }

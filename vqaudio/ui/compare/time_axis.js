@@ -24,7 +24,7 @@ export function showTimeAxis(axis, seconds) {
   const ticks = timeTicks(seconds);
   const digits = ticks.every(Number.isInteger) ? 0 : 1;
   const labels = ticks.map((time) => {
-    const label = el("span", { text: `${number(time, digits)}${time === 0 ? " s" : ""}` });
+    const label = el("span", { text: time === 0 ? "0 s" : number(time, digits) });
     label.style.left = `${(100 * time) / seconds}%`;
     return label;
   });

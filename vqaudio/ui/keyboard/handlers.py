@@ -55,7 +55,7 @@ def players(request: wire.Message) -> dict:
 
 @wire.serves(NoteRequest)
 def note(request: NoteRequest) -> dict:
-    """The sound of one note at the level of all notes, and the gain that brought it there."""
+    """One note at the level of all notes, and the gain that brought it there."""
     prior, codec = notes.player(request.prior)
     made = notes.note_of(prior, codec, request.labels, request.key, request.seconds, request.take)
     return {"sound": wire.sound(made.sound), "sample_rate": codec.sample_rate, "gain_db": made.gain_db}

@@ -40,16 +40,15 @@ class Frame:
     Args:
         width, height: in units of the SVG.
         top: of the y axis.
-        unit: follows the numbers on the y axis.
         title: above the chart.
         below: under the x axis.
     """
 
-    LEFT, RIGHT, TOP, BOTTOM = 38, 8, 22, 32
+    LEFT, RIGHT, TOP, BOTTOM = 48, 8, 22, 32
 
-    def __init__(self, width: int, height: int, top: float, unit: str, title: str, below: str):
+    def __init__(self, width: int, height: int, top: float, title: str, below: str):
         self.width, self.height, self.top = width, height, top or 1.0
-        self.unit, self.title, self.below = unit, title, below
+        self.title, self.below = title, below
 
     def y(self, value: float) -> float:
         inside = self.height - self.TOP - self.BOTTOM
@@ -65,7 +64,7 @@ class Frame:
         for i in range(int(self.top / step + 1e-9) + 1):
             value, y = i * step, self.y(i * step)
             parts.append(f'<line class="axis" x1="{self.LEFT}" x2="{self.width - self.RIGHT}" y1="{y}" y2="{y}"/>')
-            parts.append(f'<text x="{self.LEFT - 5}" y="{y + 4}" text-anchor="end">{value:.10g}{self.unit}</text>')
+            parts.append(f'<text x="{self.LEFT - 5}" y="{y + 4}" text-anchor="end">{value:.10g}</text>')
         middle = self.x(0.5)
         parts.append(f'<text x="{middle}" y="{self.height - 3}" text-anchor="middle">{escape(self.below)}</text>')
         return "".join(parts)
@@ -80,7 +79,7 @@ class Frame:
 
 
 def bars(frame: Frame, values: Sequence[float], baseline: Sequence[float] = (), lines: dict[str, float] | None = None) -> str:
-    """A bar for each stage, an outline where chance would put it, and named horizontal lines.
+    """A bar for each stage, outlines of a baseline, and named horizontal lines.
 
     Args:
         values: one a stage.
@@ -118,12 +117,12 @@ Point = tuple[float, float]
 
 
 def scatter(groups: dict[str, list[Point]], crosses: list[Point], width: int, height: int, hot: str) -> str:
-    """Points in named groups, of which one stands out, over crosses.
+    """Points in named groups, one of them highlighted, over crosses.
 
     Args:
         groups: name -> points; the axes have no unit.
         crosses: points of another kind.
-        hot: the group that stands out.
+        hot: the highlighted group.
     """
     every = [point for points in groups.values() for point in points] + crosses
     (left, right), (low, high) = [(min(values), max(values)) for values in zip(*every)]
@@ -142,7 +141,7 @@ def scatter(groups: dict[str, list[Point]], crosses: list[Point], width: int, he
 
 
 def lines(frame: Frame, steps: Sequence[int], curves: dict[str, Sequence[float]], last: int) -> str:
-    """Curves over training steps, each named at its right end; told apart by dashes.
+    """Curves over training steps, each with its own dashes and a name at its end.
 
     Args:
         last: the step at the right end of the x axis.

@@ -1,4 +1,4 @@
-"""The figures of the Codebooks view: what `vqaudio explore` found in a codec, as SVG."""
+"""The figures of the Codebooks view, from what `vqaudio explore` measured, as SVG."""
 
 import json
 from functools import cache
@@ -112,7 +112,7 @@ def _chooser(grouped: dict[str, dict]) -> str:
 
 def _distances(codec: Codec, found: Distances) -> str:
     low, high = ([_quantile(found, stage, share) for stage in range(len(found.shares))] for share in (0.05, 0.95))
-    frame = charts.Frame(*MAP_SIZE, 1.05 * max(*high, *found.medians), "", "Distance after each stage", "stage")
+    frame = charts.Frame(*MAP_SIZE, 1.05 * max(*high, *found.medians), "Distance after each stage", "stage")
     body = charts.band(frame, low, found.medians, high)
     return _figure(f"{codec.name}-distances", "Distances to the codewords", DISTANCES, body, MAP_SIZE)
 
@@ -129,9 +129,9 @@ def _quantile(found: Distances, stage: int, share: float) -> float:
 
 def _knowledge(codec: Codec, kind: str, known: Knowledge) -> str:
     top = max(*known.nmi, *known.nmi_by_chance, 0.05)
-    frame = charts.Frame(*CHART_SIZE, top, "", "Mutual information", "stage")
+    frame = charts.Frame(*CHART_SIZE, top, "Mutual information", "stage")
     shared = charts.bars(frame, known.nmi, known.nmi_by_chance)
-    frame = charts.Frame(*CHART_SIZE, 100, " %", f"Probe accuracy, {known.clips} clips", "stage")
+    frame = charts.Frame(*CHART_SIZE, 100, f"Probe accuracy in %, {known.clips} clips", "stage")
     levels = {
         f"all stages {100 * known.probe_of_all:.0f} %": 100 * known.probe_of_all,
         f"mean latent vector {100 * known.probe_of_latents:.0f} %": 100 * known.probe_of_latents,
@@ -176,7 +176,7 @@ def _training(curves: TrainingCurves) -> str:
     if not top:
         shown, steps = {"loss": curves.losses.get("loss", [])}, curves.step
         top = max(shown["loss"], default=1.0)
-    frame = charts.Frame(*CHART_SIZE, top, "", f"Run {curves.name}", f"training steps, 0 to {max(steps, default=0):,}")
+    frame = charts.Frame(*CHART_SIZE, top, f"Run {curves.name}", f"training steps, 0 to {max(steps, default=0):,}")
     body = charts.lines(frame, steps, shown, max(steps, default=1))
     said = "Scores on the validation clips; lower is better."
     return _figure(f"{curves.name}-training", f"Training run {curves.name}", said, body, CHART_SIZE)

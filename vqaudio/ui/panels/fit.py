@@ -24,7 +24,7 @@ MEASURES = (
 
 @cache
 def reference_of(codec: Codec) -> Reference | None:
-    """The scores of a codec's own data; None if they are missing, damaged, or of other weights."""
+    """The scores of a codec's own data; None if missing, damaged or of other weights."""
     try:
         found = fits.load(codec.folder) if codec.folder else None
     except InputError:  # a damaged record must not stop a clip from opening
@@ -33,7 +33,11 @@ def reference_of(codec: Codec) -> Reference | None:
 
 
 def judge(bench: Workbench) -> Fit | None:
-    """Judge a clip as it was encoded; None without an original or a reference, or for a silent clip."""
+    """Judge a clip as it was encoded.
+
+    Returns:
+        None without an original or a reference, and for a silent clip.
+    """
     reference = reference_of(bench.codec)
     if reference is None or bench.original is None or fits.is_silent(bench.original):
         return None
@@ -49,7 +53,7 @@ def judge(bench: Workbench) -> Fit | None:
 
 
 def view(bench: Workbench) -> str:
-    """The verdict, its reasons, and a strip for each measure; empty for a clip without an original."""
+    """The verdict with its reasons and measures; empty for a clip without an original."""
     if bench.original is None:
         return ""
     if fits.is_silent(bench.original):
@@ -78,7 +82,7 @@ def _strips(found: Fit, reference: Reference) -> str:
 
 
 def _strip(name: str, title: str, text, value: float, reference: Reference) -> str:
-    """A bar over the middle nine tenths of the test clips, with a mark where this clip is."""
+    """A bar over nine in ten of the test clips, with a mark where this clip is."""
     low, middle, high = (reference.at(name, percentile) for percentile in (5, 50, 95))
     left, right = min(value, reference.at(name, 1)), max(value, reference.at(name, 99))
     margin = 0.04 * (right - left)

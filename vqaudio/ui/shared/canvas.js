@@ -1,6 +1,6 @@
 // Pictures on canvases.
 
-import { mix, rgb } from "./colours.js";
+import { viridis } from "./colours.js";
 import { range } from "./text.js";
 import { bytesOf } from "./wire.js";
 
@@ -46,17 +46,15 @@ export function surfaceOf(canvas, width, height) {
 }
 
 /**
- * A spectrogram with the low tones at the bottom, in shades from paper to ink. Between two rows the shade is interpolated.
+ * A spectrogram with the low tones at the bottom, in the colours of the codes. Between two rows the shade is interpolated.
  * @param {Picture} picture
- * @param {{paper: string, ink: string}} colours CSS colours
  * @param {function(number): number} [share] place on the frequency axis, 0 to 1 -> share of the highest frequency
  * @returns {HTMLCanvasElement}
  */
-export function spectrogramImage(picture, colours, share = (height) => height) {
+export function spectrogramImage(picture, share = (height) => height) {
   const { width, height } = picture;
-  const [paper, ink] = [rgb(colours.paper), rgb(colours.ink)];
   const shades = bytesOf(picture.data);
-  const table = Array.from({ length: 256 }, (_, i) => mix(paper, ink, Math.pow(i / 255, 1.25)));
+  const table = Array.from({ length: 256 }, (_, i) => viridis(Math.pow(i / 255, 1.1)));
   const rows = range(height).map((y) => share(1 - y / (height - 1)) * (height - 1));
   return offscreen(width, height, (x, y) => {
     const low = Math.min(height - 1, Math.floor(rows[y] + 1e-9));
@@ -72,9 +70,11 @@ export function spectrogramImage(picture, colours, share = (height) => height) {
  * @param {[number, number]} columns first, and last + 1
  * @param {number} rows
  * @param {function(number, number): [number, number]} corner column, row -> the cell's upper left corner on the canvas
+ * @param {function(number, boolean): boolean} [beyond] column, whether below -> whether the contour goes on past the canvas
  */
-export function strokeContour(context, inside, [first, last], rows, corner) {
-  const is = (x, y) => x >= first && x < last && y >= 0 && y < rows && inside(x, y);
+export function strokeContour(context, inside, [first, last], rows, corner, beyond = () => false) {
+  const isRow = (y) => y >= 0 && y < rows;
+  const is = (x, y) => x >= first && x < last && (isRow(y) ? inside(x, y) : beyond(x, y >= rows));
   const scale = context.getTransform().a;
   const [width, height] = [context.canvas.width / scale, context.canvas.height / scale];
   const margin = context.lineWidth / 2;

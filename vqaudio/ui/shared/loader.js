@@ -1,5 +1,5 @@
 // Runs once for each mount of a component: imports its main.js, all modules from one folder that is named by their content, so
-// that no browser mixes versions. Python writes `load` in front; `element`, `props`, `server`, `trigger`, `watch` are Gradio's.
+// that no browser mixes versions. Python writes `load` in front; the other names are Gradio's.
 
 const config = window.gradio_config || {};
 const root = new URL(config.root || ".", document.baseURI);
@@ -10,6 +10,6 @@ for (const module of load.modules) {
   document.head.append(Object.assign(link, { rel: "modulepreload", href: folder + module }));
 }
 import(folder + load.main).then(
-  ({ start }) => start({ element, props, server, trigger, watch }),
+  ({ start }) => start({ element, props, server, trigger, upload, watch }),
   () => { element.querySelector(".cm-empty").textContent = "The page did not load completely. Reload it."; },
 );

@@ -215,6 +215,23 @@ export function playOnce(context, samples, rate) {
   source.start();
 }
 
+function peakDb(samples) {
+  let peak = 0;
+  for (const x of samples) peak = Math.max(peak, Math.abs(x));
+  return 20 * Math.log10(peak);
+}
+
+/**
+ * The gain that brings a sound to a level, with no sample above -1 dBFS.
+ * @param {Float32Array} samples
+ * @param {?number} level in dB; null is digital silence
+ * @param {number} target in dB
+ * @returns {number} in dB, negative for a loud sound
+ */
+export function gainToLevel(samples, level, target) {
+  return level === null ? 0 : Math.min(target - level, -1 - peakDb(samples));
+}
+
 /**
  * How far a soft sound can be raised: to the reference's level, with no sample above -1 dBFS.
  * @param {Float32Array} samples
@@ -223,8 +240,5 @@ export function playOnce(context, samples, rate) {
  * @returns {number} in dB, 0 or more
  */
 export function boostFor(samples, level, reference) {
-  if (level === null || reference === null) return 0;
-  let peak = 0;
-  for (const x of samples) peak = Math.max(peak, Math.abs(x));
-  return Math.max(0, Math.min(reference - level, -1 - 20 * Math.log10(peak)));
+  return reference === null ? 0 : Math.max(0, gainToLevel(samples, level, reference));
 }
