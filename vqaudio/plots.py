@@ -248,3 +248,18 @@ def knowledge_figure(knows: dict) -> Figure:
             axis.grid(alpha=0.3, axis="y")
             axis.legend(fontsize=7)
     return figure
+
+
+def matrices_figure(tables: dict[str, tuple[list, np.ndarray]], title: str) -> Figure:
+    """Square matrices side by side, two a row: for each title the names of rows and columns, and the values [n, n], 0 to 1."""
+    rows = -(-len(tables) // 2)
+    figure = Figure(figsize=(12, 5.5 * rows + 0.5), layout="constrained")
+    axes = figure.subplots(rows, 2, squeeze=False).flat
+    for axis, (name, (names, matrix)) in zip(axes, tables.items()):
+        image = axis.imshow(matrix, cmap="viridis", vmin=0, vmax=max(float(matrix.max()), 1e-9), interpolation="nearest")
+        axis.set_title(name, fontsize=10)
+        axis.set_xticks(range(len(names)), names, fontsize=5, rotation=90)
+        axis.set_yticks(range(len(names)), names, fontsize=5)
+        figure.colorbar(image, ax=axis, shrink=0.8)
+    figure.suptitle(title, fontsize=11)
+    return figure

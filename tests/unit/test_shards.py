@@ -20,6 +20,7 @@ from vqaudio.data.datasets import folder
 from vqaudio.data.index import Index
 from vqaudio.data.sources import Source
 from vqaudio.errors import InputError
+from vqaudio.features import Features
 
 RATE = 8000
 
@@ -296,3 +297,17 @@ def test_an_index_that_is_damaged_is_told(tmp_path):
     path.write_bytes(path.read_bytes()[:3000])
     with pytest.raises(InputError, match="is damaged"):
         Index(path)
+
+
+def test_shards_keep_the_features_of_their_clips(recordings, packed, tmp_path):
+    out, wanted = tmp_path / "featured", Features("mfcc39", RATE)
+    shards.prepare("folder", out, recordings, RATE, per_shard=20, features="mfcc39")
+    clips = shards.load_split("train", out).clips
+    for i in range(3):
+        torch.testing.assert_close(clips.features(i, wanted), wanted.of_clip(clips[i].audio), atol=0.05, rtol=0.01)
+    with pytest.raises(InputError, match="made with features 'mfcc39'; 'logmel' is needed"):
+        clips.features(0, Features("logmel", RATE))
+    with pytest.raises(InputError, match="holds no features: pack them with `vqaudio prepare --features mfcc39`"):
+        shards.load_split("train", packed).clips.features(0, wanted)
+    with pytest.raises(InputError, match="another kind of features"):
+        shards.prepare("folder", out, recordings, RATE, per_shard=20, features="logmel")

@@ -10,7 +10,7 @@ from vqaudio import ranges
 from vqaudio.cli.options import arg
 from vqaudio.cli.sound import Device, FirstStages, Model
 
-Dataset = Literal["folder", "fsdd", "speech-commands", "voice", "nsynth", "philharmonia"]
+Dataset = Literal["folder", "fsdd", "speech-commands", "voice", "nsynth", "philharmonia", "speech", "vctk", "festvox-ru"]
 Out = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(help="The folder of shards: new, or one to continue.")]
 Processes = Annotated[
     ranges.Processes | None, arg(help="Number of parallel processes. Default: one per processor.")
@@ -20,7 +20,7 @@ PerShard = Annotated[ranges.Count, tyro.conf.arg(help="Recordings per shard.")]
 
 
 def download(
-    dataset: Annotated[Literal["fsdd", "speech-commands", "nsynth", "mnist", "asterisk"], tyro.conf.Positional],
+    dataset: Annotated[Literal["fsdd", "speech-commands", "nsynth", "mnist", "asterisk", "festvox-ru"], tyro.conf.Positional],
     version: Annotated[
         str | None, tyro.conf.arg(help="Speech Commands only: 0.02 (2.4 GB, the default) or 0.01 (1.5 GB).")
     ] = None,
@@ -30,7 +30,7 @@ def download(
     ] = None,
 ) -> None:
     """Download a public dataset, verify it and keep it in the cache."""
-    from vqaudio.data.datasets import asterisk, fsdd, mnist, nsynth, speech_commands
+    from vqaudio.data.datasets import asterisk, festvox_ru, fsdd, mnist, nsynth, speech_commands
     from vqaudio.errors import InputError
 
     if version and dataset != "speech-commands":
@@ -42,7 +42,7 @@ def download(
     elif dataset == "nsynth":
         print(nsynth.download(part=part or "test"))
     else:
-        print({"fsdd": fsdd, "mnist": mnist, "asterisk": asterisk}[dataset].download())
+        print({"fsdd": fsdd, "mnist": mnist, "asterisk": asterisk, "festvox-ru": festvox_ru}[dataset].download())
 
 
 def prepare(
@@ -51,6 +51,9 @@ def prepare(
     data: Annotated[Path | None, tyro.conf.arg(help="The folder of recordings; see `vqaudio train codec --help`.")] = None,
     sample_rate: Annotated[ranges.SampleRate, tyro.conf.arg(help="In Hz: the rate of the codec you will train.")] = 16_000,
     per_shard: PerShard = 1000, processes: Processes = None, ray: Ray = False,
+    features: Annotated[
+        Literal["mfcc39", "logmel"] | None, tyro.conf.arg(help="Also pack these features, a frame every 10 ms.")
+    ] = None,
 ) -> None:
     """Decode, resample and pack recordings into shards for training.
 
@@ -59,7 +62,7 @@ def prepare(
     from vqaudio.data import shards
 
     workers = _workers(processes)
-    done = shards.prepare(dataset.replace("-", "_"), out, data, sample_rate, per_shard, workers, ray)
+    done = shards.prepare(dataset.replace("-", "_"), out, data, sample_rate, per_shard, workers, ray, features)
     _report(out, done, "packed")
 
 

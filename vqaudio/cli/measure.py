@@ -141,6 +141,28 @@ def explore(
     print(folder / exploration.FILE)
 
 
+def evaluate_conversion(
+    model: Model = "speech-16khz", data: Data = None,
+    dataset: Annotated[str, tyro.conf.arg(help="A dataset whose clips name their speakers.")] = "speech",
+    split: Annotated[Literal["validation", "test"], tyro.conf.arg(help="Which part is converted.")] = "test",
+    clips: Annotated[ranges.Count, tyro.conf.arg(help="Utterances, each converted to every other speaker.")] = 50,
+) -> None:
+    """Measure voice conversion: nearness to the target's voice, and codes that stay.
+
+    Similarity is the cosine of resemblyzer's embeddings, to the mean over the speaker's training clips.
+    """
+    from dataclasses import asdict
+
+    from vqaudio import hub
+    from vqaudio.data import load_split
+    from vqaudio.evaluation import conversion
+
+    codec = hub.load(model)
+    parts = (load_split(dataset, part, data, codec.sample_rate) for part in ("train", split))
+    for name, value in asdict(conversion.evaluate(codec, *parts, clips)).items():
+        print(f"{name.replace('_', ' ')}: {value:,}" if isinstance(value, int) else f"{name.replace('_', ' ')}: {value:.3f}")
+
+
 def evaluate_codec(
     model: Model = "fsdd-8khz", data: Data = None,
     dataset: Dataset = "fsdd",

@@ -1,4 +1,4 @@
-"""Codec commands: reconstruct, encode, decode, blur, info."""
+"""Codec commands: reconstruct, encode, decode, convert, blur, info."""
 
 import os
 from pathlib import Path
@@ -80,6 +80,21 @@ def decode(
         audio.save(path, codec.decode(codes.clip(b), chosen)[0], codec.sample_rate)
 
 
+def convert(
+    source: AudioIn, target: AudioOut,
+    speaker: Annotated[str, tyro.conf.arg(help="A speaker that the codec knows, such as vctk-p239.")],
+    model: Model = "speech-16khz", device: Device = "auto",
+) -> None:
+    """Say a recording's sentence in the voice of another speaker."""
+    from vqaudio import audio
+
+    _check_pair(source, target)
+    audio.check_target(target)
+    codec = _codec(model, device)
+    sound = codec.decode(codec.encode(_read(source, codec)), labels={"speaker": speaker})
+    audio.save(target, sound[0], codec.sample_rate)
+
+
 def blur(
     source: AudioIn, target: AudioOut,
     radius: Annotated[
@@ -109,6 +124,7 @@ def blur(
 
 def info(
     what: Annotated[str, tyro.conf.Positional, tyro.conf.arg(help="An audio file, a .vqa file, a folder of shards, or a model.")],
+    layers: Annotated[bool, tyro.conf.arg(help="Also list a codec's layers, with output shapes for one second.")] = False,
 ) -> None:
     """Describe an audio file, a .vqa file, a folder of shards or a model."""
     from vqaudio import audio, hub, vqa
@@ -119,7 +135,8 @@ def info(
     elif (Path(what) / SUMMARY).is_file():
         facts = facts_of(Path(what))
     elif Path(what).is_dir() or what in hub.installed():
-        facts = _model_facts(hub.load(what))
+        model = hub.load(what)
+        facts = _model_facts(model) | (_layer_facts(model) if layers else {})
     else:
         raise InputError(f"There is no file or model {what!r}. Installed models: {', '.join(hub.installed()) or 'none'}.")
     print("\n".join(f"{name:<13} {value}" for name, value in facts.items()))
@@ -181,6 +198,31 @@ def _model_facts(model) -> dict:
     if hasattr(model, "spec"):
         facts |= {"sample rate": f"{model.sample_rate} Hz", **_spec_facts(model.spec)}
     return facts
+
+
+def _layer_facts(model) -> dict:
+    """For each layer of a codec that runs on one second of noise: its kind, output shape and number of parameters."""
+    import torch
+
+    if not hasattr(model, "encode"):
+        raise InputError(f"Only a codec's layers can be listed; {model.name} is none. Leave --layers out.")
+    found: dict[str, str] = {}
+
+    def see(name: str):
+        def hook(module, _, output) -> None:
+            shape = " x ".join(map(str, output.shape)) if isinstance(output, torch.Tensor) else "-"
+            size = sum(p.numel() for p in module.parameters())
+            found[name] = f"{type(module).__name__:<16} {shape:<18} {size:>10,}"
+
+        return hook
+
+    leaves = [(name, module) for name, module in model.named_modules() if name and not any(module.children())]
+    handles = [module.register_forward_hook(see(name)) for name, module in leaves]
+    generator = torch.Generator().manual_seed(0)
+    model.decode(model.encode(0.1 * torch.randn(1, 1, model.sample_rate, generator=generator)))
+    for handle in handles:
+        handle.remove()
+    return {f"  {name}": line for name, line in found.items()}
 
 
 def _spec_facts(spec) -> dict:

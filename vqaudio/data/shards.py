@@ -12,9 +12,11 @@ from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
 
+import numpy as np
 import soundfile
 import torch
 from torch import Tensor
@@ -37,14 +39,17 @@ from vqaudio.data.packing import (
 from vqaudio.data.seeds import torch_generator
 from vqaudio.data.sources import PARTS, UNREADABLE, Source
 from vqaudio.errors import InputError
+from vqaudio.features import Features, check_settings, settings_of
 
 WINDOW = 16  # chunks whose clips are shuffled together
 VALIDATION_CLIPS = 500  # at the most: the order is random, so the first ones represent all
 KIND = "audio"
+FEATURES = "features"  # column of a clip's features [T, dim], float32 in little-endian order
 
 
 def prepare(
-    dataset: str, out: Path, data: Path | None, sample_rate: int, per_shard: int = 1000, processes: int = 1, ray: bool = False
+    dataset: str, out: Path, data: Path | None, sample_rate: int, per_shard: int = 1000, processes: int = 1, ray: bool = False,
+    features: str | None = None,
 ) -> PackingTotals:
     """Pack a dataset's recordings into shards in `out`, or continue a started folder.
 
@@ -55,18 +60,22 @@ def prepare(
         sample_rate: Hz.
         per_shard: recordings per shard.
         processes, ray: see `packing.pack`.
+        features: also pack these features of each clip, "mfcc39" or "logmel"; see `features.Features`.
 
     Raises:
-        InputError: there is no such dataset, or those of `packing.plan` and `packing.pack`.
+        InputError: there is no such dataset, the features need another rate, or those of `packing.plan` and `packing.pack`.
     """
     module = with_files(dataset)
     settings = {
         "kind": KIND, "dataset": dataset, "data": str(data and Path(data).resolve()), "sample rate": sample_rate,
         "number of recordings a shard": per_shard,
     }
+    if features:
+        Features(features, sample_rate)
+        settings["kind of features"] = features
     arrow()
     plan(out, lambda: module.sources(data), settings)
-    return pack(AudioPacker(out, per_shard, dataset, sample_rate), "packing", processes, ray)
+    return pack(AudioPacker(out, per_shard, dataset, sample_rate, features), "packing", processes, ray)
 
 
 def with_files(dataset: str):
@@ -94,13 +103,21 @@ class AudioPacker(DatasetPacker):
     """Packs decoded and resampled clips."""
 
     sample_rate: int
+    features: str | None = None
+    """Kind of features that are packed beside the samples, if any."""
 
     def facts(self) -> dict:
-        return {"kind": KIND, "sample_rate": self.sample_rate, "dataset": self.dataset}
+        facts = {"kind": KIND, "sample_rate": self.sample_rate, "dataset": self.dataset}
+        return facts | ({"features": settings_of(self.extractor)} if self.features else {})
+
+    @cached_property
+    def extractor(self) -> Features:
+        return Features(self.features, self.sample_rate)
 
     def columns(self) -> list[tuple]:
         pa, _ = arrow()
-        return [("name", pa.string()), ("audio", pa.binary()), ("samples", pa.int32()), (TIMED, pa.string())]
+        columns = [("name", pa.string()), ("audio", pa.binary()), ("samples", pa.int32()), (TIMED, pa.string())]
+        return columns + ([(FEATURES, pa.binary())] if self.features else [])
 
     def rows(self, sources: list[Source], bad: list[tuple[str, str]]) -> Iterator[tuple[dict, Source, float]]:
         module = with_files(self.dataset)
@@ -113,6 +130,8 @@ class AudioPacker(DatasetPacker):
             for clip in clips:
                 row = {"name": clip.name, "audio": to_flac(clip.audio, self.sample_rate), "samples": len(clip.audio)}
                 row[TIMED] = pack_timed_labels(clip.timed_labels)
+                if self.features:
+                    row[FEATURES] = self.extractor.of_clip(clip.audio).T.contiguous().numpy().astype("<f4").tobytes()
                 yield row, source, len(clip.audio) / self.sample_rate
 
 
@@ -144,7 +163,8 @@ def load_split(split: str, root: str | os.PathLike | None = None, sample_rate: i
         raise InputError(f"{root} holds shards of {metadata.get('kind')}, and not of audio: `vqaudio prepare` makes those.")
     check_rate(f"The folder of shards {root}", metadata["sample_rate"], sample_rate or metadata["sample_rate"])
     files = [(Path(root) / shard["file"], tuple(shard["groups"])) for shard in metadata["parts"][split]]
-    clips = Clips(files, metadata["columns"], sum(shard["audio_s"] for shard in metadata["parts"][split]))
+    seconds = sum(shard["audio_s"] for shard in metadata["parts"][split])
+    clips = Clips(files, metadata["columns"], seconds, metadata.get(FEATURES))
     if not len(clips):
         raise InputError(f"The shards in {root} hold no clip for {split}.")
     labels = {kind: tuple(values) for kind, values in metadata["labels"].items()}
@@ -160,10 +180,14 @@ class Clips(Sequence):
         files: (path, clips in each of its chunks).
         columns: for each kind of label, its column.
         seconds: of audio.
+        feature_settings: of the features in the shards; None if there are none.
     """
 
-    def __init__(self, files: list[tuple[Path, tuple[int, ...]]], columns: dict[str, str], seconds: float = 0.0):
-        self.columns, self.seconds = columns, seconds
+    def __init__(
+        self, files: list[tuple[Path, tuple[int, ...]]], columns: dict[str, str], seconds: float = 0.0,
+        feature_settings: dict | None = None,
+    ):
+        self.columns, self.seconds, self.feature_settings = columns, seconds, feature_settings
         self.chunks = [(path, group) for path, groups in files for group in range(len(groups))]
         self.sizes = [size for _, groups in files for size in groups]
         self.ends = list(accumulate(self.sizes))
@@ -188,6 +212,16 @@ class Clips(Sequence):
         path, row = self._row(i)
         labels = {kind: row[column] for kind, column in self.columns.items() if row[column] is not None}
         return Clip(torch.zeros(0), row["name"], labels, unpack_timed_labels(row, path))
+
+    def features(self, i: int, wanted: Features) -> Tensor:
+        """Read the features of clip `i`, [dim, T]. Raises InputError: there are none, or they have other settings."""
+        path, row = self._row(i)
+        if self.feature_settings is None:
+            raise InputError(f"{path} holds no features: pack them with `vqaudio prepare --features {wanted.kind}`.")
+        check_settings(path, self.feature_settings, wanted)
+        if len(row[FEATURES]) != 4 * wanted.dim * -(-row["samples"] // wanted.hop):
+            raise InputError(f"{path} is damaged: the features of {row['name']} are of another length than its sound.")
+        return torch.from_numpy(np.frombuffer(row[FEATURES], "<f4").reshape(-1, wanted.dim).astype(np.float32)).T
 
     def batches(self, split: Split, *settings, **more) -> "ShardBatches":
         """See `batches.training_batches`."""

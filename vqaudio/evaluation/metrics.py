@@ -115,9 +115,12 @@ def speaker_similarity(reference: Tensor, decoded: Tensor) -> float:
     Embeddings of resemblyzer (generalised end-to-end loss; Wan et al. 2018), of the unmodified sound with its pauses. Needs the
     extra `evaluation`.
     """
-    encoder = _voice_encoder()
-    a, b = (torch.from_numpy(encoder.embed_utterance(clip.cpu().numpy())) for clip in (reference, decoded))
-    return float(a @ b)
+    return float(speaker_embedding(reference) @ speaker_embedding(decoded))
+
+
+def speaker_embedding(clip: Tensor) -> Tensor:
+    """The embedding of a speaker by a clip [N] at 16 kHz, [256], of length 1; see `speaker_similarity`."""
+    return torch.from_numpy(_voice_encoder().embed_utterance(clip.cpu().numpy()))
 
 
 @cache

@@ -14,7 +14,7 @@ SHARES = {"": 1, "_half": 2, "_quarter": 4}  # of the stages that decode: all, h
 def measures(job: Job, last: dict[str, float]) -> dict[str, float]:
     """Measure a trained run.
 
-    Codecs: `codec_measures` of the last weights. Anything else: `last`, the last validation scores.
+    Codecs: `codec_measures` of the last weights, and `phone_measures`. Anything else: `last`, the last validation scores.
     """
     if job.run.kind != "codec":
         return last
@@ -25,7 +25,17 @@ def measures(job: Job, last: dict[str, float]) -> dict[str, float]:
     codec = hub.load(job.folder / "last")
     dataset = Settings("codec", job.run.recipe).changed(job.run.options).dataset
     validation = load_split(dataset, "validation", job.data, codec.sample_rate)
-    return codec_measures(codec, validation, **job.run.measuring)
+    return codec_measures(codec, validation, **job.run.measuring) | phone_measures(codec, validation)
+
+
+def phone_measures(codec: Codec, split: Split) -> dict[str, float]:
+    """Measure how much the codes of a first stage of one row say about phones; nothing if no clip has phones."""
+    from vqaudio.analysis import phones, units
+
+    clips = [clip for clip in split.clips if any(label.kind == phones.KIND for label in clip.timed_labels)]
+    if not clips or codec.spec.stages[0].rows != 1:
+        return {}
+    return phones.scores(*phones.all_frames(units.of_codec(codec, clips)))
 
 
 @torch.inference_mode()

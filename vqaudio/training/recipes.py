@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 
 from vqaudio import ranges
 from vqaudio.codecs.spectrogram import SpectrogramConfig
+from vqaudio.codecs.speech import SpeechConfig
 from vqaudio.codecs.waveform import WaveformConfig
 from vqaudio.data.batches import Augmentation
 from vqaudio.judges import JudgeConfig
@@ -11,6 +12,7 @@ from vqaudio.training.codec_task import CodecTraining
 from vqaudio.training.judge_task import JudgeTraining
 from vqaudio.training.loop import LoopConfig
 from vqaudio.training.picture_task import PictureTraining
+from vqaudio.training.speech_task import SpeechTraining
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,19 @@ class PictureRecipe(CodecRecipe):
     dataset: ranges.Name = "philharmonia"
     codec: SpectrogramConfig = field(default_factory=SpectrogramConfig)
     training: PictureTraining = field(default_factory=PictureTraining)
+
+
+@dataclass(frozen=True)
+class SpeechRecipe:
+    """A speech codec, its data and how it is trained."""
+
+    dataset: ranges.Name = "speech"
+    """The module of vqaudio.data that reads it."""
+    start_from: ranges.PathText | None = None
+    """A model of the same shape (a name in weights/ or a folder) whose weights to begin with."""
+    codec: SpeechConfig = field(default_factory=SpeechConfig)
+    training: SpeechTraining = field(default_factory=SpeechTraining)
+    loop: LoopConfig = field(default_factory=LoopConfig)
 
 
 @dataclass(frozen=True)
@@ -160,6 +175,9 @@ CODEC_RECIPES |= {
         ),
         loop=LoopConfig(steps=1500, validate_every=500, checkpoint_every=250),
     ),
+}
+CODEC_RECIPES |= {
+    "speech-16khz": SpeechRecipe(loop=LoopConfig(steps=600, validate_every=100, checkpoint_every=50)),
 }
 
 JUDGE_RECIPES = {

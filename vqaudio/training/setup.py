@@ -51,9 +51,17 @@ def codec(args: list[str]) -> None:
     train, validation, facts = load_data(run, settings.codec.sample_rate)
     worker = Worker.join(settings.loop.device)
     torch.manual_seed(settings.loop.seed)  # the same initial weights in every process and at every resumption
+    settings = with_speakers(settings, train)
     model = initial_model(settings)
     task = settings.training.task(model, train, validation, settings.loop.seed, worker)
     report(fit(task, settings.loop, run.folder, worker, run.resume, facts), run, worker)
+
+
+def with_speakers(settings, train):
+    """Name the speakers of the training data in the settings of a codec whose decoder is conditioned on them."""
+    if getattr(settings.codec, "speakers", None) != ():
+        return settings
+    return replace(settings, codec=replace(settings.codec, speakers=train.labels.get("speaker", ())))
 
 
 def initial_model(settings):

@@ -9,7 +9,7 @@ import torch
 from gradio.utils import LRUCache
 
 from vqaudio.ui import ask, compare, memory, models, pools, reading, turns
-from vqaudio.ui.api import notes, priors, questions, sounds
+from vqaudio.ui.api import convert, notes, priors, questions, sounds
 from vqaudio.ui.clip import cell_edits, handlers, inpainting, opening
 from vqaudio.ui.clip.store import SESSIONS
 from vqaudio.ui.codemap import CodeMap
@@ -97,6 +97,7 @@ def build() -> gr.Blocks:
         keyboard.open_note(turns.event(open_note, pools.sampling), None, [codemap, tabs], **HIDDEN)
         demo.load(start, None, picker, queue=False, **HIDDEN)
         sounds.add_endpoints()
+        convert.add_endpoints()
         priors.add_endpoints()
         notes.add_endpoints()
         questions.add_endpoints()

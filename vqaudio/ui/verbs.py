@@ -139,6 +139,12 @@ def decode(codec, codes: Codes, stages: tuple[int, ...] | None) -> Tensor:
     return codec.decode(codes, stages)[0, 0].cpu()
 
 
+@verb(lambda codec, audio, speaker: 2e-6 * audio.shape[-1])
+def convert(codec, audio: Tensor, speaker: str) -> Tensor:
+    """Say audio [1, N] in the voice of a speaker that the codec knows. Returns [N]."""
+    return codec.decode(codec.encode(audio[None]), labels={"speaker": speaker})[0, 0].cpu()
+
+
 @verb(lambda codec, codes, mask: 1e-3 * codes.columns)
 def erase(codec, codes: Codes, mask: Tensor) -> Codes:
     """See `edits.erase`."""

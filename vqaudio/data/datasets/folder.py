@@ -108,11 +108,11 @@ def clips_of(source: Source, sample_rate: int) -> list[Clip]:
 
 def part_of(name: str) -> str:
     """Return the part of a recording, by a hash of its name relative to the folder."""
-    position = _hash_position(name)
+    position = hash_position(name)
     return "validation" if position < SHARE else "test" if position < 2 * SHARE else "train"
 
 
-def _hash_position(name: str) -> float:
+def hash_position(name: str) -> float:
     """Hash a name to [0, 1), in Unicode's composed form, because systems write accents differently."""
     digest = hashlib.sha1(unicodedata.normalize("NFC", name).encode()).digest()
     return int.from_bytes(digest[:6], "big") / 2**48
@@ -121,7 +121,7 @@ def _hash_position(name: str) -> float:
 def _every_part(few: list[Source]) -> list[Source]:
     """Move recordings so that no part is empty, choosing those whose hashes are nearest."""
     parts = [source.part for source in few]
-    order = sorted(range(len(few)), key=lambda i: _hash_position(few[i].name))
+    order = sorted(range(len(few)), key=lambda i: hash_position(few[i].name))
     for part, wanted in (("validation", order), ("test", order[1:]), ("train", order[::-1])):
         if part not in parts:
             parts[next(i for i in wanted if parts.count(parts[i]) > 1)] = part
