@@ -1,4 +1,4 @@
-"""Features of speech, 25 ms windows every 10 ms, and their mean and deviation over any number of clips.
+"""Features of speech, 25 ms windows every 10 ms, and their statistics.
 
 A frame is centred on sample (t + 1/2) * hop, as in `nn.spectra`, and silence surrounds a clip. So a clip has the same frames in
 any batch, and each 10 ms of audio has exactly one.
@@ -30,7 +30,7 @@ FRACTION_BITS = 64  # after the binary point of an exact sum
 
 
 class Features(nn.Module):
-    """A feature extractor: audio [B, N], N a multiple of `hop` -> features [B, dim, N / hop].
+    """A feature extractor: audio [B, N] -> features [B, dim, N / hop].
 
     - "mfcc39": 13 MFCCs of 40 mel bands, their deltas and double deltas.
     - "logmel": the natural logarithm of the power in 80 mel bands.
@@ -67,7 +67,10 @@ class Features(nn.Module):
         self.register_buffer("dct", torchaudio.functional.create_dct(N_CEPSTRA, bands, "ortho").T, persistent=False)
 
     def forward(self, audio: Tensor) -> Tensor:
-        """Audio [B, N] -> features [B, dim, N / hop]. Raises InputError where N is not a positive multiple of `hop`."""
+        """Audio [B, N] -> features [B, dim, N / hop].
+
+        Raises InputError unless N is a positive multiple of `hop`.
+        """
         if audio.ndim != 2 or audio.shape[1] == 0 or audio.shape[1] % self.hop:
             raise InputError(f"Features need audio [batch, n * {self.hop}]; this is {list(audio.shape)}.")
         if self.kind == "waveform":
@@ -94,7 +97,10 @@ class Features(nn.Module):
 
 
 def mel_bank(n_fft: int, sample_rate: int, bands: int) -> Tensor:
-    """Triangles [bands, n_fft / 2 + 1], evenly spaced on HTK's mel scale from 0 Hz to half the sample rate."""
+    """Triangles [bands, n_fft / 2 + 1], evenly spaced on HTK's mel scale.
+
+    From 0 Hz to half the sample rate.
+    """
     return torchaudio.functional.melscale_fbanks(n_fft // 2 + 1, 0.0, sample_rate / 2, bands, sample_rate).T.contiguous()
 
 
@@ -116,7 +122,10 @@ class Statistics:
 
     @classmethod
     def of(cls, features: Tensor) -> "Statistics":
-        """The statistics of one clip's features [dim, T]. Raises InputError where a feature is not finite."""
+        """Compute the statistics of one clip's features [dim, T].
+
+        Raises InputError if a feature is not finite.
+        """
         if not features.isfinite().all():
             raise InputError("The features hold NaN or infinite numbers.")
         x = features.double()
@@ -140,7 +149,10 @@ class Statistics:
 
     @property
     def deviation(self) -> Tensor:
-        """[dim] float64: the population's standard deviation. Raises InputError where there are no frames."""
+        """The population standard deviation, [dim] float64.
+
+        Raises InputError if there are no frames.
+        """
         self._check()
         pairs = zip(self.sums, self.squares)
         variances = [self._share(squares) - self._share(total) ** 2 for total, squares in pairs]
@@ -159,7 +171,7 @@ def _exact(sums: Tensor) -> tuple[int, ...]:
 
 
 def statistics_of(clips: Iterable[Tensor], features: Features) -> Statistics:
-    """Statistics over clips [N], one after the other: only one clip's features are in memory."""
+    """Compute statistics over clips [N], one clip at a time."""
     total = Statistics()
     for audio in clips:
         total = total + Statistics.of(features.of_clip(audio))
@@ -201,7 +213,7 @@ def load_statistics(path: Path, features: Features) -> tuple[Tensor, Tensor]:
 
 
 def check_settings(path: Path, record: dict, features: Features) -> None:
-    """Raise InputError where a file was made with other settings than these features have."""
+    """Raise InputError if a file was written with other feature settings."""
     for name, value in settings_of(features).items():
         if record.get(name) != value:
             raise InputError(f"{path} was made with {name} {record.get(name)!r}; {value!r} is needed. Compute it again.")

@@ -251,7 +251,10 @@ def knowledge_figure(knows: dict) -> Figure:
 
 
 def matrices_figure(tables: dict[str, tuple[list, np.ndarray]], title: str) -> Figure:
-    """Square matrices side by side, two a row: for each title the names of rows and columns, and the values [n, n], 0 to 1."""
+    """Draw square matrices side by side, two in a row.
+
+    For each title the names of rows and columns, and the values [n, n], 0 to 1.
+    """
     rows = -(-len(tables) // 2)
     figure = Figure(figsize=(12, 5.5 * rows + 0.5), layout="constrained")
     axes = figure.subplots(rows, 2, squeeze=False).flat

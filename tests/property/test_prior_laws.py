@@ -341,7 +341,7 @@ def test_what_is_not_asked_for_is_the_prior_s_own(kind):
         assert torch.equal(prior.fill(codes, mask, {"digit": "1"}, generator=seeded()).ids, explicit)
         other = prior.fill(codes, mask, {"digit": "1"}, temperature=5.0, top_p=1.0, generator=seeded()).ids
         assert not torch.equal(other, explicit)
-    assert prior.sampling(steps=3) == replace(prior.default_sampling(), steps=3)
+    assert prior.sampling(True, Sampling(steps=3)) == replace(prior.default_sampling(True), steps=3)
 
 
 def test_labels_of_a_region_are_those_of_its_cells(prior):

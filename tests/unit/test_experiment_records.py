@@ -92,7 +92,7 @@ def test_a_page_without_marks_and_a_folder_without_results_are_refused(command, 
     records.write(tmp_path / "ema.json", RECORD)
     (tmp_path / "page.md").write_text("nothing")
     code, _, err = command("experiment", "table", tmp_path / "ema.json", "--page", tmp_path / "page.md")
-    assert code == 2 and "to write between" in err and (tmp_path / "page.md").read_text() == "nothing"
+    assert code == 2 and "has no place for this table" in err and (tmp_path / "page.md").read_text() == "nothing"
     assert "has no experiment results" in command("experiment", "table", "--folder", tmp_path)[2]
 
 

@@ -190,12 +190,17 @@ def test_ctrl_c_leaves_a_checkpoint_and_the_same_command_goes_on(experiment, tin
     runs = experiment.parent / "runs"
     arguments = [sys.executable, "-m", "vqaudio", "experiment", "run", experiment, "--data", tiny_dataset, "--runs", runs]
     process = subprocess.Popen(list(map(str, [*arguments, "--at-once", 1])), env=environment, stderr=subprocess.PIPE, text=True,
-                               cwd=experiment.parent)  # fmt: skip
+                               cwd=experiment.parent, preexec_fn=hear_ctrl_c)  # fmt: skip
     until(lambda: any(runs.glob("*/metrics.csv")))
     process.send_signal(signal.SIGINT)
     said = process.communicate(timeout=120)[1]
     assert process.returncode == 130 and "stopped: 0 of 2 runs are finished and kept" in said
     assert len(list(runs.glob("*/checkpoint.pt"))) == 1, "the run in hand left a checkpoint; the other did not begin"
+
+
+def hear_ctrl_c() -> None:
+    """Undo what a shell does to the commands that it starts in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def until(happened, patience_s: float = 240) -> None:

@@ -127,7 +127,7 @@ def test_folders_that_cannot_be_used_get_one_sentence(tmp_path, example_clips, c
         shutil.copy(example_clips[i], one / f"{i}.wav")
     capsys.readouterr()
     assert folder.load_split("train", tmp_path / "data").labels == {}
-    assert "the one label 'only'" in capsys.readouterr().err
+    assert "the same label, 'only'" in capsys.readouterr().err
 
 
 def test_two_folders_never_share_cached_codes(example_clips, model_folder, tmp_path):

@@ -12,7 +12,7 @@ import pytest
 from vqaudio.ui import shared
 
 ROOT = Path(__file__).resolve().parents[2]
-COMPONENTS = ("codemap", "compare", "keyboard")
+COMPONENTS = ("ask", "codemap", "compare", "keyboard")
 MODULES = [path for path in sorted(shared.UI.glob("*/*.js")) if path != shared.LOADER]
 IMPORT = re.compile(r'^(?:import|export)\b[^"]*?\bfrom "([^"]+)";', re.M | re.S)
 # The first line of a function or method: it names parameters and opens a block.

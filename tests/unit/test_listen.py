@@ -191,7 +191,7 @@ def test_the_level_is_that_of_the_first_two_seconds_of_sound(monkeypatch, comman
     first = next(i for i in range(0, len(sound), BLOCK) if live.decibels(sound[i : i + BLOCK]) > live.SOUND_DB)
     calibration = torch.from_numpy(sound[first : first + 2 * RATE])[None, None]
     level = audio.active_level_db(calibration, torch.tensor([2 * RATE]), RATE)
-    assert (code, err) == (0, "") and f"The level is {float(level):g} dB" in out
+    assert (code, err) == (0, "") and f"Level: {float(level):g} dBFS" in out
     assert vqa.read_vqa(tmp_path / "a.vqa", codec).level_db.tolist() == level.tolist()
 
 
@@ -212,12 +212,12 @@ def test_a_muted_microphone(monkeypatch, command, model_folder):
 
 
 @pytest.mark.parametrize("card, more, sentence", [
-    (Card(channels=(0, 0)), (), "There is no microphone here"),
-    (Card(channels=(0, 2)), (), "There is no microphone here"),
-    (Card(channels=(1, 0)), (), "There is no loudspeaker here"),
+    (Card(channels=(0, 0)), (), "PortAudio finds no microphone"),
+    (Card(channels=(0, 2)), (), "PortAudio finds no microphone"),
+    (Card(channels=(1, 0)), (), "PortAudio finds no loudspeaker"),
     (Card(rate=12_345), (), "The sound card does not work here: Invalid sample rate"),
     (Card(), ("--input-device", "Studio"), "No input device matching 'Studio'"),
-    (Card(busy=True), ("--level-db", "-20"), "Is another program using it?"),
+    (Card(busy=True), ("--level-db", "-20"), "Close other programs that use it"),
     (Card(), ("--seconds", "0"), "--seconds is 0.0; it takes a number above 0"),
     (Card(), ("--record", "a.wav"), "should end in .vqa"),
     (Card(), ("--record", "no/a.vqa"), "there is no folder"),

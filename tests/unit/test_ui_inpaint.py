@@ -177,9 +177,9 @@ def held(toy, monkeypatch):
     """Fills with HELD steps wait for this event before their first."""
     event, fill = threading.Event(), toy.fill
 
-    def waits(*codes_and_mask, steps=None, **settings):
-        assert steps != HELD or event.wait(60)
-        return fill(*codes_and_mask, steps=2, **settings)
+    def waits(*codes_and_mask, sampling, **settings):
+        assert sampling.steps != HELD or event.wait(60)
+        return fill(*codes_and_mask, sampling=replace(sampling, steps=2), **settings)
 
     monkeypatch.setattr(toy, "fill", waits)
     yield event

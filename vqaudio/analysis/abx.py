@@ -1,4 +1,6 @@
-"""The ABX test of phones: is X nearer to A, of its own phone, than to B, of another? (Schatz et al. 2013.)
+"""ABX test of phones (Schatz et al. 2013).
+
+Is X nearer to A, a token of the same phone, than to B, one of another?
 
 Within one speaker, in any context. A token is the mean of its frames' vectors; nearness is the cosine; a tie is half an error.
 """
@@ -31,7 +33,11 @@ def error(utterances: Sequence[Utterance], seed: int = 0, tokens: int = TOKENS) 
 
 
 def pair_error(same: np.ndarray, other: np.ndarray) -> float:
-    """Tokens of one phone [n, D] and of another [m, D], of length 1: the error over all A and X of the first, B of the second."""
+    """Return the error over all A and X of the first phone, B of the second.
+
+    Args:
+        first, second: unit vectors of the tokens, [n, D] and [m, D].
+    """
     near, far = same @ same.T, same @ other.T  # [X, A], [X, B]
     wrong = (near[:, :, None] < far[:, None]) + 0.5 * (near[:, :, None] == far[:, None])
     inside = ~np.eye(len(same), dtype=bool)  # A and X are two tokens

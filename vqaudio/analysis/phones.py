@@ -1,4 +1,4 @@
-"""Codes against phones: frame by frame, segment by segment, and measures of how much one says about the other."""
+"""Compare codes with phones, by frames and by segments."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ class Utterance:
         labels: its phones.
         ids: int [T], one code a column.
         rate: columns per second.
-        vectors: [T, D] what stands for each column in ABX; None where that is not needed.
+        vectors: [T, D], the vector of each column for ABX, or None.
     """
 
     name: str
@@ -62,7 +62,10 @@ def frame_values(labels: Sequence[TimedLabel], n_frames: int, rate: float = FRAM
 
 
 def frame_pairs(labels: Sequence[TimedLabel], ids: Tensor | np.ndarray, rate: float) -> tuple[np.ndarray, np.ndarray]:
-    """The labelled frames of a clip: phones (text) and codes (int64), both [frames], at FRAME_RATE.
+    """Return a clip's labelled frames at FRAME_RATE.
+
+    Phones (text) and codes (int64), both [frames].
+
 
     Args:
         labels: the clip's; frames without a phone are left out.
@@ -90,14 +93,20 @@ def all_frames(utterances: Sequence[Utterance]) -> tuple[np.ndarray, np.ndarray]
 
 
 def nmi(phones: np.ndarray, codes: np.ndarray) -> float:
-    """Normalised mutual information, 0 to 1: the mutual information over the mean of the two entropies."""
+    """Normalised mutual information, 0 to 1.
+
+    The mutual information over the mean of the two entropies.
+    """
     from sklearn.metrics import normalized_mutual_info_score
 
     return float(normalized_mutual_info_score(phones, codes))
 
 
 def scores(phones: np.ndarray, codes: np.ndarray) -> dict[str, float]:
-    """All measures of phones and codes [frames]; each is 1 for codes that tell phones apart perfectly.
+    """Compute all measures of phones and codes [frames].
+
+    Each is 1 for codes that separate phones perfectly.
+
 
     PNMI is the mutual information over the phones' entropy (Hsu et al. 2021, "HuBERT", section V-A): as homogeneity. Phone purity
     is the share of frames with their code's most frequent phone, cluster purity that with their phone's most frequent code.
@@ -129,7 +138,10 @@ def contingency(phones: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, list
 
 
 def pnmi(table: np.ndarray) -> float:
-    """Mutual information of counts [phones, codes] over the entropy of the phones; 0 where there is only one phone."""
+    """Mutual information over the entropy of the phones, from counts [phones, codes].
+
+    0 if there is only one phone.
+    """
     p = table / table.sum()
     phones, codes = p.sum(1), p.sum(0)
     entropy = -float((phones * np.log(phones)).sum())
@@ -147,7 +159,7 @@ def frequencies(phones: np.ndarray, codes: np.ndarray) -> tuple[dict[str, float]
 
 
 def bigrams(sequences: Sequence[Sequence], names: Sequence, diagonal: bool) -> np.ndarray:
-    """Probabilities [n, n] that a row's name is followed by a column's, within sequences of names.
+    """Estimate the probabilities [n, n] that a row's name is followed by a column's.
 
     Args:
         diagonal: whether a name may follow itself; otherwise such pairs are left out. A row without pairs is zero.
@@ -173,7 +185,7 @@ def mean_lengths(utterances: Sequence[Utterance]) -> dict[str, float]:
 
 
 def mapping(phones: np.ndarray, codes: np.ndarray) -> dict[int, tuple[str, float]]:
-    """For each code its most frequent phone, and the share of its frames that have it: many codes to one phone."""
+    """Map each code to its most frequent phone and the share of its frames."""
     table, names, known = contingency(phones, codes)
     return {
         code: (names[int(column.argmax())], float(column.max() / column.sum())) for code, column in zip(known, table.T)
@@ -181,6 +193,9 @@ def mapping(phones: np.ndarray, codes: np.ndarray) -> dict[int, tuple[str, float
 
 
 def accuracy(mapped: dict[int, tuple[str, float]], phones: np.ndarray, codes: np.ndarray) -> float:
-    """The share of frames whose code is mapped to their phone; a code without a phone is wrong."""
+    """Return the share of frames whose code is mapped to their phone.
+
+    A code without a phone is wrong.
+    """
     guesses = np.array([mapped.get(code, (None, 0.0))[0] for code in codes.tolist()], dtype=object)
     return float((guesses == phones.astype(object)).mean())

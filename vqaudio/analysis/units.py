@@ -1,4 +1,4 @@
-"""Utterances with phones, in the units of a codec and of what it is compared with: k-means on MFCC-39, and a random code."""
+"""Utterances with phones as units: of a codec, of k-means on MFCC-39, or random."""
 
 import hashlib
 import sys
@@ -22,7 +22,10 @@ KMEANS_FRAMES = 100_000  # at most, chosen at random
 
 
 def labelled(split: Split) -> list[Clip]:
-    """The clips with phones; the others are counted and named on stderr. Raises InputError where there are none."""
+    """Select the clips with phones; the others are named on stderr.
+
+    Raises InputError if there are none.
+    """
     found = [clip for clip in split.clips if any(label.kind == KIND for label in clip.timed_labels)]
     others = [clip.name for clip in split.clips if not any(label.kind == KIND for label in clip.timed_labels)]
     if not found:
@@ -35,7 +38,10 @@ def labelled(split: Split) -> list[Clip]:
 
 @torch.no_grad()
 def of_codec(codec: Codec, clips: Sequence[Clip]) -> list[Utterance]:
-    """The clips in the codes of a codec's first stage. Raises InputError where that is not one row of codes over time."""
+    """Encode the clips with a codec's first stage.
+
+    Raises InputError unless that stage is one row of codes over time.
+    """
     if codec.spec.stages[0].rows != 1:
         raise InputError(f"The first stage of {codec.name!r} has several codes a column; phones are compared with one.")
     words, found = codec.codewords(0).cpu().numpy(), []
@@ -79,7 +85,7 @@ class KMeansUnits:
 
 
 def at_random(utterances: Sequence[Utterance], vocab: int, seed: int = 0) -> list[Utterance]:
-    """The same utterances with a random code in every column, and random vectors for codes."""
+    """Replace the codes and their vectors by random ones."""
     vectors = np.random.default_rng(seed).normal(size=(vocab, 16))
     found = []
     for one in utterances:

@@ -94,7 +94,7 @@ def length(
 def map_codes(
     model: Model = MODEL, data: Data = None, dataset: Dataset = "festvox-ru", part: Part = "test", out: Json = None
 ) -> None:
-    """Name each codeword's phone, learned from the training part, and how often it is right on another part."""
+    """Map codewords to phones on the training part; score it on another part."""
     from vqaudio.analysis import phones
 
     _check_json(out)
@@ -114,7 +114,10 @@ def metrics(
     model: Model = MODEL, data: Data = None, dataset: Dataset = "festvox-ru", part: Part = "test", seed: Seed = 0,
     out: Json = None,
 ) -> None:
-    """Print how much codes say about phones, beside k-means on MFCC-39 with as many centres and a random code.
+    """Print how much codes say about phones, beside k-means and a random code.
+
+    K-means is on MFCC-39 with as many centres.
+
 
     NMI, AMI, ARI, homogeneity, completeness, V-measure, PNMI, phone purity and cluster purity, over frames of 10 ms.
     """
@@ -130,7 +133,10 @@ def abx(
     model: Model = MODEL, data: Data = None, dataset: Dataset = "festvox-ru", part: Part = "test", seed: Seed = 0,
     out: Json = None,
 ) -> None:
-    """Print the error of ABX on phones of one speaker: means of frames, cosine, any context; 50 % is chance."""
+    """Print the within-speaker ABX error; chance is 50 %.
+
+    Tokens are means of frames, compared by cosine, in any context.
+    """
     from vqaudio.analysis import abx as test
 
     _check_json(out)

@@ -1,4 +1,4 @@
-"""The speech codec: features -> one codeword every 20 ms -> log-mel of a chosen speaker -> sound.
+"""The speech codec: one codeword every 20 ms, decoded as a chosen speaker.
 
 Its one small codebook has room for what is said, and not for who says it: the decoder gets the speaker as a label. The encoder,
 the time jitter and the shape of the decoder follow Chorowski et al. 2019, "Unsupervised speech representation learning using
@@ -87,7 +87,10 @@ class SpeechConfig:
 
 
 class Residual(nn.Module):
-    """x [B, C, T] -> x + relu(conv(norm(x) + bias)); `condition` [B, S, 1] gives the bias, if there is one."""
+    """A residual layer: x [B, C, T] -> x + relu(conv(norm(x) + bias)).
+
+    `condition` [B, S, 1] gives the bias, if there is one.
+    """
 
     def __init__(self, channels: int, condition_dim: int = 0):
         super().__init__()
@@ -95,7 +98,10 @@ class Residual(nn.Module):
         self.condition = nn.Conv1d(condition_dim, channels, 1, bias=False) if condition_dim else None
 
     def forward(self, x: Tensor, valid: Tensor, condition: Tensor | None = None) -> Tensor:
-        """valid [B, 1, T] is 1 where a column is real; the convolution sees zeros elsewhere, as beyond a clip's ends."""
+        """Run the layer; valid [B, 1, T] is 1 in real columns.
+
+        The convolution sees zeros elsewhere, as beyond a clip's ends.
+        """
         h = self.norm(x)
         if self.condition is not None:
             h = h + self.condition(condition)
@@ -164,11 +170,14 @@ class SpeechCodec(Codec):
         return self.rvq.encode(latents, beam=beam)
 
     def synthesise(self, ids: Tensor, valid: Tensor, stages: tuple[int, ...], labels: Tensor | None = None) -> Tensor:
-        """Ids [B, 1, T], labels int [B, 1] -> natural-logarithmic mel bands [B, 80, T * 2]; `whole` turns them into sound."""
+        """Ids [B, 1, T] and labels [B, 1] -> log-mel bands [B, 80, T * 2].
+
+        `whole` turns them into sound. The logarithm is natural.
+        """
         return self.mel_of(self.rvq.decode(ids, stages), valid, None if labels is None else labels[:, 0])
 
     def whole(self, parts: Tensor, valid: Tensor) -> Tensor:
-        """Mel bands of a whole clip -> audio [B, 1, T * hop], a block of columns at a time."""
+        """Turn a clip's mel bands into audio [B, 1, T * hop], block by block."""
         state, spectrum, sound = None, [], []
         for part in parts.split(self.block * FRAMES, dim=-1):
             block, state = self._spectrum(part, state)
@@ -222,7 +231,7 @@ class SpeechCodec(Codec):
         getattr(self, f"{name}_deviation").copy_(deviation[:, None].clamp_min(1e-5))
 
     def normalised(self, x: Tensor, name: str) -> Tensor:
-        """Features [B, dim, F] less their mean, over their deviation; name: "feature" or "mel"."""
+        """Standardise features [B, dim, F]; name: "feature" or "mel"."""
         if name == "feature" and not self.config.normalise:
             return x
         return (x - getattr(self, f"{name}_mean")) / getattr(self, f"{name}_deviation")
@@ -239,7 +248,7 @@ class SpeechCodec(Codec):
         return (self.to_latent(x) + self.linear(features)) * columns
 
     def mel_of(self, vectors: Tensor, valid: Tensor, speakers: Tensor | None) -> Tensor:
-        """Vectors [B, D, T], speakers int [B] or None -> natural-logarithmic mel bands [B, 80, T * 2]."""
+        """Vectors [B, D, T], speakers [B] or None -> log-mel bands [B, 80, T * 2]."""
         if speakers is None:
             speakers = torch.full((len(vectors),), len(self.config.speakers), device=vectors.device)
         mel = self._predicted(vectors, valid, speakers) * self.mel_deviation + self.mel_mean
@@ -285,7 +294,10 @@ class SpeechCodec(Codec):
 
 
 def jittered(vectors: Tensor, valid: Tensor, probability: float) -> Tensor:
-    """Time jitter (Chorowski et al. 2019, section III-B): replace columns by a neighbour, left or right with equal chance.
+    """Time jitter: replace columns by their left or right neighbour at random.
+
+    Chorowski et al. 2019, section III-B.
+
 
     Vectors [B, D, T] and valid [B, T] -> [B, D, T]. A column whose neighbour is beyond the clip's end stays.
     """
@@ -301,7 +313,10 @@ def jittered(vectors: Tensor, valid: Tensor, probability: float) -> Tensor:
 
 
 def linear_path(kind: str, dim: int, latent_dim: int) -> nn.Conv1d:
-    """A convolution from features [B, dim, T * 2] to latents [B, D, T] that begins as the mean of the cepstra over its frames."""
+    """A convolution from features [B, dim, T * 2] to latents [B, D, T].
+
+    It is initialised to the mean of the cepstra over its frames.
+    """
     path = nn.Conv1d(dim, latent_dim, LINEAR_KERNEL, FRAMES, padding=(LINEAR_KERNEL - FRAMES) // 2, bias=False)
     cepstra = torch.eye(N_CEPSTRA, dim) if kind == "mfcc39" else torchaudio.functional.create_dct(N_CEPSTRA, dim, "ortho").T
     n = min(N_CEPSTRA, latent_dim)

@@ -1,4 +1,4 @@
-"""Files of timed labels: festvox's .lab and Praat's .TextGrid, as the Montreal Forced Aligner writes them too.
+"""Files of timed labels: festvox's .lab and Praat's .TextGrid (also of MFA).
 
 A file is checked against its clip: its labels follow one another without gaps or overlaps, up to the clip's end.
 """
@@ -50,7 +50,7 @@ def read_labels(path: Path, duration_s: float, known: Collection[str] | None = N
 
 
 def write_textgrid(path: Path, tiers: dict[str, Iterable[TimedLabel]], duration_s: float) -> None:
-    """Write Praat's long format: for each name of a tier its labels, which follow one another."""
+    """Write Praat's long format: tier name -> consecutive labels."""
     lines = ['File type = "ooTextFile"', 'Object class = "TextGrid"', "", "xmin = 0", f"xmax = {duration_s!r}"]
     lines += ["tiers? <exists>", f"size = {len(tiers)}", "item []:"]
     for i, (name, labels) in enumerate(tiers.items(), 1):

@@ -214,7 +214,10 @@ class Clips(Sequence):
         return Clip(torch.zeros(0), row["name"], labels, unpack_timed_labels(row, path))
 
     def features(self, i: int, wanted: Features) -> Tensor:
-        """Read the features of clip `i`, [dim, T]. Raises InputError: there are none, or they have other settings."""
+        """Read the features of clip `i`, [dim, T].
+
+        Raises InputError if there are none, or they have other settings.
+        """
         path, row = self._row(i)
         if self.feature_settings is None:
             raise InputError(f"{path} holds no features: pack them with `vqaudio prepare --features {wanted.kind}`.")

@@ -1,4 +1,4 @@
-"""Voice conversion: does it sound like the target, and does it still say the same?"""
+"""Scores of voice conversion: target similarity and kept codewords."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

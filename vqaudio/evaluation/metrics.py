@@ -119,7 +119,10 @@ def speaker_similarity(reference: Tensor, decoded: Tensor) -> float:
 
 
 def speaker_embedding(clip: Tensor) -> Tensor:
-    """The embedding of a speaker by a clip [N] at 16 kHz, [256], of length 1; see `speaker_similarity`."""
+    """Embed the speaker of a clip [N] at 16 kHz as a unit vector [256].
+
+    See `speaker_similarity`.
+    """
     return torch.from_numpy(_voice_encoder().embed_utterance(clip.cpu().numpy()))
 
 

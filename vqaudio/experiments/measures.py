@@ -29,7 +29,10 @@ def measures(job: Job, last: dict[str, float]) -> dict[str, float]:
 
 
 def phone_measures(codec: Codec, split: Split) -> dict[str, float]:
-    """Measure how much the codes of a first stage of one row say about phones; nothing if no clip has phones."""
+    """Measure how much a single-row first stage says about phones.
+
+    Empty if no clip has phones.
+    """
     from vqaudio.analysis import phones, units
 
     clips = [clip for clip in split.clips if any(label.kind == phones.KIND for label in clip.timed_labels)]

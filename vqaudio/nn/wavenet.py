@@ -1,6 +1,7 @@
-"""WaveNet: dilated causal gated convolutions over mu-law samples (van den Oord et al. 2016, "WaveNet: A Generative Model for Raw
-Audio", sections 2.1 to 2.5), conditioned on features, and its sampling with cached layer states (Paine et al. 2016, "Fast WaveNet
-Generation Algorithm").
+"""WaveNet over mu-law samples, conditioned on features, with cached sampling.
+
+Dilated causal gated convolutions: van den Oord et al. 2016, "WaveNet: A Generative Model for Raw Audio", sections 2.1 to 2.5.
+Cached layer states: Paine et al. 2016, "Fast WaveNet Generation Algorithm".
 """
 
 import functools
@@ -16,7 +17,7 @@ SILENCE = 128
 
 
 class WaveNet(nn.Module):
-    """Predicts each sample's class from all earlier ones in its receptive field, and from a condition.
+    """Predict each sample's class from earlier samples and a condition.
 
     Args:
         channels: of the residual path; the gated convolutions have twice as many.
@@ -81,7 +82,7 @@ class WaveNet(nn.Module):
         Args:
             generator: of one uniform number a sample, drawn on the CPU; the same one gives the same samples.
             temperature: of the softmax; 0 takes the likeliest class.
-            cached: whether layers keep their states. Otherwise every sample computes its whole receptive field anew, to the same
+            cached: whether layers keep their states. Otherwise every sample recomputes its whole receptive field, with the same
                 result: for tests and benchmarks.
             n: samples; None for T * hop.
         """

@@ -58,7 +58,7 @@ def codec(args: list[str]) -> None:
 
 
 def with_speakers(settings, train):
-    """Name the speakers of the training data in the settings of a codec whose decoder is conditioned on them."""
+    """Put the training speakers into the settings of a conditioned codec."""
     if getattr(settings.codec, "speakers", None) != ():
         return settings
     return replace(settings, codec=replace(settings.codec, speakers=train.labels.get("speaker", ())))

@@ -1,4 +1,6 @@
-"""Training of a speech codec: its log-mel prediction, the cepstra of that, and the quantiser's loss, on features kept in memory.
+"""Training of a speech codec on features kept in memory.
+
+The losses are of log-mel, of its cepstra, and of the quantiser.
 
 Two hours of speech are 720,000 frames of 119 numbers, 340 MB: they are computed once, and a step costs the network alone.
 """
@@ -78,7 +80,10 @@ class Frames:
     speakers: Tensor
 
     def crops(self, clips: Tensor, starts: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Crops of `size` frames from frame `starts` [B] of clips [B]: features and log-mel [B, dim, size], valid [B, size]."""
+        """Cut crops of `size` frames from frame `starts` [B] of clips [B].
+
+        Returns features and log-mel [B, dim, size], and valid [B, size].
+        """
         places = torch.arange(size)[None]
         valid = starts[:, None] + places < self.sizes[clips, None]
         rows = (self.starts[clips, None] + starts[:, None] + places).clamp(max=len(self.features) - 1)
@@ -87,7 +92,7 @@ class Frames:
 
 
 class SpeechBatches:
-    """Random crops, every frame as likely as any other; a batch is a function of the seed and the step."""
+    """Random crops; a batch is a function of the seed and the step."""
 
     def __init__(self, frames: Frames, batch_size: int, columns: int, seed: int, rank: int = 0, world: int = 1):
         if batch_size % world:
@@ -96,7 +101,10 @@ class SpeechBatches:
         self.rank, self.world = rank, world
 
     def batch(self, step: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Features [B, dim, T * 2], log-mel [B, 80, T * 2], valid [B, T] and speakers [B] of this step."""
+        """Return this step's features, log-mel, valid [B, T] and speakers [B].
+
+        Features are [B, dim, T * 2] and log-mel [B, 80, T * 2].
+        """
         generator, frames = torch_generator(self.seed, step), self.frames
         clips = torch.multinomial(frames.sizes.double(), self.batch_size, replacement=True, generator=generator)
         spare = (frames.sizes[clips] // FRAMES - self.columns).clamp_min(0)
@@ -175,7 +183,10 @@ class SpeechTask:
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """On the validation clips: 1 - NMI of codes and phones, where clips have phones; and the error of log-mel bands."""
+        """Score the validation clips: 1 - NMI of codes and phones, and the log-mel error.
+
+        NMI is over the clips with phones.
+        """
         self.codec.eval()
         ids, error, cells = self._ids_and_error()
         scores = {"mel_l1": error / cells}
@@ -221,7 +232,10 @@ class SpeechTask:
 
 
 def frames_of(codec: SpeechCodec, train: Split) -> tuple[Frames, Tensor]:
-    """The training clips' frames, and the deviation [13] of their cepstra. A new codec takes their mean and deviation."""
+    """Return the training frames and the deviation [13] of their cepstra.
+
+    A new codec takes their mean and deviation.
+    """
     features, log_mel, starts, sizes, speakers = _features_of(codec, train)
     if bool((codec.mel_deviation == 1).all()):
         for name, values in (("feature", features), ("mel", log_mel)):

@@ -1,4 +1,6 @@
-"""The app: Gradio blocks around components of our own. Nothing outside this folder imports Gradio.
+"""The app: a Gradio page around custom components.
+
+Nothing outside this folder imports Gradio.
 
 Importing Gradio and PyTorch is most of the app's start, so both are imported here, first and without two costs that bring
 nothing: the stub files that Gradio writes for editors, which parse the source of every component (a third of its import), and

@@ -22,7 +22,7 @@ class Cost:
     cpu_s: float
 
     def to_json(self, verb: str) -> dict:
-        """For the page: `s` on the clock, `cpu_s` of one core, and the joules that these take."""
+        """Return the seconds, the CPU seconds of one core, and the joules."""
         return {"verb": verb, "s": self.seconds, "cpu_s": self.cpu_s, "joules": of_processor_time(self.cpu_s), "by": model()}
 
 

@@ -202,7 +202,11 @@ def score(prior, codes: Codes, labels: dict[str, str]) -> Tensor:
 
 @verb(lambda network, source, question, time: 1.0)
 def ask(network, source: Tensor, question: str, time: bool):
-    """The `Answer` to a question about audio [1, 1, N] or a picture [H, W, 3], with or without the time coordinate."""
+    """Answer a question about audio [1, 1, N] or a picture [H, W, 3].
+
+    Args:
+        time: whether the network gets the time coordinate.
+    """
     switched = network.with_coordinates(network.config.row_coordinate, time and network.config.column_coordinate)
     return switched.ask(source, question)
 

@@ -1,4 +1,6 @@
-"""One speaker of Russian with phone labels: msu_ru_nsh of festvox, as Debian packs it (festvox-ru). BSD-like.
+"""One speaker of Russian with phone labels: Debian's package festvox-ru.
+
+The voice is msu_ru_nsh of festvox. BSD-like licence.
 
 The folder holds `wav/` (or `wav/*.flac`) and `lab/`, with one label file a recording. A tenth of the recordings each, chosen by a
 hash of the name, are the validation and the test part.
@@ -69,7 +71,10 @@ def sources(root: str | os.PathLike | None = None) -> Iterator[Source]:
 
 
 def clips_of(source: Source, sample_rate: int) -> list[Clip]:
-    """The recording, whole, with its phones if it has a label file. Raises InputError where that is not this recording's."""
+    """Read the whole recording, with its phones if it has a label file.
+
+    Raises InputError if that file is another recording's.
+    """
     sound = sound_of(source.path, sample_rate)
     labels = label_file(source)
     phones = read_labels(labels, len(sound) / sample_rate, PHONES) if labels.is_file() else ()
@@ -99,7 +104,10 @@ def cache_folder() -> Path:
 
 
 def download(folder: Path | None = None, installed: Path = INSTALLED, fetch: tuple[str, ...] = ("apt-get", "download")) -> Path:
-    """Take the voice from Debian's package: an installed one where it is, else one that apt fetches (179 MB) and checks.
+    """Unpack the voice from Debian's package.
+
+    An installed package is used; otherwise apt downloads it (179 MB) and checks it.
+
 
     Args:
         folder: where to keep it; None: the cache.

@@ -113,7 +113,10 @@ def part_of(name: str) -> str:
 
 
 def hash_position(name: str) -> float:
-    """Hash a name to [0, 1), in Unicode's composed form, because systems write accents differently."""
+    """Hash a name to [0, 1).
+
+    In Unicode's composed form, because systems write accents differently.
+    """
     digest = hashlib.sha1(unicodedata.normalize("NFC", name).encode()).digest()
     return int.from_bytes(digest[:6], "big") / 2**48
 

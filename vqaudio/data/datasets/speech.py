@@ -1,4 +1,4 @@
-"""Sentences of a few known speakers at 16 kHz, for codecs that keep what is said apart from who says it.
+"""Sentences of a few known speakers at 16 kHz, for speech codecs.
 
 | folder | speakers | licence |
 | --- | --- | --- |
@@ -46,7 +46,7 @@ ABOUT = About(
 
 
 def load_split(split: str, root: str | os.PathLike | None = None, sample_rate: int = SAMPLE_RATE) -> Split:
-    """Read "train", "validation" or "test" from the folders above under `root`; those that are missing are left out.
+    """Read a split of the folders above; missing folders are left out.
 
     Args:
         root: the folder that holds them; None: $VQAUDIO_DATA, or the folder above it.
@@ -70,7 +70,10 @@ def load_split(split: str, root: str | os.PathLike | None = None, sample_rate: i
 
 
 def sources(root: str | os.PathLike | None = None) -> Iterator[Source]:
-    """Every utterance with its part; of FSDD the first digit of each row of ten stands for the row."""
+    """List every utterance with its split.
+
+    FSDD's digits come in rows of ten, listed by their first digit.
+    """
     base = _base(root)
     for folder, module in (("vctk-p239", vctk), ("festvox-ru", festvox_ru)):
         if (base / folder).is_dir():
@@ -87,7 +90,10 @@ def sources(root: str | os.PathLike | None = None) -> Iterator[Source]:
 
 
 def clips_of(source: Source, sample_rate: int) -> list[Clip]:
-    """The utterance, with phones where it is festvox-ru's; a row of FSDD's digits as one."""
+    """Read an utterance; a row of FSDD's digits is one.
+
+    Those of festvox-ru have phones.
+    """
     if source.name.startswith("fsdd/"):
         digits = sorted(source.path.parent.glob(f"[0-9]_{source.name.removeprefix('fsdd/')}.wav"))
         return [Clip(torch.cat([sound_of(path, sample_rate) for path in digits]), source.name, source.labels)]

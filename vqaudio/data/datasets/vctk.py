@@ -1,4 +1,4 @@
-"""VCTK (Yamagishi et al. 2019, CSTR): 110 speakers of English read newspaper sentences, at 48 kHz. ODC-By.
+"""VCTK (Yamagishi et al. 2019): 110 speakers of English at 48 kHz. ODC-By.
 
 The layouts of its releases: `wav48_silence_trimmed/p225/p225_001_mic1.flac` (0.92), `wav48/p225/p225_001.wav` (0.80), with
 `txt/p225/p225_001.txt` and `speaker-info.txt`; or one speaker's files in one folder. Of two microphones the first is taken. A
@@ -54,7 +54,7 @@ def load_split(split: str, root: str | os.PathLike | None = None, sample_rate: i
 
 
 def sources(root: str | os.PathLike | None = None) -> Iterator[Source]:
-    """Every utterance with its part, and the speaker's gender and accent where speaker-info.txt has them."""
+    """List every utterance with its split, and the speaker's gender and accent."""
     base = _base(root)
     folder = next((base / name for name in FOLDERS if (base / name).is_dir()), base)
     speakers, found = speaker_info(base), False
@@ -83,7 +83,7 @@ def text_of(source: Source) -> str | None:
 
 
 def speaker_info(base: Path) -> dict[str, dict[str, str]]:
-    """For each speaker in speaker-info.txt the labels; nothing where there is no such file.
+    """Read the labels of the speakers in speaker-info.txt, if it exists.
 
     Columns are separated by spaces: ID, AGE, GENDER, ACCENTS, REGION. In 0.80 the IDs have no "p".
     """

@@ -35,7 +35,7 @@ export class AnswerView {
     this.page.find(".ak-truth").hidden = !revealed;
     if (!revealed) return;
     const verdict = this.page.find(".ak-true");
-    verdict.textContent = right === null ? truth.why : right ? `Correct: ${truth.answer}` : `Wrong: it is ${truth.answer}`;
+    verdict.textContent = verdictOf(truth, right);
     verdict.className = `ak-true ${right === null ? "" : right ? "ak-right" : "ak-wrong"}`;
     const steps = truth.steps.map((one, number) =>
       el("li", {},
@@ -51,16 +51,24 @@ export class AnswerView {
     if (box.hidden) return;
     const name = (n) => (n === 0 ? "Spectrogram" : n === 1 ? "Codes of 1 stage" : `Codes of ${n} stages`);
     box.replaceChildren(...scene.stages.map((n) =>
-      el("button", { type: "button", role: "radio", "data-stages": n, text: name(n), onclick: () => this.state.see({ stages: n }) })));
+      el("button", {
+        type: "button", role: "radio", "data-stages": n, text: name(n), onclick: () => this.state.see({ stages: n }),
+      })));
     markChosen(box.children, (button) => Number(button.dataset.stages) === stages);
   }
 }
 
 function bar({ text, share, percent }) {
-  return el("div", { class: "ak-bar" }, el("span", { text }), el("i", { style: `width: ${100 * share}%` }), el("span", { text: percent }));
+  const length = el("i", { style: `width: ${100 * share}%` });
+  return el("div", { class: "ak-bar" }, el("span", { text }), length, el("span", { text: percent }));
 }
 
 function valueOf({ sounds, value }) {
   if (!sounds) return value;
   return sounds.length === 1 ? `sound ${sounds[0] + 1}` : `${sounds.length} sounds`;
+}
+
+function verdictOf(truth, right) {
+  if (right === null) return truth.why;
+  return right ? `Correct: ${truth.answer}` : `Wrong: it is ${truth.answer}`;
 }
