@@ -4,9 +4,10 @@ from vqaudio import serving
 
 chosen = serving.options() if __name__ == "__main__" else {}
 
-from vqaudio.ui.build import LAUNCH, build  # noqa: E402 - slow imports, which --help should not wait for
+from vqaudio.ui.build import LAUNCH, build, warm_up  # noqa: E402 - slow imports, which --help should not wait for
 
 demo = build()
 
 if __name__ == "__main__":
+    warm_up()
     serving.serve(demo, **LAUNCH, **chosen)

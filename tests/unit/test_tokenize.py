@@ -81,7 +81,7 @@ def test_what_does_not_fit_is_told_in_one_line(command, corpus, model_folder, ot
     assert command("tokenize", corpus, tmp_path / "out", "--model", model_folder, "--processes", 1)[0] == 0
     for arguments, said in (
         ((corpus, tmp_path / "out", "--model", other_folder), "started with another model"),
-        ((corpus, tmp_path / "out", "--model", model_folder, "--stages", 2), "begun with another number of stages (4, not 2)"),
+        ((corpus, tmp_path / "out", "--model", model_folder, "--stages", 2), "started with another number of stages (4, not 2)"),
         ((corpus, tmp_path / "new", "--model", model_folder, "--stages", 9), "the first 9 cannot be taken"),
         ((tmp_path / "none", tmp_path / "new", "--model", model_folder), "There is no folder"),
         ((corpus, tmp_path / "new", "--model", "nobody"), "There is no model 'nobody'"),

@@ -76,7 +76,6 @@ def build() -> gr.Blocks:
     """
     torch.set_num_threads(1)
     memory.return_what_is_freed()
-    threading.Thread(target=opening.warm, daemon=True, name="first example").start()
     with gr.Blocks(title="vqaudio", delete_cache=(600, 3600), analytics_enabled=False, fill_width=True) as demo:
         picker = _header()
         recording, trimmed = gr.State(None), gr.State(False)
@@ -104,6 +103,11 @@ def build() -> gr.Blocks:
     demo.queue(default_concurrency_limit=None, max_size=EVENTS)
     demo._queue.pending_messages_per_session = LRUCache(EVENTS)  # of 2,000 pages Gradio would keep what they never fetched
     return demo
+
+
+def warm_up() -> None:
+    """Encode the first example in the background, so that the first visitor does not wait for it."""
+    threading.Thread(target=opening.warm, name="first example").start()
 
 
 def _functions() -> list:

@@ -1,13 +1,11 @@
-// The state of the component. Only its transitions change it; each one announces what changed, and the parts of the page
-// that show it listen. No drawing, no sound, no server.
+// The state of the component. Only its transitions change it; each announces what changed. No drawing, no sound, no server.
 
 import { Announcer } from "../shared/announcer.js";
 
 /**
- * Announced: "clip" (another one is open, or none), "ids" (the cells shown), "edited" (the clip itself), "sampled" (a new clip
- * is finished), "sound" (what plays), "playing", "selection" ({aloud}), "shape", "rows" (their heights), "view",
- * "picked" (a cell, for the inspector), "gallery", "models" (the priors that are known), "colours", "job", and, after each,
- * "change".
+ * Announced: "clip" (another one is open, or none), "ids" (the cells shown), "edited" (the clip itself), "sampled" (a new clip),
+ * "sound" (what plays), "playing", "selection" ({aloud}), "shape", "rows" (their heights), "view", "picked" (a cell, for the
+ * inspector), "gallery", "models" (the priors that are known), "colours", "job", and, after each, "change".
  */
 export class State extends Announcer {
   /** @param {string} [model] whose priors are shown first; "" is the default codec */
