@@ -54,7 +54,7 @@ def test_a_peers_folder_without_its_files_is_refused(tmp_path):
         codec_evaluation.read_peer(tmp_path, split)
     (tmp_path / "meta.json").write_text(json.dumps({"codec": "x", "bits_per_second": 1}))
     soundfile.write(tmp_path / "0_theo_0.flac", torch.zeros(11).numpy(), 8000)
-    with pytest.raises(InputError, match="not the length"):
+    with pytest.raises(InputError, match="differs in length"):
         codec_evaluation.read_peer(tmp_path, split)
 
 

@@ -92,7 +92,7 @@ def test_an_interrupted_packing_goes_on_to_the_same_files(recordings, packed, tm
 
 
 def test_other_settings_and_other_folders_are_refused(recordings, packed, tmp_path):
-    with pytest.raises(InputError, match="begun with another sample rate \\(8000, not 16000\\)"):
+    with pytest.raises(InputError, match="started with another sample rate \\(8000, not 16000\\)"):
         shards.prepare("folder", packed, recordings, 16_000, per_shard=5)
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(InputError, match="holds other files"):

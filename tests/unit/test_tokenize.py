@@ -33,7 +33,8 @@ def rows(out: Path) -> dict[str, dict]:
 def test_the_codes_are_those_of_encode(command, corpus, model_folder, codec, tmp_path):
     model = ("--model", model_folder, "--per-shard", 4, "--processes", 1)
     code, out, err = command("tokenize", corpus, tmp_path / "all", *model)
-    assert (code, err) == (0, "") and "encoded 14 recordings" in out and "times real time a core" in out and "1 could not" in out
+    assert (code, err) == (0, "")
+    assert "encoded 14 recordings" in out and "times real time per core" in out and "1 could not" in out
     assert command("tokenize", corpus, tmp_path / "two", *model, "--stages", 2, "--batch-s", 0.7)[0] == 0
     found = {name: (codes, labels) for name, codes, labels in tokens.read(tmp_path / "all", codec=codec)}
     assert len(found) == 14
@@ -79,8 +80,8 @@ def test_a_ray_pipeline_makes_the_same(corpus, model_folder, codec, tmp_path, mo
 def test_what_does_not_fit_is_told_in_one_line(command, corpus, model_folder, other_folder, codec, tmp_path):
     assert command("tokenize", corpus, tmp_path / "out", "--model", model_folder, "--processes", 1)[0] == 0
     for arguments, said in (
-        ((corpus, tmp_path / "out", "--model", other_folder), "begun with another model"),
-        ((corpus, tmp_path / "out", "--model", model_folder, "--stages", 2), "begun with another number of stages (4, not 2)"),
+        ((corpus, tmp_path / "out", "--model", other_folder), "started with another model"),
+        ((corpus, tmp_path / "out", "--model", model_folder, "--stages", 2), "started with another number of stages (4, not 2)"),
         ((corpus, tmp_path / "new", "--model", model_folder, "--stages", 9), "the first 9 cannot be taken"),
         ((tmp_path / "none", tmp_path / "new", "--model", model_folder), "There is no folder"),
         ((corpus, tmp_path / "new", "--model", "nobody"), "There is no model 'nobody'"),

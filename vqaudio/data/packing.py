@@ -188,7 +188,7 @@ def pack(packer: Packer, what: str, processes: int = 1, ray: bool = False) -> Pa
             done += one
             progress.update(one.recordings)
             if done.cpu_s:
-                progress.set_postfix_str(f"{done.audio_s / done.cpu_s:.0f} times real time a core", refresh=False)
+                progress.set_postfix_str(f"{done.audio_s / done.cpu_s:.0f} times real time per core", refresh=False)
     if not packer.missing():
         _finish(packer)
     return done
