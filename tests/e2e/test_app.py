@@ -170,7 +170,7 @@ def test_each_action_shows_its_time_and_an_energy_that_is_said_to_be_estimated(p
     chip.click()
     shows(page, "#vq-spent p", "Last action (decoding)")
     before = details.inner_text()
-    assert "J." in before and "Energy is estimated: 4 W for the time" in before
+    assert "J." in before and "Energy is estimated: 4 W while" in before
     lane(page, 1).locator("canvas").click(position={"x": 100, "y": 15})
     shows(page, "#vq-spent p", "looking a cell up")
     assert "This page so far" in details.inner_text() != before
@@ -438,7 +438,7 @@ def test_the_endpoints(client, clip, model):
 def test_the_endpoints_describe_themselves(client):
     described = client.view_api(return_format="dict")["named_endpoints"]
     made = {"/generate", "/inpaint", "/score", "/sampler"}
-    assert set(described) == {"/encode", "/decode", "/reconstruct", "/convert", "/models", *made}
+    assert set(described) == {"/encode", "/decode", "/reconstruct", "/convert", "/models", "/ask", *made}
     info = json.loads(urllib.request.urlopen(f"{client.src}gradio_api/info").read())["named_endpoints"]
     assert all(endpoint["description"] for endpoint in info.values())
 

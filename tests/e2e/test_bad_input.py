@@ -108,7 +108,7 @@ def test_names_of_missing_files(command, model_folder, example_clips, tmp_path):
     ]:
         assert_one_line(command(*arguments, *model), says)
     assert_one_line(command("info", tmp_path / "no"), "no file or model")
-    assert_one_line(command("sing"), "no command 'sing'")
+    assert_one_line(command("sing"), "Unknown command 'sing'")
     assert_one_line(command("encode", clip, tmp_path / "a.vqa", "--model", "nobody"), "no model 'nobody'")
     assert_one_line(command("encode", clip, tmp_path / "a.vqa", *model[:2], "--device", "abacus"), "no device 'abacus'")
     assert_one_line(command("push", "nobody", "someone/x"), "no model 'nobody'")

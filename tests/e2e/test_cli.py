@@ -88,7 +88,7 @@ def test_info_tells_of_audio_codes_and_models(command, codec, model_folder, exam
     code, out, _ = command("info", tmp_path / "a.vqa")
     assert code == 0 and codec.fingerprint in out and "0.500 s" in out and "1000 bit/s" in out
     code, out, _ = command("info", model_folder)
-    assert code == 0 and codec.fingerprint in out and "codecs.waveform" in out and "4 (1 x 1 of 32 words)" in out
+    assert code == 0 and codec.fingerprint in out and "codecs.waveform" in out and "4 (1 x 1 of 32 codewords)" in out
 
 
 def test_help_comes_without_pytorch(environment):

@@ -119,7 +119,7 @@ def test_the_prior_is_seen_at_work_in_the_lanes(page):
     page.locator(".cm-steps").fill("50")
     page.locator(".cm-do-fill").click()
     page.wait_for_selector(".cm-card[data-state=live]")
-    shows(page, ".cm-gutter-sound .cm-note", "Sampling: grey cells are not decided yet")
+    shows(page, ".cm-gutter-sound .cm-note", "Sampling: grey cells are undecided.")
     seen = []
     while page.locator(".cm-card[data-state=done]").count() == 0:
         seen.append(page.evaluate(GREYS, 3))

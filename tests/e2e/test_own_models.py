@@ -279,7 +279,7 @@ def test_a_licence_may_be_stated(command, at_home, tmp_path):
     card = (target / "README.md").read_text()
     assert "license: cc0-1.0\n" in card and "states the licence cc0-1.0" in card and "was not recorded" not in card
     code, _, err = command("publish", "runs/folder", "--name", target, "--licence", "mit\ntags: [x]")
-    assert code == 2 and "A licence is a short name" in err
+    assert code == 2 and "is not a licence name" in err
 
 
 def test_publish_and_card_refuse_bad_arguments(command, at_home, tmp_path):

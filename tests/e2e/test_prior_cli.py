@@ -11,8 +11,8 @@ import torch
 
 import vqaudio
 from vqaudio import hub, vqa
+from vqaudio.masks import from_rectangles
 from vqaudio.priors.masked import MaskedPrior, MaskedPriorConfig
-from vqaudio.replay import mask_of
 from vqaudio.training.prior_task import config_for
 
 CPU = ("--device", "cpu")
@@ -168,7 +168,7 @@ def test_a_damaged_recipe_is_refused(command, models, tmp_path, damage):
 
 def test_rectangles_add_up(codec):
     codes = codec.encode(torch.zeros(1, 1, 4000))
-    mask = mask_of([{"start_s": 0, "end_s": 0.1, "stages": "2-"}, {"start_s": 0.2, "end_s": 0.22}], codes)
+    mask = from_rectangles([{"start_s": 0, "end_s": 0.1, "stages": "2-"}, {"start_s": 0.2, "end_s": 0.22}], codes)
     assert int(mask.sum()) == 5 * 3 + 4 and not mask[0, 0, :5].any()
 
 

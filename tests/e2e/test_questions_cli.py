@@ -95,7 +95,7 @@ def test_train_then_evaluate(command, scene_folders, tmp_path, monkeypatch):
     assert (tmp_path / "run" / "checkpoint.pt").stat().st_mtime_ns == before
     assert command("card", "--model", "run/best")[0] == 0
     card = (tmp_path / "run" / "best" / "README.md").read_text()
-    assert "license: unknown" in card and "dataset scenes: " in card and "train questions" in card
+    assert "license: unknown" in card and "dataset scenes: 192 training questions, 64 validation questions" in card
     arguments = ("--data", scene_folders, "--split", "validation", "--json", "scores.json")
     code, out, _ = command("evaluate", "questions", "--model", "run/best", *arguments)
     scores = json.loads((tmp_path / "scores.json").read_text())
