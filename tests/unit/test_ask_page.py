@@ -12,7 +12,7 @@ from tests import asking
 from vqaudio import hub
 from vqaudio.questions import grammar, one_shape, programs, scenes
 from vqaudio.questions.parser import parse
-from vqaudio.ui import ask
+from vqaudio.ui import ask, build
 from vqaudio.ui.api import questions as endpoint
 from vqaudio.ui.ask import networks
 
@@ -120,6 +120,14 @@ def test_without_a_network_the_tab_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(networks, "_configs", dict)
     assert "weights/" in ask.open_scene({"kind": "sound", "number": 0})["problem"]
     assert "weights/" in ask.answer({"kind": "sound", "number": 0, "question": "How many sounds are there?"})["error"]
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_the_tab_is_there_when_a_network_is(installed, monkeypatch, there):
+    if not there:
+        monkeypatch.setattr(networks, "_configs", dict)
+    tabs = {block.label for block in build.build().blocks.values() if isinstance(block, gr.Tab)}
+    assert ("Ask" in tabs) is there and {"Studio", "Codebooks"} <= tabs
 
 
 def test_the_endpoint_answers_about_sounds_and_pictures(installed, tmp_path):

@@ -85,7 +85,8 @@ def build() -> gr.Blocks:
             with gr.Tab("Instrument"):
                 keyboard = Keyboard(elem_id="keyboard")
             compare.view(recording, trimmed, picker)
-            ask.view()
+            if ask.networks.installed():
+                ask.view()
             with gr.Tab("Codebooks") as tab:
                 books, drawn = gr.HTML(), gr.HTML()
         gr.HTML(_footer())

@@ -16,6 +16,11 @@ def _configs() -> dict[str, dict]:
     return {name: config for name, config in configs.items() if config.get("module") == "questions.film"}
 
 
+def installed() -> bool:
+    """Whether there is any network to ask."""
+    return bool(_configs())
+
+
 def choices(kind: str) -> dict[str, int]:
     """Map the networks for a kind of scene to the number of codec stages they see.
 
