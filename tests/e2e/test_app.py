@@ -1,6 +1,5 @@
 """The app as a person and a program use it: a real server, headless Chromium, gradio_client. What comes back is measured."""
 
-import base64
 import json
 import os
 import re
@@ -211,6 +210,7 @@ def test_what_a_stage_adds_is_true_until_it_is_boosted(page):
     assert abs(20 * np.log10(heard["rms"]) - level) < 0.06
     shows(page, ".cm-gutter-sound", "Added by stage 3")
     shows(page, ".cm-depth-text", "stage 3 alone")
+    page.wait_for_selector(".cm:not(.cm-playing)")
     page.get_by_role("button", name="True level").click()
     raised = float(re.search(r"\+([\d.]+) dB", page.locator(".cm-level-switch").inner_text())[1])
     shows(page, ".cm-status", f"raised by {raised} dB")
@@ -337,14 +337,15 @@ def test_the_shipped_prior_fills_a_hole(page, model, tmp_path):
 
 
 def test_two_people_do_not_see_each_others_clips(app, pages, example_clips):
-    tokens = []
     first, second = pages(), pages()
+    seen = {first: [], second: []}
     for page, clip in ((first, example_clips[0]), (second, example_clips[1])):
-        listen(page, tokens)
+        listen(page, seen[page])
         upload(page, clip)
-    used = {request["data"]["token"] for request in tokens if request["fn_name"] == "decode"}
-    assert len(used) == 4 and all(len(token) == 32 for token in used), "each page has an example of its own, then its clip"
-    request = next(r for r in tokens if r["fn_name"] == "decode")
+    decoded = {page: [request for request in seen[page] if request["fn_name"] == "decode"] for page in seen}
+    used = [{request["data"]["token"] for request in decoded[page]} for page in (first, second)]
+    assert all(used) and not used[0] & used[1] and all(len(token) == 32 for token in used[0] | used[1])
+    request = decoded[first][-1]
     guessed = request | {"data": request["data"] | {"token": "A" * 32}}
     answer = ask_server(app, guessed)
     assert answer == {"ok": False, "error": "This clip is no longer kept here: open it again."}
@@ -358,11 +359,12 @@ def test_junk_from_the_page_gets_a_sentence(app, pages, clip):
     listen(page, seen)
     upload(page, clip)
     good = next(request for request in seen if request["fn_name"] == "decode")
-    for data in (None, [], "x", {}, {"token": 5}, good["data"] | {"stages": []}, good["data"] | {"stages": [-1]},
-                 good["data"] | {"stages": [0] * 999}, good["data"] | {"stages": ["a"]}, good["data"] | {"more": 1}):
-        answer = ask_server(app, good | {"data": data})
-        said = "Stages are a text" if data and "stages" in data and data["stages"] != [-1] else "reload the page"
-        assert not answer["ok"] and (said in answer["error"] or "Stages are a text" in answer["error"]), answer
+    wrong_stages = [good["data"] | {"stages": stages} for stages in ([], [-1], [0] * 999, ["a"])]
+    unknown = [None, [], "x", {}, {"token": 5}, good["data"] | {"more": 1}]
+    for sentence, requests in (("Stages are a text", wrong_stages), ("reload the page", unknown)):
+        for data in requests:
+            answer = ask_server(app, good | {"data": data})
+            assert not answer["ok"] and sentence in answer["error"], (data, answer)
     token = {"token": good["data"]["token"]}
     assert "There is no cell" in ask_server(app, good | {"fn_name": "inspect", "data": token | {"row": 99, "column": 0}})["error"]
     assert "stages" in ask_server(app, good | {"data": token | {"stages": [63]}})["error"]
@@ -484,6 +486,10 @@ def test_bad_sounds_through_the_endpoints(client, tmp_path):
 # --- how it looks -------------------------------------------------------------------------------------------------------------
 
 
+COLOURS_OF_LANES = """[...document.querySelectorAll('.cm-lane-stage canvas')].map((lane) =>
+  new Set(new Uint32Array(lane.getContext('2d').getImageData(0, 0, lane.width, lane.height).data.buffer)).size)"""
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1440, 390])
 def test_it_fits_the_window(pages, clip, width, theme):
@@ -496,9 +502,7 @@ def test_it_fits_the_window(pages, clip, width, theme):
     assert page.evaluate("document.body.classList.contains('dark')") == (theme == "dark")
     ARTIFACTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=ARTIFACTS / f"studio-{width}-{theme}.png", full_page=True)
-    drawn = "[...document.querySelectorAll('.cm-lane-stage canvas')].map((c) => c.toDataURL('image/png').split(',')[1])"
-    lanes = page.evaluate(drawn)
-    assert all(len(base64.b64decode(image)) > 500 for image in lanes), "every lane is drawn"
+    assert min(page.evaluate(COLOURS_OF_LANES)) > 2, "every lane is drawn"
     page.get_by_role("tab", name="Codebooks").click()
     page.wait_for_selector(".vq-note >> visible=true")
     page.screenshot(path=ARTIFACTS / f"codebooks-{width}-{theme}.png", full_page=True)
