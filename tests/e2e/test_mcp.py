@@ -16,7 +16,7 @@ from vqaudio.audio import load as load_audio
 from vqaudio.serving import running
 
 pytest.importorskip("mcp", reason="gradio[mcp] is not installed")
-ENDPOINTS = {"encode", "decode", "reconstruct", "generate", "inpaint", "score", "sampler", "list_models"}
+ENDPOINTS = {"ask", "convert", "encode", "decode", "reconstruct", "generate", "inpaint", "score", "sampler", "list_models"}
 
 
 @pytest.fixture(scope="module")
