@@ -78,7 +78,8 @@ export function start({ element, props, server, trigger, upload, watch }) {
 /** The first clip, with the result of the link that the page was opened with. */
 async function openFirst({ opening, menus, priors, links, recipe }) {
   menus.load();
-  await Promise.all([opening.openFirst(recipe), priors.load()]);
-  await priors.load(); // of the clip's model, where it is another one
+  await opening.openFirst(recipe);
+  await priors.load(); // of the clip's model
+  priors.sayLinkFault();
   links.repeat();
 }

@@ -141,7 +141,7 @@ export class PriorPanel {
     };
   }
 
-  /** Fill the form in. What the recipe asks for and is not here is said, and the rest is taken. */
+  /** Fill the form in; `sayLinkFault` tells what of the recipe is not here. */
   restore(recipe) {
     const wrong = [];
     if (this.state.priors.some(({ name }) => name === recipe.prior)) this.field("prior").value = recipe.prior;
@@ -157,6 +157,11 @@ export class PriorPanel {
     for (const [name, value] of Object.entries(recipe.numbers)) this.field(name).value = value;
     if (recipe.local) this.field("local").value = "local";
     if (recipe.cut) this.setCut(...recipe.cut);
-    if (wrong.length) this.page.say(`This link asks for something that is not here: ${wrong.join("; ")}.`);
+    this.linkFault = wrong.length ? `This link asks for something that is not here: ${wrong.join("; ")}.` : "";
+  }
+
+  /** Say what the page's link asked for in vain. */
+  sayLinkFault() {
+    if (this.linkFault) this.page.say(this.linkFault);
   }
 }
