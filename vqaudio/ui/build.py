@@ -107,7 +107,7 @@ def build() -> gr.Blocks:
 
 
 def warm_up() -> None:
-    """Encode the first example in the background, so that the first visitor does not wait for it."""
+    """Encode the first example in the background, before the first visitor comes."""
     threading.Thread(target=opening.warm, name="first example").start()
 
 
