@@ -21,7 +21,7 @@ from vqaudio.ui.clip import store as store_module
 from vqaudio.ui.clip.store import Store
 from vqaudio.ui.clip.workbench import Workbench
 from vqaudio.ui.keyboard import notes
-from vqaudio.ui.panels import codebooks, report
+from vqaudio.ui.panels import codebooks, examples, report
 from vqaudio.vqa import read_vqa
 
 UI = Path(vqaudio.__file__).parent / "ui"
@@ -309,3 +309,8 @@ def test_a_model_that_cannot_be_loaded_is_a_sentence_on_the_page(monkeypatch, mo
         monkeypatch.setattr(models, "_codec", vqaudio.load)
         answer = opening.open_example({})
         assert not answer["ok"] and sentence in answer["error"] and "Traceback" not in answer["error"]
+
+
+def test_an_example_is_compared_under_its_title(tmp_path):
+    assert examples.title_of(examples.FOLDER / "0_theo_1.wav") == "Zero (Theo)"
+    assert examples.title_of(tmp_path / "0_theo_1.wav") == "0_theo_1"

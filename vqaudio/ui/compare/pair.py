@@ -17,6 +17,7 @@ from vqaudio.ui import models, reading, wire
 from vqaudio.ui.clip import pictures
 from vqaudio.ui.clip.store import PAIR_BYTES, Store
 from vqaudio.ui.clip.workbench import Workbench
+from vqaudio.ui.panels import examples
 
 NOTHING_OPEN = "Nothing is open yet. Open a recording in Studio, then compare it here at two bit rates or by two models."
 store = Store(max_bytes=PAIR_BYTES)
@@ -42,7 +43,8 @@ class Pair:
         codecs = models.loadable()
         finest = max(codecs, key=lambda codec: codec.sample_rate)
         audio, _ = reading.sound(path, finest, trim)
-        return cls(audio[0], finest.sample_rate, codecs, Path(path).stem, (path, trim, model))
+        title = examples.title_of(Path(path))
+        return cls(audio[0], finest.sample_rate, codecs, title, (path, trim, model))
 
     @property
     def n_bytes(self) -> int:

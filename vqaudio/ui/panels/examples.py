@@ -62,6 +62,11 @@ def of_model(model: str | None) -> dict[str, tuple[Path, str]]:
     return {path.stem: (path, label) for path, label in known.clips.items()} if known else {}
 
 
+def title_of(path: Path) -> str:
+    """The title of an example; the file's name for any other recording."""
+    return next((clips.clips[path] for clips in all_clips().values() if path in clips.clips), path.stem)
+
+
 def groups() -> list[Group]:
     """The examples of every model, in the picker's order."""
     shown = [(title, model, of_model(model)) for title, model in models.titles()]
