@@ -163,6 +163,7 @@ def test_a_midi_keyboard_plays_and_the_page_says_when_it_is_unplugged(keyboard):
     page.evaluate("strike(0x80, 60, 0)")
     assert key(page, "C4").get_attribute("data-down") == "false"
     page.evaluate("strike(0x90, 64, 100)")
+    ready(page, "E4")
     page.evaluate("unplug()")
     shows(page, STATUS, "Test keys is no longer connected: its notes were let go.")
     assert page.locator(".kb-key[data-down=true]").count() == 0
