@@ -14,6 +14,7 @@ from vqaudio import ranges
 from vqaudio.audio import active_level_db, float_samples
 from vqaudio.codes import LEVELS_DB, Codes, CodeSpec
 from vqaudio.errors import InputError
+from vqaudio.hub import fingerprint
 from vqaudio.labels import Labels, label_ids
 from vqaudio.model import Model
 from vqaudio.progress import bar
@@ -162,7 +163,24 @@ class Codec(Model, tags=["audio", "residual-vector-quantization"]):
 
         Training the decoder alone does not change it. Priors refer to it.
         """
-        return self.fingerprint
+        if not self._encoding_parts():
+            return self.fingerprint
+        parts = nn.ModuleList(self._encoding_parts())
+        parts.config = self._encoding_config()
+        return fingerprint(parts)
+
+    def freeze_encoder(self) -> None:
+        """Exclude the encoder and the quantisers from training."""
+        for part in self._encoding_parts():
+            part.requires_grad_(False)
+
+    def _encoding_parts(self) -> list[nn.Module]:
+        """Modules that determine the codes; none if a codec does not tell them from the decoder."""
+        return []
+
+    def _encoding_config(self):
+        """The configuration, without settings that do not affect the codes."""
+        return self.config
 
     @torch.no_grad()
     def encode(

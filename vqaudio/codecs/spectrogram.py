@@ -18,7 +18,6 @@ from vqaudio import ranges
 from vqaudio.codec import Codec, Step, run_steps
 from vqaudio.codes import CodeSpec, Stage, check_density
 from vqaudio.errors import InputError
-from vqaudio.hub import fingerprint
 from vqaudio.nn import grids, spectra
 from vqaudio.nn.convnext import GridBlock, PerBand
 from vqaudio.nn.rvq import Quantised, ResidualVQ, Update
@@ -223,16 +222,8 @@ class SpectrogramCodec(Codec):
     def band_edges_hz(self, stage: int) -> tuple[float, ...]:
         return spectra.band_edges_hz(self.spec.stages[stage].bands, self.sample_rate)
 
-    @property
-    def encoder_fingerprint(self) -> str:
-        parts = nn.ModuleList(self._encoding_parts())
-        parts.config = replace(self.config, decoder_blocks=0, refinements=0, under_floor=0.0)  # do not affect the codes
-        return fingerprint(parts)
-
-    def freeze_encoder(self) -> None:
-        """Exclude the encoder and the quantisers from training."""
-        for part in self._encoding_parts():
-            part.requires_grad_(False)
+    def _encoding_config(self) -> SpectrogramConfig:
+        return replace(self.config, decoder_blocks=0, refinements=0, under_floor=0.0)
 
     def freeze_codebooks(self) -> None:
         self.quantisers.eval()

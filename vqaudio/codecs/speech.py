@@ -23,7 +23,6 @@ from vqaudio.codec import Codec
 from vqaudio.codes import CodeSpec, Stage
 from vqaudio.errors import InputError
 from vqaudio.features import FLOOR, N_CEPSTRA, N_MELS, Features
-from vqaudio.hub import fingerprint
 from vqaudio.nn import spectra
 from vqaudio.nn.convnext import ChannelNorm
 from vqaudio.nn.rvq import Quantised, ResidualVQ, Update
@@ -189,17 +188,6 @@ class SpeechCodec(Codec):
             block = self._sound(spectrum[..., first * FRAMES : last * FRAMES], valid[:, first:last])
             sound.append(block[..., (start - first) * self.hop : (stop - first) * self.hop])
         return torch.cat(sound, -1)
-
-    @property
-    def encoder_fingerprint(self) -> str:
-        parts = nn.ModuleList(self._encoding_parts())
-        parts.config = self.config
-        return fingerprint(parts)
-
-    def freeze_encoder(self) -> None:
-        """Let no gradient reach the encoder or the quantiser."""
-        for part in self._encoding_parts():
-            part.requires_grad_(False)
 
     def _encoding_parts(self) -> list[nn.Module]:
         return [self.stem, self.frames, self.stride, self.encoder, self.to_latent, self.linear, self.rvq]

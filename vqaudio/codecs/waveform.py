@@ -17,7 +17,6 @@ from vqaudio import ranges
 from vqaudio.codec import Codec, Step, run_steps
 from vqaudio.codes import CodeSpec, Stage, check_density
 from vqaudio.errors import InputError
-from vqaudio.hub import fingerprint
 from vqaudio.nn.convnext import ChannelNorm, ConvNeXtBlock
 from vqaudio.nn.rvq import Quantised, ResidualVQ, Update
 from vqaudio.nn.spectra import analysis, margins, overlap_add
@@ -170,17 +169,6 @@ class WaveformCodec(Codec):
     def part_of(self, parameter: str) -> str:
         module = super().part_of(parameter)
         return next((part for part, modules in PARTS.items() if module in modules), module)
-
-    @property
-    def encoder_fingerprint(self) -> str:
-        parts = nn.ModuleList(self._encoding_parts())
-        parts.config = self.config
-        return fingerprint(parts)
-
-    def freeze_encoder(self) -> None:
-        """Exclude the encoder and the quantiser from training."""
-        for part in self._encoding_parts():
-            part.requires_grad_(False)
 
     def _encoding_parts(self) -> list[nn.Module]:
         wave = [self.wave_in] if self.config.wave_dims else []
