@@ -15,7 +15,7 @@ ORDER = [  # from the bottom; the rooms of one line may use each other
      "randomness", "sampling"},
     {"nn"},
     {"hub", "model", "model_files", "devices"},
-    {"codec", "prior", "edits", "vqa"},
+    {"codec", "magnitudes", "prior", "edits", "vqa"},
     {"codecs", "priors", "judges"},
     {"critics", "streaming"},
     {"vqaudio"},

@@ -66,7 +66,6 @@ def frame_pairs(labels: Sequence[TimedLabel], ids: Tensor | np.ndarray, rate: fl
 
     Phones (text) and codes (int64), both [frames].
 
-
     Args:
         labels: the clip's; frames without a phone are left out.
         ids: int [T], one code a column; each is repeated for the frames in its column.
@@ -106,7 +105,6 @@ def scores(phones: np.ndarray, codes: np.ndarray) -> dict[str, float]:
     """Compute all measures of phones and codes [frames].
 
     Each is 1 for codes that separate phones perfectly.
-
 
     PNMI is the mutual information over the phones' entropy (Hsu et al. 2021, "HuBERT", section V-A): as homogeneity. Phone purity
     is the share of frames with their code's most frequent phone, cluster purity that with their phone's most frequent code.

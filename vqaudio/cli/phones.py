@@ -118,7 +118,6 @@ def metrics(
 
     K-means is on MFCC-39 with as many centres.
 
-
     NMI, AMI, ARI, homogeneity, completeness, V-measure, PNMI, phone purity and cluster purity, over frames of 10 ms.
     """
     from vqaudio.analysis import phones

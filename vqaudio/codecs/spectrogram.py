@@ -15,9 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from vqaudio import ranges
-from vqaudio.codec import Codec, Step, run_steps
+from vqaudio.codec import Step, run_steps
 from vqaudio.codes import CodeSpec, Stage, check_density
 from vqaudio.errors import InputError
+from vqaudio.magnitudes import MagnitudeCodec
 from vqaudio.nn import grids, spectra
 from vqaudio.nn.convnext import GridBlock, PerBand
 from vqaudio.nn.rvq import Quantised, ResidualVQ, Update
@@ -111,7 +112,7 @@ class SpectrogramConfig:
             raise InputError(f"n_fft is at least hop / frames_per_column, so that windows leave no gap; not {self.n_fft}.")
 
 
-class SpectrogramCodec(Codec):
+class SpectrogramCodec(MagnitudeCodec):
     """The spectrogram codec; see the module.
 
     Pictures are log10 magnitudes [B, rows, T * frames_per_column]; grids are [B, C, bands, T * steps].
@@ -120,7 +121,7 @@ class SpectrogramCodec(Codec):
     def __init__(self, config: SpectrogramConfig):
         super().__init__(config)
         c = config
-        self.sample_rate, self.hop = c.sample_rate, c.hop
+        self.sample_rate, self.hop, self.frame_hop = c.sample_rate, c.hop, c.hop // c.frames_per_column
         self.reference_level_db = c.reference_level_db
         top, bottom = Stage(c.top_bands, c.top_steps, c.vocab), Stage(c.bottom_bands, c.bottom_steps, c.vocab)
         self.spec = CodeSpec((top,) * c.top_stages + (bottom,) * c.bottom_stages, c.sample_rate / c.hop)
@@ -181,20 +182,6 @@ class SpectrogramCodec(Codec):
     def synthesise(self, ids: Tensor, valid: Tensor, stages: tuple[int, ...]) -> Tensor:
         """Decode ids [B, K, T] to the picture, the input of `whole`."""
         return run_steps(self._picture_steps(stages), ids, valid)
-
-    def whole(self, parts: Tensor, valid: Tensor) -> Tensor:
-        """The picture of a whole clip -> audio [B, 1, T * hop], about a minute at a time."""
-        c, reach, state, spectrum = self.config, self._sound_reach, None, []
-        for part in parts.split(self.block * c.frames_per_column, dim=-1):
-            made, state = self._spectrum(part, state)
-            spectrum.append(made)
-        spectrum, sound = torch.cat(spectrum, -1), []
-        for start in range(0, valid.shape[1], self.block):
-            stop = min(start + self.block, valid.shape[1])
-            first, last = max(0, start - reach), min(valid.shape[1], stop + reach)
-            block = self._sound(spectrum[..., first * c.frames_per_column : last * c.frames_per_column], valid[:, first:last])
-            sound.append(block[..., (start - first) * self.hop : (stop - first) * self.hop])
-        return torch.cat(sound, -1)
 
     def encoder_steps(self) -> list[Step]:
         overlap = -(-self.config.n_fft // (2 * self.hop))
@@ -306,7 +293,7 @@ class SpectrogramCodec(Codec):
 
         [B, rows, T * frames_per_column].
         """
-        spectrum = spectra.analysis(audio[:, 0], self.window, self.hop // self.config.frames_per_column)
+        spectrum = spectra.analysis(audio[:, 0], self.window, self.frame_hop)
         return self.pool @ spectrum.abs().clamp_min(self.config.floor).log10()
 
     # --- parts -----------------------------------------------------------------------------------------------------
@@ -416,26 +403,16 @@ class SpectrogramCodec(Codec):
         return x.reshape(batch, self.config.rows, steps * self.patch[1])
 
     @property
-    def _sound_reach(self) -> int:
-        """Columns on either side that a column's sound depends on: a window an iteration, and half a window."""
-        samples = self.config.refinements * self.config.n_fft + self.config.n_fft // 2
-        return -(-samples // self.hop)
+    def iterations(self) -> int:
+        return self.config.refinements
 
     def _spectrum(self, picture: Tensor, state) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """A picture -> a complex STFT [B, bins, frames] whose phases continue from `state`, and the new state."""
         c, share = self.config, self.share[:, None]
         log10 = (picture[:, self.lower] * (1 - share) + picture[:, self.lower + 1] * share).clamp(max=4.0)
-        phases, state = spectra.phases(*spectra.peaks(log10 * LN_10), c.hop // c.frames_per_column, state)
+        phases, state = spectra.phases(*spectra.peaks(log10 * LN_10), self.frame_hop, state)
         above_floor = log10 > math.log10(c.floor) + AT_FLOOR
         return torch.polar(torch.where(above_floor, 10**log10, c.under_floor), phases), state
-
-    def _sound(self, spectrum: Tensor, valid: Tensor) -> Tensor:
-        """A complex STFT [B, bins, T * frames_per_column], valid [B, T] -> audio [B, 1, T * hop]."""
-        hop = self.hop // self.config.frames_per_column
-        inside = valid.repeat_interleave(self.config.frames_per_column, -1)[:, None].float()
-        for _ in range(self.config.refinements):
-            spectrum = spectra.refined(spectrum, self.window, hop, inside)
-        return spectra.synthesis(spectrum, self.window, hop, inside)[:, None]
 
 
 def _merged(top: Quantised, bottom: Quantised) -> Quantised:

@@ -19,10 +19,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vqaudio import ranges
-from vqaudio.codec import Codec
 from vqaudio.codes import CodeSpec, Stage
 from vqaudio.errors import InputError
 from vqaudio.features import FLOOR, N_CEPSTRA, N_MELS, Features
+from vqaudio.magnitudes import MagnitudeCodec
 from vqaudio.nn import spectra
 from vqaudio.nn.convnext import ChannelNorm
 from vqaudio.nn.rvq import Quantised, ResidualVQ, Update
@@ -107,7 +107,7 @@ class Residual(nn.Module):
         return x + F.relu(self.conv(h * valid))
 
 
-class SpeechCodec(Codec):
+class SpeechCodec(MagnitudeCodec):
     """See the module.
 
     Attributes:
@@ -174,20 +174,6 @@ class SpeechCodec(Codec):
         `whole` turns them into sound. The logarithm is natural.
         """
         return self.mel_of(self.rvq.decode(ids, stages), valid, None if labels is None else labels[:, 0])
-
-    def whole(self, parts: Tensor, valid: Tensor) -> Tensor:
-        """Turn a clip's mel bands into audio [B, 1, T * hop], block by block."""
-        state, spectrum, sound = None, [], []
-        for part in parts.split(self.block * FRAMES, dim=-1):
-            block, state = self._spectrum(part, state)
-            spectrum.append(block)
-        spectrum, reach = torch.cat(spectrum, -1), self._sound_reach
-        for start in range(0, valid.shape[1], self.block):
-            stop = min(start + self.block, valid.shape[1])
-            first, last = max(0, start - reach), min(valid.shape[1], stop + reach)
-            block = self._sound(spectrum[..., first * FRAMES : last * FRAMES], valid[:, first:last])
-            sound.append(block[..., (start - first) * self.hop : (stop - first) * self.hop])
-        return torch.cat(sound, -1)
 
     def _encoding_parts(self) -> list[nn.Module]:
         return [self.stem, self.frames, self.stride, self.encoder, self.to_latent, self.linear, self.rvq]
@@ -262,9 +248,8 @@ class SpeechCodec(Codec):
         return 1 + self.config.column_layers + 1 + -(-self.config.frame_layers // FRAMES)
 
     @property
-    def _sound_reach(self) -> int:
-        """Columns on either side that a column's sound depends on: a window an iteration, and half of one."""
-        return -(-(2 * self.config.griffin_lim + 1) * self.features.window_size // (2 * self.hop))
+    def iterations(self) -> int:
+        return self.config.griffin_lim
 
     def _spectrum(self, mel: Tensor, state) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """Mel bands [B, 80, F] -> a complex STFT whose phases go on from `state`, and the new state."""
@@ -273,19 +258,11 @@ class SpeechCodec(Codec):
         phases, state = spectra.phases(*spectra.peaks(magnitude.log()), self.frame_hop, state)
         return torch.polar(magnitude, phases), state
 
-    def _sound(self, spectrum: Tensor, valid: Tensor) -> Tensor:
-        """A complex STFT [B, bins, T * 2], valid [B, T] -> audio [B, 1, T * hop]."""
-        inside = valid.repeat_interleave(FRAMES, -1)[:, None].float()
-        for _ in range(self.config.griffin_lim):
-            spectrum = spectra.refined(spectrum, self.window, self.frame_hop, inside)
-        return spectra.synthesis(spectrum, self.window, self.frame_hop, inside)[:, None]
-
 
 def jittered(vectors: Tensor, valid: Tensor, probability: float) -> Tensor:
     """Time jitter: replace columns by their left or right neighbour at random.
 
     Chorowski et al. 2019, section III-B.
-
 
     Vectors [B, D, T] and valid [B, T] -> [B, D, T]. A column whose neighbour is beyond the clip's end stays.
     """

@@ -108,7 +108,6 @@ def download(folder: Path | None = None, installed: Path = INSTALLED, fetch: tup
 
     An installed package is used; otherwise apt downloads it (179 MB) and checks it.
 
-
     Args:
         folder: where to keep it; None: the cache.
         installed: the folder of an installed package.
