@@ -100,7 +100,7 @@ class TrainingBatches:
             raise InputError(f"The batch size {batch_size} is not a multiple of the {world} processes.")
         self.split, self.batch_size, self.crop, self.seed = split, batch_size, crop, seed
         self.augmentation, self.rank, self.world = augmentation, rank, world
-        self.audio = [self._normalised(clip.audio, level_db) for clip in split.clips]
+        self.audio = [at_level(clip.audio, level_db, split.sample_rate) for clip in split.clips]
 
     def batch(self, step: int) -> Batch:
         """Return the batch of this step: audio [B, 1, crop]."""
@@ -135,11 +135,13 @@ class TrainingBatches:
         crop = _at_speed(audio[start : start + wanted], speed)[: self.crop]
         return augmented(crop, a, self.split.sample_rate, chance) if a else crop, start, speed
 
-    def _normalised(self, audio: Tensor, level_db: float | None) -> Tensor:
-        if level_db is None:
-            return audio
-        level = active_level_db(audio[None, None], torch.tensor([len(audio)]), self.split.sample_rate)
-        return audio * 10 ** ((level_db - level) / 20)
+
+def at_level(audio: Tensor, level_db: float | None, sample_rate: int) -> Tensor:
+    """Bring a clip [N] to an active level in dBFS; None leaves it as it is."""
+    if level_db is None:
+        return audio
+    level = active_level_db(audio[None, None], torch.tensor([len(audio)]), sample_rate)
+    return audio * 10 ** ((level_db - level) / 20)
 
 
 class PrefetchedBatches(torch.utils.data.Dataset):

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from vqaudio.audio import to_int16
 from vqaudio.data import dataset_module
-from vqaudio.data.batches import TrainingBatches
+from vqaudio.data.batches import TrainingBatches, at_level
 from vqaudio.data.clips import Clip, Split, check_rate
 from vqaudio.data.packing import (
     TIMED,
@@ -324,4 +324,4 @@ class _Normalised:
         self.batches, self.level_db = batches, level_db
 
     def __getitem__(self, i: int) -> Tensor:
-        return self.batches._normalised(self.batches.split.clips[i].audio, self.level_db)
+        return at_level(self.batches.split.clips[i].audio, self.level_db, self.batches.split.sample_rate)

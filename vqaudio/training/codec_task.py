@@ -191,6 +191,13 @@ class CodecTask:
         if settings.decoder_only:
             codec.freeze_encoder()
 
+    def _optimise_codec(self, objective: nn.Module) -> None:
+        """Train the codec by one objective, without an adversary."""
+        self.objective = self.worker.wrap(objective)
+        self.modules, self.learning_rates = {"codec": self.codec}, {"codec": self.settings.learning_rate}
+        trained = [p for p in self.codec.parameters() if p.requires_grad]
+        self.optimisers = {"codec": torch.optim.AdamW(trained, betas=(0.9, 0.98), weight_decay=0.01)}
+
     def train_step(self, step: int) -> dict[str, Tensor]:
         self.codec.train()
         if self.settings.decoder_only:

@@ -73,10 +73,7 @@ class PictureTask(CodecTask):
         self._begin(codec, settings, train, validation, seed, worker)
         if codec.is_new:
             codec.start_from(torch.cat([self.batches.batch(step).audio for step in range(-STARTING_BATCHES, 0)]))
-        self.objective = worker.wrap(PictureObjective(codec, settings))
-        self.modules, self.learning_rates = {"codec": codec}, {"codec": settings.learning_rate}
-        trained = [p for p in codec.parameters() if p.requires_grad]
-        self.optimisers = {"codec": torch.optim.AdamW(trained, betas=(0.9, 0.98), weight_decay=0.01)}
+        self._optimise_codec(PictureObjective(codec, settings))
 
     def train_step(self, step: int) -> dict[str, Tensor]:
         self.codec.train()

@@ -6,7 +6,6 @@ Two hours of speech are 720,000 frames of 119 numbers, 340 MB: they are computed
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 import numpy as np
@@ -17,17 +16,16 @@ from torch.nn import functional as F
 
 from vqaudio import ranges
 from vqaudio.analysis import phones
-from vqaudio.audio import active_level_db
 from vqaudio.codecs.speech import FRAMES, SpeechCodec
+from vqaudio.data.batches import at_level
 from vqaudio.data.clips import Clip, Split
 from vqaudio.data.seeds import torch_generator
 from vqaudio.errors import InputError
-from vqaudio.features import N_MELS, Statistics
+from vqaudio.features import N_CEPSTRA, N_MELS, Statistics
 from vqaudio.progress import bar
-from vqaudio.training.gradients import gradient_norms
+from vqaudio.training.codec_task import CodecTask
 from vqaudio.training.loop import Worker
 
-N_CEPSTRA = 13
 BATCH_OF_VALIDATION = 16
 
 
@@ -146,7 +144,7 @@ class SpeechObjective(nn.Module):
         return loss, {"loss": loss, **terms}
 
 
-class SpeechTask:
+class SpeechTask(CodecTask):
     """Trains a speech codec; see `training.loop.Task`."""
 
     def __init__(
@@ -160,10 +158,7 @@ class SpeechTask:
         torch.manual_seed(seed)
         if settings.decoder_only:
             codec.freeze_encoder()
-        self.objective = worker.wrap(SpeechObjective(codec, settings, deviation))
-        self.modules, self.learning_rates = {"codec": codec}, {"codec": settings.learning_rate}
-        trained = [p for p in codec.parameters() if p.requires_grad]
-        self.optimisers = {"codec": torch.optim.AdamW(trained, betas=(0.9, 0.98), weight_decay=0.01)}
+        self._optimise_codec(SpeechObjective(codec, settings, deviation))
 
     def train_step(self, step: int) -> dict[str, Tensor]:
         self.codec.train()
@@ -174,12 +169,7 @@ class SpeechTask:
         speakers = torch.where(is_open, len(self.codec.config.speakers), speakers)
         quantise = self.settings.decoder_only or step >= self.settings.unquantised_steps
         loss, terms = self.objective(features, log_mel, valid, speakers, quantise)
-        self.optimisers["codec"].zero_grad(set_to_none=True)
-        loss.backward()
-        parts = gradient_norms(self.codec)
-        norm = nn.utils.clip_grad_norm_(self.codec.parameters(), 10.0)
-        self.optimisers["codec"].step()
-        return terms | {"gradient_norm": norm, **parts}
+        return terms | self._descend("codec", loss)
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
@@ -215,21 +205,6 @@ class SpeechTask:
             found += [one[0, mask].cpu() for one, mask in zip(ids, columns)]
         return found, error, cells
 
-    @torch.no_grad()
-    def sounds(self) -> dict[str, tuple[Tensor, int]]:
-        """Three validation clips and their reconstruction."""
-        self.codec.eval()
-        examples = {}
-        for clip in self.validation.clips[:: max(1, len(self.validation) // 3)][:3]:
-            decoded = self.codec.decode(self.codec.encode(clip.audio[None, None].to(self.worker.device)))
-            name = clip.name.replace("/", "-")
-            examples[f"{name}-original"] = (clip.audio[None], self.codec.sample_rate)
-            examples[f"{name}-decoded"] = (decoded[0].cpu(), self.codec.sample_rate)
-        return examples
-
-    def export(self, folder: Path) -> None:
-        self.codec.save_pretrained(folder)
-
 
 def frames_of(codec: SpeechCodec, train: Split) -> tuple[Frames, Tensor]:
     """Return the training frames and the deviation [13] of their cepstra.
@@ -261,7 +236,7 @@ def _features_of(codec: SpeechCodec, split: Split) -> tuple[Tensor, Tensor, Tens
     features, log_mel, sizes, speakers = [], [], [], []
     with bar("features", len(split), " clips") as progress:
         for clip in split.clips:
-            audio = _levelled(codec, clip)
+            audio = at_level(clip.audio, codec.reference_level_db, codec.sample_rate)
             audio = F.pad(audio, (0, -len(audio) % codec.hop)).to(codec.device)[None]
             features.append(codec.features(audio)[0].T.cpu())
             log_mel.append(codec.log_mel(audio)[0].T.cpu())
@@ -270,13 +245,6 @@ def _features_of(codec: SpeechCodec, split: Split) -> tuple[Tensor, Tensor, Tens
             progress.update(1)
     sizes = torch.tensor(sizes)
     return torch.cat(features), torch.cat(log_mel), sizes.cumsum(0) - sizes, sizes, torch.tensor(speakers)
-
-
-def _levelled(codec: SpeechCodec, clip: Clip) -> Tensor:
-    if codec.reference_level_db is None:
-        return clip.audio
-    level = active_level_db(clip.audio[None, None], torch.tensor([len(clip.audio)]), codec.sample_rate)
-    return clip.audio * 10 ** ((codec.reference_level_db - level) / 20)
 
 
 def _speaker_of(codec: SpeechCodec, clip: Clip) -> int:
