@@ -22,6 +22,7 @@ def installed(tmp_path, monkeypatch):
     """Untrained networks under the names of the real ones, in a folder that stands for weights/."""
     asking.save_networks(tmp_path)
     monkeypatch.setattr(hub, "WEIGHTS", tmp_path)
+    return tmp_path
 
 
 def drawn_questions(n: int):
@@ -128,6 +129,12 @@ def test_the_tab_is_there_when_a_network_is(installed, monkeypatch, there):
         monkeypatch.setattr(networks, "_configs", dict)
     tabs = {block.label for block in build.build().blocks.values() if isinstance(block, gr.Tab)}
     assert ("Ask" in tabs) is there and {"Studio", "Codebooks"} <= tabs
+
+
+def test_a_damaged_model_beside_them_leaves_the_networks_usable(installed):
+    (installed / "broken").mkdir()
+    (installed / "broken" / "config.json").write_text("{")
+    assert networks.installed() and set(networks.choices("sound")) == {"ask-notes"}
 
 
 def test_the_endpoint_answers_about_sounds_and_pictures(installed, tmp_path):

@@ -11,12 +11,13 @@ import gradio as gr
 import pytest
 import torch
 
-from tests import asking
+from tests import asking, speaking
 from vqaudio import devices, hub
 from vqaudio.audio import load as load_audio
 from vqaudio.errors import InputError
 from vqaudio.model import Model
 from vqaudio.ui import ask, models, verbs
+from vqaudio.ui.api import convert as api_convert
 from vqaudio.ui.api import priors as api_priors
 from vqaudio.ui.api import sounds as api_sounds
 from vqaudio.ui.clip import cell_edits, handlers, inpainting, sampling
@@ -31,7 +32,7 @@ MOST_BYTES = 2**20
 
 @pytest.fixture
 def app(model_folder, tmp_path, monkeypatch):
-    """The app with a small codec and a prior of notes for it, loaded from folders as shipped ones are."""
+    """The app with two small codecs and a prior of notes for the first, loaded from folders as shipped ones are."""
     codec = hub.load(model_folder)
     torch.manual_seed(0)
     home = importlib.import_module("vqaudio.priors.masked")
@@ -43,7 +44,8 @@ def app(model_folder, tmp_path, monkeypatch):
     prior = home.MODEL(config)
     prior.remember(torch.arange(4) * 800 + 1600, torch.tensor([[i % 3, i % 2] for i in range(4)]), torch.full((4,), -20.0))
     hub.save_compact(prior, tmp_path / "notes")
-    monkeypatch.setenv("VQAUDIO_MODEL", str(model_folder))
+    speech = speaking.save_small(tmp_path / "small-speech")
+    monkeypatch.setenv("VQAUDIO_MODEL", os.pathsep.join((str(model_folder), str(speech))))
     monkeypatch.setenv("VQAUDIO_PRIORS", str(tmp_path / "notes"))
     asking.save_networks(tmp_path / "networks")
     monkeypatch.setattr(hub, "WEIGHTS", tmp_path / "networks")
@@ -111,6 +113,7 @@ def everything(clip: str, monkeypatch) -> dict:
     sound, vqa, told = api_priors.inpaint(clip, 0.1, 0.2, prior=name, seed=4, steps=3, variations=3)
     found["inpaint"] = sound[1].tolist(), told
     found["decode"] = api_sounds.decode(vqa, clip=3)[1].tolist()
+    found["convert"] = api_convert.convert(clip, "vctk-p239")[1].tolist()
     for kind in ("sound", "picture"):
         question = {"kind": kind, "number": 1, "question": "How many shapes are there in the image?", "time": False}
         found[f"ask about a {kind}"] = ask.answer(question)["answers"]
@@ -124,7 +127,7 @@ def test_every_verb_goes_through_one_entry_and_comes_back_the_same(app, example_
     card = request.getfixturevalue("card")
     on_card = everything(clip, monkeypatch)
     assert {name for name, _ in card.calls} == set(verbs._verbs) == {
-        "encode", "decode", "erase", "blur", "fill", "generate", "score", "notes", "ask",
+        "encode", "decode", "erase", "blur", "fill", "generate", "score", "notes", "ask", "convert",
     }  # fmt: skip
     assert all(1 <= seconds <= verbs.MOST_S for _, seconds in card.calls) and max(card.bytes) < MOST_BYTES
     for name, wanted in at_home.items():

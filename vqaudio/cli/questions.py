@@ -54,9 +54,9 @@ def ask(
 ) -> None:
     """Answer a question about a sound or a picture."""
     from vqaudio import hub
-    from vqaudio.questions.inputs import read_source
+    from vqaudio.questions.inputs import is_picture, read_source
 
-    loaded = check_answers(hub.load(model or ("ask-pictures" if source.suffix.lower() in PICTURES else "ask-notes")))
+    loaded = check_answers(hub.load(model or ("ask-pictures" if is_picture(source) else "ask-notes")))
     answer = loaded.ask(read_source(source, loaded.config), question)
     if answer.unknown:
         print(f"unknown words: {', '.join(answer.unknown)}")
@@ -64,9 +64,6 @@ def ask(
         print(f"{text:<12} {chance:.1%}")
     if program:
         print(f"true answer  {_true_answer(program, source.name, question)}")
-
-
-PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp")
 
 
 def _true_answer(path: Path, name: str, question: str) -> str:

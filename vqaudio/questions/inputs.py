@@ -15,6 +15,7 @@ from vqaudio.questions.film import QuestionConfig, QuestionModel
 from vqaudio.questions.layouts import Folder, Source
 
 CACHE = Path("runs") / "pictures"
+PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp")
 INPUT_FIELDS = ("sees", "height", "width", "inputs", "sample_rate", "scale", "column_s", "codec", "code_stages")
 
 
@@ -49,6 +50,11 @@ def check_there(source: Source) -> None:
     """Raise InputError if this is a path without a file."""
     if isinstance(source, Path) and not source.is_file():
         raise InputError(f"{source} is missing. Copy the whole folder, or write the scenes again.")
+
+
+def is_picture(path: Path) -> bool:
+    """Whether a file's name ends like that of a picture."""
+    return path.suffix.lower() in PICTURES
 
 
 def read_source(source: Source, config: QuestionConfig) -> torch.Tensor:

@@ -35,7 +35,7 @@ def _sources() -> dict[str, str]:
     chosen = [source for source in os.environ.get("VQAUDIO_MODEL", "").split(os.pathsep) if source]
     if chosen:
         return {Path(source).name if Path(source).is_dir() else source: source for source in chosen}
-    found = [name for name in hub.installed() if _config(hub.WEIGHTS / name).get("module", "").startswith("codecs.")]
+    found = [name for name in hub.installed() if config_of(hub.WEIGHTS / name).get("module", "").startswith("codecs.")]
     return {name: name for name in sorted(found, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))}
 
 
@@ -119,7 +119,7 @@ def _known_priors() -> str:
     by_codec: dict[str, list[str]] = {}
     for name in _prior_names():
         # Weights are read only for a prior whose config.json does not name its codec.
-        codec_name = _config(_folder(name)).get("codec_name") or getattr(_prior(name), "codec_name", None)
+        codec_name = config_of(_folder(name)).get("codec_name") or getattr(_prior(name), "codec_name", None)
         if codec_name:
             by_codec.setdefault(str(codec_name), []).append(Path(name).name if Path(name).is_dir() else name)
     parts = [f"for {codec_name}: {', '.join(found)}" for codec_name, found in by_codec.items()]
@@ -162,7 +162,7 @@ def with_label(kind: str) -> list[tuple]:
     """
     found = []
     for name in _prior_names():
-        if kind not in _config(_folder(name)).get("label_kinds", [kind]):
+        if kind not in config_of(_folder(name)).get("label_kinds", [kind]):
             continue
         with _lock:
             one = _prior(name)
@@ -208,7 +208,7 @@ def _folder(source: str) -> Path:
     return next((folder for folder in (Path(source), hub.WEIGHTS / source) if folder.is_dir()), Path(source))
 
 
-def _config(folder: Path) -> dict:
+def config_of(folder: Path) -> dict:
     """A folder's config.json; empty if it cannot be read."""
     try:
         config = read_json(folder / "config.json")
@@ -221,12 +221,12 @@ def _prior_names() -> list[str]:
     chosen = os.environ.get("VQAUDIO_PRIORS")
     if chosen is not None:
         return [name for name in chosen.split(os.pathsep) if name]
-    return [name for name in hub.installed() if str(_config(hub.WEIGHTS / name).get("module")).startswith("priors.")]
+    return [name for name in hub.installed() if str(config_of(hub.WEIGHTS / name).get("module")).startswith("priors.")]
 
 
 def _may_fit(name: str, of: Codec) -> bool:
     """Whether to load a prior: its config.json does not name another codec."""
-    return _config(_folder(name)).get("codec_fingerprint") in (None, _encoder_fingerprint(of))
+    return config_of(_folder(name)).get("codec_fingerprint") in (None, _encoder_fingerprint(of))
 
 
 @cache

@@ -6,11 +6,9 @@ from typing import Annotated
 import gradio as gr
 from pydantic import Field
 
-from vqaudio.questions.inputs import read_source
+from vqaudio.questions.inputs import is_picture, read_source
 from vqaudio.ui import reading, turns, verbs, wire
 from vqaudio.ui.ask import networks
-
-PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp")
 
 
 class Question(wire.Message):
@@ -32,7 +30,7 @@ def ask(file: str, question: str, stages: int = 0) -> dict:
     """
     with reading.plain_errors():
         asked = wire.validated(Question, {"question": question or "", "stages": stages or 0})
-        kind = "picture" if Path(file or "").suffix.lower() in PICTURES else "sound"
+        kind = "picture" if is_picture(Path(file or "")) else "sound"
         network = networks.network(kind, asked.stages)
         said = verbs.ask(network, read_source(Path(file), network.config), asked.question, True)
         return {

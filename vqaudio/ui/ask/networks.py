@@ -5,14 +5,14 @@ from pathlib import Path
 
 from vqaudio import hub
 from vqaudio.errors import InputError
-from vqaudio.json_files import read_json
+from vqaudio.ui import models
 
 NONE = "No network that answers questions is installed. Put ask-notes into weights/."
 
 
 def _configs() -> dict[str, dict]:
     """The config.json of each network in weights/, by its name."""
-    configs = {name: read_json(hub.WEIGHTS / name / "config.json") for name in hub.installed()}
+    configs = {name: models.config_of(hub.WEIGHTS / name) for name in hub.installed()}
     return {name: config for name, config in configs.items() if config.get("module") == "questions.film"}
 
 
