@@ -20,8 +20,8 @@ from vqaudio.ui.panels import codebooks, examples, figures
 
 EVENTS = 256  # of all people that Gradio handles at a time; most of them only wait for their turn in a pool, see `turns`
 SWITCH_S = 1e-4
-"""After this long a thread that runs Python lets another one run. A sampler makes thousands of small tensors and waits this long for
-each while others keep Python busy; with Python's own 5 ms, 20 people waited five times as long."""
+"""After this long a thread that runs Python lets another one run. A sampler makes thousands of small tensors and waits this long
+for each while others keep Python busy; with Python's own 5 ms, 20 people waited several times as long."""
 TITLE = """<div class="vq-title"><h1>vqaudio</h1><p>Your voice as numbers.</p></div>"""
 MENU = """<details class="vq-menu"><summary aria-label="Menu">&#8943;</summary><nav>
 <a href="?tour=1">Show the tour</a>
