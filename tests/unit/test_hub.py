@@ -41,6 +41,19 @@ def test_the_fingerprint_follows_every_weight_and_every_setting(model_folder, ot
     assert hub.load(folder).fingerprint != one
 
 
+def test_the_fingerprint_follows_weights_that_change_in_place(model_folder):
+    codec = hub.load(model_folder)
+    before = codec.fingerprint
+    next(codec.parameters()).data.add_(1)
+    assert codec.fingerprint != before
+
+
+def test_a_model_loaded_in_inference_mode_has_the_same_fingerprint(model_folder):
+    with torch.inference_mode():
+        codec = hub.load(model_folder)
+    assert codec.fingerprint == hub.load(model_folder).fingerprint
+
+
 def test_a_setting_that_came_later_changes_no_older_fingerprint(folder):
     """The shipped priors name their codec by a fingerprint from before `look_ahead`."""
     settings = json.loads((folder / "config.json").read_text())
