@@ -139,6 +139,14 @@ def settle(page) -> None:
     page.wait_for_selector(".cm:not(.cm-waiting)")
 
 
+def rest(page) -> None:
+    """Wait until the page no longer scrolls: where something was on the screen, something else may be now."""
+    page.evaluate("""async () => {
+        for (let top, calm = 0; calm < 10; calm = scrollY === top ? calm + 1 : 0, top = scrollY)
+            await new Promise(requestAnimationFrame);
+    }""")
+
+
 def download(page, kind: str, folder: Path) -> Path:
     before = page.locator("[data-fold][aria-expanded=true]")
     name = before.get_attribute("data-fold") if before.count() else "download"

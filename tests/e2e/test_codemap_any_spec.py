@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from browsing import EAR, browser, lane, settle, shows  # noqa: F401
+from browsing import EAR, browser, lane, rest, settle, shows  # noqa: F401
 from tones import Tones
 
 from vqaudio.codes import CodeSpec, Stage
@@ -81,8 +81,11 @@ def test_a_stage_of_several_rows_costs_all_of_them(page):
 
 def test_a_rectangle_over_bands_and_sub_columns(page):
     page.locator("[data-fold=more]").click()
+    rest(page)
     page.locator(".cm-finer").uncheck()
-    box = lane(page, 1).locator("canvas").bounding_box()
+    canvas = lane(page, 1).locator("canvas")
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
     x, y = box["width"] / COLUMNS, box["height"] / 6
     page.mouse.move(box["x"] + 2.5 * x, box["y"] + 1.5 * y)
     page.mouse.down()

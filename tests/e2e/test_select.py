@@ -4,7 +4,7 @@
 import re
 
 import numpy as np
-from browsing import browser, fold, generate, lane, shows, upload, windows  # noqa: F401
+from browsing import browser, fold, generate, lane, rest, shows, upload, windows  # noqa: F401
 from filling import app, columns, done, drag, field, ids, page, pages, selected  # noqa: F401
 
 # --- selecting --------------------------------------------------------------------------------------------------------------
@@ -101,8 +101,12 @@ def test_a_finger_that_moves_sideways_selects_and_one_that_moves_up_scrolls(page
         touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [] if dy is None else [{"x": x, "y": y - dy}]})
     page.wait_for_function("window.scrollY > 150")
     assert cells and selected(page) == 0, "a vertical swipe selects nothing"
+    rest(page)  # a finger put down while a swipe still scrolls only stops it
     page.evaluate("window.scrollTo(0, 0)")
-    touch.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
+    rest(page)
+    box = track.bounding_box()
+    here = {"x": box["x"] + 0.5 * box["width"], "y": box["y"] + box["height"] / 2}
+    touch.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [here]})
     page.wait_for_function("document.querySelector('.cm-count').textContent.startsWith('3 ')")  # of stages 2 to 4
     touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
     shows(page, ".cm-status", "3 cells selected")
