@@ -22,7 +22,7 @@ const { tables, points, queries, counts, chosen, settings } = JSON.parse(process
 const rvq = quantiser(tables, settings), ids = queries.map((x) => encode(rvq, x));
 const steps = counts.map((count) => {
   const { ids, outputs, restarted } = train(rvq, points, count, () => chosen.shift());
-  return { ids, outputs, restarted, words: rvq.codebooks.map((book) => book.words) };
+  return { ids, outputs, restarted, words: rvq.codebooks.map((book) => [...book.words]) };
 });
 console.log(JSON.stringify({ ids, decoded: ids.map((x) => decode(rvq, x)), steps, rate: bitRate(12, 1024, 50) }));
 """
