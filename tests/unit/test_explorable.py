@@ -20,11 +20,12 @@ RUN = """
 import { bitRate, decode, encode, quantiser, train } from "./page.mjs";
 const { tables, points, queries, counts, chosen, settings } = JSON.parse(process.env.VQAUDIO_CASE);
 const rvq = quantiser(tables, settings), ids = queries.map((x) => encode(rvq, x));
+const decoded = ids.map((x) => decode(rvq, x)); // before training moves the codewords
 const steps = counts.map((count) => {
   const { ids, outputs, restarted } = train(rvq, points, count, () => chosen.shift());
   return { ids, outputs, restarted, words: rvq.codebooks.map((book) => [...book.words]) };
 });
-console.log(JSON.stringify({ ids, decoded: ids.map((x) => decode(rvq, x)), steps, rate: bitRate(12, 1024, 50) }));
+console.log(JSON.stringify({ ids, decoded, steps, rate: bitRate(12, 1024, 50) }));
 """
 
 
