@@ -54,7 +54,7 @@ def test_every_chapter_answers_to_the_mouse(opened):
     page = opened()
     for chapter in ("codes", "learning", "stages", "restarts", "dropout", "bits"):
         before = text(page, chapter)
-        drag(page, page.locator(f"#{chapter} .handle").last, (-90, 70))
+        drag(page, page.locator(f"#{chapter} .handle").first, (90, 70))
         assert text(page, chapter) != before, chapter
     assert page.evaluate("window.shift") == 0
 
