@@ -61,6 +61,18 @@ def test_below_a_path_the_scripts_load_from_there(browser, below_a_path, slash):
     page.close()
 
 
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_the_header_links_to_how_it_works(browser, below_a_path, slash):
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    page.goto(below_a_path + slash)
+    ready(page)
+    with page.expect_popup() as opened:
+        page.locator(".vq-title").get_by_role("link", name="How it works").click()
+    opened.value.wait_for_selector("#bits .handle")
+    assert opened.value.url.startswith(f"{below_a_path}/gradio_api/file=")
+    page.close()
+
+
 def test_every_script_comes_from_a_folder_named_by_the_content_of_all(browser, app):
     page = browser.new_page()
     scripts = scripts_of(page)

@@ -21,6 +21,7 @@ BANNED = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 PAGES = [
+    ROOT / "docs/how-it-works.html",
     ROOT / "README.md", ROOT / "assets/README.md", ROOT / "experiments/README.md", *ROOT.glob("docs/*.md"),
     *ROOT.glob("weights/*/README.md"),
 ]  # fmt: skip

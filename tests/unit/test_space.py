@@ -38,7 +38,8 @@ def project(tmp_path) -> Path:
         "weights/a/config.json": '{"module": "codecs.waveform"}', "weights/a/README.md": "---\nlicense: mit\n---\n",
         "weights/a/model.safetensors": "\0weights", "weights/a/checkpoint.pt": "optimiser",
         "weights/judge/config.json": '{"module": "evaluation.judges"}', "assets/README.md": "", "assets/app.png": "\0picture",
-        "assets/.DS_Store": "", "docs/README.md": "", "notebooks/01.ipynb": "{}", "notebooks/conftest.py": "",
+        "assets/.DS_Store": "", "docs/README.md": "", "docs/page.html": "", "notebooks/01.ipynb": "{}",
+        "notebooks/conftest.py": "",
         "tests/unit/test_a.py": "", "benchmarks/codec.py": "", "experiments/a.csv": "", "runs/a/log": "",
     }  # fmt: skip
     for name, content in files.items():
@@ -66,7 +67,7 @@ def test_the_folder_holds_what_the_app_needs_and_no_more(folder):
         "README.md", "LICENSE", "requirements.txt", "pyproject.toml", "app.py", ".gitattributes", "vqaudio/__init__.py",
         "vqaudio/ui/page.css", "vqaudio/ui/codemap/main.js", "vqaudio/report/report.typ", "weights/a/config.json",
         "weights/a/README.md", "weights/a/model.safetensors", "weights/judge/config.json", "assets/README.md", "assets/app.png",
-        "docs/README.md", "notebooks/01.ipynb",
+        "docs/README.md", "docs/page.html", "notebooks/01.ipynb",
     }  # fmt: skip
 
 
@@ -194,7 +195,7 @@ def test_a_dry_run_writes_the_folder_and_starts_the_app_from_it(command, tmp_pat
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     code, out, err = command("space", "me/vq", "--dry-run", "--folder", tmp_path / "dry")
     assert code == 0, err
-    assert "18 files" in out and "The app started from there in" in out and "Nothing was uploaded" in out
+    assert "19 files" in out and "The app started from there in" in out and "Nothing was uploaded" in out
     assert (tmp_path / "dry.log").read_text().splitlines()[0] == f"{tmp_path / 'dry' / 'vqaudio'} None"
 
 

@@ -3,6 +3,7 @@
 import threading
 from html import escape
 from pathlib import Path
+from urllib.parse import quote
 
 import gradio as gr
 import torch
@@ -18,13 +19,23 @@ from vqaudio.ui.keyboard.handlers import note_as_clip
 from vqaudio.ui.panels import codebooks, examples, figures
 
 EVENTS = 256  # of all people that Gradio handles at a time; most of them only wait for their turn in a pool, see `turns`
-TITLE = """<div class="vq-title"><h1>vqaudio</h1><p>Your voice as numbers.</p></div>"""
+TITLE = """<div class="vq-title"><h1>vqaudio</h1><p>Your voice as numbers.</p>
+<a data-file hidden target="_blank" rel="noopener">How it works</a></div>"""
 MENU = """<details class="vq-menu"><summary aria-label="Menu">&#8943;</summary><nav>
+<a data-file hidden target="_blank" rel="noopener">How it works</a>
 <a href="?tour=1">Show the tour</a>
 <a href="?view=api">Use it from a program</a>
 <dl><dt>Space</dt><dd>play or pause</dd><dt>Arrows</dt><dd>move over the codes; with Shift, select</dd>
 <dt>Enter</dt><dd>AI fill the selection, or open the cell</dd><dt>Esc</dt><dd>clear the selection</dd>
 <dt>Ctrl-C, V, Z, Y</dt><dd>copy, paste, undo, redo</dd></dl></nav></details>"""
+EXPLORABLE = Path(__file__).parents[2] / "docs" / "how-it-works.html"  # not in a wheel: there the links stay hidden
+# Points links at a file that Gradio serves, from the page's own base: a proxy may serve the app below a path.
+LINK_FILE = """const config = window.gradio_config || {};
+const base = new URL(config.root || ".", document.baseURI).pathname.replace(/\\/$/, "");
+for (const link of element.querySelectorAll("[data-file]")) {
+  link.href = `${base}${config.api_prefix || "/gradio_api"}/file=%s`;
+  link.hidden = false;
+}"""
 ABOUT = """A neural audio codec turns sound into a few rows of whole numbers, its codes, and the codes back into sound. Here you
 can see the codes, switch stages off, change codes, and have a model fill in what you select."""
 THEME = gr.themes.Base(
@@ -118,11 +129,20 @@ def _functions() -> list:
 def _header() -> gr.Radio:
     """The line above the tabs; returns the picker of the model."""
     choices = [(title.split(",")[0], name) for title, name in models.titles()]
+    script = _link_script()
     with gr.Row(elem_id="header"):
-        gr.HTML(TITLE)
+        gr.HTML(TITLE, js_on_load=script)
         picker = gr.Radio(choices, label="Model", visible=len(choices) > 1, elem_id="model", container=False)
-        gr.HTML(MENU, elem_id="menu")
+        gr.HTML(MENU, elem_id="menu", js_on_load=script)
     return picker
+
+
+def _link_script() -> str | None:
+    """The script that links the header to the explorable, served by Gradio; None without that file."""
+    if not EXPLORABLE.exists():
+        return None
+    gr.set_static_paths([EXPLORABLE])
+    return LINK_FILE % quote(EXPLORABLE.as_posix())
 
 
 def _footer() -> str:
