@@ -55,9 +55,8 @@ class PhoneRecord:
 
     def check_together(self) -> None:
         """Raise InputError if a table has another shape, or negative counts."""
-        n_phones, n_codes = len(self.phones), len(self.code_bigrams)
-        shapes = ((self.together, n_phones, n_codes), (self.phone_bigrams, n_phones, n_phones), (self.code_bigrams, n_codes, n_codes))
-        for table, rows, columns in shapes:
+        n, v = len(self.phones), len(self.code_bigrams)
+        for table, rows, columns in ((self.together, n, v), (self.phone_bigrams, n, n), (self.code_bigrams, v, v)):
             if len(table) != rows or any(len(row) != columns or min(row, default=0) < 0 for row in table):
                 raise InputError("its tables are incomplete.")
         names = [set(values) for values in self.metrics.values()]

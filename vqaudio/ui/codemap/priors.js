@@ -136,7 +136,8 @@ export class PriorPanel {
     const numbers = Object.fromEntries(FIELDS.map((name) => [name, this.field(name).value]));
     const { clip } = this.state;
     return {
-      speaker: clip && clip.speakers.length && more.make !== "new" ? clip.speaker : null, model: this.state.model, prior: this.prior ? this.prior.name : "", labels: Object.entries(labels),
+      model: this.state.model, prior: this.prior ? this.prior.name : "", labels: Object.entries(labels),
+      speaker: clip && clip.speakers.length && more.make !== "new" ? clip.speaker : null,
       numbers: { ...numbers, seed: numbers.seed || `${this.lastSeed ?? ""}` },
       cut: cut ? [cut, this.field("cut-value").value] : null, local: this.field("local").value === "local", ...more,
     };

@@ -142,7 +142,8 @@ export function describeRate({ geometry, sample_rate: sampleRate }, stages) {
 export function describeCodes({ geometry }) {
   const { stages, rows, frameRate } = geometry;
   if (rows === 1) {
-    return `Every ${number(1000 / frameRate)} ms of sound become one code, the number of one of ${stages[0].vocab} learned codewords.`;
+    const ms = number(1000 / frameRate);
+    return `Every ${ms} ms of sound become one code, the number of one of ${stages[0].vocab} learned codewords.`;
   }
   const same = stages.every(({ vocab, bands, steps }) => vocab === stages[0].vocab && bands * steps === 1);
   const numbers = same
