@@ -33,7 +33,10 @@ SINGLE_MODULES = ("judges", "questions.film")
 MOVED = {"evaluation.judges": "judges"}  # modules that have moved since they were written to config.json files
 UPLOADED = ["*.json", "*.safetensors", "*.md"]
 MODEL_FILES = ("config.json", "model.safetensors")
-MEASURED = ("metrics.json", "energy.json", "exploration.json", "fit.json", "codebooks.json", "codebooks.safetensors", "README.md")
+MEASURED = (
+    "metrics.json", "energy.json", "exploration.json", "fit.json", "phones.json", "codebooks.json", "codebooks.safetensors",
+    "README.md",
+)
 
 
 def known_modules() -> list[str]:

@@ -8,7 +8,7 @@ import { bandedSpec, plainSpec } from "./toys.mjs";
 
 const RECIPE = {
   model: "voice", prior: "masked", labels: [["digit", "7"], ["speaker", "a:b"]], numbers: { temperature: "0", seed: "12" },
-  cut: ["top_p", "0.9"], local: true, mask: "0.1_0.2_2-3_", example: "p239", make: "fill",
+  cut: ["top_p", "0.9"], local: true, mask: "0.1_0.2_2-3_", example: "p239", speaker: "vctk-p239", make: "fill",
 };
 
 test("a recipe survives its link", () => {
@@ -17,8 +17,14 @@ test("a recipe survives its link", () => {
 
 test("an address without a recipe is an empty one", () => {
   const empty = recipeOf("?__theme=dark");
-  assert.deepEqual(empty, { model: "", prior: "", labels: [], numbers: {}, cut: null, local: false, mask: "", example: "", make: "" });
+  assert.deepEqual(empty, { model: "", prior: "", labels: [], numbers: {}, cut: null, local: false, mask: "", example: "", speaker: null, make: "" });
   assert.equal(String(queryOf(empty)), "");
+});
+
+test("a link can ask for nobody's voice", () => {
+  const link = String(queryOf({ ...recipeOf(""), speaker: "" }));
+  assert.equal(link, "speaker=");
+  assert.equal(recipeOf(link).speaker, "");
 });
 
 test("empty fields are not in the link", () => {

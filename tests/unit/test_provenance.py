@@ -79,7 +79,7 @@ def test_a_shipped_card_matches_its_records(name, tmp_path):
 
 @pytest.mark.parametrize("name", hub.installed())
 def test_every_shipped_model_records_what_it_was_trained_on(name):
-    family = {"fsdd": "fsdd", "notes": "philharmonia", "voice": "voice"}[name.partition("-")[0]]
+    family = {"fsdd": "fsdd", "notes": "philharmonia", "speech": "speech", "voice": "voice"}[name.partition("-")[0]]
     data = trained_on(runs_of(hub.WEIGHTS / name))
     assert {one["dataset"] for one in data} == {family} and all(one["licence"].startswith("cc-by") for one in data)
 

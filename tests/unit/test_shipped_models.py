@@ -18,7 +18,7 @@ from vqaudio.audio import load
 ROOT = Path(__file__).resolve().parents[2]
 RECORDS = Path(__file__).with_name("shipped_models.json")
 CLIP = ROOT / "assets/examples/7_jackson_0.wav"
-CODECS = ("fsdd-8khz", "notes-16khz", "voice-16khz")
+CODECS = ("fsdd-8khz", "notes-16khz", "speech-16khz", "voice-16khz")
 
 
 def describe(name: str) -> dict:

@@ -73,6 +73,7 @@ COMMANDS: dict[str, Callable] = {
     "phones map": phones.map_codes,
     "phones metrics": phones.metrics,
     "phones abx": phones.abx,
+    "phones measure": phones.measure,
     "experiment run": experiment.run,
     "experiment table": experiment.table,
     "experiment plot": experiment.plot,

@@ -144,6 +144,24 @@ def abx(
     _write(out, rows)
 
 
+def measure(
+    model: Model = MODEL, data: Data = None, dataset: Dataset = "festvox-ru", seed: Seed = 0,
+) -> None:
+    """Measure codewords against phones, for the app to show.
+
+    Saves phones.json with the weights: each codeword's phones in the training part; metrics and bigrams of the test part.
+    """
+    from vqaudio import hub
+    from vqaudio.analysis import phone_record
+    from vqaudio.provenance import recorded_command
+
+    codec, train, test = _clips(model, data, dataset, "test")
+    record = phone_record.measure(codec, codec.name, train, test, dataset, recorded_command(), seed)
+    phone_record.save(record, hub.folder_of(model))
+    print(f"{record.test_clips} clips: NMI {record.metrics[codec.name]['nmi']:.3f}, accuracy {record.accuracy:.1%}")
+    print(hub.folder_of(model) / phone_record.FILE)
+
+
 def _clips(model: str, data: Path | None, dataset: str, part: str):
     """The codec, the training clips with phones, and those of the part."""
     from vqaudio import hub

@@ -6,9 +6,11 @@ from pathlib import Path
 from torch import Tensor
 
 import vqaudio.audio
+from vqaudio.analysis import phone_record
 from vqaudio.analysis.codebooks import CodebookStatistics, load_statistics
 from vqaudio.analysis.exploration import Exploration
 from vqaudio.analysis.exploration import load as load_exploration
+from vqaudio.analysis.phone_record import PhoneRecord
 from vqaudio.codec import Codec
 from vqaudio.data import dataset_module
 from vqaudio.errors import InputError
@@ -32,6 +34,27 @@ def exploration(codec: Codec) -> Exploration | None:
     """
     known = load_exploration(codec.folder) if codec.folder else None
     return known if known is not None and known.encoder == codec.encoder_fingerprint else None
+
+
+@cache
+def phones(codec: Codec) -> PhoneRecord | None:
+    """How this encoder's codes and phones go together; None if not measured, or for other weights.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    known = phone_record.load(codec.folder) if codec.folder else None
+    return known if known is not None and known.encoder == codec.encoder_fingerprint else None
+
+
+@cache
+def code_phones(codec: Codec) -> list[tuple[str, float] | None] | None:
+    """Each codeword's phone and the share of its frames; None if not measured, or for a codec of several stages."""
+    try:
+        known = phones(codec)
+    except InputError:  # a damaged record must not stop a clip from opening
+        return None
+    return None if known is None or len(codec.spec.stages) != 1 else known.code_phones()
 
 
 def known_of(codec: Codec) -> CodebookStatistics | None:

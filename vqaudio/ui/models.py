@@ -16,7 +16,7 @@ from vqaudio.errors import InputError
 from vqaudio.json_files import read_json
 from vqaudio.vqa import VqaHeader
 
-ORDER = ("voice-16khz", "notes-16khz", "fsdd-8khz")  # of the picker; a new page opens with the first
+ORDER = ("voice-16khz", "notes-16khz", "fsdd-8khz", "speech-16khz")  # of the picker; a new page opens with the first
 NO_PRIOR = "No prior for this codec is installed, so AI fill is off; cells can still be copied and pasted."
 _log = logging.getLogger(__name__)
 _lock = threading.Lock()

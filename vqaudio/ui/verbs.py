@@ -133,10 +133,15 @@ def encode(codec, audio: Tensor) -> tuple[Codes, Tensor]:
     return codes.to("cpu"), latents.cpu()
 
 
-@verb(lambda codec, codes, stages: 1e-3 * codes.columns)
-def decode(codec, codes: Codes, stages: tuple[int, ...] | None) -> Tensor:
-    """Decode some stages of one clip, from 0; None for all. Returns [N]."""
-    return codec.decode(codes, stages)[0, 0].cpu()
+@verb(lambda codec, codes, stages, speaker="": 1e-3 * codes.columns)
+def decode(codec, codes: Codes, stages: tuple[int, ...] | None, speaker: str = "") -> Tensor:
+    """Decode some stages of one clip, from 0; None for all. Returns [N].
+
+    Args:
+        speaker: whose voice; empty for a decoder without speakers, or none in particular.
+    """
+    labels = {"labels": {"speaker": speaker}} if speaker else {}
+    return codec.decode(codes, stages, **labels)[0, 0].cpu()
 
 
 @verb(lambda codec, audio, speaker: 2e-6 * audio.shape[-1])

@@ -38,7 +38,13 @@ class Request(Message):
     token: Token
 
 
-class StagesRequest(Request):
+class SpeakerRequest(Request):
+    """A request about the sound of a clip; the speaker is empty for none in particular."""
+
+    speaker: Name = ""
+
+
+class StagesRequest(SpeakerRequest):
     stages: Annotated[list[StageNumber], Field(min_length=1, max_length=64)]
 
 
@@ -86,6 +92,7 @@ FIELD_ERRORS = {
     "high": "The highest note is written as C5, A#5 or 72.",
     "local": "Local is true or false.",
     "variations": "Variations are a whole number from 1 to 4.",
+    "speaker": "A speaker is the name of one that the model knows, at most 200 characters; empty for none.",
     "clip": "A clip of a file is a whole number from 1 to 4.",
     "start_s": "A selection starts at a number of seconds from 0.",
     "end_s": "A selection ends at a number of seconds, inside the clip.",

@@ -16,15 +16,19 @@ from vqaudio.vqa import write_vqa
 TYPES = {"wav": "audio/wav", "png": "image/png", "vqa": "application/octet-stream", "json": "application/json"}
 
 
-def make(bench: Workbench, kind: str, stages: tuple[int, ...]) -> tuple[str, str, bytes]:
+def make(bench: Workbench, kind: str, stages: tuple[int, ...], speaker: str = "") -> tuple[str, str, bytes]:
     """Make a download (wav, png, vqa, json): its name, media type and bytes.
 
-    The WAV and the figure hold these stages; the .vqa and the JSON hold all stages, with all edits.
+    The WAV and the figure hold these stages in this speaker's voice; the .vqa and the JSON hold all stages, with all edits.
     """
-    stem = re.sub(r"[^A-Za-z0-9_-]+", "-", bench.title).strip("-")[:60] or "clip"
+    stem = _file_name(bench.title)[:60] or "clip"
     if kind in ("wav", "png"):
-        stem += f"-stages-{name_of(stages)}"
-    return f"{stem}.{kind}", TYPES[kind], _MAKERS[kind](bench, stages)
+        stem += f"-stages-{name_of(stages)}" + (f"-{_file_name(speaker)}" if speaker else "")
+    return f"{stem}.{kind}", TYPES[kind], _MAKERS[kind](bench, stages, speaker)
+
+
+def _file_name(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", text).strip("-")
 
 
 def name_of(stages: tuple[int, ...]) -> str:
@@ -53,22 +57,24 @@ def ids_as_json(codes: Codes, codec) -> dict:
     }
 
 
-def _wav(bench: Workbench, stages: tuple[int, ...]) -> bytes:
-    return _through_file(".wav", lambda path: vqaudio.audio.save(path, bench.sound(stages)[None], bench.codec.sample_rate))
+def _wav(bench: Workbench, stages: tuple[int, ...], speaker: str) -> bytes:
+    sound = bench.sound(stages, speaker)[None]
+    return _through_file(".wav", lambda path: vqaudio.audio.save(path, sound, bench.codec.sample_rate))
 
 
-def _vqa(bench: Workbench, stages: tuple[int, ...]) -> bytes:
+def _vqa(bench: Workbench, stages: tuple[int, ...], speaker: str) -> bytes:
     return _through_file(".vqa", lambda path: write_vqa(path, bench.codes, bench.codec))
 
 
-def _json(bench: Workbench, stages: tuple[int, ...]) -> bytes:
+def _json(bench: Workbench, stages: tuple[int, ...], speaker: str) -> bytes:
     return json.dumps(ids_as_json(bench.codes, bench.codec)).encode()
 
 
-def _png(bench: Workbench, stages: tuple[int, ...]) -> bytes:
+def _png(bench: Workbench, stages: tuple[int, ...], speaker: str) -> bytes:
     from vqaudio import plots
 
-    rate, sound = bench.codec.sample_rate, bench.sound(stages)
+    rate, sound = bench.codec.sample_rate, bench.sound(stages, speaker)
+    voice = f", as {speaker}" if speaker else ""
     figure = plots.listen_figure(
         original_db=None if bench.original is None else pictures.spectrogram_db(bench.original, rate).numpy(),
         decoded_db=pictures.spectrogram_db(sound, rate).numpy(),
@@ -82,7 +88,7 @@ def _png(bench: Workbench, stages: tuple[int, ...]) -> bytes:
         columns_s=bench.codes.columns / bench.codes.spec.frame_rate,
         sample_rate=rate,
         title=f"{bench.title}: stages {name_of(stages).replace('_', ', ')} of {bench.n_stages}, "
-        f"{bench.bits_per_second(stages):,.0f} bit/s ({bench.codec.name})",
+        f"{bench.bits_per_second(stages):,.0f} bit/s ({bench.codec.name}{voice})",
     )
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=160)

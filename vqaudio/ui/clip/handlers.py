@@ -41,6 +41,10 @@ def describe(token: str, bench: Workbench) -> dict:
         "long": is_long(bench),
         "original": None if bench.original is None else sound_fields(bench, bench.original, with_sound=not is_long(bench)),
         "example": bench.origin.example,
+        "phones": [[phone.value, phone.start_s, phone.end_s] for phone in bench.origin.phones],
+        "code_phones": facts.code_phones(bench.codec),
+        "speakers": bench.speakers,
+        "speaker": bench.origin.speaker if bench.origin.speaker in bench.speakers else "",
         "generated": bench.origin.generated,
         "report": bench.report,
         "contributions_db": bench.contributions_db,
@@ -72,14 +76,14 @@ def decode(request: DecodeRequest) -> dict:
     """
     bench = store.get(request.token)
     stages = tuple(sorted(set(request.stages)))
-    sound = bench.sound(stages)
-    added = bench.added(len(stages)) if stages == tuple(range(len(stages))) else None
+    sound = bench.sound(stages, request.speaker)
+    added = bench.added(len(stages), request.speaker) if stages == tuple(range(len(stages))) else None
     answer = {
         "version": bench.version,
         "stages": stages,
         "level_db": pictures.level_db(sound),
         "bits_per_second": bench.bits_per_second(stages),
-        "quality": bench.quality(stages),
+        "quality": bench.quality(stages, request.speaker),
         "added": None if added is None else {"level_db": pictures.level_db(added)},
     }
     if "sound" in request.want:
@@ -177,7 +181,7 @@ def example(request: wire.ExampleRequest) -> dict:
 def export(request: wire.ExportRequest) -> dict:
     """Make a download: WAV, figure, .vqa or JSON."""
     bench = store.get(request.token)
-    name, kind, data = exports.make(bench, request.kind, tuple(sorted(set(request.stages))))
+    name, kind, data = exports.make(bench, request.kind, tuple(sorted(set(request.stages))), request.speaker)
     return {"name": name, "type": kind, "data": wire.text(data)}
 
 

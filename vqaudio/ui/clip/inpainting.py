@@ -59,7 +59,7 @@ class ProgressRequest(JobRequest):
     step: Annotated[int, Field(ge=0, le=10**9)] = 0
 
 
-class StepRequest(wire.Request):
+class StepRequest(wire.SpeakerRequest):
     job: wire.Token
     variation: Number
     step: Number | Literal[-1]
@@ -203,7 +203,7 @@ def step(request: StepRequest) -> dict:
     bench.top_db = clip.top_db
     return {
         "ids": wire.integers(torch.where(undecided, UNDECIDED, codes.ids[0])), "undecided": int(undecided.sum()),
-        **sound_fields(bench, bench.sound(tuple(range(bench.n_stages)))),
+        **sound_fields(bench, bench.sound(tuple(range(bench.n_stages)), request.speaker)),
     }
 
 

@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections import OrderedDict, deque
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Annotated
@@ -139,7 +140,10 @@ def _opened(bench: Workbench) -> dict:
 
 def _from_sound(path: Path, codec: Codec, trim: bool = False, title: str = "", example: str = "") -> Workbench:
     audio, facts_of_file = reading.sound(str(path), codec, trim)
-    return _encoded(codec, audio, facts_of_file, title or path.stem, Origin(path, example, trim))
+    seconds = audio.shape[-1] / codec.sample_rate
+    phones = () if trim else examples.phones_of(path, seconds)
+    origin = Origin(path, example, examples.speaker_of(path), phones, trim)
+    return _encoded(codec, audio, facts_of_file, title or path.stem, origin)
 
 
 def _again(bench: Workbench, codec: Codec, trim: bool) -> Workbench:
@@ -149,7 +153,8 @@ def _again(bench: Workbench, codec: Codec, trim: bool) -> Workbench:
         return _from_sound(origin.path, codec, trim, bench.title, origin.example)
     sound = (bench.codec.sample_rate, bench.original.numpy())
     audio, facts_of_file = audio_io.load(sound, codec.sample_rate, trim=trim)
-    return _encoded(codec, audio, facts_of_file, bench.title, Origin(None, origin.example, trim))
+    kept = replace(origin, path=None, phones=() if trim else origin.phones, trimmed=trim)
+    return _encoded(codec, audio, facts_of_file, bench.title, kept)
 
 
 def _encoded(codec: Codec, audio: Tensor, facts_of_file: InputReport, title: str, origin: Origin) -> Workbench:

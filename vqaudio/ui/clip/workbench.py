@@ -16,6 +16,7 @@ from vqaudio.codec import Codec
 from vqaudio.codes import Codes
 from vqaudio.errors import InputError
 from vqaudio.evaluation.metrics import mel_l1, si_sdr
+from vqaudio.timed_labels import TimedLabel
 from vqaudio.ui import verbs
 from vqaudio.ui.clip import pictures, sounds
 
@@ -43,12 +44,16 @@ class Origin:
     Args:
         path: the recording's file.
         example: the name of the example that it is; empty for any other clip.
+        speaker: who is heard in it, where the model knows that speaker.
+        phones: of the recording.
         trimmed: silence was cut from both ends.
         generated: a prior made it.
     """
 
     path: Path | None = None
     example: str = ""
+    speaker: str = ""
+    phones: tuple[TimedLabel, ...] = ()
     trimmed: bool = False
     generated: bool = False
 
@@ -123,12 +128,29 @@ class Workbench:
 
     # --- sound -----------------------------------------------------------------------------------------------------
 
-    def sound(self, stages: tuple[int, ...]) -> Tensor:
-        """Decode some stages, numbered from 0: [N]; once for each version of the indices."""
+    def sound(self, stages: tuple[int, ...], speaker: str = "") -> Tensor:
+        """Decode some stages, numbered from 0: [N]; once for each version of the indices and speaker.
+
+        Raises InputError for a speaker that the codec does not know.
+        """
         stages = tuple(sorted(set(stages)))
+        spoken = (self.known_speaker(speaker),) if speaker else ()
         with self._lock:
-            key = (self._sound_key, self.version, stages)
-            return sounds.cache.get(key, lambda: verbs.decode(self.codec, self.codes, stages))
+            key = (self._sound_key, self.version, stages, speaker)
+            return sounds.cache.get(key, lambda: verbs.decode(self.codec, self.codes, stages, *spoken))
+
+    @property
+    def speakers(self) -> tuple[str, ...]:
+        """The speakers in whose voices the codes can be decoded."""
+        return self.codec.decoder_labels.get("speaker", ())
+
+    def known_speaker(self, name: str) -> str:
+        """The same name. Raises InputError unless the codec knows that speaker."""
+        if name in self.speakers:
+            return name
+        if not self.speakers:
+            raise InputError(f"{self.codec.name} knows no speakers. Leave the speaker out.")
+        raise InputError(f"There is no speaker {name!r}; {self.codec.name} knows {', '.join(self.speakers)}.")
 
     @property
     def _sound_key(self) -> tuple:
@@ -156,23 +178,26 @@ class Workbench:
         """Take the codes that a prior has generated for this clip."""
         self.codes, self.first_ids = codes, codes.ids[0]
 
-    def added(self, n: int) -> Tensor:
+    def added(self, n: int, speaker: str = "") -> Tensor:
         """The sound of the first n stages minus that of the first n - 1."""
-        whole = self.sound(tuple(range(n)))
-        return whole - self.sound(tuple(range(n - 1))) if n > 1 else whole
+        whole = self.sound(tuple(range(n)), speaker)
+        return whole - self.sound(tuple(range(n - 1)), speaker) if n > 1 else whole
 
     def bits_per_second(self, stages: tuple[int, ...]) -> float:
         spec = self.codes.spec
         return sum(spec.stages[j].rows * spec.stages[j].bits for j in set(stages)) * spec.frame_rate
 
-    def quality(self, stages: tuple[int, ...]) -> dict[str, float] | None:
-        """SI-SDR (dB) and mel-L1 of some stages; None without an original that sounds."""
-        if self.original is None or pictures.level_db(self.original) is None:
+    def quality(self, stages: tuple[int, ...], speaker: str = "") -> dict[str, float] | None:
+        """SI-SDR (dB) and mel-L1 of some stages.
+
+        None without an original that sounds, and in another speaker's voice, which is not meant to be like the original.
+        """
+        if self.original is None or pictures.level_db(self.original) is None or speaker not in ("", self.origin.speaker):
             return None
         with self._lock:
-            key = (self.version, stages)
+            key = (self.version, stages, speaker)
             if key not in self._qualities:
-                sound = self.sound(stages)
+                sound = self.sound(stages, speaker)
                 values = {
                     "si_sdr_db": si_sdr(self.original, sound),
                     "mel_l1": mel_l1(self.original, sound, self.codec.sample_rate),

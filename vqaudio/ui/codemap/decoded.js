@@ -1,6 +1,6 @@
-// Decoded sounds. A sound is asked for once for each version of the ids and each set of stages, and kept under
-// both, so that a late answer is never taken for another one. Of a long clip, only the sounds that play are fetched;
-// levels and quality come without them.
+// Decoded sounds. A sound is asked for once for each version of the ids, each speaker and each set of stages, and kept under all
+// three, so that a late answer is never taken for another one. Of a long clip, only the sounds that play are fetched; levels and
+// quality come without them.
 
 import { clipSoundOf } from "./clip.js";
 
@@ -27,7 +27,7 @@ export class Decoded {
   }
 
   key(clip, stages) {
-    return `${clip.token}/${clip.version}/${stages.join(",")}`;
+    return `${clip.token}/${clip.version}/${clip.speaker}/${stages.join(",")}`;
   }
 
   /** @returns {Facts|undefined} the facts about these stages, with or without samples */
@@ -62,14 +62,15 @@ export class Decoded {
   }
 
   async fetch(clip, stages, want, request) {
-    const answer = await this.wire.call("decode", { token: clip.token, stages, want });
+    const { token, speaker } = clip;
+    const answer = await this.wire.call("decode", { token, stages, want, speaker });
     this.pending.delete(request);
     if (!answer.ok) {
       this.onError(answer.error);
       return null;
     }
-    // The ids may have changed while this was on its way: what came is filed under what it is.
-    const key = this.key({ ...clip, version: answer.version }, stages);
+    // The ids or the speaker may have changed while this was on its way: what came is filed under what it is.
+    const key = this.key({ token, speaker, version: answer.version }, stages);
     const before = this.kept.get(key) || { added: {} };
     const facts = { ...before, ...clipSoundOf(answer), quality: answer.quality, bits: answer.bits_per_second, stages };
     facts.added = answer.added && { ...before.added, ...clipSoundOf(answer.added) };

@@ -63,7 +63,8 @@ export class Folds {
     if (!state.clip || state.clip.draft) return;
     button.disabled = true;
     const stages = enabledStages(state.enabled);
-    const answer = await this.wire.call("export", { token: state.clip.token, kind: button.dataset.kind, stages });
+    const { token, speaker } = state.clip;
+    const answer = await this.wire.call("export", { token, kind: button.dataset.kind, stages, speaker });
     button.disabled = false;
     if (!answer.ok) return page.say(answer.error);
     saveFile(answer.name, bytesOf(answer.data), answer.type);

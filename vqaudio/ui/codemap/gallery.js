@@ -80,10 +80,11 @@ export class Gallery {
       await listening.decoded.ask(state.clip, listening.stages, listening.wanted);
       return listening.fetchPrefixes();
     }
-    const key = `${gallery.job}/${n}/${step}`;
+    const { token, speaker } = state.clip;
+    const key = `${gallery.job}/${n}/${step}/${speaker}`;
     state.awaitPreview(key);
     if (!gallery.previews.has(key)) {
-      const answer = await this.wire.call("step", { token: state.clip.token, job: gallery.job, variation: n, step });
+      const answer = await this.wire.call("step", { token, job: gallery.job, variation: n, step, speaker });
       if (!answer.ok) return this.page.say(answer.error);
       gallery.previews.set(key, { ids: idsOf(answer.ids), undecided: answer.undecided, sound: clipSoundOf(answer) });
     }

@@ -125,7 +125,7 @@ export class Gestures {
   /** Where the pointer is, or the nearest place; a drag that started on the spectrogram stays on it. @returns {Place} */
   placeUnder(event, from = null) {
     const { view, clip: { geometry } } = this.state;
-    const lanes = this.map.lanes.filter((lane) => !lane.axis);
+    const lanes = this.map.lanes.filter((lane) => lane.stage || lane.isSound);
     const tracks = lanes.map((lane) => ({ lane, box: lane.track.getBoundingClientRect() }));
     const distance = ({ box }) => Math.max(box.top - event.clientY, event.clientY - box.bottom, 0);
     const nearest = tracks.reduce((best, one) => (distance(one) < distance(best) ? one : best));

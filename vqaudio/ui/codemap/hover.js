@@ -1,6 +1,7 @@
 // Pointing at the map: the tooltip, clicks that choose a cell or move the playhead, and the wheel.
 
 import { cellAt } from "./geometry.js";
+import { describePhone, phoneAt } from "./phones.js";
 import { describeCell } from "./words.js";
 
 export class Hover {
@@ -76,11 +77,21 @@ export class Hover {
     return cellAt(stage, x, band);
   }
 
+  /** @returns {string} what is under the pointer; "" for nothing that has a tip */
+  textUnder(event, cell) {
+    const { clip, surprise } = this.state;
+    if (cell) return describeCell(clip, cell, surprise);
+    const track = clip && event.target.closest(".cm-lane-phones .cm-track");
+    const phone = track && phoneAt(clip, this.secondsAt(event, track));
+    return phone ? describePhone(phone) : "";
+  }
+
   showTip(event, cell) {
-    if (!cell) return this.hideTip();
+    const text = this.textUnder(event, cell);
+    if (!text) return this.hideTip();
     const tip = this.page.find(".cm-tip");
     tip.hidden = false;
-    tip.textContent = describeCell(this.state.clip, cell, this.state.surprise);
+    tip.textContent = text;
     const area = this.page.find(".cm-body").getBoundingClientRect();
     const left = Math.max(0, Math.min(event.clientX - area.left + 14, area.width - tip.offsetWidth));
     Object.assign(tip.style, { left: `${left}px`, top: `${event.clientY - area.top + 18}px` });

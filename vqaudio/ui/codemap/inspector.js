@@ -6,7 +6,7 @@ import { counted, number } from "../shared/text.js";
 import { samplesOf } from "../shared/wire.js";
 import { placeOf } from "./geometry.js";
 import { colourOf } from "./paint.js";
-import { describeCell, describeFrequency, trainingCount } from "./words.js";
+import { describeCell, describeCode, trainingCount } from "./words.js";
 
 const HELP = "Click a cell, or press Enter on one, to see why that code was chosen and to put another one in its place.";
 const TO_ORIGINAL = "Distance: how far each codeword is from the residual of the stages above. The encoder chose the nearest.";
@@ -49,7 +49,7 @@ export class Inspector {
     const { clip } = this.state;
     const { stage } = placeOf(clip.geometry, answer);
     const time = number(answer.column / clip.geometry.frameRate, 2);
-    const where = ` of stage ${stage.number + 1}, at ${time} s; ${describeFrequency(clip, answer.row, answer.index)}.`;
+    const where = ` of stage ${stage.number + 1}, at ${time} s; ${describeCode(clip, answer.row, answer.index)}.`;
     const name = el("b", { text: `Code ${answer.index}` });
     const title = el("p", { class: "cm-cell-title" }, chip(clip, stage, answer.index), name, el("span", { text: where }));
     this.node.replaceChildren(title, ...this.words(stage, answer), ...this.examples(answer), ...this.undo());

@@ -7,7 +7,7 @@ const TICKS_HZ = [0, 50, 100, 200, 500, 1000, 2000, 4000, 8000, 16000];
 const TICK_ROOM = 0.14; // of the height of a spectrogram
 
 /**
- * @typedef {object} Lane the spectrogram (`isSound`), a stage (`stage`) or the time axis (`axis`)
+ * @typedef {object} Lane the spectrogram (`isSound`), phones, a stage (`stage`) or the time axis (`axis`)
  * @property {HTMLElement} node
  * @property {HTMLElement} gutter beside it
  * @property {HTMLElement} track with the cells and the playhead
@@ -20,7 +20,9 @@ const TICK_ROOM = 0.14; // of the height of a spectrogram
  * @returns {Lane[]}
  */
 export function lanesOf(clip, actions) {
-  return [soundLane(clip.geometry.scale), ...clip.geometry.stages.map((stage) => stageLane(stage, actions)), axisLane()];
+  const phones = clip.phones && clip.phones.length ? [phoneLane()] : [];
+  const stages = clip.geometry.stages.map((stage) => stageLane(stage, actions));
+  return [soundLane(clip.geometry.scale), ...phones, ...stages, axisLane()];
 }
 
 function lane(name, attributes, gutter, parts) {
@@ -73,6 +75,12 @@ function stageLane(stage, actions) {
   const gutter = el("div", { class: "cm-gutter cm-gutter-stage", "data-switch": stage.number },
     toggle, level, el("span", { class: "cm-stage-actions" }, solo, adds));
   return lane("cm-lane-stage", { "data-stage": stage.number }, gutter, { stage, toggle, level, solo, adds });
+}
+
+function phoneLane() {
+  const title = "Labels that came with this recording";
+  const gutter = el("div", { class: "cm-gutter cm-gutter-phones", title }, el("b", { text: "Phones" }));
+  return lane("cm-lane-phones", {}, gutter, { phones: true });
 }
 
 function axisLane() {

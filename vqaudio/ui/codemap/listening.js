@@ -22,7 +22,7 @@ export class Listening {
     this.decoded = new Decoded(wire, () => this.refresh(), (sentence) => page.say(sentence));
     state.on("sound", () => this.request());
     state.on("clip", () => (state.clip ? !state.clip.draft && this.fetchPrefixes() : this.player.stop()));
-    state.on("edited", () => this.fetchPrefixes());
+    for (const change of ["edited", "speaker"]) state.on(change, () => this.fetchPrefixes());
   }
 
   onEnd() {
@@ -98,7 +98,8 @@ export class Listening {
     const { clip, source, preview } = this.state;
     if (!clip) return; // closed while its sound was on the way
     const { sound } = this;
-    const key = sound && [source, clip.token, clip.version, this.stages, this.gainDb, preview && preview.key].join("/");
+    const heard = [source, clip.token, clip.version, clip.speaker, this.stages, this.gainDb, preview && preview.key];
+    const key = sound && heard.join("/");
     if (!sound || key === this.playedKey) return;
     this.playedKey = key;
     this.player.change(sound.samples, clip.sample_rate, this.gain);
@@ -118,9 +119,9 @@ export class Listening {
   /** Every prefix, one after the other: for the curves, the levels, and so that the slider answers at once. */
   async fetchPrefixes() {
     const { clip } = this.state;
-    const { version } = clip;
+    const { version, speaker } = clip;
     const n = clip.geometry.stages.length;
-    const same = () => clip === this.state.clip && version === clip.version;
+    const same = () => clip === this.state.clip && version === clip.version && speaker === clip.speaker;
     if (!(await this.decoded.ask(clip, range(n), this.wanted)) || !same()) return;
     if (clip.original && !clip.original.samples) await this.fetchOriginal(clip);
     for (let first = 1; first <= n && same(); first++) {

@@ -25,6 +25,7 @@ import { recipeOf } from "./recipe.js";
 import { Recorder } from "./recorder.js";
 import { Selecting } from "./selecting.js";
 import { SelectionBar } from "./selection_bar.js";
+import { SpeakerChoice } from "./speaker.js";
 import { stageActions, StageSwitches } from "./stage_switches.js";
 import { State } from "./state.js";
 import { Surprise } from "./surprise.js";
@@ -56,6 +57,7 @@ export function start({ element, props, server, trigger, upload, watch }) {
   const opening = new Opening(page, state, wire, { listening, filling, priors, links }, { upload, trigger });
   const menus = new Menus(page, wire, opening);
   new Recorder(page, listening.player, (file) => opening.openFile(file));
+  new SpeakerChoice(page, state, listening);
   new Surprise(page, state, wire, priors);
   new Folds(page, state, wire);
   new Zoom(page, state, listening.player);

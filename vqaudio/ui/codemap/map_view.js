@@ -6,6 +6,7 @@ import { hasBands } from "./geometry.js";
 import { lanesOf } from "./lanes.js";
 import { drawChanges, drawMarks, drawSelection } from "./overlay.js";
 import { drawAxis, drawCells, drawImage, stageImage } from "./paint.js";
+import { drawPhones } from "./phones.js";
 import { rowHeight, rowShare, rowStrength } from "./rows.js";
 
 export class MapView {
@@ -69,6 +70,7 @@ export class MapView {
     const { clip, surprise, view } = this.state;
     const frame = { ...surfaceOf(lane.canvas, lane.track.clientWidth, lane.track.clientHeight), view };
     if (lane.axis) return drawAxis(frame, colours.soft);
+    if (lane.phones) return drawPhones(frame, clip.phones, colours);
     if (lane.isSound) return this.drawSpectrogram(frame, colours);
     const pale = { strength: rowStrength(this.share(lane)), paper: rgb(colours.paper) };
     const image = this.image(lane.stage.number, () => stageImage(clip, surprise, lane.stage, pale));

@@ -2,6 +2,7 @@
 
 import { counted, number } from "../shared/text.js";
 import { clipOf } from "./clip.js";
+import { recipeOf } from "./recipe.js";
 
 const MAX_MB = 30; // that the server takes
 const GONE = "Your last clip is no longer on the server, which keeps clips for 45 minutes. This is an example.";
@@ -39,6 +40,7 @@ export class Opening {
     window.addEventListener("vq-model", ({ detail }) => page.root.isConnected && this.useModel(detail));
     this.state.on("clip", () => this.remember());
     this.state.on("sampled", () => this.remember());
+    this.state.on("speaker", () => this.keepSpeaker());
   }
 
   /** Open what the page had before a reload, or what its link names. @param {import("./recipe.js").Recipe} recipe */
@@ -124,7 +126,10 @@ export class Opening {
 
   /** @param {object} value what `describe` on the server returns @param {boolean} isNew Back goes to the clip before it */
   open(value, isNew) {
-    this.enter(clipOf(value), isNew);
+    const clip = clipOf(value);
+    const { speaker } = recipeOf(isNew ? "" : location.search);
+    if (speaker === "" || clip.speakers.includes(speaker)) clip.speaker = speaker;
+    this.enter(clip, isNew);
     this.page.say(`Opened ${this.state.clip.title}: ${this.size(this.state.clip)}.`);
     this.links.restoreMask(isNew);
   }
@@ -145,10 +150,17 @@ export class Opening {
   /** The address of an example can be shared; the address of any other clip names its model only. */
   addressOf(clip) {
     const url = new URL(location.href);
-    for (const name of ["mask", "make", "example", "prior", "label", "seed", "tour"]) url.searchParams.delete(name);
+    for (const name of ["mask", "make", "example", "speaker", "prior", "label", "seed", "tour"]) url.searchParams.delete(name);
     url.searchParams.set("model", clip.model);
     if (clip.example) url.searchParams.set("example", clip.example);
     return url;
+  }
+
+  /** The address names the chosen speaker, for a reload and for others. */
+  keepSpeaker() {
+    const url = new URL(location.href);
+    url.searchParams.set("speaker", this.state.clip.speaker);
+    history.replaceState(history.state, "", url);
   }
 
   /** A clip of this page's history. @param {string} token */

@@ -134,8 +134,10 @@ export class PriorPanel {
     const cut = this.field("cut").value;
     const labels = more.make === "new" ? this.newLabels : this.labels;
     const numbers = Object.fromEntries(FIELDS.map((name) => [name, this.field(name).value]));
+    const { clip } = this.state;
     return {
       model: this.state.model, prior: this.prior ? this.prior.name : "", labels: Object.entries(labels),
+      speaker: clip && clip.speakers.length && more.make !== "new" ? clip.speaker : null,
       numbers: { ...numbers, seed: numbers.seed || `${this.lastSeed ?? ""}` },
       cut: cut ? [cut, this.field("cut-value").value] : null, local: this.field("local").value === "local", ...more,
     };
@@ -154,6 +156,8 @@ export class PriorPanel {
       if (known.includes(value)) for (const each of fields) each.value = value;
       else wrong.push(field ? `there is no ${kind} ${value}; known are ${known.join(", ")}` : `there is no label ${kind}`);
     }
+    const { clip } = this.state;
+    if (clip && recipe.speaker && !clip.speakers.includes(recipe.speaker)) wrong.push(`there is no speaker ${recipe.speaker}`);
     for (const [name, value] of Object.entries(recipe.numbers)) this.field(name).value = value;
     if (recipe.local) this.field("local").value = "local";
     if (recipe.cut) this.setCut(...recipe.cut);

@@ -17,6 +17,7 @@ const NUMBERS = ["temperature", "guidance", "steps", "seed", "seconds"];
  * @property {boolean} local the labels are of the selection only
  * @property {string} mask
  * @property {string} example that is opened; "" if the clip is not one
+ * @property {?string} speaker in whose voice the clip is decoded; "" is nobody's, null is the clip's own
  * @property {string} make "fill" or "new": what is done at once when the link is opened; "" for nothing
  */
 
@@ -28,6 +29,7 @@ export function queryOf(recipe) {
   const query = new URLSearchParams();
   if (recipe.model) query.set("model", recipe.model);
   if (recipe.example) query.set("example", recipe.example);
+  if (typeof recipe.speaker === "string") query.set("speaker", recipe.speaker);
   if (recipe.make) query.set("make", recipe.make);
   if (recipe.prior) query.set("prior", recipe.prior);
   for (const [kind, value] of recipe.labels) query.append("label", `${kind}:${value}`);
@@ -49,6 +51,7 @@ export function recipeOf(search) {
   return {
     model: query.get("model") || "",
     example: query.get("example") || "",
+    speaker: query.get("speaker"),
     make: ["fill", "new"].includes(query.get("make")) ? query.get("make") : "",
     prior: query.get("prior") || "",
     labels: query.getAll("label").map((text) => {

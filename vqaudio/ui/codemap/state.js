@@ -4,8 +4,8 @@ import { Announcer } from "../shared/announcer.js";
 
 /**
  * Announced: "clip" (another one is open, or none), "ids" (the cells shown), "edited" (the clip itself), "sampled" (a new clip),
- * "sound" (what plays), "playing", "selection" ({aloud}), "shape", "rows" (their heights), "view", "picked" (a cell, for the
- * inspector), "gallery", "models" (the priors that are known), "colours", "job", and, after each, "change".
+ * "sound" (what plays), "speaker", "playing", "selection" ({aloud}), "shape", "rows" (their heights), "view", "picked" (a cell, for
+ * the inspector), "gallery", "models" (the priors that are known), "colours", "job", and, after each, "change".
  */
 export class State extends Announcer {
   /** @param {string} [model] whose priors are shown first; "" is the default codec */
@@ -18,19 +18,15 @@ export class State extends Announcer {
     this.raised = { added: false, generated: true }; // play at a set loudness, by kind of sound
     this.evenRows = false; // else a row is the lower and paler the less its stage contributes
     this.view = [0, 1]; // seconds that the lanes show
-    this.focus = null; // a Cell
-    this.picked = null; // the Cell in the inspector
+    this.focus = this.picked = null; // the Cell that is pointed at, and the one in the inspector
     this.shape = "rectangle"; // or "brush"
-    this.stroke = "set"; // what a drag does: set, add or remove
-    this.finer = true; // selecting a stage selects the finer ones too
-    this.gallery = null; // Variations
+    Object.assign(this, { stroke: "set", finer: true }); // a drag sets, adds or removes; the finer stages are selected too
+    this.gallery = this.beforeSolo = null; // Variations; the stages that were on before only one was
     this.preview = null; // {number, step, key, ids, undecided, sound} of a variation; step -1 is its result
     this.model = model;
     this.priors = null; // null: not known yet
     this.wantedPreview = ""; // the key of the preview that was asked for last
-    this.surprise = null; // of each cell under a prior
-    this.job = null; // {token, cancelled} of the prior at work; no token yet while it starts
-    this.beforeSolo = null;
+    this.surprise = this.job = null; // of each cell; {token, cancelled} of the prior at work; no token yet while it starts
   }
 
   /** @returns {?import("./selection.js").Selection} */
@@ -46,8 +42,7 @@ export class State extends Announcer {
   /** Forget the last clip and what was chosen for it. */
   reset() {
     this.closeGallery();
-    this.addedStage = 0;
-    this.enabled = [];
+    Object.assign(this, { addedStage: 0, enabled: [] });
   }
 
   /** Show a clip: one that was opened, or a new one. @param {import("./clip.js").Clip} clip */
@@ -103,6 +98,13 @@ export class State extends Announcer {
     this.enabled = enabled;
     this.beforeSolo = beforeSolo;
     this.listenTo("decoded");
+  }
+
+  /** @param {string} speaker in whose voice the clip is decoded; "" is nobody's */
+  setSpeaker(speaker) {
+    this.clip.speaker = speaker;
+    this.listenTo("decoded");
+    this.announce("speaker");
   }
 
   /** @returns {?("added"|"generated")} the kind of sound that can be raised to a set loudness; null: true level only */
@@ -182,7 +184,7 @@ export class State extends Announcer {
     this.announce("colours");
   }
 
-  /** @param {import("./variations.js").Variations} gallery */
+  /** @param {?import("./variations.js").Variations} gallery */
   openGallery(gallery) {
     this.leavePreview();
     this.gallery = gallery;
@@ -190,9 +192,7 @@ export class State extends Announcer {
   }
 
   closeGallery() {
-    this.leavePreview();
-    this.gallery = null;
-    this.announce("gallery");
+    this.openGallery(null);
   }
 
   /** Show a clip's cells while they are sampled; null: its own again. @param {object} clip @param {?Uint16Array} ids */

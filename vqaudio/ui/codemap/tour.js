@@ -41,7 +41,7 @@ export class Tour {
   }
 
   next() {
-    this.step += 1;
+    this.step += this.step === 0 && this.state.enabled.length < 2 ? 2 : 1; // one stage: there is nothing to drag
     if (this.step === STEPS.length) return this.end();
     this.text.textContent = STEPS[this.step].text;
     this.count.textContent = `${this.step + 1} of ${STEPS.length}`;

@@ -53,6 +53,7 @@ export class Transport {
     page.find(".cm-title").title = clip.title;
     page.find(".cm-length").textContent = clip.seconds.toFixed(2);
     page.find(".cm-slider").max = clip.geometry.stages.length;
+    page.root.classList.toggle("cm-one-stage", clip.geometry.stages.length === 1);
     page.find(".cm-depth-max").textContent = clip.geometry.stages.length;
   }
 

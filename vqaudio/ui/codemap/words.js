@@ -4,6 +4,7 @@ import { enabledStages, nameStages } from "../shared/stages.js";
 import { counted, hertzRange, number } from "../shared/text.js";
 import { idAt, surpriseAt } from "./clip.js";
 import { placeOf, stageOfRow } from "./geometry.js";
+import { describeCodePhone, phoneAt } from "./phones.js";
 import { DRAWN } from "./selection.js";
 
 /**
@@ -36,6 +37,18 @@ export function describeFrequency(clip, row, id) {
 }
 
 /**
+ * Which phone a codeword stands for, and how often it occurs; only what was measured, if anything was.
+ * @param {import("./clip.js").Clip} clip
+ * @param {number} row
+ * @param {number} id
+ * @returns {string}
+ */
+export function describeCode(clip, row, id) {
+  const phone = describeCodePhone(clip, id);
+  return [phone, phone && !clip.train_counts ? "" : describeFrequency(clip, row, id)].filter(Boolean).join("; ");
+}
+
+/**
  * @param {import("./clip.js").Clip} clip
  * @param {import("./geometry.js").Cell} cell
  * @param {?object} surprise
@@ -47,9 +60,11 @@ export function describeCell(clip, cell, surprise) {
   const id = idAt(clip, cell);
   const bits = surpriseAt(clip, surprise, cell);
   const where = `Stage ${stage.number + 1}${stage.bands > 1 ? `, band ${band + 1}` : ""}`;
-  const what = id < stage.vocab ? `code ${id}, ${describeFrequency(clip, cell.row, id)}` : "not decided yet";
+  const what = id < stage.vocab ? `code ${id}, ${describeCode(clip, cell.row, id)}` : "not decided yet";
   const score = bits === null ? "" : ` ${number(bits, 2)} bits of surprise.`;
-  return `${where}, ${number(x * each, 2)} to ${number((x + 1) * each, 2)} s: ${what}.${score}`;
+  const phone = phoneAt(clip, (x + 0.5) * each);
+  const spoken = phone ? ` Here: ${phone[0]}.` : "";
+  return `${where}, ${number(x * each, 2)} to ${number((x + 1) * each, 2)} s: ${what}.${spoken}${score}`;
 }
 
 /**
@@ -77,10 +92,16 @@ function describeFrequencies({ stages, scale }, selection) {
  * @param {number} gainDb that is applied to it
  * @returns {string}
  */
-export function describeSource({ source, addedStage, enabled, shownVariation, preview, raisable }, gainDb) {
+export function describeSource({ clip, source, addedStage, enabled, shownVariation, preview, raisable }, gainDb) {
   const change = gainDb < 0 ? "lowered" : "raised";
   const level = gainDb ? `, ${change} by ${number(Math.abs(gainDb), 1)} dB` : raisable ? ", at its true level" : "";
-  return `${sourceName({ source, addedStage, enabled, shownVariation, preview })}${level}`;
+  const voice = clip && clip.speaker && source !== "original" ? ` as ${speakerName(clip.speaker)}` : "";
+  return `${sourceName({ source, addedStage, enabled, shownVariation, preview })}${voice}${level}`;
+}
+
+/** @param {string} speaker as the model calls it @returns {string} */
+export function speakerName(speaker) {
+  return speaker.replaceAll("_", " ");
 }
 
 function sourceName({ source, addedStage, enabled, shownVariation, preview }) {
@@ -98,6 +119,7 @@ function sourceName({ source, addedStage, enabled, shownVariation, preview }) {
  */
 function describeEnabled(enabled) {
   const stages = enabledStages(enabled);
+  if (enabled.length === 1) return "the decoded sound";
   return stages.length === enabled.length ? "all stages" : nameStages(stages);
 }
 
@@ -119,6 +141,10 @@ export function describeRate({ geometry, sample_rate: sampleRate }, stages) {
  */
 export function describeCodes({ geometry }) {
   const { stages, rows, frameRate } = geometry;
+  if (rows === 1) {
+    const ms = number(1000 / frameRate);
+    return `Every ${ms} ms of sound become one code, the number of one of ${stages[0].vocab} learned codewords.`;
+  }
   const same = stages.every(({ vocab, bands, steps }) => vocab === stages[0].vocab && bands * steps === 1);
   const numbers = same
     ? `${stages.length} codes, one for each stage; each is one of ${stages[0].vocab} learned codewords`

@@ -1,26 +1,33 @@
 """The clips that ship with the app.
 
 A codec's about.json names its folder of them ("examples"). A folder of assets/examples holds sounds and an examples.json:
-{"credit": a line, "clips": {file: what is said in it}}.
+{"credit": a line, "clips": {file: what is said in it}, "speakers": {file: who says it}}; the speakers may be left out.
 """
 
 import json
+import logging
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from vqaudio.analysis.phones import KIND
+from vqaudio.data.annotations import read_labels
+from vqaudio.errors import InputError
+from vqaudio.timed_labels import TimedLabel
 from vqaudio.ui import models
 
 FOLDER = Path(__file__).resolve().parents[3] / "assets" / "examples"
 USUAL = "."  # for a codec that names none: the folder itself
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Clips:
-    """A folder's clips: paths with their names, and whom to thank."""
+    """A folder's clips: paths with their names, whom to thank, and known speakers."""
 
     credit: str
     clips: dict[Path, str]
+    speakers: dict[Path, str]
 
 
 @dataclass(frozen=True)
@@ -37,7 +44,8 @@ def clips_in(folder: Path) -> Clips | None:
     try:
         listed = json.loads((folder / "examples.json").read_text())
         found = {folder / name: str(label) for name, label in listed["clips"].items() if (folder / name).is_file()}
-        return Clips(str(listed["credit"]), found) if found else None
+        speakers = {folder / name: str(speaker) for name, speaker in listed.get("speakers", {}).items()}
+        return Clips(str(listed["credit"]), found, speakers) if found else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
@@ -65,6 +73,23 @@ def of_model(model: str | None) -> dict[str, tuple[Path, str]]:
 def title_of(path: Path) -> str:
     """The title of an example; the file's name for any other recording."""
     return next((clips.clips[path] for clips in all_clips().values() if path in clips.clips), path.stem)
+
+
+def speaker_of(path: Path) -> str:
+    """Who is heard in an example; empty where that is not said, and for any other recording."""
+    return next((clips.speakers[path] for clips in all_clips().values() if path in clips.speakers), "")
+
+
+def phones_of(path: Path, seconds: float) -> tuple[TimedLabel, ...]:
+    """The phones of an example, from the .lab file beside it; none for any other recording, and for a damaged file."""
+    labels = path.with_suffix(".lab")
+    if not labels.is_file() or not any(path in clips.clips for clips in all_clips().values()):
+        return ()
+    try:
+        return tuple(label for label in read_labels(labels, seconds) if label.kind == KIND)
+    except InputError as error:
+        _log.warning("the labels of an example are skipped: %s", error)
+        return ()
 
 
 def groups() -> list[Group]:
