@@ -198,10 +198,8 @@ class User:
     def fill(self, token: str, prior: str) -> None:
         hole = {"start_s": 0.4, "end_s": 0.6, "stages": f"2-{len(self.codec.spec.stages)}"}
         job = self.page.ask("fill", token=token, prior=prior, rectangles=[hole], settings={})["job"]
-        answer = {"state": "waiting"}
-        while answer["state"] in ("waiting", "running"):
-            time.sleep(0.12)
-            answer = self.page.ask("progress", job=job, seen=0)
+        while (answer := self.page.ask("progress", job=job, seen=0))["state"] in ("waiting", "running"):  # as shared/wire.js does
+            time.sleep(0.12 if answer["state"] == "running" else min(2, max(0.3, (answer["left_s"] or 0) / 4)))
         if answer["state"] != "done":
             raise RuntimeError(answer["error_text"] or answer["state"])
         outside = np.ones_like(self.ids, dtype=bool)

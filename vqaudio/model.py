@@ -21,6 +21,7 @@ class Model(nn.Module, PyTorchModelHubMixin, library_name="vqaudio"):
 
     name = "unnamed"
     folder: Path | None = None
+    _hashed: tuple | None = None  # what the last fingerprint was computed from, and the fingerprint
 
     def __init__(self, config=None):
         """Check and store a configuration. Raises InputError for a field of a wrong type or out of range."""
@@ -54,7 +55,10 @@ class Model(nn.Module, PyTorchModelHubMixin, library_name="vqaudio"):
     @property
     def fingerprint(self) -> str:
         """32 hex digits: a hash of the weights and the configuration."""
-        return fingerprint(self)
+        state = tuple((key, value.data_ptr(), value._version) for key, value in self.state_dict(keep_vars=True).items())
+        if self._hashed is None or self._hashed[0] != (state, self.config):
+            self._hashed = (state, self.config), fingerprint(self)
+        return self._hashed[1]
 
     def _save_pretrained(self, save_directory: Path) -> None:
         """The mixin's hook: half precision, written whole or not at all."""

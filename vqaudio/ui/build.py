@@ -1,5 +1,6 @@
 """The page's frame: header, model picker, tabs and footer."""
 
+import sys
 import threading
 from html import escape
 from pathlib import Path
@@ -18,6 +19,9 @@ from vqaudio.ui.keyboard.handlers import note_as_clip
 from vqaudio.ui.panels import codebooks, examples, figures
 
 EVENTS = 256  # of all people that Gradio handles at a time; most of them only wait for their turn in a pool, see `turns`
+SWITCH_S = 1e-4
+"""After this long a thread that runs Python lets another one run. A sampler makes thousands of small tensors and waits this long
+for each while others keep Python busy; with Python's own 5 ms, 20 people waited several times as long."""
 TITLE = """<div class="vq-title"><h1>vqaudio</h1><p>Your voice as numbers.</p></div>"""
 MENU = """<details class="vq-menu"><summary aria-label="Menu">&#8943;</summary><nav>
 <a href="?tour=1">Show the tour</a>
@@ -75,6 +79,7 @@ def build() -> gr.Blocks:
     other.
     """
     torch.set_num_threads(1)
+    sys.setswitchinterval(SWITCH_S)
     memory.return_what_is_freed()
     with gr.Blocks(title="vqaudio", delete_cache=(600, 3600), analytics_enabled=False, fill_width=True) as demo:
         picker = _header()

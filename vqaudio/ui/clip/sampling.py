@@ -2,6 +2,7 @@
 
 import secrets
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Annotated
 
 import torch
@@ -70,7 +71,7 @@ class Variation:
     def ids(self) -> Tensor:
         return self.codes.ids[0]
 
-    @property
+    @cached_property
     def n_bytes(self) -> int:
         return 17 * self.mask.numel() + sum(4 * len(cells) for cells in self.steps)
 

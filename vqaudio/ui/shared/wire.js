@@ -3,6 +3,11 @@
 const UNREACHABLE = "The app does not answer. Check your connection, or reload the page.";
 const POLL_MS = 120;
 
+/** How long to wait before asking about a waiting job again: many may wait, and each request slows those who are served. */
+function waitingMs({ left_s }) {
+  return 1000 * Math.min(2, Math.max(0.3, (left_s || 0) / 4));
+}
+
 /**
  * @typedef {{data: string, factor: number}} Sound base64 of 16-bit samples, and the peak that they are scaled to
  * @typedef {{ok: boolean, error?: string}} Answer and whatever the function returns
@@ -65,7 +70,7 @@ export class Wire {
    * @param {object} options
    * @param {function(): boolean} options.wanted
    * @param {function(Answer): (object|void)} [options.react] sees each answer; returns what to send with the next request
-   * @param {function(): number} [options.pauseMs]
+   * @param {function(): number} [options.pauseMs] while the job runs
    * @returns {Promise<?Answer>} its last answer, with `state` "done", "failed", "cancelled" or "lost"; null if no longer wanted
    */
   async follow(job, { wanted, react = () => {}, pauseMs = () => POLL_MS }) {
@@ -75,7 +80,7 @@ export class Wire {
       if (!answer.ok) return { state: "lost", error_text: answer.error };
       seen = react(answer) || seen;
       if (["done", "failed", "cancelled"].includes(answer.state)) return answer;
-      await new Promise((resolve) => setTimeout(resolve, pauseMs()));
+      await new Promise((resolve) => setTimeout(resolve, answer.state === "waiting" ? waitingMs(answer) : pauseMs()));
     }
     return null;
   }
