@@ -1,4 +1,4 @@
-"""A figure of the Codebooks view: title, caption, controls, SVG, and links that save it."""
+"""A figure of the Codebooks view, with controls and links that save it."""
 
 import json
 from collections.abc import Sequence

@@ -1,4 +1,7 @@
-"""What a speech codec's codewords have to do with phones, as `vqaudio phones measure` found: two figures and a table."""
+"""Figures and a table of a speech codec's codewords and phones.
+
+`vqaudio phones measure` measures them.
+"""
 
 from html import escape
 
@@ -28,7 +31,10 @@ NAMED = 3  # phones in the tip of a codeword
 
 
 def view(codec: Codec) -> str:
-    """The figures and the table as HTML; empty for a model that was not measured, a sentence for a damaged record."""
+    """The figures and the table as HTML.
+
+    Empty for a model that was not measured, a sentence for a damaged record.
+    """
     try:
         known = facts.phones(codec)
     except InputError as error:
