@@ -1,6 +1,6 @@
-"""The record of what a model's codewords have to do with phones: phones.json beside the weights.
+"""The record of a model's codewords and phones: phones.json.
 
-`vqaudio phones measure` writes it, for the app.
+`vqaudio phones measure` writes it beside the weights, for the app.
 """
 
 import json
@@ -64,7 +64,10 @@ class PhoneRecord:
             raise InputError("its metrics are incomplete.")
 
     def code_phones(self) -> list[tuple[str, float] | None]:
-        """Each code's most frequent phone and the share of its frames; None for a code that never occurred."""
+        """Each code's most frequent phone and the share of its frames.
+
+        None for a code that never occurred.
+        """
         table = np.array(self.together)
         totals = table.sum(0)
         return [

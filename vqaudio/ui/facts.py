@@ -38,7 +38,9 @@ def exploration(codec: Codec) -> Exploration | None:
 
 @cache
 def phones(codec: Codec) -> PhoneRecord | None:
-    """How this encoder's codes and phones go together; None if not measured, or for other weights.
+    """The record of this encoder's codes and phones.
+
+    None if not measured, or for other weights.
 
     Raises:
         InputError: the file is damaged.
@@ -49,7 +51,10 @@ def phones(codec: Codec) -> PhoneRecord | None:
 
 @cache
 def code_phones(codec: Codec) -> list[tuple[str, float] | None] | None:
-    """Each codeword's phone and the share of its frames; None if not measured, or for a codec of several stages."""
+    """Each codeword's phone and the share of its frames.
+
+    None if not measured, or for a codec of several stages.
+    """
     try:
         known = phones(codec)
     except InputError:  # a damaged record must not stop a clip from opening

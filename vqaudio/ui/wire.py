@@ -39,7 +39,7 @@ class Request(Message):
 
 
 class SpeakerRequest(Request):
-    """A request about the sound of a clip; the speaker is empty for none in particular."""
+    """A request about the sound of a clip; an empty speaker is nobody."""
 
     speaker: Name = ""
 

@@ -129,7 +129,9 @@ class Workbench:
     # --- sound -----------------------------------------------------------------------------------------------------
 
     def sound(self, stages: tuple[int, ...], speaker: str = "") -> Tensor:
-        """Decode some stages, numbered from 0: [N]; once for each version of the indices and speaker.
+        """Decode some stages, numbered from 0: [N].
+
+        Each is decoded once for each version of the indices and each speaker.
 
         Raises InputError for a speaker that the codec does not know.
         """

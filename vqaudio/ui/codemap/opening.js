@@ -126,10 +126,9 @@ export class Opening {
 
   /** @param {object} value what `describe` on the server returns @param {boolean} isNew Back goes to the clip before it */
   open(value, isNew) {
-    const clip = clipOf(value);
     const { speaker } = recipeOf(isNew ? "" : location.search);
-    if (speaker === "" || clip.speakers.includes(speaker)) clip.speaker = speaker;
-    this.enter(clip, isNew);
+    const isKnown = speaker === "" || value.speakers.includes(speaker);
+    this.enter(clipOf(isKnown ? { ...value, speaker } : value), isNew);
     this.page.say(`Opened ${this.state.clip.title}: ${this.size(this.state.clip)}.`);
     this.links.restoreMask(isNew);
   }

@@ -4,8 +4,8 @@ import { Announcer } from "../shared/announcer.js";
 
 /**
  * Announced: "clip" (another one is open, or none), "ids" (the cells shown), "edited" (the clip itself), "sampled" (a new clip),
- * "sound" (what plays), "speaker", "playing", "selection" ({aloud}), "shape", "rows" (their heights), "view", "picked" (a cell, for
- * the inspector), "gallery", "models" (the priors that are known), "colours", "job", and, after each, "change".
+ * "sound" (what plays), "speaker", "playing", "selection" ({aloud}), "shape", "rows" (their heights), "view", "picked" (a cell,
+ * for the inspector), "gallery", "models" (the priors that are known), "colours", "job", and, after each, "change".
  */
 export class State extends Announcer {
   /** @param {string} [model] whose priors are shown first; "" is the default codec */

@@ -28,7 +28,7 @@ export function trainingCount(clip, row, id) {
  * @param {number} id
  * @returns {string}
  */
-export function describeFrequency(clip, row, id) {
+function describeFrequency(clip, row, id) {
   const found = trainingCount(clip, row, id);
   if (!found) return "how often it occurs in the training set was not measured";
   const { bands, steps } = stageOfRow(clip.geometry, row);

@@ -8,6 +8,8 @@ import math
 from collections.abc import Sequence
 from html import escape
 
+import numpy as np
+
 INK, SOFT = "var(--body-text-color,#1f2430)", "var(--body-text-color-subdued,#5d6270)"
 LINE, ACCENT = "var(--border-color-primary,#d9dbe1)", "var(--vq-accent,#c2410c)"
 STYLE = (
@@ -15,9 +17,11 @@ STYLE = (
     f".accent{{fill:{ACCENT}}}.accent-line{{fill:none;stroke:{ACCENT};stroke-width:2}}.soft{{fill:{SOFT};opacity:.45}}"
     f".outline{{fill:none;stroke:{INK};stroke-width:1.5;stroke-dasharray:4 2}}"
     f".dots{{fill:none;stroke:{SOFT};stroke-linecap:round;opacity:.4}}"
+    f".ground{{fill:{LINE};opacity:.35}}.tip{{fill:none;pointer-events:all}}text.name{{font-size:9px}}"
     f".dots.hot{{stroke:{ACCENT};opacity:1}}.cross{{fill:none;stroke:{INK};stroke-width:.8;opacity:.35}}"
 )
 TICKS = 4
+SHADES = 6  # of a matrix
 
 
 def svg(body: str, width: int, height: int, label: str) -> str:
@@ -153,4 +157,34 @@ def lines(frame: Frame, steps: Sequence[int], curves: dict[str, Sequence[float]]
         parts.append(f'<polyline class="line" stroke-dasharray="{dash}" points="{line}"><title>{escape(name)}</title></polyline>')
         if values:
             parts.append(f'<text x="{frame.x(0.87)}" y="{frame.y(values[-1]) + 4}">{escape(name)}</text>')
+    return "".join(parts)
+
+
+def matrix(
+    values: np.ndarray, rows: Sequence[str], columns: Sequence[str], size: tuple[int, int], tips: Sequence[str] = ()
+) -> str:
+    """Numbers from 0 to 1 as cells, the larger the stronger.
+
+    Args:
+        values: [rows, columns].
+        rows, columns: their names; those are left out for which there is no room.
+        tips: a text for each column, shown where one points at it.
+    """
+    left, top = 30, 26
+    wide, high = (size[0] - left) / max(1, len(columns)), (size[1] - top) / max(1, len(rows))
+    shades = np.ceil(np.sqrt(values.clip(0, 1)) * SHADES - 1e-9).astype(int)
+    parts = [f'<rect class="ground" x="{left}" y="{top}" width="{size[0] - left}" height="{size[1] - top}"/>']
+    for shade in range(1, SHADES + 1):
+        cells = zip(*(found.tolist() for found in np.nonzero(shades == shade)))
+        path = "".join(f"M{left + x * wide:.1f} {top + y * high:.1f}h{wide:.1f}v{high:.1f}h-{wide:.1f}z" for y, x in cells)
+        parts.append(f'<path class="accent" fill-opacity="{shade / SHADES:.2f}" d="{path}"/>' if path else "")
+    for i in range(0, len(rows), math.ceil(9 / high)):
+        y = top + (i + 0.5) * high + 3
+        parts.append(f'<text x="{left - 4}" y="{y:.1f}" text-anchor="end" class="name">{escape(rows[i])}</text>')
+    for i in range(0, len(columns), math.ceil(9 / wide)):
+        x = left + (i + 0.5) * wide + 3
+        parts.append(f'<text transform="translate({x:.1f} {top - 4}) rotate(-90)" class="name">{escape(columns[i])}</text>')
+    for i, tip in enumerate(tips):
+        area = f'x="{left + i * wide:.1f}" y="{top}" width="{wide:.1f}" height="{size[1] - top}"'
+        parts.append(f'<rect class="tip" {area}><title>{escape(tip)}</title></rect>')
     return "".join(parts)

@@ -76,12 +76,15 @@ def title_of(path: Path) -> str:
 
 
 def speaker_of(path: Path) -> str:
-    """Who is heard in an example; empty where that is not said, and for any other recording."""
+    """The speaker of an example; empty if unknown, and for other recordings."""
     return next((clips.speakers[path] for clips in all_clips().values() if path in clips.speakers), "")
 
 
 def phones_of(path: Path, seconds: float) -> tuple[TimedLabel, ...]:
-    """The phones of an example, from the .lab file beside it; none for any other recording, and for a damaged file."""
+    """The phones of an example, from the .lab file beside it.
+
+    None for any other recording, and for a damaged file.
+    """
     labels = path.with_suffix(".lab")
     if not labels.is_file() or not any(path in clips.clips for clips in all_clips().values()):
         return ()

@@ -1,6 +1,5 @@
 """The figures of the Codebooks view, from what `vqaudio explore` measured, as SVG."""
 
-import json
 from functools import cache
 from html import escape
 
@@ -11,29 +10,9 @@ from vqaudio.codec import Codec
 from vqaudio.errors import InputError
 from vqaudio.pitches import word
 from vqaudio.ui import facts, models
-from vqaudio.ui.panels import charts
+from vqaudio.ui.panels import charts, figure, phone_figures
 
 NOT_YET = "The latents of {model} were not explored yet: <code>vqaudio explore --model {model}</code> does that."
-SAVE_SVG = (
-    "this.href = 'data:image/svg+xml;charset=utf-8,'"
-    " + encodeURIComponent(new XMLSerializer().serializeToString(this.closest('section').querySelector('svg')))"
-)
-SAVE_PNG = (  # drawn by the browser, at twice the size of the viewBox
-    "event.preventDefault(); const s = this.closest('section').querySelector('svg'), b = s.viewBox.baseVal, i = new Image();"
-    "const name = this.download;"
-    "i.onload = () => { const c = document.createElement('canvas'); c.width = 2 * b.width; c.height = 2 * b.height;"
-    "const g = c.getContext('2d'); g.fillStyle = '#fff'; g.fillRect(0, 0, c.width, c.height);"
-    "g.drawImage(i, 0, 0, c.width, c.height);"
-    "const a = document.createElement('a'); a.href = c.toDataURL('image/png'); a.download = name; a.click(); };"
-    "const k = s.cloneNode(true); k.setAttribute('width', b.width); k.setAttribute('height', b.height);"
-    "i.src = 'data:image/svg+xml;charset=utf-8,' + encodeURIComponent(new XMLSerializer().serializeToString(k))"
-)
-HIGHLIGHT = (
-    "const [kind, label] = JSON.parse(this.value);"
-    "for (const g of this.closest('section').querySelectorAll('g')) { g.style.display = g.dataset.kind === kind ? '' : 'none';"
-    "for (const p of g.querySelectorAll('.dots')) { const on = p.dataset.label === label; p.classList.toggle('hot', on);"
-    "p.setAttribute('stroke-width', on ? 6 : 4); if (on) g.append(p); } }"
-)
 MAP = "{shown:,} of {columns:,} columns of the {part} clips, by UMAP: neighbours stay neighbours, the axes have no unit.{crosses}"
 DISTANCES = (
     "How far the latent vectors are from the sum of their codewords so far. Line: median; band: nine in ten cells. What is left "
@@ -60,7 +39,7 @@ def view(model: str | None = None) -> str:
     except InputError as error:
         return f'<p class="vq-note">{escape(str(error))}</p>'
     if known is None:
-        return f'<p class="vq-note">{NOT_YET.format(model=escape(codec.name))}</p>{_card(codec, [])}'
+        return f'<p class="vq-note">{NOT_YET.format(model=escape(codec.name))}</p>{phone_figures.view(codec)}{_card(codec, [])}'
     return _page(codec)
 
 
@@ -71,7 +50,7 @@ def _page(codec: Codec) -> str:
     small = "".join(_knowledge(codec, kind, one) for kind, one in known.knows.items())
     return (
         f'<div class="cb-figures"><div class="cb-wide">{wide}</div><div class="cb-small">{small}</div></div>'
-        f"{_card(codec, known.training)}"
+        f"{phone_figures.view(codec)}{_card(codec, known.training)}"
     )
 
 
@@ -79,14 +58,10 @@ def _map(codec: Codec, known: Exploration) -> str:
     flat, crosses = known.map, list(zip(known.map.words_x, known.map.words_y))
     grouped = {kind: _groups(flat, kind, names) for kind, names in known.values.items() if kind in flat.labels}
     drawn = grouped or {"": {NO_LABEL: list(zip(flat.x, flat.y))}}
-    parts = [
-        f'<g data-kind="{escape(kind)}" style="display:{"none" if i else ""}">'
-        f"{charts.scatter(groups, crosses, *MAP_SIZE, next(iter(groups)))}</g>"
-        for i, (kind, groups) in enumerate(drawn.items())
-    ]
+    layers = {kind: charts.scatter(groups, crosses, *MAP_SIZE, next(iter(groups))) for kind, groups in drawn.items()}
     ending = " Crosses: the codewords of stage 1." if crosses else ""
     said = MAP.format(shown=len(flat.x), columns=known.columns, part=known.part, crosses=ending)
-    return _figure(f"{codec.name}-map", "Map of the latents", said, "".join(parts), MAP_SIZE, _chooser(grouped))
+    return figure.figure(f"{codec.name}-map", "Map of the latents", said, figure.layers(layers), MAP_SIZE, _chooser(grouped))
 
 
 def _groups(flat: Map, kind: str, names: list[str]) -> dict[str, list[tuple[float, float]]]:
@@ -98,23 +73,20 @@ def _groups(flat: Map, kind: str, names: list[str]) -> dict[str, list[tuple[floa
 
 def _chooser(grouped: dict[str, dict]) -> str:
     """A select of the labels: the columns of the chosen one stand out."""
-    def option(kind: str, name: str) -> str:
-        value = escape(json.dumps([kind, name]))
-        return f'<option value="{value}">{escape(f"{kind} {word(kind, name)}")}</option>'
-
     options = "".join(
-        f'<optgroup label="{escape(kind)}">{"".join(option(kind, name) for name in groups)}</optgroup>'
+        f'<optgroup label="{escape(kind)}">'
+        + "".join(figure.option(kind, name, f"{kind} {word(kind, name)}") for name in groups)
+        + "</optgroup>"
         for kind, groups in grouped.items()
     )
-    select = f'<select onchange="{escape(HIGHLIGHT)}">{options}</select>'
-    return f'<label class="cb-choose">Highlight {select}</label>' if options else ""
+    return figure.select("Highlight", options)
 
 
 def _distances(codec: Codec, found: Distances) -> str:
     low, high = ([_quantile(found, stage, share) for stage in range(len(found.shares))] for share in (0.05, 0.95))
     frame = charts.Frame(*MAP_SIZE, 1.05 * max(*high, *found.medians), "Distance after each stage", "stage")
     body = charts.band(frame, low, found.medians, high)
-    return _figure(f"{codec.name}-distances", "Distances to the codewords", DISTANCES, body, MAP_SIZE)
+    return figure.figure(f"{codec.name}-distances", "Distances to the codewords", DISTANCES, body, MAP_SIZE)
 
 
 def _quantile(found: Distances, stage: int, share: float) -> float:
@@ -139,19 +111,8 @@ def _knowledge(codec: Codec, kind: str, known: Knowledge) -> str:
     }
     probed = charts.bars(frame, [100 * value for value in known.probe], (), levels)
     name, learned = f"{codec.name}-{kind}", LEARNED[known.learned_from]
-    return _figure(f"{name}-information", f"Codes and {kind}", KNOWS.format(kind=kind), shared, CHART_SIZE) + _figure(
+    return figure.figure(f"{name}-information", f"Codes and {kind}", KNOWS.format(kind=kind), shared, CHART_SIZE) + figure.figure(
         f"{name}-probe", f"Reading the {kind} from the codes", PROBES.format(kind=kind, learned=learned), probed, CHART_SIZE
-    )
-
-
-def _figure(name: str, title: str, caption: str, body: str, size: tuple[int, int], controls: str = "") -> str:
-    """A figure with its title, caption, and links that save it."""
-    name, title, caption = escape(name), escape(title), escape(caption)
-    return (
-        f'<section class="cb-figure"><h3>{title}</h3><p class="vq-note">{caption}</p>{controls}'
-        f'<div>{charts.svg(body, *size, f"{title}: {caption}")}</div>'
-        f'<p><a href="#" onclick="{escape(SAVE_SVG)}" download="{name}.svg">Save as SVG</a>'
-        f'<a href="#" onclick="{escape(SAVE_PNG)}" download="{name}.png">Save as PNG</a></p></section>'
     )
 
 
@@ -179,4 +140,4 @@ def _training(curves: TrainingCurves) -> str:
     frame = charts.Frame(*CHART_SIZE, top, f"Run {curves.name}", f"training steps, 0 to {max(steps, default=0):,}")
     body = charts.lines(frame, steps, shown, max(steps, default=1))
     said = "Scores on the validation clips; lower is better."
-    return _figure(f"{curves.name}-training", f"Training run {curves.name}", said, body, CHART_SIZE)
+    return figure.figure(f"{curves.name}-training", f"Training run {curves.name}", said, body, CHART_SIZE)
