@@ -1,4 +1,4 @@
-"""Matplotlib figures of speech units: beside phones, over codebook sizes and seeds, and over training."""
+"""Matplotlib figures of speech units: over sizes, seeds and training."""
 
 import io
 from pathlib import Path

@@ -246,7 +246,7 @@ def test_an_experiment_is_compared_with_kmeans_of_its_sizes_and_seeds(command, v
         kmeans = phones.scores(*phones.all_frames(units.KMeansUnits(train, 44, 16_000, seed).of(clips)))
         assert found["44"]["scores"]["k-means on MFCC-39"]["nmi"][seed] == pytest.approx(kmeans["nmi"])
     assert found["44"]["scores"]["speech-16khz"]["pnmi"] == pytest.approx([0.44, 0.46, 0.48])
-    assert "44 codewords, 3 seeds" in printed and "0.460" in printed and "0.020" in printed
+    assert "44 codewords, 3 seeds" in printed and "0.460 ± 0.020" in printed
     assert "NMI of codes and phones" in figure.read_text()
 
 

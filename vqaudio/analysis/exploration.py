@@ -146,7 +146,7 @@ def look(codec: Codec, split: Split) -> EncodedSplit:
 
 
 def phones_of_columns(split: Split, seen: EncodedSplit, rate: float) -> list[str | None]:
-    """The phone at the centre of each column of an encoded split; None where there is none.
+    """Return the phone at the centre of each column; None where there is none.
 
     Args:
         split: the clips that were encoded.

@@ -19,7 +19,9 @@ MARGIN = 0.05  # of the shown range
 
 @dataclass(frozen=True)
 class Film:
-    """Positions of the same columns, and of the codewords, at some steps of a training run.
+    """Positions of columns and codewords at some steps of a training run.
+
+    The columns are the same at every step.
 
     Attributes:
         steps: [F].

@@ -154,6 +154,7 @@ def _metrics_over(
     """The runs of an experiment beside k-means and random codes, as a table, and as a figure."""
     from vqaudio.cli.plot import save
     from vqaudio.experiments import phone_units, records
+    from vqaudio.experiments.records import PLAIN
     from vqaudio.speech_plots import seeds_figure, sizes_figure
 
     if part not in (None, "validation"):
@@ -166,8 +167,7 @@ def _metrics_over(
     shown = found if over == "sizes" else [phone_units.default_size(record, found)]
     for size in shown:
         print(f"{size.vocab} codewords, {len(size.seeds)} seeds")
-        _print_table({name: {m: size.spread(name, m).mean for m in phone_units.MEASURES} for name in size.scores})
-        _print_table({f"{name} ±": {m: size.spread(name, m).deviation for m in phone_units.MEASURES} for name in size.scores})
+        _print_table({name: {m: size.spread(name, m).shown(PLAIN) for m in phone_units.MEASURES} for name in size.scores})
     if figure is not None:
         save((sizes_figure if over == "sizes" else seeds_figure)(records.title(record), shown), figure)
     _write(out, {str(size.vocab): {"seeds": size.seeds, "scores": size.scores} for size in shown})
@@ -225,12 +225,16 @@ def _beside(model: str, data: Path | None, dataset: str, part: str, seed: int) -
     return {model: found, f"k-means on MFCC-39, {vocab}": kmeans, "random": units.at_random(found, vocab, seed)}
 
 
-def _print_table(rows: dict[str, dict[str, float]]) -> None:
+def _print_table(rows: dict[str, dict[str, float | str]]) -> None:
     names = list(next(iter(rows.values())))
     width = max(map(len, rows))
     print(" " * width + "".join(f"  {name:>14}" for name in names))
     for name, values in rows.items():
-        print(f"{name:<{width}}" + "".join(f"  {values[one]:>14.3f}" for one in names))
+        print(f"{name:<{width}}" + "".join(f"  {_cell(values[one]):>14}" for one in names))
+
+
+def _cell(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:.3f}"
 
 
 def _check_json(path: Path | None) -> None:

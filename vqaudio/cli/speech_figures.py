@@ -1,4 +1,4 @@
-"""Figures of `vqaudio plot` that encode sounds: a clip beside its reconstruction, and the film of a training run."""
+"""Figures of `vqaudio plot` that encode sounds: a comparison, and a film."""
 
 from functools import partial
 from pathlib import Path
@@ -10,7 +10,9 @@ SECONDS_PER_FRAME = 0.5
 
 
 def comparison(clip: Path, model: str, speaker: str | None):
-    """The figure of a clip: waveform, features, codes, phones if a label file is beside it, and reconstruction.
+    """Draw a clip: waveform, features, codes, phones and reconstruction.
+
+    Phones need a label file beside the clip.
 
     Raises:
         InputError: the model is not a codec or does not know the speaker, or a file cannot be read or is of another clip.

@@ -50,7 +50,10 @@ def read_labels(path: Path, duration_s: float, known: Collection[str] | None = N
 
 
 def label_file_of(recording: Path) -> Path | None:
-    """The label file of a recording: beside it, or in a folder `lab` beside its own; None without one."""
+    """Find the label file of a recording; None without one.
+
+    It is beside the recording, or in a folder `lab` beside the recording's own.
+    """
     recording = Path(recording)
     for folder in (recording.parent, recording.parent.parent / "lab"):
         for ending in (".TextGrid", ".lab"):

@@ -35,6 +35,7 @@ MEASURES = {
     "bits_carried": Measure("bits carried per column", 1), "used": Measure("codewords used %", 1, 100),
     "bits": Measure("bits per cell", 3),
 }  # in the order of the table
+PLAIN = Measure("", 3)  # a share, as it is
 CURVES = {  # column of metrics.csv -> axis label
     "train_loss": "training loss", "train_perplexity": "mean perplexity of the stages",
     "validation_bits": "bits per cell on validation clips",
