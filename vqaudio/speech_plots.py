@@ -40,13 +40,15 @@ def sizes_figure(title: str, sizes: list) -> Figure:
 def seeds_figure(title: str, sizes: list) -> Figure:
     """Measures of one codebook size: a dot a seed, and the mean with one deviation.
 
+    Random codes are left out: their distance would hide the spread.
+
     Args:
         title: of the figure.
         sizes: one `experiments.phone_units.Size`, in a list.
     """
     (size,) = sizes
     figure = Figure(figsize=(13, 3.4), layout="constrained")
-    names = list(size.scores)
+    names = [name for name in size.scores if name != "random"]
     for axis, (measure, label) in zip(figure.subplots(1, len(PANELS)), PANELS.items()):
         for at, name in enumerate(names):
             values, spread = size.scores[name][measure], size.spread(name, measure)

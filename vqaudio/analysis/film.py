@@ -51,7 +51,10 @@ class Film:
 
 
 def snapshots(run: Path) -> list[tuple[int, Path]]:
-    """The snapshots of a run as (step, folder), in order. Raises InputError for fewer than two."""
+    """List the snapshots of a run as (step, folder), in order.
+
+    Raises InputError for fewer than two.
+    """
     found = [(int(path.name), path) for path in (run / FOLDER).glob("[0-9]*") if path.name.isdigit()]
     if len(found) < 2:
         raise InputError(f"{run} has no snapshots for a film. Train it with --loop.snapshots 12.")
