@@ -10,7 +10,8 @@ from PIL import Image
 
 PANELS = {"nmi": "NMI of codes and phones", "pnmi": "PNMI", "phone_purity": "phone purity", "ami": "AMI"}
 FRAME_DPI = 80
-LONGEST_NAMED = 60  # phones of a clip whose names are written; of more, they would cover each other
+INCHES_PER_S, WIDTHS = 1.6, (11.0, 30.0)  # of a comparison
+MOST_PER_INCH = 10  # phones whose names are written; of more, they would cover each other
 
 
 def sizes_figure(title: str, sizes: list) -> Figure:
@@ -81,9 +82,10 @@ def comparison_figure(
     rows = [("Waveform", 1.2), (name, 2.0), *((f"Codes {j}" if len(maps) > 1 else "Codes", max(0.5, 0.35 * len(m)))
             for j, m in enumerate(maps, 1)), *([("Phones", 0.5)] if phones else []), ("Decoded", 1.2), (f"{name}\ndecoded", 2.0)]
     heights = [height for _, height in rows]
-    figure = Figure(figsize=(11, 0.75 * sum(heights) + 1), layout="constrained")
-    axes = figure.subplots(len(rows), 1, sharex=True, gridspec_kw={"height_ratios": heights})
     seconds = len(wave) / sample_rate
+    width = float(np.clip(INCHES_PER_S * seconds, *WIDTHS))
+    figure = Figure(figsize=(width, 0.75 * sum(heights) + 1), layout="constrained")
+    axes = figure.subplots(len(rows), 1, sharex=True, gridspec_kw={"height_ratios": heights})
     for axis, (label, _) in zip(axes, rows):
         axis.set_ylabel(label, rotation=0, ha="right", va="center", fontsize=8)
     loudest = max(float(np.abs(wave).max()), float(np.abs(decoded).max()), 1e-6)
@@ -103,18 +105,18 @@ def comparison_figure(
         )
         axes[2 + j].set_yticks([])
     if phones:
-        _phones(axes[2 + len(maps)], phones)
+        _phones(axes[2 + len(maps)], phones, named=len(phones) <= MOST_PER_INCH * width)
     axes[-1].set(xlim=(0, seconds), xlabel="seconds")
     figure.suptitle(title, fontsize=11)
     return figure
 
 
-def _phones(axis, phones: list) -> None:
+def _phones(axis, phones: list, named: bool) -> None:
     """A strip of phones with their names, if they are few enough to read."""
     for i, label in enumerate(phones):
         axis.axvspan(label.start_s, label.end_s, color=("0.93", "0.82")[i % 2], lw=0)
-        if len(phones) <= LONGEST_NAMED:
-            axis.text((label.start_s + label.end_s) / 2, 0.5, label.value, ha="center", va="center", fontsize=7, clip_on=True)
+        if named:
+            axis.text((label.start_s + label.end_s) / 2, 0.5, label.value, ha="center", va="center", fontsize=6, clip_on=True)
     axis.set(yticks=[], ylim=(0, 1))
 
 

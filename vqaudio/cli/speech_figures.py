@@ -36,10 +36,13 @@ def comparison(clip: Path, model: str, speaker: str | None):
     codes = codec.encode(sound[None, None])
     decoded = codec.decode(codes, labels={"speaker": speaker} if speaker else None)[0, 0]
     stages = codec.spec.stages
-    before, after = (extract.of_clip(one).numpy() for one in (sound, decoded))
+    before, after = (extract.of_clip(one) for one in (sound, decoded))
+    if kind == "mfcc39":  # each coefficient by its own deviation: the first one would hide all others
+        mean, deviation = before.mean(1, keepdim=True), before.std(1, keepdim=True).clamp_min(1e-5)
+        before, after = ((one - mean) / deviation for one in (before, after))
     return comparison_figure(
         wave=sound.numpy(), decoded=decoded.numpy(), sample_rate=codec.sample_rate, title=f"{clip.name}, {codec.name}",
-        features=({"mfcc39": "MFCC-39", "logmel": "Log-mel"}[kind], before, after),
+        features=({"mfcc39": "MFCC-39", "logmel": "Log-mel"}[kind], before.numpy(), after.numpy()),
         maps=[codes.stage(j)[0].numpy() for j in range(len(stages))], vocabs=[stage.vocab for stage in stages],
         ranks=colour_ranks(codec), columns_s=codes.columns / codec.spec.frame_rate,
         phones=[label for label in labels if label.kind == KIND],
