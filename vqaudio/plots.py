@@ -176,6 +176,8 @@ def map_figure(space, values: dict[str, list[str]]) -> Figure:
     figure = Figure(figsize=(5.2 * (len(kinds) + 1), 5), layout="constrained")
     for axis, kind in zip(figure.subplots(1, len(kinds) + 1, squeeze=False, sharex=True, sharey=True)[0], [*kinds, None]):
         _coloured(axis, space, kind, values.get(kind, []))
+        if kind == "phone":
+            _named(axis, space, values[kind])
         if space.words_x:
             axis.scatter(space.words_x, space.words_y, s=16, marker="x", c="black", lw=0.7, label="codewords", zorder=3)
         axis.set(xlabel="UMAP dimension 1 (no unit)", ylabel="UMAP dimension 2 (no unit)")
@@ -191,6 +193,9 @@ def _coloured(axis, space, kind: str | None, names: list[str]) -> None:
     entries = {"columns": "0.4"}
     if kind is None:  # adjacent indices are unrelated: their colours are far apart
         colours = colormaps["hsv"](ids * 61 % 256)
+    elif kind == "phone":
+        colours, entries = colormaps["hsv"](ids * 97 % 256), {"columns": "0.4"}
+        colours[ids == len(names)] = (0.7, 0.7, 0.7, 1)
     elif len(names) > 20:
         colours, entries = colormaps["viridis"](ids / len(names)), {f"columns, {len(names)} values in order": "0.4"}
     else:
@@ -200,6 +205,14 @@ def _coloured(axis, space, kind: str | None, names: list[str]) -> None:
     axis.scatter(space.x, space.y, c=colours, s=7, alpha=0.8, lw=0, rasterized=True)
     for name, colour in entries.items():
         axis.scatter([], [], color=colour, s=7, label=name)
+
+
+def _named(axis, space, phones: list[str]) -> None:
+    """Write each phone's name in the middle of its columns."""
+    ids, positions = np.array(space.labels["phone"]), np.array([space.x, space.y]).T
+    for i, phone in enumerate(phones):
+        if (ids == i).any():
+            axis.annotate(phone, np.median(positions[ids == i], axis=0), fontsize=8, weight="bold", ha="center", va="center")
 
 
 def distances_figure(distances) -> Figure:

@@ -215,6 +215,64 @@ def test_an_experiment_measures_phones_where_there_are_some(voices, model):
     assert phone_measures(codec, split.__class__(tuple(c.__class__(c.audio, c.name) for c in split.clips), 16_000, {})) == {}
 
 
+@pytest.fixture(scope="module")
+def record(tmp_path_factory, voices):
+    """An experiment of two sizes and three seeds, whose scores stand for runs."""
+    from vqaudio.experiments import records
+
+    names = ("nmi", "ami", "ari", "homogeneity", "completeness", "v_measure", "pnmi", "phone_purity", "cluster_purity")
+    runs = [
+        {"key": f"{vocab}-{seed}", "setting": {"codec.vocab": vocab}, "seed": seed, "seconds": 1.0, "curves": {},
+         "measures": {"mel_l1": 0.3} | dict.fromkeys(names, vocab / 100 + seed / 50)}
+        for vocab in (44, 8) for seed in (0, 1, 2)
+    ]  # fmt: skip
+    path = tmp_path_factory.mktemp("over") / "sizes.json"
+    command = "vqaudio experiment run sizes.toml"
+    records.write(path, records.Record("sizes", "How many?", "codec", "speech-16khz", command, ["codec.vocab"], 6, runs))
+    return path
+
+
+@pytest.mark.parametrize("over,vocabs", [("sizes", ["8", "44"]), ("seeds", ["44"])])
+def test_an_experiment_is_compared_with_kmeans_of_its_sizes_and_seeds(command, voices, record, tmp_path, over, vocabs):
+    out, figure = tmp_path / "a.json", tmp_path / "a.svg"
+    code, printed, error = command(
+        "phones", "metrics", "--over", over, "--experiment", record, "--data", voices, "--out", out, "--figure", figure
+    )
+    assert code == 0, error
+    found = json.loads(out.read_text())
+    assert list(found) == vocabs and all(one["seeds"] == [0, 1, 2] for one in found.values())
+    train, clips = (units.labelled(load_split("festvox_ru", part, voices, 16_000)) for part in ("train", "validation"))
+    for seed in (0, 2):
+        kmeans = phones.scores(*phones.all_frames(units.KMeansUnits(train, 44, 16_000, seed).of(clips)))
+        assert found["44"]["scores"]["k-means on MFCC-39"]["nmi"][seed] == pytest.approx(kmeans["nmi"])
+    assert found["44"]["scores"]["speech-16khz"]["pnmi"] == pytest.approx([0.44, 0.46, 0.48])
+    assert "44 codewords, 3 seeds" in printed and "0.460 ± 0.020" in printed
+    assert "NMI of codes and phones" in figure.read_text()
+
+
+def test_what_an_experiment_lacks_is_said(command, voices, record, tmp_path):
+    without = json.loads(record.read_text())
+    for run in without["runs"]:
+        del run["measures"]["nmi"]
+    (tmp_path / "without.json").write_text(json.dumps(without))
+    (tmp_path / "damaged.json").write_text("{}")
+    others = json.loads(record.read_text())
+    (tmp_path / "others.json").write_text(json.dumps(others | {"runs": others["runs"][3:]}))
+    out = ("--data", voices, "--out", tmp_path / "o.json", "--figure", tmp_path / "o.png")
+    for arguments, message in (
+        (("--over", "sizes", "--experiment", tmp_path / "none.toml", *out), "There is no result"),
+        (("--over", "sizes", "--experiment", tmp_path / "damaged.toml", *out), "is damaged"),
+        (("--over", "sizes", "--experiment", tmp_path / "without.toml", *out), "has no scores of phones"),
+        (("--over", "seeds", "--experiment", tmp_path / "others.toml", *out), "no run with the recipe's 44 codewords"),
+        (("--over", "sizes", "--experiment", record, "--part", "test", *out), "measured on validation clips"),
+        (("--over", "sizes", "--experiment", record, "--data", voices, "--figure", tmp_path / "o.txt"), "should end in .png"),
+        (("--figure", tmp_path / "o.png", "--data", voices), "--over sizes"),
+    ):
+        code, _, error = command("phones", "metrics", *arguments)
+        assert code == 2 and message in error and error.count("\n") == 1, error
+    assert not list(tmp_path.glob("o.*"))
+
+
 def test_info_lists_layers(command, model):
     code, printed, error = command("info", model, "--layers")
     assert code == 0, error

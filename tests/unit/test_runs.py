@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,16 @@ def test_a_finished_run_writes_nothing_when_it_is_resumed(tmp_path):
     assert contents(tmp_path) == before
     with pytest.raises(InputError, match="continue it with --resume"):
         fit(Toy(), LOOP, tmp_path, CPU)
+
+
+def test_snapshots_are_evenly_spaced_and_change_nothing_else(tmp_path):
+    plain, kept = (fit(Toy(), replace(LOOP, snapshots=n), tmp_path / str(n), CPU) for n in (0, 3))
+    steps = [int(path.name) for path in sorted((tmp_path / "3" / "snapshots").iterdir())]
+    assert steps == [round(LOOP.steps * i / 3) for i in (1, 2, 3)] and plain == kept
+    assert not (tmp_path / "0" / "snapshots").exists()
+    last, final = (tmp_path / "3" / name / "config.json" for name in ("last", f"snapshots/{LOOP.steps:07d}"))
+    assert last.read_bytes() == final.read_bytes()
+    assert fit(Toy(), replace(LOOP, snapshots=5), tmp_path / "3", CPU, resume=True) == {}, "another number may be resumed"
 
 
 def test_the_last_model_of_a_finished_run_comes_back(tmp_path):
@@ -189,6 +200,7 @@ def test_ctrl_c_in_the_last_step_lets_the_run_finish(tmp_path):
 
 KILLED_AT_EVERY_WRITE = """
 import os, signal, sys
+from dataclasses import replace
 from pathlib import Path
 from test_runs import CPU, LOOP, Toy
 from vqaudio.training.loop import fit

@@ -5,12 +5,14 @@ Measured once over a dataset and saved beside the weights (exploration.json) for
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from vqaudio.analysis import phones
 from vqaudio.analysis.knowledge import EncodedSplit, Knowledge, knowledge
 from vqaudio.analysis.training_curves import TrainingCurves
 from vqaudio.codec import Codec
@@ -34,7 +36,8 @@ class Map:
 
     Attributes:
         x, y: positions of the columns' latent vectors.
-        labels: kind -> index of each column's label in `Exploration.values`; the number of values if it has none.
+        labels: kind -> index of each column's label in `Exploration.values`; the number of values if it has none. The kind
+            "phone" is of columns, all others are of clips.
         words: the first stage's index of each column.
         words_x, words_y: positions of the first stage's codewords; empty if they are not in the latents' own space.
     """
@@ -112,9 +115,11 @@ def explore(codec: Codec, train: Split, split: Split, dataset: str, part: str, s
     """
     seen, probed = look(codec, split), look(codec, train)
     knows = {kind: knowledge(kind, seen, probed, seed) for kind in seen.values if has_classes(kind, seen)}
-    mapped = flat_map(codec, seen, seed)
+    spoken = phones_of_columns(split, seen, codec.spec.frame_rate)
+    mapped, names = flat_map(codec, seen, seed, spoken), sorted({phone for phone in spoken if phone is not None})
+    values = seen.values | ({phones.KIND: names} if names else {})
     return Exploration(
-        codec.encoder_fingerprint, dataset, part, len(seen.latents), seen.values, mapped, _distances(codec, seen), knows
+        codec.encoder_fingerprint, dataset, part, len(seen.latents), values, mapped, _distances(codec, seen), knows
     )
 
 
@@ -140,8 +145,31 @@ def look(codec: Codec, split: Split) -> EncodedSplit:
     return EncodedSplit(latents, ids, residual_norms, clips, labels, codec.spec, len(split))
 
 
-def flat_map(codec: Codec, seen: EncodedSplit, seed: int = 0) -> Map:
+def phones_of_columns(split: Split, seen: EncodedSplit, rate: float) -> list[str | None]:
+    """Return the phone at the centre of each column; None where there is none.
+
+    Args:
+        split: the clips that were encoded.
+        seen: their columns, those of a clip one after the other.
+        rate: columns per second.
+    """
+    found: list[str | None] = [None] * len(seen.clips)
+    for i, clip in enumerate(split.clips):
+        if clip.timed_labels:
+            columns = np.flatnonzero(seen.clips == i)
+            for column, phone in zip(columns.tolist(), phones.frame_values(clip.timed_labels, len(columns), rate)):
+                found[column] = phone
+    return found
+
+
+def flat_map(codec: Codec, seen: EncodedSplit, seed: int = 0, spoken: Sequence[str | None] = ()) -> Map:
     """Run UMAP on random columns together with the first stage's codewords.
+
+    Args:
+        codec: the codec.
+        seen: columns that it encoded.
+        seed: of UMAP, and of the choice of columns.
+        spoken: the phone of each column, see `phones_of_columns`; none of them leaves phones out.
 
     Raises:
         InputError: umap-learn is not installed.
@@ -159,6 +187,9 @@ def flat_map(codec: Codec, seen: EncodedSplit, seed: int = 0) -> Map:
     neighbours = min(NEIGHBOURS, len(together) - 1)
     flat = UMAP(n_neighbors=neighbours, min_dist=MIN_DIST, random_state=seed, n_jobs=1).fit_transform(together)
     labels = {kind: [seen.position(kind, clip) for clip in seen.clips[chosen]] for kind in seen.labels}
+    if names := sorted({phone for phone in spoken if phone is not None}):
+        places = {name: place for place, name in enumerate(names)}
+        labels[phones.KIND] = [places.get(spoken[column], len(names)) for column in chosen]
     (x, y), (words_x, words_y) = (np.round(part.astype(float), 2).T.tolist() for part in np.split(flat, [len(frames)]))
     return Map(x, y, labels, seen.ids[chosen, 0].tolist(), words_x, words_y)
 

@@ -130,7 +130,7 @@ def explore(
 
     curves, folder = [training_curves.read(run) for run in runs], hub.folder_of(model)
     codec = hub.load(model)
-    train, shown = (load_split(dataset, one, data, codec.sample_rate) for one in ("train", part))
+    train, shown = (load_split(dataset.replace("-", "_"), one, data, codec.sample_rate) for one in ("train", part))
     found = exploration.explore(codec, train, shown, dataset, part, seed)
     known = exploration.load(folder) if not curves and (folder / exploration.FILE).exists() else None
     exploration.save(exploration.with_training(found, curves or (known.training if known else [])), folder)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import tyro
 
 from vqaudio import ranges
+from vqaudio.cli.options import arg
 from vqaudio.errors import InputError
 
 Model = Annotated[str, tyro.conf.arg(help="A name in weights/, a folder, or a Hub id; its first stage is looked at.")]
@@ -111,8 +112,22 @@ def map_codes(
 
 
 def metrics(
-    model: Model = MODEL, data: Data = None, dataset: Dataset = "festvox-ru", part: Part = "test", seed: Seed = 0,
-    out: Json = None,
+    model: Model = MODEL, data: Data = None, dataset: Dataset = "festvox-ru",
+    part: Annotated[
+        Literal["train", "validation", "test"] | None, arg(help="Which part. Default: test; with --over always validation.")
+    ] = None,
+    seed: Seed = 0, out: Json = None,
+    over: Annotated[
+        Literal["sizes", "seeds"] | None,
+        arg(
+            help="Instead of --model: an experiment's runs, over its codebook sizes, or over the seeds of the recipe's own size. "
+            "Default: only the model."
+        ),
+    ] = None,
+    experiment: Annotated[Path, tyro.conf.arg(help="For --over: an experiment file or its results.")] = Path(
+        "experiments/speech-sizes.toml"
+    ),
+    figure: Annotated[Path | None, arg(help="For --over: also draw a .png, .svg or .pdf. Default: no figure.")] = None,
 ) -> None:
     """Print how much codes say about phones, beside k-means and a random code.
 
@@ -123,9 +138,39 @@ def metrics(
     from vqaudio.analysis import phones
 
     _check_json(out)
+    if over is not None:
+        return _metrics_over(over, experiment, data, dataset, part, out, figure)
+    if figure is not None:
+        raise InputError("--figure draws an experiment. Name --over sizes or --over seeds, or leave it out.")
+    part = part or "test"
     rows = {name: phones.scores(*phones.all_frames(found)) for name, found in _beside(model, data, dataset, part, seed).items()}
     _print_table(rows)
     _write(out, rows)
+
+
+def _metrics_over(
+    over: str, experiment: Path, data: Path | None, dataset: str, part: str | None, out: Path | None, figure: Path | None
+) -> None:
+    """The runs of an experiment beside k-means and random codes, as a table, and as a figure."""
+    from vqaudio.cli.plot import save
+    from vqaudio.experiments import phone_units, records
+    from vqaudio.experiments.records import PLAIN
+    from vqaudio.speech_plots import seeds_figure, sizes_figure
+
+    if part not in (None, "validation"):
+        raise InputError(f"An experiment is measured on validation clips. Leave out --part {part}, or use --part validation.")
+    if figure is not None:
+        _check_target(figure, FIGURES)
+    record = records.read(experiment.with_suffix(".json"))
+    train, clips = _labelled(data, dataset, "validation", phone_units.sample_rate(record))
+    found = phone_units.sizes(record, train, clips)
+    shown = found if over == "sizes" else [phone_units.default_size(record, found)]
+    for size in shown:
+        print(f"{size.vocab} codewords, {len(size.seeds)} seeds")
+        _print_table({name: {m: size.spread(name, m).shown(PLAIN) for m in phone_units.MEASURES} for name in size.scores})
+    if figure is not None:
+        save((sizes_figure if over == "sizes" else seeds_figure)(records.title(record), shown), figure)
+    _write(out, {str(size.vocab): {"seeds": size.seeds, "scores": size.scores} for size in shown})
 
 
 def abx(
@@ -165,12 +210,18 @@ def measure(
 def _clips(model: str, data: Path | None, dataset: str, part: str):
     """The codec, the training clips with phones, and those of the part."""
     from vqaudio import hub
+
+    codec = hub.load(model)
+    return codec, *_labelled(data, dataset, part, codec.sample_rate)
+
+
+def _labelled(data: Path | None, dataset: str, part: str, sample_rate: int):
+    """The training clips with phones, and those of the part."""
     from vqaudio.analysis import units
     from vqaudio.data import load_split
 
-    codec = hub.load(model)
     name = dataset.replace("-", "_")
-    return codec, *(units.labelled(load_split(name, one, data, codec.sample_rate)) for one in ("train", part))
+    return tuple(units.labelled(load_split(name, one, data, sample_rate)) for one in ("train", part))
 
 
 def _utterances(model: str, data: Path | None, dataset: str, part: str):
@@ -192,12 +243,16 @@ def _beside(model: str, data: Path | None, dataset: str, part: str, seed: int) -
     return {model: found, f"k-means on MFCC-39, {vocab}": kmeans, "random": units.at_random(found, vocab, seed)}
 
 
-def _print_table(rows: dict[str, dict[str, float]]) -> None:
+def _print_table(rows: dict[str, dict[str, float | str]]) -> None:
     names = list(next(iter(rows.values())))
     width = max(map(len, rows))
     print(" " * width + "".join(f"  {name:>14}" for name in names))
     for name, values in rows.items():
-        print(f"{name:<{width}}" + "".join(f"  {values[one]:>14.3f}" for one in names))
+        print(f"{name:<{width}}" + "".join(f"  {_cell(values[one]):>14}" for one in names))
+
+
+def _cell(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:.3f}"
 
 
 def _check_json(path: Path | None) -> None:

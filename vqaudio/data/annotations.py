@@ -49,6 +49,19 @@ def read_labels(path: Path, duration_s: float, known: Collection[str] | None = N
     return tuple(label for labels in tiers.values() for label in labels)
 
 
+def label_file_of(recording: Path) -> Path | None:
+    """Find the label file of a recording; None without one.
+
+    It is beside the recording, or in a folder `lab` beside the recording's own.
+    """
+    recording = Path(recording)
+    for folder in (recording.parent, recording.parent.parent / "lab"):
+        for ending in (".TextGrid", ".lab"):
+            if (path := folder / f"{recording.stem}{ending}").is_file():
+                return path
+    return None
+
+
 def write_textgrid(path: Path, tiers: dict[str, Iterable[TimedLabel]], duration_s: float) -> None:
     """Write Praat's long format: tier name -> consecutive labels."""
     lines = ['File type = "ooTextFile"', 'Object class = "TextGrid"', "", "xmin = 0", f"xmax = {duration_s!r}"]

@@ -29,17 +29,20 @@ class Measure:
 
 
 MEASURES = {
+    "nmi": Measure("NMI of codes and phones", 3), "pnmi": Measure("PNMI", 3), "phone_purity": Measure("phone purity", 3),
     "mel_l1": Measure("mel-L1", 3), "mel_l1_half": Measure("mel-L1, half of the stages", 3),
     "mel_l1_quarter": Measure("mel-L1, a quarter", 3), "pesq": Measure("PESQ", 2), "estoi": Measure("ESTOI", 3),
     "bits_carried": Measure("bits carried per column", 1), "used": Measure("codewords used %", 1, 100),
     "bits": Measure("bits per cell", 3),
 }  # in the order of the table
+PLAIN = Measure("", 3)  # a share, as it is
 CURVES = {  # column of metrics.csv -> axis label
     "train_loss": "training loss", "train_perplexity": "mean perplexity of the stages",
     "validation_bits": "bits per cell on validation clips",
+    "validation_nmi_missing": "1 - NMI of codes and phones on validation clips",
 }
 RUN_FIELDS = {"key": str, "setting": dict, "seed": int, "measures": dict, "curves": dict, "seconds": float | int}
-FINALS = ("mel_l1", "mel_l1_quarter", "pesq", "bits_carried", "bits")
+FINALS = ("nmi", "pnmi", "phone_purity", "mel_l1", "mel_l1_quarter", "pesq", "bits_carried", "bits")
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,10 @@ from vqaudio.errors import InputError
 from vqaudio.files import replace_file
 
 FILE = "checkpoint.pt"
+SNAPSHOTS = "snapshots"  # folder of models by step, see `LoopConfig.snapshots`
 FREE = {  # settings that change neither weights nor batches; a prior's codec is identified by its fingerprint
     "codec", "codec.name", "licence", "loop.log_every", "loop.validate_every", "loop.checkpoint_every", "loop.device",
-    "loop.tensorboard", "loop.energy", "loop.region", "training.workers",
+    "loop.tensorboard", "loop.energy", "loop.region", "loop.snapshots", "training.workers",
 }
 
 

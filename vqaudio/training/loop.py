@@ -9,7 +9,7 @@ import os
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Annotated, Protocol
 
 import torch
 import torch.distributed as dist
@@ -40,6 +40,8 @@ class LoopConfig:
     """Steps between validations."""
     checkpoint_every: ranges.Count = 500
     """Steps between checkpoints."""
+    snapshots: Annotated[int, ranges.Range(0, 1000)] = 0
+    """Models to keep on the way, evenly spaced, in snapshots/, for `vqaudio plot --what map --film`; 0 for none."""
     seed: ranges.Seed = 0
     device: ranges.Name = "auto"
     """auto, cpu, cuda or mps."""
@@ -121,8 +123,9 @@ def fit(
 ) -> dict[str, float]:
     """Train up to config.steps, writing metrics, sounds, checkpoints and models.
 
-    `folder` receives metrics.csv, checkpoint.pt, sounds/, last/ and best/. The checkpoint is written after everything else of
-    its step: a run whose checkpoint is of the last step is complete, and resuming it writes nothing but a missing last/.
+    `folder` receives metrics.csv, checkpoint.pt, sounds/, last/, best/ and, if wanted, snapshots/. The checkpoint is written
+    after everything else of its step: a run whose checkpoint is of the last step is complete, and resuming it writes nothing but
+    a missing last/.
 
     Args:
         task: what to train.
@@ -207,6 +210,7 @@ class _Observer:
         self.log = MetricsLog(folder, start, config.tensorboard)
         self.bar = tqdm(total=config.steps, initial=start, unit="step", mininterval=2, smoothing=0.05)
         self.validation: dict[str, float] = {}
+        self.snapshot_steps = {round(i * config.steps / config.snapshots) for i in range(1, config.snapshots + 1)}
         self._sums: dict[str, Tensor] = {}
         self._count, self._latest = 0, {}
 
@@ -225,6 +229,9 @@ class _Observer:
             self._sums, self._count = {}, 0
             self.log.write(done, means, self.validation if validate else {})
             self.bar.set_postfix({name: f"{value:.3g}" for name, value in (means | self.validation).items()}, refresh=False)
+        if done in self.snapshot_steps:
+            self._check_weights(done)
+            replace_folder(self.folder / checkpoints.SNAPSHOTS / f"{done:07d}", self.task.export)
         if last or done % self.config.checkpoint_every == 0:
             self._keep(done)
 
