@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from vqaudio.labels import Labels
     from vqaudio.prior import Prior
     from vqaudio.randomness import Generators
+    from vqaudio.registry import register
     from vqaudio.sampling import Sampling
     from vqaudio.streaming import StreamingDecoder, StreamingEncoder
     from vqaudio.timed_labels import TimedLabel
@@ -37,13 +38,13 @@ __version__ = "0.1.0"
 _HOMES = {
     "load": "hub", "push": "hub", "Codes": "codes", "CodeSpec": "codes", "Stage": "codes", "read_vqa": "vqa",
     "write_vqa": "vqa", "InputError": "errors", "StreamingEncoder": "streaming", "StreamingDecoder": "streaming",
-    "Sampling": "sampling", "TimedLabel": "timed_labels", "Codec": "codec", "Prior": "prior",
+    "Sampling": "sampling", "TimedLabel": "timed_labels", "Codec": "codec", "Prior": "prior", "register": "registry",
 }
 _SUBMODULES = ("audio", "codes", "codec", "edits", "errors", "hub", "masks", "prior", "streaming", "vqa")
 __all__ = [
     "CodeSpec", "Codec", "Codes", "InputError", "Prior", "Sampling", "Stage", "StreamingDecoder", "StreamingEncoder",
     "TimedLabel", "audio", "blur", "codec", "codes", "edits", "errors", "generate", "hub", "inpaint", "load", "masks", "prior",
-    "push", "read_vqa", "reconstruct", "streaming", "vqa", "write_vqa",
+    "push", "read_vqa", "reconstruct", "register", "streaming", "vqa", "write_vqa",
 ]
 
 

@@ -2,8 +2,8 @@
 
 A folder has config.json, model.safetensors and README.md.
 
-The registry is the folder: config.json names a module in `codecs/` or `priors/`, the judges' or `questions.film`, and
-nothing else can be imported through it. Nothing is unpickled.
+The registry is the folder: config.json names a module in `codecs/` or `priors/`, the judges', `questions.film` or a plug-in
+(see `registry`), and nothing else can be imported through it. Nothing is unpickled.
 """
 
 import hashlib
@@ -18,6 +18,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import fields
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 from urllib.parse import urlparse
 from urllib.request import url2pathname
 
@@ -30,6 +32,7 @@ from vqaudio.errors import InputError, nearest
 from vqaudio.files import replace_file, replace_folder
 from vqaudio.hardware import pick
 from vqaudio.json_files import read_json
+from vqaudio.registry import plugins
 
 NO_WEIGHTS = "Clone the repository and set VQAUDIO_WEIGHTS to its folder weights, or install it with `pip install -e CLONE`."
 
@@ -54,6 +57,7 @@ def _weights_folder() -> Path:
 
 WEIGHTS = _weights_folder()
 FAMILIES = ("codecs", "priors")
+MODEL_KINDS = ("codecs", "priors", "questions")
 SINGLE_MODULES = ("judges", "questions.film")
 MOVED = {"evaluation.judges": "judges"}  # modules that have moved since they were written to config.json files
 UPLOADED = ["*.json", "*.safetensors", "*.md"]
@@ -63,10 +67,25 @@ MEASURED = ("metrics.json", "energy.json", "exploration.json", "fit.json", "code
 
 def known_modules() -> list[str]:
     """The modules that a config.json may name: the registry."""
-    modules = []
-    for family in FAMILIES:
-        modules += [f"{family}.{name}" for name in modules_of(family)]
-    return [*modules, *SINGLE_MODULES]
+    return [*_own_modules(), *(path for kind in MODEL_KINDS for path in plugins(kind).values())]
+
+
+def _own_modules() -> list[str]:
+    return [*(f"{family}.{name}" for family in FAMILIES for name in modules_of(family)), *SINGLE_MODULES]
+
+
+def module_named(name: str) -> ModuleType:
+    """Import the module of a model, one of vqaudio or a plug-in; it has MODEL and CONFIG.
+
+    Raises:
+        InputError: the module is not registered, or has no model.
+    """
+    if name not in known_modules():
+        raise InputError(f"There is no module {ranges.shown(name)}; known are {', '.join(known_modules())}.")
+    module = importlib.import_module(f"vqaudio.{name}" if name in _own_modules() else name)
+    if not hasattr(module, "MODEL") or not hasattr(module, "CONFIG"):
+        raise InputError(f"The module {name} needs the names MODEL and CONFIG: the class of the model, and of its configuration.")
+    return module
 
 
 def modules_of(family: str) -> list[str]:
@@ -81,8 +100,8 @@ def installed() -> list[str]:
 
 
 def load(
-    name: str | os.PathLike, *, device: torch.device | str = "cpu", dtype: torch.dtype | str | None = None, **hub_options
-):
+    name: str | os.PathLike, *, device: torch.device | str = "cpu", dtype: torch.dtype | str | None = None, **hub_options: Any
+) -> Any:
     """Load a trained model.
 
     Args:
@@ -323,5 +342,5 @@ def _classes_of(folder: Path, module_name: str | None):
     if module_name not in known_modules():
         known = ", ".join(known_modules())
         raise InputError(f"{folder / 'config.json'} names the module {ranges.shown(module_name)}; known are {known}.")
-    module = importlib.import_module(f"vqaudio.{module_name}")
+    module = module_named(module_name)
     return module.MODEL, module.CONFIG

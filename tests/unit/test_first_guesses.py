@@ -3,8 +3,6 @@
 import re
 import shutil
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -207,22 +205,18 @@ def test_an_installation_without_weights_says_what_to_do(monkeypatch, tmp_path):
         vqaudio.load("voice-16khz")
 
 
-def test_a_copy_of_the_package_finds_the_weights_of_the_clone_that_it_was_installed_from(environment, tmp_path):
+def test_an_installed_copy_finds_the_weights_of_the_clone_that_it_came_from(monkeypatch, tmp_path):
     """As `pip install .` leaves it: the package and its direct_url.json, without weights."""
-    shutil.copytree(ROOT / "vqaudio", tmp_path / "site/vqaudio", ignore=shutil.ignore_patterns("__pycache__", "ui"))
     info = tmp_path / "site/vqaudio-0.1.0.dist-info"
-    info.mkdir()
+    info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: vqaudio\nVersion: 0.1.0\n")
-    script = "import vqaudio; print(vqaudio.hub.installed())"
-
-    def found(**more) -> str:
-        settings = environment | {"PYTHONPATH": str(tmp_path / "site")} | more
-        return subprocess.run([sys.executable, "-c", script], env=settings, cwd=tmp_path, capture_output=True, text=True).stdout
-
-    assert found() == "[]\n"
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    monkeypatch.setattr(hub, "__file__", str(tmp_path / "site/vqaudio/hub.py"))
+    assert hub._weights_folder() == tmp_path / "site/weights"
     (info / "direct_url.json").write_text(f'{{"url": "{ROOT.as_uri()}", "dir_info": {{}}}}')
-    assert "'voice-16khz'" in found()
-    assert found(VQAUDIO_WEIGHTS=str(tmp_path)) == "[]\n"
+    assert hub._weights_folder() == ROOT / "weights"
+    monkeypatch.setenv("VQAUDIO_WEIGHTS", str(tmp_path))
+    assert hub._weights_folder() == tmp_path
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[2] / "vqaudio"
 ORDER = [  # from the bottom; the rooms of one line may use each other
     {"errors", "progress"},
     {"ranges"},
-    {"files", "json_files", "timed_labels"},
+    {"files", "json_files", "registry", "timed_labels"},
     {"containers", "mixdown", "sound_files", "audio", "codes", "features", "labels", "masks", "pitches", "provenance",
      "randomness", "sampling", "waveforms"},
     {"nn"},
@@ -19,7 +19,7 @@ ORDER = [  # from the bottom; the rooms of one line may use each other
     {"codecs", "priors", "judges"},
     {"critics", "streaming"},
     {"vqaudio"},
-    {"sfz", "data"},
+    {"sfz", "data", "testing"},
     {"questions", "energy"},
     {"evaluation", "analysis"},
     {"training"},

@@ -6,13 +6,14 @@ from pathlib import Path
 from vqaudio.data.clips import About, Split
 from vqaudio.errors import InputError
 from vqaudio.hub import modules_of
+from vqaudio.registry import plugins
 
 
 def load_split(dataset: str, part: str, root: Path | None, sample_rate: int) -> Split:
     """Open a part of a dataset at the given sample rate.
 
     Args:
-        dataset: name of a file in `datasets`, or "shards".
+        dataset: name of a file in `datasets` or of a plug-in, or "shards".
         part: train, validation or test.
         root: the dataset's folder; None for its default folder.
         sample_rate: Hz, the rate of the model to train or evaluate.
@@ -53,8 +54,11 @@ def dataset_named(name: str):
 
 
 def dataset_module(name: str):
-    """Import the file of that name in `datasets`; None if there is none."""
-    return importlib.import_module(f"{__name__}.datasets.{name}") if name in modules_of("data.datasets") else None
+    """Import the file of that name in `datasets`, or the plug-in; None if there is none."""
+    if name in modules_of("data.datasets"):
+        return importlib.import_module(f"{__name__}.datasets.{name}")
+    path = plugins("datasets").get(name)
+    return path and importlib.import_module(path)
 
 
 def __getattr__(name: str):

@@ -3,7 +3,6 @@
 Every field of a recipe is an option with the recipe's value as its default, e.g. `--training.batch-size 8 --loop.steps 20`.
 """
 
-import importlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Generic, TypeVar
@@ -12,7 +11,7 @@ import tyro
 
 from vqaudio.errors import InputError, nearest
 from vqaudio.provenance import relative, runs_of, trained_on
-from vqaudio.ranges import check, shown
+from vqaudio.ranges import check
 
 Recipe = TypeVar("Recipe")
 
@@ -44,9 +43,11 @@ def codec(args: list[str]) -> None:
     import torch
 
     from vqaudio.training.loop import Worker, fit
+    from vqaudio.training.plugin_recipes import with_plugin
     from vqaudio.training.recipes import CODEC_RECIPES
 
-    run = parse(args, CODEC_RECIPES, "fsdd-8khz", "vqaudio train codec")
+    recipes, own = with_plugin(CODEC_RECIPES, "codec", value_of("--codec.module", args), value_of("--recipe", args))
+    run = parse(args, recipes, own or "fsdd-8khz", "vqaudio train codec")
     settings = run.settings
     train, validation, facts = load_data(run, settings.codec.sample_rate)
     worker = Worker.join(settings.loop.device)
@@ -128,12 +129,14 @@ def prior(args: list[str]) -> None:
     from vqaudio import hub
     from vqaudio.data.encoded import encoded
     from vqaudio.training.loop import Worker, fit
+    from vqaudio.training.plugin_recipes import with_plugin
     from vqaudio.training.prior_recipes import ALIASES, PRIOR_RECIPES
     from vqaudio.training.prior_task import PriorTask, codewords, config_for, variants
 
     named = [ALIASES.get(arg.removeprefix("--recipe="), arg.removeprefix("--recipe=")) for arg in args]
     args = [f"--recipe={new}" if arg.startswith("--recipe=") else new for arg, new in zip(args, named)]
-    run = parse(args, PRIOR_RECIPES, "fsdd-8khz-masked", "vqaudio train prior")
+    recipes, own = with_plugin(PRIOR_RECIPES, "prior", value_of("--prior.module", args), value_of("--recipe", args))
+    run = parse(args, recipes, own or "fsdd-8khz-masked", "vqaudio train prior")
     settings = run.settings
     worker = Worker.join(settings.loop.device)
     codec = hub.load(settings.codec).to(worker.device)
@@ -179,7 +182,7 @@ def parse(args: list[str], recipes: dict[str, Recipe], default: str, prog: str, 
     Raises:
         InputError: a recipe that does not exist, a setting out of range, or settings that do not fit together.
     """
-    name = _value_of("--recipe", args) or default
+    name = value_of("--recipe", args) or default
     if name not in recipes:
         raise InputError(f"There is no recipe {name!r}{nearest(name, recipes)} Known are {', '.join(recipes)}.")
     recipe = recipes[name]
@@ -199,7 +202,8 @@ def report(result: dict[str, float], run: Run, worker) -> None:
         print(f"{run.folder / 'best'}: the last validation gave {scores}" if scores else f"{run.folder}: nothing left to do.")
 
 
-def _value_of(option: str, args: list[str]) -> str | None:
+def value_of(option: str, args: list[str]) -> str | None:
+    """The value that the arguments give an option; None without it."""
     for at, arg in enumerate(args):
         if arg == option:
             return args[at + 1] if at + 1 < len(args) else None
@@ -247,9 +251,7 @@ def checked_facts(run: Run):
 
 def new_model(config):
     """Create an untrained model. Raises InputError if it is too large."""
-    from vqaudio.hub import known_modules
+    from vqaudio.hub import module_named
     from vqaudio.model_files import build
 
-    if config.module not in known_modules():
-        raise InputError(f"There is no module {shown(config.module)}; known are {', '.join(known_modules())}.")
-    return build(importlib.import_module(f"vqaudio.{config.module}").MODEL, config)
+    return build(module_named(config.module).MODEL, config)
