@@ -122,9 +122,14 @@ def load(
     values = _read_config(folder)
     model_class, config_class = _classes_of(folder, values.pop("module", None))
     model = model_files.read_model(folder, model_class, model_files.read_config(folder / "config.json", config_class, values))
-    model.name = folder.name if "/" not in str(name) or Path(name).exists() else str(name)
+    model.name = _name_of(folder) if "/" not in str(name) or Path(name).exists() else str(name)
     model.folder = folder
     return model.eval() if str(device) == "cpu" else model.eval().to(pick(str(device)))
+
+
+def _name_of(folder: Path) -> str:
+    """The folder's name; the run's for the models in a run's best/ and last/."""
+    return folder.parent.name if folder.name in ("best", "last") else folder.name
 
 
 def priors_of(codec) -> list[str]:

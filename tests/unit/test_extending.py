@@ -50,7 +50,7 @@ def test_a_registered_codec_is_trained_and_loaded_like_any_other(plugins, comman
     import tiny_codec
 
     out = tmp_path / "run"
-    steps = ("--loop.steps", 2, "--loop.device", "cpu", "--training.batch-size", 4, "--training.workers", 0)
+    steps = ("--recipe", "fsdd-8khz-small", "--loop.steps", 2, "--loop.device", "cpu", "--training.batch-size", 4)
     code, _, err = command(
         "train", "codec", "--codec.module", "tiny_codec", "--codec.latent-dim", 16, "--dataset", "fsdd", "--data", tiny_dataset,
         "--out", out, *steps,

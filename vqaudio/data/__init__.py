@@ -1,5 +1,6 @@
 """Clips, batches, shards and tokens; every dataset is one file in `datasets`."""
 
+import hashlib
 import importlib
 from pathlib import Path
 
@@ -34,6 +35,17 @@ def facts(dataset: str, splits: dict[str, Split]) -> dict:
     sizes = {part: {"clips": len(split), "seconds": round(split.seconds, 1)} for part, split in splits.items()}
     labels = {kind: len(values) for kind, values in first.labels.items()}
     return {"dataset": source, "licence": about(source).licence, "splits": sizes, "labels": labels}
+
+
+def fingerprint(splits: dict[str, Split]) -> str:
+    """Hash the names and lengths of all clips; of shards, their numbers and seconds. 32 hex digits."""
+    digest = hashlib.sha256()
+    for part, split in splits.items():
+        digest.update(f"{part} {split.sample_rate} {len(split)} {split.seconds:.3f}\n".encode())
+        if isinstance(split.clips, tuple):
+            for clip in split.clips:
+                digest.update(f"{clip.name} {len(clip.audio)}\n".encode(errors="replace"))
+    return digest.hexdigest()[:32]
 
 
 def about(dataset: str | None) -> About:

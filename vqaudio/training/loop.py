@@ -22,10 +22,12 @@ from vqaudio.data.seeds import torch_seed
 from vqaudio.energy.training_run import RunMeter
 from vqaudio.errors import InputError
 from vqaudio.files import clear_stale, replace_folder
-from vqaudio.training import checkpoints, record
+from vqaudio.training import checkpoints, record, run_file
 from vqaudio.training.metrics_log import MetricsLog
 from vqaudio.training.record import RunFacts
 from vqaudio.training.stop_request import StopRequest
+
+LINE = 99  # characters of a progress line
 
 
 @dataclass(frozen=True)
@@ -205,7 +207,9 @@ class _Observer:
         self.meter = RunMeter(folder / record.FILE, start, str(worker.device) if config.energy else None, config.region)
         self.task, self.config, self.folder, self.best, self.worker, self.facts = task, config, folder, best, worker, facts
         self.log = MetricsLog(folder, start, config.tensorboard)
-        self.bar = tqdm(total=config.steps, initial=start, unit="step", mininterval=2, smoothing=0.05)
+        run_file.write(folder, facts, record.device_name(worker.device))
+        print(_start_line(task, facts, folder), flush=True)
+        self.bar = tqdm(total=config.steps, initial=start, unit="step", mininterval=2, smoothing=0.05, ncols=LINE)
         self.validation: dict[str, float] = {}
         self._sums: dict[str, Tensor] = {}
         self._count, self._latest = 0, {}
@@ -224,7 +228,8 @@ class _Observer:
             means = {name: float(value) / self._count for name, value in self._sums.items()}
             self._sums, self._count = {}, 0
             self.log.write(done, means, self.validation if validate else {})
-            self.bar.set_postfix({name: f"{value:.3g}" for name, value in (means | self.validation).items()}, refresh=False)
+            shown = [*list(means.items())[:1], *list(self.validation.items())[:1]]  # the rest is in metrics.csv
+            self.bar.set_postfix({name[:16]: f"{value:.3g}" for name, value in shown}, refresh=False)
         if last or done % self.config.checkpoint_every == 0:
             self._keep(done)
 
@@ -257,6 +262,18 @@ class _Observer:
             path.parent.mkdir(parents=True, exist_ok=True)
             audio.save(path, sound, rate)
             self.log.write_sound(name, sound, done, rate)
+
+
+def _start_line(task: Task, facts: RunFacts, folder: Path) -> str:
+    """Describe a run before its first step: data, labels, parameters and output."""
+    size = sum(p.numel() for module in task.modules.values() for p in module.parameters() if p.requires_grad)
+    splits = facts.data.get("splits", {})
+    train = splits.get("train") or splits.get("development") or {}
+    hours = f" ({train['seconds'] / 3600:.2g} h)" if "seconds" in train else ""
+    data = f" on {train['clips']:,} clips{hours} of {facts.data['dataset']}" if "clips" in train else ""
+    kinds = ", ".join(f"{kind} ({n})" for kind, n in facts.data.get("labels", {}).items())
+    labels = f", labels: {kinds}" if kinds else ""
+    return f"Training {size:,} parameters{data}{labels}. Output: {folder}"
 
 
 def seed_step(seed: int, step: int, rank: int) -> None:

@@ -12,6 +12,7 @@ import tyro
 from vqaudio.errors import InputError, nearest
 from vqaudio.provenance import relative, runs_of, trained_on
 from vqaudio.ranges import check
+from vqaudio.training.run_file import RunFile, read
 
 Recipe = TypeVar("Recipe")
 
@@ -32,6 +33,8 @@ class Run(Generic[Recipe]):
     """Folder for checkpoints, metrics and the model; by default runs/RECIPE."""
     resume: bool = False
     """Continue from the folder's last checkpoint."""
+    config: Path | None = None
+    """A run.toml that another run wrote: start the same one. Other options change its settings."""
 
     @property
     def folder(self) -> Path:
@@ -43,10 +46,9 @@ def codec(args: list[str]) -> None:
     import torch
 
     from vqaudio.training.loop import Worker, fit
-    from vqaudio.training.plugin_recipes import with_plugin
     from vqaudio.training.recipes import CODEC_RECIPES
 
-    recipes, own = with_plugin(CODEC_RECIPES, "codec", value_of("--codec.module", args), value_of("--recipe", args))
+    recipes, own = _plugin_recipes(CODEC_RECIPES, "codec", args)
     run = parse(args, recipes, own or "fsdd-8khz", "vqaudio train codec")
     settings = run.settings
     train, validation, facts = load_data(run, settings.codec.sample_rate)
@@ -129,13 +131,12 @@ def prior(args: list[str]) -> None:
     from vqaudio import hub
     from vqaudio.data.encoded import encoded
     from vqaudio.training.loop import Worker, fit
-    from vqaudio.training.plugin_recipes import with_plugin
     from vqaudio.training.prior_recipes import ALIASES, PRIOR_RECIPES
     from vqaudio.training.prior_task import PriorTask, codewords, config_for, variants
 
     named = [ALIASES.get(arg.removeprefix("--recipe="), arg.removeprefix("--recipe=")) for arg in args]
     args = [f"--recipe={new}" if arg.startswith("--recipe=") else new for arg, new in zip(args, named)]
-    recipes, own = with_plugin(PRIOR_RECIPES, "prior", value_of("--prior.module", args), value_of("--recipe", args))
+    recipes, own = _plugin_recipes(PRIOR_RECIPES, "prior", args)
     run = parse(args, recipes, own or "fsdd-8khz-masked", "vqaudio train prior")
     settings = run.settings
     worker = Worker.join(settings.loop.device)
@@ -182,12 +183,15 @@ def parse(args: list[str], recipes: dict[str, Recipe], default: str, prog: str, 
     Raises:
         InputError: a recipe that does not exist, a setting out of range, or settings that do not fit together.
     """
-    name = value_of("--recipe", args) or default
+    file = config_of(args)
+    name = value_of("--recipe", args) or file.recipe or default
     if name not in recipes:
         raise InputError(f"There is no recipe {name!r}{nearest(name, recipes)} Known are {', '.join(recipes)}.")
-    recipe = recipes[name]
+    recipe = file.applied(recipes[name])
+    if file.recipe:
+        check(recipe, option=True)
     run = tyro.cli(
-        Run[type(recipe)], default=Run(recipe, name), args=args, prog=prog, config=(tyro.conf.FlagCreatePairsOff,),
+        Run[type(recipe)], default=Run(recipe, name, file.data), args=args, prog=prog, config=(tyro.conf.FlagCreatePairsOff,),
         console_outputs=not single,
     )
     if not single:
@@ -200,6 +204,21 @@ def report(result: dict[str, float], run: Run, worker) -> None:
     if worker.rank == 0:
         scores = ", ".join(f"{name} {value:.4g}" for name, value in result.items())
         print(f"{run.folder / 'best'}: the last validation gave {scores}" if scores else f"{run.folder}: nothing left to do.")
+
+
+def config_of(args: list[str]) -> RunFile:
+    """The run.toml that the arguments name. Raises InputError."""
+    path = value_of("--config", args)
+    return RunFile() if path is None else read(Path(path))
+
+
+def _plugin_recipes(recipes: dict, part: str, args: list[str]) -> tuple[dict, str | None]:
+    """The recipes, with that of a plug-in if the arguments name one; see `with_plugin`."""
+    from vqaudio.training.plugin_recipes import with_plugin
+
+    file = config_of(args)
+    module = value_of(f"--{part}.module", args) or file.value(f"{part}.module")
+    return with_plugin(recipes, part, module, value_of("--recipe", args))
 
 
 def value_of(option: str, args: list[str]) -> str | None:
@@ -224,12 +243,12 @@ def load_data(run: Run, sample_rate: int, part: str = "train", more: dict | None
     Raises:
         InputError: those of `data.load_split`; or the run cannot start or resume, which is checked before anything is read.
     """
-    from vqaudio.data import facts, load_split
+    from vqaudio.data import facts, fingerprint, load_split
 
     begin = checked_facts(run)
     dataset = run.settings.dataset
     splits = {one: load_split(dataset, one, run.data, sample_rate) for one in (part, "validation")}
-    return *splits.values(), replace(begin, data=facts(dataset, splits) | (more or {}))
+    return *splits.values(), replace(begin, data=facts(dataset, splits) | (more or {}), fingerprint=fingerprint(splits))
 
 
 def checked_facts(run: Run):
@@ -246,7 +265,7 @@ def checked_facts(run: Run):
     check_resumable(run.folder, run.resume, settings)
     start = settings.get("start_from")
     start_from = {"model": relative(start), "data": trained_on(runs_of(folder_of(start)))} if start else None
-    return RunFacts(settings, start_from=start_from)
+    return RunFacts(settings, start_from=start_from, recipe=run.recipe, data_folder=run.data)
 
 
 def new_model(config):
