@@ -24,7 +24,7 @@ from vqaudio.waveforms import Audio, as_batch
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """The output of calling a codec: the decoded sound, its codes, and how far both are from the input.
+    """The output of calling a codec: sound, codes and losses.
 
     Attributes:
         audio: [B, 1, N] at the codec's sample rate.
@@ -187,7 +187,7 @@ class Codec(Model, tags=["audio", "residual-vector-quantization"]):
         return fingerprint(parts)
 
     def priors(self) -> list[str]:
-        """The priors of this codec's codes that are here, as `vqaudio.load` takes them; masked ones first."""
+        """The names of this codec's priors, for `vqaudio.load`; masked ones first."""
         return priors_of(self)
 
     def freeze_encoder(self) -> None:
@@ -479,7 +479,10 @@ class Codec(Model, tags=["audio", "residual-vector-quantization"]):
 
     @staticmethod
     def checked_stages(stages: int | Sequence[int] | None, n: int) -> tuple[int, ...]:
-        """The stages in use, sorted, counted from 0; None for all n, an integer for the first. Raises InputError."""
+        """The stages in use, sorted, counted from 0.
+
+        None stands for all n, an integer for the first. Raises InputError.
+        """
         stages = range(n) if stages is None else range(stages) if isinstance(stages, int) else stages
         chosen = tuple(sorted(set(stages)))
         if not chosen or not 0 <= chosen[0] <= chosen[-1] < n:

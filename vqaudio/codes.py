@@ -179,7 +179,10 @@ class Codes:
         return self.clip(which % len(self))
 
     def __eq__(self, other: object) -> bool:
-        """Whether these are the same codes, on whichever device: ids, lengths, levels, labels and spec."""
+        """Whether ids, lengths, levels, labels and spec are the same.
+
+        The devices may differ.
+        """
         if not isinstance(other, Codes):
             return NotImplemented
         pairs = [(getattr(self, name), getattr(other, name)) for name in ("ids", "lengths", "valid", "level_db")]

@@ -16,7 +16,7 @@ Labels = Mapping[str, Value | Sequence[Value]]
 
 
 def normalised(labels: Labels | None) -> dict[str, str | list[str | None] | None]:
-    """The same labels, with integers as text: {"digit": 7} means {"digit": "7"}."""
+    """The same labels, with integers as text."""
     return {kind: _text(value) if _is_one(value) else [_text(one) for one in value] for kind, value in (labels or {}).items()}
 
 

@@ -14,7 +14,10 @@ Generators = torch.Generator | Sequence[torch.Generator]
 
 
 def fresh_generator() -> torch.Generator:
-    """A CPU generator, seeded from PyTorch's global one, so that `torch.manual_seed` governs it."""
+    """A CPU generator that `torch.manual_seed` governs.
+
+    Its seed comes from PyTorch's global generator.
+    """
     return torch.Generator().manual_seed(int(torch.randint(2**63 - 1, ())))
 
 

@@ -22,7 +22,7 @@ TOLERANCE = 1e-4  # of decoded samples: sums of floats in another order
 
 
 def check_codec(codec: Codec) -> None:
-    """Check a codec: lengths, batches, blocks, streams, the reach of `context`, and its files.
+    """Check a codec: lengths, batches, blocks, streams, reach and files.
 
     Args:
         codec: in evaluation mode.
@@ -35,7 +35,7 @@ def check_codec(codec: Codec) -> None:
 
 
 def check_prior(prior: Prior) -> None:
-    """Check a prior: it keeps cells, follows its generator, fills clips as if alone, scores codes, and its files.
+    """Check a prior: kept cells, randomness, batches, scores and files.
 
     Args:
         prior: in evaluation mode; it may be untrained.

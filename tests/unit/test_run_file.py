@@ -65,6 +65,16 @@ def test_a_run_describes_itself_and_is_started_again(command, tiny_dataset, tmp_
     assert one.fingerprint == two.fingerprint and (one.name, two.name) == ("sparrows", "again")
 
 
+def test_a_run_becomes_longer_or_shorter(command, tiny_dataset, tmp_path):
+    arguments = ("train", "codec", *TINY[:-2], "--data", tiny_dataset, "--out", tmp_path)
+    steps = lambda: (tmp_path / "metrics.csv").read_text().splitlines()[-1].split(",")[0]  # noqa: E731
+    assert command(*arguments, "--loop.steps", 2)[0] == 0 and steps() == "2"
+    code, _, err = command(*arguments, "--resume")
+    assert code == 2 and "--loop.steps is 250 and was 2" in err
+    assert command(*arguments, "--resume", "--loop.steps", 3)[0] == 0 and steps() == "3"
+    assert "nothing left to do" in command(*arguments, "--resume", "--loop.steps", 1)[1]
+
+
 @pytest.mark.parametrize(("text", "message"), [
     ("[run", "is not TOML"), ("", "names no recipe"), ("[run]\nrecipe = 3", "names no recipe"),
     ('[run]\nrecipe = "fsdd-8khz"\n[codec]\ncolour = 3', "no setting codec.'colour' in this recipe"),

@@ -38,7 +38,10 @@ def facts(dataset: str, splits: dict[str, Split]) -> dict:
 
 
 def fingerprint(splits: dict[str, Split]) -> str:
-    """Hash the names and lengths of all clips; of shards, their numbers and seconds. 32 hex digits."""
+    """Hash the names and lengths of all clips: 32 hex digits.
+
+    Of shards, their numbers of clips and seconds.
+    """
     digest = hashlib.sha256()
     for part, split in splits.items():
         digest.update(f"{part} {split.sample_rate} {len(split)} {split.seconds:.3f}\n".encode())

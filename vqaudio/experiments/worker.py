@@ -121,7 +121,10 @@ def _in_process(job: Job) -> None:
 
 
 def _last_words(path: Path, code: int) -> str:
-    """The error that a failed process printed, or else its last line that is no progress bar."""
+    """The error that a failed process printed.
+
+    Without one, its last line that is no progress bar.
+    """
     said = [line.strip() for line in path.read_text(errors="replace").splitlines() if line.strip()]
     said = [line for line in said if not PROGRESS.search(line)]
     errors = [line for line in said if line.startswith("vqaudio: ")] or said

@@ -144,7 +144,7 @@ def fit(
     """
     facts = facts or RunFacts()
     facts = replace(facts, settings=facts.settings | {"loop": config})
-    checkpoints.check_resumable(folder, resume, facts.settings, facts.data)
+    checkpoints.check_resumable(folder, resume, facts.settings, facts.data, facts.changes_steps)
     checkpoint = folder / checkpoints.FILE
     start, best = checkpoints.restore(checkpoint, task, worker.device) if checkpoint.exists() else (0, math.inf)
     if start >= config.steps:

@@ -26,6 +26,7 @@ class RunFacts:
         recipe: name of the recipe that the settings started from.
         data_folder: the dataset's folder; None for its default one.
         fingerprint: of the data, see `data.fingerprint`.
+        changes_steps: whether a resumed run may have another number of steps than before.
     """
 
     settings: dict = field(default_factory=dict)
@@ -34,6 +35,7 @@ class RunFacts:
     recipe: str = ""
     data_folder: Path | None = None
     fingerprint: str = ""
+    changes_steps: bool = False
 
 
 def describe_run(folder: Path, steps: int, facts: RunFacts, device: torch.device, processes: int, seconds: float, energy) -> None:

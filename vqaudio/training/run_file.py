@@ -74,7 +74,7 @@ def read(path: Path) -> RunFile:
 
 
 def write(folder: Path, facts: "RunFacts", machine: str) -> None:
-    """Write a run's settings, version, commit, data, machine and command, whole or not at all."""
+    """Write a run's settings, version, commit, data, machine and command."""
     import torch
 
     about = {
@@ -89,7 +89,10 @@ def write(folder: Path, facts: "RunFacts", machine: str) -> None:
 
 
 def commit() -> str | None:
-    """The commit of the clone that this package runs from, with "-dirty" if files differ; None without one."""
+    """The commit of the clone that this package runs from; None without one.
+
+    It ends in "-dirty" if files differ.
+    """
     clone = Path(__file__).resolve().parents[2]
     if not (clone / ".git").exists():
         return None

@@ -32,9 +32,12 @@ class Run(Generic[Recipe]):
     out: Path | None = None
     """Folder for checkpoints, metrics and the model; by default runs/RECIPE."""
     resume: bool = False
-    """Continue from the folder's last checkpoint."""
+    """Continue from the folder's last checkpoint. With --loop.steps the run becomes longer or shorter."""
     config: Path | None = None
     """A run.toml that another run wrote: start the same one. Other options change its settings."""
+
+    changes_steps: tyro.conf.Suppress[bool] = False
+    """Whether --loop.steps was given: a resumed run may have another number of steps."""
 
     @property
     def folder(self) -> Path:
@@ -196,7 +199,7 @@ def parse(args: list[str], recipes: dict[str, Recipe], default: str, prog: str, 
     )
     if not single:
         check(run.settings, option=True)
-    return run
+    return replace(run, changes_steps=value_of("--loop.steps", args) is not None)
 
 
 def report(result: dict[str, float], run: Run, worker) -> None:
@@ -265,7 +268,7 @@ def checked_facts(run: Run):
     check_resumable(run.folder, run.resume, settings)
     start = settings.get("start_from")
     start_from = {"model": relative(start), "data": trained_on(runs_of(folder_of(start)))} if start else None
-    return RunFacts(settings, start_from=start_from, recipe=run.recipe, data_folder=run.data)
+    return RunFacts(settings, start_from=start_from, recipe=run.recipe, data_folder=run.data, changes_steps=run.changes_steps)
 
 
 def new_model(config):
