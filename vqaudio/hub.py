@@ -75,7 +75,7 @@ def _own_modules() -> list[str]:
 
 
 def module_named(name: str) -> ModuleType:
-    """Import the module of a model, one of vqaudio or a plug-in; it has MODEL and CONFIG.
+    """Import the module of a model, also a plug-in's; it has MODEL and CONFIG.
 
     Raises:
         InputError: the module is not registered, or has no model.

@@ -69,7 +69,7 @@ def dataset_named(name: str):
 
 
 def dataset_module(name: str):
-    """Import the file of that name in `datasets`, or the plug-in; None if there is none."""
+    """Import a dataset's module, also a plug-in's; None if there is none."""
     if name in modules_of("data.datasets"):
         return importlib.import_module(f"{__name__}.datasets.{name}")
     path = plugins("datasets").get(name)

@@ -1,4 +1,4 @@
-"""Recipes of plug-ins: the plug-in's own configuration, with the data, training and loop of a recipe."""
+"""Recipes of plug-ins: their configuration, with the rest of another recipe."""
 
 from dataclasses import field, fields, make_dataclass
 from typing import Any
