@@ -124,7 +124,7 @@ def _prior(codec: "Codec", prior: "Prior | str | os.PathLike | None") -> "Prior"
     from vqaudio.errors import InputError
     from vqaudio.prior import Prior
 
-    if isinstance(prior, Prior):
+    if prior is not None and not isinstance(prior, str | os.PathLike):
         return prior
     if prior is None:
         names = codec.priors()

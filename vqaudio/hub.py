@@ -133,7 +133,7 @@ def _name_of(folder: Path) -> str:
 
 
 def priors_of(codec) -> list[str]:
-    """The priors of a codec's codes: those in weights/, and those trained beside the codec in runs/.
+    """The priors of a codec's codes, in weights/ and beside the codec in runs/.
 
     Args:
         codec: from `load`.
