@@ -196,6 +196,12 @@ def float_samples(audio: Tensor) -> Tensor:
     return audio
 
 
+def resample(audio: Tensor, source_hz: int, target_hz: int) -> Tensor:
+    """Resample one clip [1, N] from one rate to another; the result is on the CPU."""
+    samples = audio.detach().cpu().numpy()[0].astype(np.float32)
+    return torch.from_numpy(_resampled(iter([(source_hz, samples)]), target_hz))[None]
+
+
 def active_level_db(audio: Tensor, lengths: Tensor, sample_rate: int) -> Tensor:
     """Measure the active level of each clip, in steps of 0.5 dB re full scale.
 

@@ -14,11 +14,28 @@ from vqaudio import ranges
 from vqaudio.audio import active_level_db, float_samples
 from vqaudio.codes import LEVELS_DB, Codes, CodeSpec
 from vqaudio.errors import InputError
-from vqaudio.hub import fingerprint
+from vqaudio.hub import fingerprint, priors_of
 from vqaudio.labels import Labels, label_ids
 from vqaudio.model import Model
 from vqaudio.progress import bar
 from vqaudio.randomness import Generators, generators_of
+from vqaudio.waveforms import Audio, as_batch
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """The output of calling a codec: sound, codes and losses.
+
+    Attributes:
+        audio: [B, 1, N] at the codec's sample rate.
+        codes: all stages.
+        losses: scalars. "commitment" is the mean squared distance of the latents to the codewords, over stages and dimensions;
+            "waveform" the mean absolute difference of the samples.
+    """
+
+    audio: Tensor
+    codes: Codes
+    losses: dict[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -63,8 +80,8 @@ class Codec(Model, tags=["audio", "residual-vector-quantization"]):
     and, if its decoder needs more than ids:
         decoder_labels: for each kind of label that conditions the decoder, such as a speaker, its values.
         noise_channels: normally distributed numbers a column that the decoder samples with.
-    It implements `latents`, `quantise` and `synthesise`. A codec that also splits them into bounded steps (`encoder_steps`,
-    `decoder_steps`) streams in a fraction of the time.
+    It implements `latents`, `quantise` and `synthesise`, and `training_pass` to be trained. A codec that also splits them into
+    bounded steps (`encoder_steps`, `decoder_steps`) streams in a fraction of the time.
     """
 
     spec: CodeSpec
@@ -169,6 +186,10 @@ class Codec(Model, tags=["audio", "residual-vector-quantization"]):
         parts.config = self._encoding_config()
         return fingerprint(parts)
 
+    def priors(self) -> list[str]:
+        """The names of this codec's priors, for `vqaudio.load`; masked ones first."""
+        return priors_of(self)
+
     def freeze_encoder(self) -> None:
         """Exclude the encoder and the quantisers from training."""
         for part in self._encoding_parts():
@@ -182,33 +203,137 @@ class Codec(Model, tags=["audio", "residual-vector-quantization"]):
         """The configuration, without settings that do not affect the codes."""
         return self.config
 
+    # Names of other libraries.
+
+    @property
+    def hop_length(self) -> int:
+        """Audio samples a column; the same as `hop`."""
+        return self.hop
+
+    @property
+    def frame_rate(self) -> float:
+        """Columns a second."""
+        return self.spec.frame_rate
+
+    @property
+    def n_codebooks(self) -> int:
+        """Number of stages; each has one codebook."""
+        return len(self.spec.stages)
+
+    @property
+    def codebook_size(self) -> int:
+        """Codewords of a stage, of the largest if they differ."""
+        return max(stage.vocab for stage in self.spec.stages)
+
+    @property
+    def bits_per_second(self) -> float:
+        """Bit rate of all stages together, bit/s."""
+        return self.spec.bits_per_second
+
+    @property
+    def quantizer(self) -> nn.Module:
+        """The quantiser: a `ResidualVQ`, or a list of them."""
+        return self.rvq
+
+    @torch.no_grad()
+    def forward(self, audio: Audio, lengths: Tensor | None = None, *, sample_rate: int | None = None) -> Reconstruction:
+        """Encode and decode audio, without gradients; `training_pass` has them.
+
+        Args:
+            audio, lengths, sample_rate: see `encode`.
+
+        Raises:
+            InputError: those of `encode`.
+        """
+        audio, lengths, level_db = self._measured(audio, lengths, None, sample_rate)
+        codes, latents = self.encode_with_latents(audio, lengths, level_db=level_db)
+        decoded = self.decode(codes)
+        cells = codes.valid[:, None].expand(codes.ids.shape)
+        squares = self.residual_norms(latents, codes.ids).square()[cells].mean() / latents.shape[1]
+        samples = torch.arange(decoded.shape[-1], device=decoded.device)[None, None] < codes.lengths[:, None, None]
+        difference = (decoded - audio[..., : decoded.shape[-1]])[samples].abs().mean()
+        return Reconstruction(decoded, codes, {"commitment": squares, "waveform": difference})
+
+    def reconstruct(
+        self, audio: Audio, stages: int | Sequence[int] | None = None, labels: Labels | None = None,
+        generator: Generators | None = None, *, sample_rate: int | None = None,
+    ) -> Tensor:
+        """Encode and decode audio; see `encode` and `decode`.
+
+        Returns:
+            [B, 1, N] float32 at the codec's sample rate.
+        """
+        return self.decode(self.encode(audio, sample_rate=sample_rate), stages, labels, generator)
+
+    def codes(
+        self, ids: Tensor, lengths: Tensor | Sequence[int] | None = None, level_db: Tensor | float | None = None
+    ) -> Codes:
+        """Make codes from ids, such as those of a model of your own.
+
+        Args:
+            ids: integers [B, K, T] or [K, T], a tensor or an array, of all stages or the first few.
+            lengths: [B] samples of each clip; None for all columns.
+            level_db: [B] or one number: the level of each clip; None for the codec's reference level.
+
+        Raises:
+            InputError: another number of rows, an index outside its codebook, or a length that does not fit.
+        """
+        ids = torch.as_tensor(ids).to(self.device)
+        ids = ids[None] if ids.ndim == 2 else ids
+        n = next((n for n in range(1, self.n_codebooks + 1) if self.spec.offsets[n] == ids.shape[1]), 0) if ids.ndim == 3 else 0
+        if n == 0 or ids.dtype.is_floating_point or ids.dtype == torch.bool or 0 in ids.shape:
+            raise InputError(f"The codec {self.name!r} has integer ids [B, {self.spec.rows}, T]; these are {list(ids.shape)}.")
+        lengths = [ids.shape[-1] * self.hop] * len(ids) if lengths is None else lengths
+        lengths = torch.as_tensor(lengths, device=self.device).reshape(-1)
+        if len(lengths) != len(ids) or int(lengths.min()) < 1 or int(lengths.max()) > ids.shape[-1] * self.hop:
+            raise InputError(f"Give one length a clip, from 1 to {ids.shape[-1] * self.hop} samples.")
+        columns = torch.arange(ids.shape[-1], device=self.device)
+        valid = columns[None] < ((lengths + self.hop - 1) // self.hop)[:, None]
+        level = self.reference_level_db if level_db is None else level_db
+        level = None if self.reference_level_db is None else self.checked_level(level, len(ids))
+        codes = Codes(ids * valid[:, None], self.spec.first(n), lengths, valid, level)
+        self.check_codes(codes)
+        return codes
+
     @torch.no_grad()
     def encode(
-        self, audio: Tensor, lengths: Tensor | None = None, beam: int = 1, level_db: Tensor | float | None = None
+        self, audio: Audio, lengths: Tensor | Sequence[int] | None = None, beam: int = 1,
+        level_db: Tensor | float | None = None, *, sample_rate: int | None = None, stages: int | None = None,
     ) -> Codes:
         """Encode audio to codes.
 
         Args:
-            audio: [B, 1, N] floats in [-1, 1] at `sample_rate`.
+            audio: [B, 1, N], [N], [1, N] or [channels, N], floats in [-1, 1] or integers at full scale, as a tensor or an array;
+                a path; or a list of these with one clip each. Channels are mixed to mono.
             lengths: [B] samples of each clip; samples after them are padding. None for all N.
             beam: paths kept by the search for codewords, 1 to 64; 1 is greedy.
             level_db: [B], or one number for all: the active level of each clip, dB re full scale, -120 to 40. None measures it
                 over the whole clip, which a stream cannot do. Ignored by a codec without level normalisation.
+            sample_rate: Hz of the samples, which are resampled; None if they are at the codec's.
+            stages: keep only this many stages, from the first; None for all.
 
         Returns:
-            Codes with T = ceil(max(lengths) / hop) columns.
+            Codes with T = ceil(max(lengths) / hop) columns; lengths are in samples at the codec's rate.
 
         Raises:
-            InputError: the shape is not [B, 1, N], the audio is empty, or it holds integers, NaN, infinite samples or samples
-                far beyond full scale; a level or beam out of range.
+            InputError: the audio is empty, has another shape or type, or holds NaN, infinite samples or samples far beyond full
+                scale; a number out of range.
         """
-        audio, lengths, level_db = self._measured(audio, lengths, level_db)
+        if stages is not None:
+            self.check_first(stages)
+        audio, lengths, level_db = self._measured(audio, lengths, level_db, sample_rate)
         ids = [ids for ids, _ in self._encoded(audio, lengths, level_db, beam)]
-        return self._codes(ids, lengths, level_db)
+        codes = self._codes(ids, lengths, level_db)
+        return codes if stages is None else codes.first(stages)
+
+    def check_first(self, n: int) -> None:
+        """Raise InputError unless n is a number of stages of this codec."""
+        if not isinstance(n, int) or not 1 <= n <= self.n_codebooks:
+            raise InputError(f"The codec {self.name!r} can keep its first 1 to {self.n_codebooks} stages; not {ranges.shown(n)}.")
 
     @torch.no_grad()
     def encode_with_latents(
-        self, audio: Tensor, lengths: Tensor | None = None, beam: int = 1, level_db: Tensor | float | None = None
+        self, audio: Audio, lengths: Tensor | None = None, beam: int = 1, level_db: Tensor | float | None = None
     ) -> tuple[Codes, Tensor]:
         """Encode audio, and also return the latents [B, D, T]; see `encode`."""
         ranges.check_value("beam", beam, ranges.Beam)
@@ -216,9 +341,9 @@ class Codec(Model, tags=["audio", "residual-vector-quantization"]):
         ids, latents = zip(*self._encoded(audio, lengths, level_db, beam))
         return self._codes(ids, lengths, level_db), torch.cat(latents, dim=-1)
 
-    def _measured(self, audio: Tensor, lengths: Tensor | None, level_db: Tensor | float | None):
+    def _measured(self, audio: Audio, lengths, level_db: Tensor | float | None, sample_rate: int | None = None):
         """Audio and lengths, checked, and each clip's level [B]; None for a codec without level normalisation."""
-        audio, lengths = self.checked(audio, lengths)
+        audio, lengths = self.checked(*as_batch(audio, self.sample_rate, lengths, sample_rate))
         if self.reference_level_db is None:
             level_db = None
         elif level_db is None:
@@ -244,14 +369,15 @@ class Codec(Model, tags=["audio", "residual-vector-quantization"]):
 
     @torch.no_grad()
     def decode(
-        self, codes: Codes, stages: tuple[int, ...] | None = None, labels: Labels | None = None,
+        self, codes: Codes, stages: int | Sequence[int] | None = None, labels: Labels | None = None,
         generator: Generators | None = None,
     ) -> Tensor:
         """Decode codes to audio.
 
         Args:
             codes: from this codec, or their first n stages (`codes.first(n)`).
-            stages: stages to sum, counted from 0, any subset; None for all that the codes have.
+            stages: a number of stages, from the first; or the stages to sum, counted from 0, any subset; None for all that the
+                codes have.
             labels: for each kind in `decoder_labels` one value, or one a clip, such as {"speaker": "vctk-p239"}; a kind that is
                 missing is left open.
             generator: CPU generator for all randomness of a decoder that samples, one for all clips or one a clip; None for a
@@ -304,6 +430,8 @@ class Codec(Model, tags=["audio", "residual-vector-quantization"]):
 
     def check_codes(self, codes: Codes) -> None:
         """Raise InputError unless codes fit this codec: stages, lengths, level and range."""
+        if not isinstance(codes, Codes):
+            raise InputError("Decode what `encode` returned. To make codes from ids, use `codec.codes(ids)`.")
         self.check_precision()
         self.check_spec(codes.spec)
         if codes.columns == 0 or int(codes.lengths.max()) > codes.columns * self.hop or int(codes.lengths.min()) < 1:
@@ -334,7 +462,7 @@ class Codec(Model, tags=["audio", "residual-vector-quantization"]):
             raise InputError(f"Audio is [batch, 1, samples] at {self.sample_rate} Hz; this is {list(audio.shape)}.")
         if 0 in audio.shape:
             raise InputError("The clip is empty: there is nothing to encode.")
-        lengths = torch.full((len(audio),), audio.shape[-1]) if lengths is None else torch.as_tensor(lengths)
+        lengths = torch.full((len(audio),), audio.shape[-1]) if lengths is None else torch.as_tensor(lengths).reshape(-1)
         if len(lengths) != len(audio) or int(lengths.min()) < 1 or int(lengths.max()) > audio.shape[-1]:
             raise InputError("Give one length a clip, from 1 to the number of samples.")
         return audio, lengths.to(audio.device)
@@ -350,9 +478,13 @@ class Codec(Model, tags=["audio", "residual-vector-quantization"]):
         return level_db.expand(batch)
 
     @staticmethod
-    def checked_stages(stages, n: int) -> tuple[int, ...]:
-        """The stages in use, sorted, counted from 0; None for all n. Raises InputError."""
-        chosen = tuple(range(n)) if stages is None else tuple(sorted(set(stages)))
+    def checked_stages(stages: int | Sequence[int] | None, n: int) -> tuple[int, ...]:
+        """The stages in use, sorted, counted from 0.
+
+        None stands for all n, an integer for the first. Raises InputError.
+        """
+        stages = range(n) if stages is None else range(stages) if isinstance(stages, int) else stages
+        chosen = tuple(sorted(set(stages)))
         if not chosen or not 0 <= chosen[0] <= chosen[-1] < n:
             raise InputError(f"Choose at least one of the stages 1 to {n}.")
         return chosen

@@ -8,6 +8,7 @@ import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -124,7 +125,7 @@ class CodeSpec:
         return replace(self, stages=self.stages[:n])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Codes:
     """The indices of a batch of clips.
 
@@ -166,10 +167,50 @@ class Codes:
     def __len__(self) -> int:
         return self.ids.shape[0]
 
+    def __getitem__(self, which: int | slice) -> "Codes":
+        """One clip without its padding columns, or several as a batch."""
+        if isinstance(which, slice):
+            kept = range(len(self))[which]
+            if not kept:
+                raise InputError(f"There are {len(self)} clips; {which} selects none.")
+            return together([self.clip(b) for b in kept])
+        if not -len(self) <= which < len(self):
+            raise IndexError(f"There are {len(self)} clips, counted from 0; not {which}.")  # ends a for loop
+        return self.clip(which % len(self))
+
+    def __eq__(self, other: object) -> bool:
+        """Whether ids, lengths, levels, labels and spec are the same.
+
+        The devices may differ.
+        """
+        if not isinstance(other, Codes):
+            return NotImplemented
+        pairs = [(getattr(self, name), getattr(other, name)) for name in ("ids", "lengths", "valid", "level_db")]
+        same = self.spec == other.spec and self.timed_labels == other.timed_labels
+        return same and all(_same(one, two) for one, two in pairs)
+
+    __hash__ = None  # tensors can change
+
+    def __repr__(self) -> str:
+        counts = (len(self), "clip"), (len(self.spec.stages), "stage")
+        clips, stages = (f"{n} {word}{'' if n == 1 else 's'}" for n, word in counts)
+        rate = f"{self.spec.bits_per_second:g} bit/s"
+        return f"Codes({clips}, {stages}, ids {list(self.ids.shape)}, {self.duration_s:.2f} s, {rate})"
+
+    @property
+    def shape(self) -> torch.Size:
+        """[B, K, T]: clips, rows and columns."""
+        return self.ids.shape
+
     @property
     def columns(self) -> int:
         """T, the columns of the longest clip."""
         return self.ids.shape[2]
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds of the longest clip, in whole columns."""
+        return self.columns / self.spec.frame_rate
 
     def check_range(self) -> None:
         """Raise InputError if an index lies outside its stage's codebook."""
@@ -205,6 +246,14 @@ class Codes:
         """The same codes on a device."""
         parts = {name: part.to(device) for name, part in vars(self).items() if isinstance(part, Tensor)}
         return replace(self, **parts)
+
+    def cpu(self) -> "Codes":
+        """The same codes on the CPU."""
+        return self.to("cpu")
+
+    def numpy(self) -> np.ndarray:
+        """The ids [B, K, T] as a NumPy array."""
+        return self.ids.cpu().numpy()
 
     def repeated(self, n: int, ids: Tensor) -> "Codes":
         """Repeat each clip n times in a row, with new ids [B * n, K, T]."""
@@ -256,6 +305,12 @@ def check_density(rows: int, frame_rate: float) -> None:
     """Raise InputError if there are more than 200,000 codes a second."""
     if rows * frame_rate > MOST_CODES_A_SECOND:
         raise InputError(f"There are at most {MOST_CODES_A_SECOND} codes a second; {rows} rows at {frame_rate:g} Hz are more.")
+
+
+def _same(one: Tensor | None, two: Tensor | None) -> bool:
+    if one is None or two is None:
+        return one is two
+    return one.shape == two.shape and bool((one.cpu() == two.cpu()).all())
 
 
 def together(clips: list[Codes]) -> Codes:

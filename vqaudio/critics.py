@@ -16,6 +16,7 @@ from vqaudio.codec import Codec
 from vqaudio.codes import Codes
 from vqaudio.errors import InputError
 from vqaudio.judges import Judge
+from vqaudio.labels import normalised
 from vqaudio.prior import Critic, Labels, Prior
 
 FOLDER = "critic"
@@ -36,7 +37,7 @@ def critic_for(codec: Codec, prior: Prior, labels: Labels | None) -> Critic | No
         return None
     if judge.config.sample_rate != codec.sample_rate:
         raise InputError(f"The critic of {prior.name} works at {judge.config.sample_rate:,} Hz, not {codec.sample_rate:,}.")
-    wanted = (labels or {}).get(judge.config.target)
+    wanted = normalised(labels).get(judge.config.target)
     values = [wanted] if wanted is None or isinstance(wanted, str) else wanted
     return functools.partial(_log_probs, codec, judge, wanted) if set(values) & set(judge.config.classes) else None
 

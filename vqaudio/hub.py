@@ -2,8 +2,8 @@
 
 A folder has config.json, model.safetensors and README.md.
 
-The registry is the folder: config.json names a module in `codecs/` or `priors/`, the judges' or `questions.film`, and
-nothing else can be imported through it. Nothing is unpickled.
+The registry is the folder: config.json names a module in `codecs/` or `priors/`, the judges', `questions.film` or a plug-in
+(see `registry`), and nothing else can be imported through it. Nothing is unpickled.
 """
 
 import hashlib
@@ -14,21 +14,50 @@ import os
 import pkgutil
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import fields
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
+from types import ModuleType
+from typing import Any
+from urllib.parse import urlparse
+from urllib.request import url2pathname
 
 import torch
 from safetensors.torch import save
 from torch import nn
 
 from vqaudio import model_files, ranges
-from vqaudio.errors import InputError
+from vqaudio.errors import InputError, nearest
 from vqaudio.files import replace_file, replace_folder
+from vqaudio.hardware import pick
 from vqaudio.json_files import read_json
+from vqaudio.registry import plugins
 
-WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
+NO_WEIGHTS = "Clone the repository and set VQAUDIO_WEIGHTS to its folder weights, or install it with `pip install -e CLONE`."
+
+
+def _weights_folder() -> Path:
+    """The folder of shipped models.
+
+    $VQAUDIO_WEIGHTS; or beside the package, in a clone; or in the clone that `pip install CLONE` installed from.
+    """
+    if named := os.environ.get("VQAUDIO_WEIGHTS"):
+        return Path(named).resolve()
+    beside = Path(__file__).resolve().parent.parent / "weights"
+    if beside.is_dir():
+        return beside
+    try:
+        origin = json.loads(distribution("vqaudio").read_text("direct_url.json") or "{}").get("url", "")
+    except (PackageNotFoundError, ValueError):
+        return beside
+    clone = Path(url2pathname(urlparse(origin).path)) / "weights"
+    return clone if origin.startswith("file:") and clone.is_dir() else beside
+
+
+WEIGHTS = _weights_folder()
 FAMILIES = ("codecs", "priors")
+MODEL_KINDS = ("codecs", "priors", "questions")
 SINGLE_MODULES = ("judges", "questions.film")
 MOVED = {"evaluation.judges": "judges"}  # modules that have moved since they were written to config.json files
 UPLOADED = ["*.json", "*.safetensors", "*.md"]
@@ -41,10 +70,25 @@ MEASURED = (
 
 def known_modules() -> list[str]:
     """The modules that a config.json may name: the registry."""
-    modules = []
-    for family in FAMILIES:
-        modules += [f"{family}.{name}" for name in modules_of(family)]
-    return [*modules, *SINGLE_MODULES]
+    return [*_own_modules(), *(path for kind in MODEL_KINDS for path in plugins(kind).values())]
+
+
+def _own_modules() -> list[str]:
+    return [*(f"{family}.{name}" for family in FAMILIES for name in modules_of(family)), *SINGLE_MODULES]
+
+
+def module_named(name: str) -> ModuleType:
+    """Import the module of a model, also a plug-in's; it has MODEL and CONFIG.
+
+    Raises:
+        InputError: the module is not registered, or has no model.
+    """
+    if name not in known_modules():
+        raise InputError(f"There is no module {ranges.shown(name)}; known are {', '.join(known_modules())}.")
+    module = importlib.import_module(f"vqaudio.{name}" if name in _own_modules() else name)
+    if not hasattr(module, "MODEL") or not hasattr(module, "CONFIG"):
+        raise InputError(f"The module {name} needs the names MODEL and CONFIG: the class of the model, and of its configuration.")
+    return module
 
 
 def modules_of(family: str) -> list[str]:
@@ -58,25 +102,58 @@ def installed() -> list[str]:
     return sorted(path.parent.name for path in WEIGHTS.glob("[!.]*/config.json"))
 
 
-def load(name: str | os.PathLike):
+def load(
+    name: str | os.PathLike, *, device: torch.device | str = "cpu", dtype: torch.dtype | str | None = None, **hub_options: Any
+) -> Any:
     """Load a trained model.
 
     Args:
         name: a name in weights/, a folder, or a Hub id such as "someone/fsdd-8khz".
+        device: where to put it, such as "cuda"; "auto" picks one.
+        dtype: float32 or None. Spectra and distances need that precision; `torch.autocast` speeds up training.
+        hub_options: revision, token, cache_dir and the like, for a Hub id; see `huggingface_hub.snapshot_download`.
 
     Returns:
-        A `Codec`, `Prior`, `Judge` or `QuestionModel`, in evaluation mode on the CPU.
+        A `Codec`, `Prior`, `Judge` or `QuestionModel`, in evaluation mode.
 
     Raises:
-        InputError: no such model, the Hub cannot be reached, or the folder's files are damaged.
+        InputError: no such model or device, another dtype, the Hub cannot be reached, or the folder's files are damaged.
     """
-    folder = folder_of(name)
+    if dtype not in (None, torch.float32, "float32"):
+        raise InputError(f"Models compute in float32: spectra and distances need it. Leave out dtype={dtype}.")
+    folder = folder_of(name, **hub_options)
     values = _read_config(folder)
     model_class, config_class = _classes_of(folder, values.pop("module", None))
     model = model_files.read_model(folder, model_class, model_files.read_config(folder / "config.json", config_class, values))
-    model.name = folder.name if "/" not in str(name) or Path(name).exists() else str(name)
+    model.name = _name_of(folder) if "/" not in str(name) or Path(name).exists() else str(name)
     model.folder = folder
-    return model.eval()
+    return model.eval() if str(device) == "cpu" else model.eval().to(pick(str(device)))
+
+
+def _name_of(folder: Path) -> str:
+    """The folder's name; the run's for the models in a run's best/ and last/."""
+    return folder.parent.name if folder.name in ("best", "last") else folder.name
+
+
+def priors_of(codec) -> list[str]:
+    """The priors of a codec's codes, in weights/ and beside the codec in runs/.
+
+    Args:
+        codec: from `load`.
+
+    Returns:
+        What `load` takes, names or folders; masked priors first, because they fill gaps best.
+    """
+    folders = [WEIGHTS / name for name in installed()]
+    if codec.folder is not None and codec.folder.parent.parent != WEIGHTS.parent:
+        folders += sorted(path.parent for path in codec.folder.parent.parent.glob("*/best/config.json"))
+    wanted, found = codec.encoder_fingerprint, []
+    for folder in folders:
+        with suppress(InputError):
+            config = _read_config(folder)
+            if config.get("codec_fingerprint") == wanted:
+                found.append((config.get("module") != "priors.masked", folder))
+    return [folder.name if folder.parent == WEIGHTS else str(folder) for _, folder in sorted(found)]
 
 
 def about(folder: Path | None) -> dict[str, str]:
@@ -209,7 +286,7 @@ def fingerprint(model: nn.Module) -> str:
     return digest.hexdigest()[:32]
 
 
-def folder_of(name: str | os.PathLike) -> Path:
+def folder_of(name: str | os.PathLike, **hub_options) -> Path:
     """Find a model's folder, downloading a Hub id.
 
     The name is a folder, a name in weights/, or a Hub id. Raises InputError.
@@ -222,18 +299,27 @@ def folder_of(name: str | os.PathLike) -> Path:
             raise InputError(f"{name} holds no model: it has no config.json.")
     except OSError as error:  # a name that no file system takes
         raise InputError(f"There is no model {ranges.shown(str(name))}: {error.strerror}.") from None
-    if str(name).count("/") == 1 and not str(name).startswith((".", "/")):
-        return _download(str(name))
-    known = ", ".join(installed()) or "none"
-    raise InputError(f"There is no model {str(name)!r}. Known here: {known}; a folder or a Hub id works too.")
+    if _may_be_hub_id(str(name)):
+        return _download(str(name), **hub_options)
+    known = installed()
+    if not known:
+        raise InputError(f"There is no model {str(name)!r}: this installation has no weights. {NO_WEIGHTS}")
+    near = nearest(str(name), known)
+    raise InputError(f"There is no model {str(name)!r}{near} Known here: {', '.join(known)}; a folder or a Hub id works too.")
 
 
-def _download(repo_id: str) -> Path:
+def _may_be_hub_id(name: str) -> bool:
+    """Whether a name looks like OWNER/NAME, and OWNER is no folder here, where the name is probably a misspelt path."""
+    owner, slash, rest = name.partition("/")
+    return bool(slash and owner and rest) and "/" not in rest and not owner.startswith(".") and not Path(owner).is_dir()
+
+
+def _download(repo_id: str, **hub_options) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
     try:
-        return Path(snapshot_download(repo_id, allow_patterns=UPLOADED))
+        return Path(snapshot_download(repo_id, allow_patterns=UPLOADED, **hub_options))
     except HFValidationError:
         raise InputError(f"{repo_id!r} is no folder here, and not a name that the Hub allows.") from None
     except LocalEntryNotFoundError:
@@ -264,5 +350,5 @@ def _classes_of(folder: Path, module_name: str | None):
     if module_name not in known_modules():
         known = ", ".join(known_modules())
         raise InputError(f"{folder / 'config.json'} names the module {ranges.shown(module_name)}; known are {known}.")
-    module = importlib.import_module(f"vqaudio.{module_name}")
+    module = module_named(module_name)
     return module.MODEL, module.CONFIG

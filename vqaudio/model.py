@@ -1,15 +1,16 @@
 """The base class of all models: configuration, name, fingerprint, Hub methods."""
 
+import os
 from itertools import chain
 from pathlib import Path
+from typing import Self
 
 import torch
 from huggingface_hub import PyTorchModelHubMixin
 from torch import nn
 
 from vqaudio.errors import InputError
-from vqaudio.hub import fingerprint, save_compact
-from vqaudio.model_files import Budget, check_weights
+from vqaudio.hub import fingerprint, load, save_compact
 from vqaudio.ranges import check
 
 
@@ -56,14 +57,18 @@ class Model(nn.Module, PyTorchModelHubMixin, library_name="vqaudio"):
         """32 hex digits: a hash of the weights and the configuration."""
         return fingerprint(self)
 
+    @classmethod
+    def from_pretrained(cls, name: str | os.PathLike, **options) -> Self:
+        """Load a trained model of this class; see `vqaudio.load`.
+
+        Raises:
+            InputError: those of `vqaudio.load`, or the model is of another class.
+        """
+        model = load(name, **options)
+        if not isinstance(model, cls):
+            raise InputError(f"The model {str(name)!r} is a {type(model).__name__}, not a {cls.__name__}.")
+        return model
+
     def _save_pretrained(self, save_directory: Path) -> None:
         """The mixin's hook: half precision, written whole or not at all."""
         save_compact(self, save_directory)
-
-    @classmethod
-    def _from_pretrained(cls, *, strict: bool = True, **options):
-        """The mixin's hook, as strict as `hub.load`: the mixin's default ignores missing weights."""
-        with Budget():
-            model = super()._from_pretrained(strict=True, **options)
-        check_weights(model, options.get("model_id"))
-        return model

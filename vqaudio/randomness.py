@@ -7,16 +7,18 @@ from collections.abc import Sequence
 
 import torch
 
+from vqaudio import ranges
 from vqaudio.errors import InputError
 
 Generators = torch.Generator | Sequence[torch.Generator]
 
 
 def fresh_generator() -> torch.Generator:
-    """A CPU generator with a random seed."""
-    generator = torch.Generator()
-    generator.seed()
-    return generator
+    """A CPU generator that `torch.manual_seed` governs.
+
+    Its seed comes from PyTorch's global generator.
+    """
+    return torch.Generator().manual_seed(int(torch.randint(2**63 - 1, ())))
 
 
 def generators_of(generator: Generators | None, clips: int) -> list[torch.Generator]:
@@ -34,6 +36,34 @@ def generators_of(generator: Generators | None, clips: int) -> list[torch.Genera
     if not generator or (clips != 1 and len(generator) not in (1, clips)):
         raise InputError(f"Give one generator for all clips, or one a clip: {clips}, not {len(generator)}.")
     return list(generator)
+
+
+def for_clips(generator: Generators | None, seed: int | None, n: int | None) -> Generators | None:
+    """The generators of a request for a seed and a number of clips.
+
+    Args:
+        generator: for all randomness; None for a fresh one.
+        seed: in place of a generator.
+        n: number of clips or variations; None for one generator for all. The i-th of n is what the seed `seed + i` gives.
+
+    Raises:
+        InputError: both a generator and a seed, a list of generators of another length than n, or a number out of range.
+    """
+    if seed is not None:
+        ranges.check_value("seed", seed, ranges.Seed)
+        if generator is not None:
+            raise InputError("Give a seed or a generator, not both.")
+        generator = torch.Generator().manual_seed(seed)
+    if n is None:
+        return generator
+    ranges.check_value("n", n, ranges.Count)
+    if generator is not None and not isinstance(generator, torch.Generator):
+        if len(generator) != n:
+            raise InputError(f"Give one generator for each of {n} clips; these are {len(generator)}.")
+        return generator
+    if seed is None:
+        seed = int(torch.randint(2**62, (), generator=generator))
+    return seeded(seed, n)
 
 
 def seeded(first: int, n: int) -> list[torch.Generator]:

@@ -181,13 +181,29 @@ def load_codec(name: str, device: str = "auto") -> Codec:
 def load_prior(name: str, codec: str) -> Prior:
     """Load a prior by its name, or by its short name.
 
-    "masked" is weights/CODEC-masked. Raises InputError.
+    "masked" is weights/CODEC-masked, or else the codec's own prior of that kind. Raises InputError.
     """
     short = f"{Path(codec).name}-{name}"
-    prior = hub.load(short if short in hub.installed() else name)
+    if short in hub.installed():
+        name = short
+    elif name.replace("-", "_") in hub.modules_of("priors") and name not in hub.installed() and not Path(name).is_dir():
+        name = _own_prior(name, load_codec(codec))
+    prior = hub.load(name)
     if not isinstance(prior, Prior):
         raise InputError(f"The model {name!r} is not a prior.")
     return prior
+
+
+def _own_prior(kind: str, codec: Codec) -> str:
+    """The codec's prior of a kind, such as "masked"."""
+    module = f"priors.{kind.replace('-', '_')}"
+    own = [name for name in hub.priors_of(codec) if read_json(hub.folder_of(name) / "config.json").get("module") == module]
+    if not own:
+        raise InputError(
+            f"The codec {codec.name!r} has no {kind} prior here. Name one with --prior, or train one: "
+            f"vqaudio train prior --recipe folder-{kind} --codec {codec.folder or codec.name} --data DIR."
+        )
+    return own[0]
 
 
 def _codes_in(verb: str, source: Path, codec: Codec) -> Codes:

@@ -18,7 +18,7 @@ from vqaudio.serving import running
 ROOT = Path(__file__).resolve().parent.parent
 FILES = ("README.md", "LICENSE", "requirements.txt", "pyproject.toml", "app.py")
 FOLDERS = {  # with the patterns of their files that a Space needs
-    "vqaudio": ("*.py", "*.js", "*.css", "*.html", "*.json", "*.typ"), "weights": ("*.json", "*.safetensors", "*.md"),
+    "vqaudio": ("*.py", "*.js", "*.css", "*.html", "*.json", "*.typ", "*.typed"), "weights": ("*.json", "*.safetensors", "*.md"),
     "assets": ("*",), "docs": ("*.md", "*.html"), "notebooks": ("*.ipynb",),
 }  # fmt: skip
 SKIPPED = (".*", "__pycache__")

@@ -11,6 +11,7 @@ from vqaudio.codes import Codes, CodeSpec, Stage
 from vqaudio.errors import InputError
 from vqaudio.hub import load, modules_of, save_compact
 from vqaudio.prior import Sampling, draw
+from vqaudio.testing import check_prior
 
 SPECS = {
     "rows": CodeSpec((Stage(1, 1, 7),) * 3, 50.0),
@@ -371,3 +372,7 @@ def test_a_finer_level_is_written_after_the_coarser_one():
     torch.testing.assert_close(a[:, :2], b[:, :2])
     torch.testing.assert_close(a[:, :2, :5], c[:, :2, :5])
     assert not torch.allclose(a[:, 2:, :5], c[:, 2:, :5]), "the fine level sees the coarse one ahead"
+
+
+def test_the_published_laws(prior):
+    check_prior(prior)

@@ -91,7 +91,7 @@ def test_stages_that_are_not_there(codec, stages):
 
 
 @pytest.mark.parametrize("audio", [
-    torch.zeros(1, 1, 0), torch.zeros(8000), torch.zeros(1, 2, 8000), torch.full((1, 1, 9), float("nan")),
+    torch.zeros(1, 1, 0), torch.zeros(8000, 2), torch.zeros(1, 1, 1, 8000), torch.full((1, 1, 9), float("nan")),
     torch.full((1, 1, 9), float("inf")),
 ])  # fmt: skip
 def test_audio_that_cannot_be_encoded(codec, audio):

@@ -203,5 +203,5 @@ def test_the_mixins_way_of_loading_is_strict_too(folder):
     weights = load_file(folder / "model.safetensors")
     weights.pop("stem.weight")
     save_file(weights, folder / "model.safetensors")
-    with pytest.raises(RuntimeError, match=r"stem\.weight"):
+    with pytest.raises(InputError, match=r"stem\.weight"):
         WaveformCodec.from_pretrained(folder)

@@ -150,7 +150,7 @@ def test_the_mixins_way_of_loading_is_as_careful(model_folder, tmp_path):
     folder = shutil.copytree(model_folder, tmp_path / "model")
     values, weights = values_of(folder), load_file(folder / "model.safetensors")
     (folder / "config.json").write_text(json.dumps(values | {"encoder_channels": 8192, "encoder_blocks": 128}))
-    with pytest.raises(InputError, match="more than 536870912 numbers"):
+    with pytest.raises(InputError, match="has more than [0-9]+ numbers"):
         WaveformCodec.from_pretrained(folder)
     (folder / "config.json").write_text(json.dumps(values))
     save_file({**weights, "stem.weight": weights["stem.weight"] * math.nan}, folder / "model.safetensors")

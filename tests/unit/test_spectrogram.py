@@ -51,7 +51,7 @@ def test_the_bottom_map_codes_what_the_top_map_leaves(codec):
 def test_training_and_encoding_choose_the_same_picture(codec):
     audio, valid = noise(2, 1, 3200), torch.ones(2, 20, dtype=torch.bool)
     with torch.no_grad():
-        wanted, given, _ = codec(audio, valid)
+        wanted, given, _ = codec.training_pass(audio, valid)
         ids = codec.quantise(codec.latents(audio, valid), 1)
         torch.testing.assert_close(codec.synthesise(ids, valid, (0, 1, 2, 3)), given, atol=1e-4, rtol=1e-4)
     assert wanted.shape == given.shape == (2, 32, 40)
@@ -60,7 +60,7 @@ def test_training_and_encoding_choose_the_same_picture(codec):
 def test_prefixes_in_training_are_those_of_decoding(codec):
     audio, valid = noise(3, 1, 3200), torch.ones(3, 20, dtype=torch.bool)
     with torch.no_grad():
-        _, given, _ = codec(audio, valid, torch.tensor([1, 2, 3]))
+        _, given, _ = codec.training_pass(audio, valid, torch.tensor([1, 2, 3]))
         ids = codec.quantise(codec.latents(audio, valid), 1)
         for b, n in enumerate((1, 2, 3)):
             picture = codec.synthesise(ids[b : b + 1], valid[:1], tuple(range(n)))
@@ -78,7 +78,7 @@ def test_what_is_left_over_shrinks_and_the_codewords_are_the_rows(codec):
 
 def test_no_gradient_reaches_a_dropped_level(codec):
     codec.train()
-    _, given, _ = codec(noise(1, 1, 1600), torch.ones(1, 10, dtype=torch.bool), torch.tensor([2]))
+    _, given, _ = codec.training_pass(noise(1, 1, 1600), torch.ones(1, 10, dtype=torch.bool), torch.tensor([2]))
     given.sum().backward()
     assert not codec.bottom_latent[1].weight.grad.any() and codec.top_latent[1].weight.grad.any()
 

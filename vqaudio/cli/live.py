@@ -18,7 +18,7 @@ import tyro
 
 from vqaudio import ranges
 from vqaudio.cli.options import arg
-from vqaudio.cli.sound import Model, Which
+from vqaudio.cli.sound import AnyModel, Which
 from vqaudio.errors import InputError
 
 RATES_HZ = (48_000, 44_100, 32_000, 16_000)  # tried in this order if the sound card refuses the codec's rate
@@ -34,7 +34,7 @@ DeviceName = str | None
 
 
 def listen(
-    model: Model = "fsdd-8khz",
+    model: AnyModel = None,
     stages: Which = None,
     seconds: Annotated[ranges.Seconds | None, arg(help="Stop after this many seconds. Default: at Ctrl-C.")] = None,
     level_db: Annotated[
@@ -57,10 +57,10 @@ def listen(
     devices = tuple(int(name) if re.fullmatch("[0-9]{1,9}", name or "") else name for name in (input_device, output_device))
     if record is not None:
         check_record(record)
-    from vqaudio.cli.sound import _codec
+    from vqaudio.cli.sound import _codec, chosen_model
     from vqaudio.masks import parse_stages
 
-    codec = _codec(model, "cpu")
+    codec = _codec(chosen_model(model), "cpu")
     session = Session(codec, parse_stages(stages, len(codec.spec.stages)), pick_rate(sound, codec.sample_rate, devices), record)
     try:
         with open_stream(sound, session.pipe, devices):

@@ -9,12 +9,25 @@ import tyro
 from vqaudio import ranges
 from vqaudio.cli.measure import JUDGES, Data, Dataset, Judges
 from vqaudio.cli.options import arg
-from vqaudio.cli.sound import AudioIn, AudioOut, Device, VqaIn, VqaOut, chosen_seed
+from vqaudio.cli.sound import (
+    AnyModel,
+    AudioIn,
+    AudioOut,
+    Device,
+    FileModel,
+    VqaIn,
+    VqaOut,
+    chosen_model,
+    chosen_seed,
+    model_in,
+)
 from vqaudio.errors import InputError
 from vqaudio.provenance import recorded_command
 from vqaudio.sampling import UNSET, Sampling
 
 Codec = Annotated[str, tyro.conf.arg(help="The codec: a name in weights/, a folder, or a Hub id.")]
+DIGITS = "fsdd-8khz"
+DigitsCodec = Annotated[str | None, arg(help=f"The codec: a name in weights/, a folder, or a Hub id. Default: {DIGITS}.")]
 Prior = Annotated[str, tyro.conf.arg(help="masked, autoregressive, naive-bayes, or a prior's name, folder or Hub id.")]
 Labels = Annotated[
     tuple[str, ...], tyro.conf.arg(help="Conditioning labels, such as digit=7 speaker=theo.", metavar="KIND=VALUE")
@@ -41,19 +54,20 @@ def generate(
     seconds: Annotated[
         ranges.ClipSeconds | None, arg(help="Length. Default: that of a training clip with these labels.")
     ] = None,
-    seed: Seed = None, variations: Variations = 1, prior: Prior = "masked", model: Codec = "fsdd-8khz",
+    seed: Seed = None, variations: Variations = 1, prior: Prior = "masked", model: DigitsCodec = None,
     sampling: Settings = UNSET, recipe: Recipe = None, device: Device = "auto",
 ) -> None:
     """Generate a new sound from labels."""
     from vqaudio.replay import run
 
+    model = chosen_model(model, DIGITS)
     asked = {"verb": "generate", "codec": model, "prior": prior, "labels": parse_labels(labels), "seconds": seconds}
     run({**asked, **_draws(seed, variations), "settings": asdict(sampling)}, None, target, recipe, device)
 
 
 def inpaint(
     source: AudioIn, target: AudioOut, start: From, to: To, stages: Stages = None, bands: Bands = None, labels: Labels = (),
-    becomes: Becomes = (), seed: Seed = None, variations: Variations = 1, prior: Prior = "masked", model: Codec = "fsdd-8khz",
+    becomes: Becomes = (), seed: Seed = None, variations: Variations = 1, prior: Prior = "masked", model: AnyModel = None,
     sampling: Settings = UNSET, recipe: Recipe = None, device: Device = "auto",
 ) -> None:
     """Regenerate part of a sound.
@@ -66,7 +80,7 @@ def inpaint(
     from vqaudio.replay import run
 
     _check_pair(source, target)
-    asked = {"verb": "inpaint", "codec": model, "prior": prior, "labels": parse_labels(labels)}
+    asked = {"verb": "inpaint", "codec": chosen_model(model), "prior": prior, "labels": parse_labels(labels)}
     mask = [{"start_s": start, "end_s": to, "stages": stages, "bands": bands and list(parse_bands(bands))}]
     if becomes:
         mask[0]["labels"] = parse_labels(becomes)
@@ -76,7 +90,7 @@ def inpaint(
 def fill(
     source: VqaIn, target: VqaOut,
     mask: Annotated[Path, tyro.conf.arg(help='JSON: [{"start_s": 0.1, "end_s": 0.2, "stages": "2-"}], or a matrix of 0 and 1.')],
-    labels: Labels = (), seed: Seed = None, variations: Variations = 1, prior: Prior = "masked", model: Codec = "fsdd-8khz",
+    labels: Labels = (), seed: Seed = None, variations: Variations = 1, prior: Prior = "masked", model: FileModel = None,
     sampling: Settings = UNSET, recipe: Recipe = None, device: Device = "auto",
 ) -> None:
     """Regenerate the masked cells of a .vqa file."""
@@ -85,7 +99,7 @@ def fill(
     from vqaudio.replay import run
 
     _check_pair(source, target)
-    asked = {"verb": "fill", "codec": model, "prior": prior, "labels": parse_labels(labels)}
+    asked = {"verb": "fill", "codec": model or model_in(source), "prior": prior, "labels": parse_labels(labels)}
     asked |= {"mask": read_json(mask), **_draws(seed, variations)}
     run({**asked, "settings": asdict(sampling)}, source, target, recipe, device)
 
@@ -103,7 +117,7 @@ def replay(
 
 
 def score(
-    source: AudioIn, prior: Prior = "masked", model: Codec = "fsdd-8khz", labels: Labels = (), device: Device = "auto",
+    source: AudioIn, prior: Prior = "masked", model: AnyModel = None, labels: Labels = (), device: Device = "auto",
     output: Annotated[Path | None, tyro.conf.arg(help="Also write -log2 p of each cell to this .csv file.")] = None,
 ) -> None:
     """Print how surprising a sound is to a prior, as -log2 p per cell."""
@@ -113,6 +127,7 @@ def score(
 
     if not source.exists():
         raise InputError(f"There is no file {source}.")
+    model = chosen_model(model)
     codec, chosen = _codec(model, device), load_prior(prior, model)
     chosen.check_codec(codec)
     chosen.check_likelihood()
@@ -128,7 +143,8 @@ def score(
 
 
 def evaluate_prior(
-    model: Prior = "masked", codec: Codec = "fsdd-8khz", dataset: Dataset = "fsdd", data: Data = None,
+    model: Annotated[Prior, tyro.conf.arg(aliases=("--prior",))] = "masked",
+    codec: Codec = "fsdd-8khz", dataset: Dataset = "fsdd", data: Data = None,
     split: Annotated[Literal["validation", "test"], tyro.conf.arg(help="Which part of the dataset to compare with.")] = "test",
     clips: Annotated[ranges.Count, tyro.conf.arg(help="Number of clips to generate.")] = 1000,
     seed: Annotated[ranges.Seed, tyro.conf.arg(help="Random seed.")] = 0,

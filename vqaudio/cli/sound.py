@@ -11,6 +11,9 @@ from vqaudio.cli.options import arg
 from vqaudio.errors import InputError
 
 Model = Annotated[str, tyro.conf.arg(help="A name in weights/, a folder, or a Hub id.")]
+DEFAULT_MODEL = "voice-16khz"
+AnyModel = Annotated[str | None, arg(help=f"The codec: a name in weights/, a folder, or a Hub id. Default: {DEFAULT_MODEL}.")]
+FileModel = Annotated[str | None, arg(help="The codec: a name in weights/, a folder, or a Hub id. Default: the one in IN.vqa.")]
 Device = Annotated[str, tyro.conf.arg(help="auto, cpu, cuda or mps; auto uses $VQAUDIO_DEVICE if that is set.")]
 Beam = Annotated[
     ranges.Beam, tyro.conf.arg(help="Beam width of the codeword search: 1 is greedy; 8 is slower and slightly better.")
@@ -29,7 +32,7 @@ VqaOut = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(help="The .vqa file
 
 
 def reconstruct(
-    source: AudioIn, target: AudioOut, stages: Which = None, model: Model = "fsdd-8khz", device: Device = "auto", beam: Beam = 1
+    source: AudioIn, target: AudioOut, stages: Which = None, model: AnyModel = None, device: Device = "auto", beam: Beam = 1
 ) -> None:
     """Encode and decode audio, to hear what the codec keeps."""
     from vqaudio import audio
@@ -37,14 +40,14 @@ def reconstruct(
 
     _check_pair(source, target)
     audio.check_target(target)
-    codec = _codec(model, device)
+    codec = _codec(chosen_model(model), device)
     codes = codec.encode(_read(source, codec), beam=beam)
     audio.save(target, codec.decode(codes, parse_stages(stages, len(codes.spec.stages)))[0], codec.sample_rate)
 
 
 def encode(
     source: AudioIn, target: VqaOut, stages: FirstStages = None,
-    model: Model = "fsdd-8khz", device: Device = "auto", beam: Beam = 1,
+    model: AnyModel = None, device: Device = "auto", beam: Beam = 1,
 ) -> None:
     """Encode audio to a .vqa file."""
     from vqaudio.vqa import write_vqa
@@ -52,13 +55,13 @@ def encode(
     _check_pair(source, target)
     if target.suffix.lower() != ".vqa":
         raise InputError(f"{target} should end in .vqa.")
-    codec = _codec(model, device)
+    codec = _codec(chosen_model(model), device)
     codes = codec.encode(_read(source, codec), beam=beam)
     write_vqa(target, codes if stages is None else codes.first(stages), codec)
 
 
 def decode(
-    source: VqaIn, target: AudioOut, stages: Which = None, model: Model = "fsdd-8khz", device: Device = "auto"
+    source: VqaIn, target: AudioOut, stages: Which = None, model: FileModel = None, device: Device = "auto"
 ) -> None:
     """Decode a .vqa file to audio.
 
@@ -71,7 +74,7 @@ def decode(
 
     _check_pair(source, target)
     audio.check_target(target)
-    codec = _codec(model, device)
+    codec = _codec(model or model_in(source), device)
     codes = read_vqa(source, codec)
     chosen = parse_stages(stages, len(codes.spec.stages))
     targets = numbered(target, len(codes))
@@ -109,7 +112,7 @@ def blur(
         str | None, arg(help="Stages, such as 1-4,7; 2- is the second and all finer ones. Default: all.")
     ] = None,
     seed: Annotated[ranges.Seed | None, arg(help="Random seed. Default: a new one, which is printed.")] = None,
-    model: Model = "fsdd-8khz",
+    model: AnyModel = None,
     recipe: Annotated[Path | None, tyro.conf.arg(help="Also save the settings here, for `vqaudio replay`.")] = None,
     device: Device = "auto",
 ) -> None:
@@ -117,7 +120,7 @@ def blur(
     from vqaudio.replay import run
 
     _check_pair(source, target)
-    asked = {"verb": "blur", "codec": model, "mask": [{"start_s": start, "end_s": to, "stages": stages}]}
+    asked = {"verb": "blur", "codec": chosen_model(model), "mask": [{"start_s": start, "end_s": to, "stages": stages}]}
     asked |= {"seed": chosen_seed(seed), "settings": {"radius": radius, "strength": strength}}
     run(asked, source, target, recipe, device)
 
@@ -150,6 +153,27 @@ def _check_pair(source: Path, target: Path) -> None:
         raise InputError(f"There is no file {source}.")
     if target.exists() and os.path.samefile(source, target):
         raise InputError(f"The output {target} is also the input. Choose another name.")
+
+
+def chosen_model(model: str | None, default: str = DEFAULT_MODEL) -> str:
+    """The model, or the default, which is printed with its sample rate."""
+    import sys
+
+    from vqaudio import hub
+    from vqaudio.json_files import read_json
+
+    if model is not None:
+        return model
+    rate = read_json(hub.folder_of(default) / "config.json").get("sample_rate", 0)
+    print(f"Using {default} at {rate:,} Hz. Choose another codec with --model.", file=sys.stderr)
+    return default
+
+
+def model_in(path: Path) -> str:
+    """The name of the model that a .vqa file was made with."""
+    from vqaudio.vqa import read_header
+
+    return read_header(path).model
 
 
 def _codec(model: str, device: str):

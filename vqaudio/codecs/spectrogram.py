@@ -212,6 +212,10 @@ class SpectrogramCodec(MagnitudeCodec):
     def _encoding_config(self) -> SpectrogramConfig:
         return replace(self.config, decoder_blocks=0, refinements=0, under_floor=0.0)
 
+    @property
+    def quantizer(self) -> nn.ModuleList:
+        return self.quantisers
+
     def freeze_codebooks(self) -> None:
         self.quantisers.eval()
 
@@ -238,7 +242,7 @@ class SpectrogramCodec(MagnitudeCodec):
 
     # --- training --------------------------------------------------------------------------------------------------
 
-    def forward(self, audio: Tensor, valid: Tensor, n_stages: Tensor | None = None) -> tuple[Tensor, Tensor, Quantised]:
+    def training_pass(self, audio: Tensor, valid: Tensor, n_stages: Tensor | None = None) -> tuple[Tensor, Tensor, Quantised]:
         """One training pass: both pictures and the quantisers' output.
 
         Args:

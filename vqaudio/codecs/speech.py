@@ -180,7 +180,7 @@ class SpeechCodec(MagnitudeCodec):
 
     # --- training --------------------------------------------------------------------------------------------------
 
-    def forward(
+    def training_pass(
         self, features: Tensor, valid: Tensor, speakers: Tensor, quantise: bool = True
     ) -> tuple[Tensor, Quantised | None]:
         """One training pass.

@@ -149,7 +149,7 @@ class WaveformCodec(Codec):
             self.wave_gain.bias.fill_(math.log(TYPICAL_RMS**COMPANDING))
             self.head[1].bias[:bins] = -2
 
-    def forward(self, audio: Tensor, valid: Tensor, n_stages: Tensor | None = None) -> tuple[Tensor, Quantised]:
+    def training_pass(self, audio: Tensor, valid: Tensor, n_stages: Tensor | None = None) -> tuple[Tensor, Quantised]:
         """One training pass: the reconstruction and the quantiser's output.
 
         Args:

@@ -1,18 +1,20 @@
 """Clips, batches, shards and tokens; every dataset is one file in `datasets`."""
 
+import hashlib
 import importlib
 from pathlib import Path
 
 from vqaudio.data.clips import About, Split
 from vqaudio.errors import InputError
 from vqaudio.hub import modules_of
+from vqaudio.registry import plugins
 
 
 def load_split(dataset: str, part: str, root: Path | None, sample_rate: int) -> Split:
     """Open a part of a dataset at the given sample rate.
 
     Args:
-        dataset: name of a file in `datasets`, or "shards".
+        dataset: name of a file in `datasets` or of a plug-in, or "shards".
         part: train, validation or test.
         root: the dataset's folder; None for its default folder.
         sample_rate: Hz, the rate of the model to train or evaluate.
@@ -35,6 +37,20 @@ def facts(dataset: str, splits: dict[str, Split]) -> dict:
     return {"dataset": source, "licence": about(source).licence, "splits": sizes, "labels": labels}
 
 
+def fingerprint(splits: dict[str, Split]) -> str:
+    """Hash the names and lengths of all clips: 32 hex digits.
+
+    Of shards, their numbers of clips and seconds.
+    """
+    digest = hashlib.sha256()
+    for part, split in splits.items():
+        digest.update(f"{part} {split.sample_rate} {len(split)} {split.seconds:.3f}\n".encode())
+        if isinstance(split.clips, tuple):
+            for clip in split.clips:
+                digest.update(f"{clip.name} {len(clip.audio)}\n".encode(errors="replace"))
+    return digest.hexdigest()[:32]
+
+
 def about(dataset: str | None) -> About:
     """Return a dataset's description for model cards, or a blank one if unknown."""
     return getattr(dataset_module(dataset), "ABOUT", About()) if dataset else About()
@@ -53,8 +69,11 @@ def dataset_named(name: str):
 
 
 def dataset_module(name: str):
-    """Import the file of that name in `datasets`; None if there is none."""
-    return importlib.import_module(f"{__name__}.datasets.{name}") if name in modules_of("data.datasets") else None
+    """Import a dataset's module, also a plug-in's; None if there is none."""
+    if name in modules_of("data.datasets"):
+        return importlib.import_module(f"{__name__}.datasets.{name}")
+    path = plugins("datasets").get(name)
+    return path and importlib.import_module(path)
 
 
 def __getattr__(name: str):

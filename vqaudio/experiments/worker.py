@@ -7,6 +7,7 @@ import csv
 import json
 import multiprocessing
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from vqaudio.experiments.measures import measures
 from vqaudio.files import replace_file
 
 LOG = "log.txt"
+PROGRESS = re.compile(r"\d+%\|")  # a progress bar
 LOADED = ("vqaudio.training.recipes", "vqaudio.training.prior_recipes", "vqaudio.evaluation.codec_evaluation", "pesq", "pystoi")
 
 
@@ -119,9 +121,14 @@ def _in_process(job: Job) -> None:
 
 
 def _last_words(path: Path, code: int) -> str:
-    """The last line that a failed process printed."""
+    """The error that a failed process printed.
+
+    Without one, its last line that is no progress bar.
+    """
     said = [line.strip() for line in path.read_text(errors="replace").splitlines() if line.strip()]
-    last = said[-1].removeprefix("vqaudio: ") if said else f"the process ended with code {code}"
+    said = [line for line in said if not PROGRESS.search(line)]
+    errors = [line for line in said if line.startswith("vqaudio: ")] or said
+    last = errors[-1].removeprefix("vqaudio: ") if errors else f"the process ended with code {code}"
     return f"{last} ({path})"
 
 

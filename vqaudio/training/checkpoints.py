@@ -19,7 +19,9 @@ FREE = {  # settings that change neither weights nor batches; a prior's codec is
 }
 
 
-def check_resumable(folder: Path, resume: bool, settings: dict, data: dict | None = None) -> None:
+def check_resumable(
+    folder: Path, resume: bool, settings: dict, data: dict | None = None, changes_steps: bool = False
+) -> None:
     """Check that a run may start in `folder`, or resume there; writes nothing.
 
     Args:
@@ -27,6 +29,7 @@ def check_resumable(folder: Path, resume: bool, settings: dict, data: dict | Non
         resume: whether a run in it may be continued.
         settings: of the run, such as {"training": {"learning_rate": 0.001}}.
         data: the training data's facts, see `data.facts`; None if not known yet.
+        changes_steps: whether the number of steps may differ.
 
     Raises:
         InputError: the folder holds a run and `resume` is False, or a run with other settings or data, all of which it names.
@@ -38,6 +41,7 @@ def check_resumable(folder: Path, resume: bool, settings: dict, data: dict | Non
         raise InputError(f"{folder} already holds a run: continue it with --resume, or choose another --out.")
     state = _read(path, "cpu", mmap=True)
     before = state.get("settings") or flat({"loop": state.get("loop", {})})  # older checkpoints record no more
+    before = {name: value for name, value in before.items() if not (changes_steps and name == "loop.steps")}
     changed = [f"--{name.replace('_', '-')} is {new!r} and was {old!r}" for name, old, new in _changes(before, settings)]
     changed += [f"the data's {name} is {new!r} and was {old!r}" for name, old, new in _changes(state.get("data", {}), data or {})]
     if changed:

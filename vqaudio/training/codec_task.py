@@ -133,7 +133,7 @@ class GeneratorObjective(nn.Module):
         prefixes = self._random_prefixes(len(audio), audio.device)
         prefixes = torch.where(torch.rand(len(audio), device=audio.device) < unquantised, 0, prefixes)
         with reduced_precision(s.precision, audio.device):
-            decoded, quantised = codec(audio, valid, prefixes)
+            decoded, quantised = codec.training_pass(audio, valid, prefixes)
         decoded = decoded * (torch.arange(audio.shape[-1], device=audio.device)[None] < lengths[:, None])[:, None]
         terms = self.spectral(audio, decoded, lengths) | {"loudness": self.loudness(audio, decoded, lengths)}
         if s.waveform > 0:

@@ -22,10 +22,12 @@ from vqaudio.data.seeds import torch_seed
 from vqaudio.energy.training_run import RunMeter
 from vqaudio.errors import InputError
 from vqaudio.files import clear_stale, replace_folder
-from vqaudio.training import checkpoints, record
+from vqaudio.training import checkpoints, record, run_file
 from vqaudio.training.metrics_log import MetricsLog
 from vqaudio.training.record import RunFacts
 from vqaudio.training.stop_request import StopRequest
+
+LINE = 99  # characters of a progress line
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,7 @@ def fit(
     """
     facts = facts or RunFacts()
     facts = replace(facts, settings=facts.settings | {"loop": config})
-    checkpoints.check_resumable(folder, resume, facts.settings, facts.data)
+    checkpoints.check_resumable(folder, resume, facts.settings, facts.data, facts.changes_steps)
     checkpoint = folder / checkpoints.FILE
     start, best = checkpoints.restore(checkpoint, task, worker.device) if checkpoint.exists() else (0, math.inf)
     if start >= config.steps:
@@ -208,7 +210,9 @@ class _Observer:
         self.meter = RunMeter(folder / record.FILE, start, str(worker.device) if config.energy else None, config.region)
         self.task, self.config, self.folder, self.best, self.worker, self.facts = task, config, folder, best, worker, facts
         self.log = MetricsLog(folder, start, config.tensorboard)
-        self.bar = tqdm(total=config.steps, initial=start, unit="step", mininterval=2, smoothing=0.05)
+        run_file.write(folder, facts, record.device_name(worker.device))
+        print(_start_line(task, facts, folder), flush=True)
+        self.bar = tqdm(total=config.steps, initial=start, unit="step", mininterval=2, smoothing=0.05, ncols=LINE)
         self.validation: dict[str, float] = {}
         self.snapshot_steps = {round(i * config.steps / config.snapshots) for i in range(1, config.snapshots + 1)}
         self._sums: dict[str, Tensor] = {}
@@ -228,7 +232,8 @@ class _Observer:
             means = {name: float(value) / self._count for name, value in self._sums.items()}
             self._sums, self._count = {}, 0
             self.log.write(done, means, self.validation if validate else {})
-            self.bar.set_postfix({name: f"{value:.3g}" for name, value in (means | self.validation).items()}, refresh=False)
+            shown = [*list(means.items())[:1], *list(self.validation.items())[:1]]  # the rest is in metrics.csv
+            self.bar.set_postfix({name[:16]: f"{value:.3g}" for name, value in shown}, refresh=False)
         if done in self.snapshot_steps:
             self._check_weights(done)
             replace_folder(self.folder / checkpoints.SNAPSHOTS / f"{done:07d}", self.task.export)
@@ -264,6 +269,18 @@ class _Observer:
             path.parent.mkdir(parents=True, exist_ok=True)
             audio.save(path, sound, rate)
             self.log.write_sound(name, sound, done, rate)
+
+
+def _start_line(task: Task, facts: RunFacts, folder: Path) -> str:
+    """Describe a run before its first step: data, labels, parameters and output."""
+    size = sum(p.numel() for module in task.modules.values() for p in module.parameters() if p.requires_grad)
+    splits = facts.data.get("splits", {})
+    train = splits.get("train") or splits.get("development") or {}
+    hours = f" ({train['seconds'] / 3600:.2g} h)" if "seconds" in train else ""
+    data = f" on {train['clips']:,} clips{hours} of {facts.data['dataset']}" if "clips" in train else ""
+    kinds = ", ".join(f"{kind} ({n})" for kind, n in facts.data.get("labels", {}).items())
+    labels = f", labels: {kinds}" if kinds else ""
+    return f"Training {size:,} parameters{data}{labels}. Output: {folder}"
 
 
 def seed_step(seed: int, step: int, rank: int) -> None:

@@ -49,7 +49,7 @@ class PictureObjective(nn.Module):
         s, codec = self.settings, self.codec
         valid = torch.arange(audio.shape[-1] // codec.hop, device=audio.device)[None] * codec.hop < lengths[:, None]
         with reduced_precision(s.precision, audio.device):
-            wanted, given, quantised = codec(audio, valid, self._random_prefixes(len(audio), audio.device))
+            wanted, given, quantised = codec.training_pass(audio, valid, self._random_prefixes(len(audio), audio.device))
         inside = valid.repeat_interleave(codec.config.frames_per_column, -1)[:, None]
         terms = {"picture": _masked_l1(wanted, given, inside), "slope": _masked_l1(wanted.diff(dim=1), given.diff(dim=1), inside)}
         loss = terms["picture"] + s.slope * terms["slope"] + s.quantiser * codec.quantiser_loss(quantised)

@@ -3,7 +3,6 @@
 Every field of a recipe is an option with the recipe's value as its default, e.g. `--training.batch-size 8 --loop.steps 20`.
 """
 
-import importlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Generic, TypeVar
@@ -12,7 +11,8 @@ import tyro
 
 from vqaudio.errors import InputError, nearest
 from vqaudio.provenance import relative, runs_of, trained_on
-from vqaudio.ranges import check, shown
+from vqaudio.ranges import check
+from vqaudio.training.run_file import RunFile, read
 
 Recipe = TypeVar("Recipe")
 
@@ -32,7 +32,12 @@ class Run(Generic[Recipe]):
     out: Path | None = None
     """Folder for checkpoints, metrics and the model; by default runs/RECIPE."""
     resume: bool = False
-    """Continue from the folder's last checkpoint."""
+    """Continue from the folder's last checkpoint. With --loop.steps the run becomes longer or shorter."""
+    config: Path | None = None
+    """A run.toml that another run wrote: start the same one. Other options change its settings."""
+
+    changes_steps: tyro.conf.Suppress[bool] = False
+    """Whether --loop.steps was given: a resumed run may have another number of steps."""
 
     @property
     def folder(self) -> Path:
@@ -46,7 +51,8 @@ def codec(args: list[str]) -> None:
     from vqaudio.training.loop import Worker, fit
     from vqaudio.training.recipes import CODEC_RECIPES
 
-    run = parse(args, CODEC_RECIPES, "fsdd-8khz", "vqaudio train codec")
+    recipes, own = _plugin_recipes(CODEC_RECIPES, "codec", args)
+    run = parse(args, recipes, own or "fsdd-8khz", "vqaudio train codec")
     settings = run.settings
     train, validation, facts = load_data(run, settings.codec.sample_rate)
     worker = Worker.join(settings.loop.device)
@@ -133,7 +139,8 @@ def prior(args: list[str]) -> None:
 
     named = [ALIASES.get(arg.removeprefix("--recipe="), arg.removeprefix("--recipe=")) for arg in args]
     args = [f"--recipe={new}" if arg.startswith("--recipe=") else new for arg, new in zip(args, named)]
-    run = parse(args, PRIOR_RECIPES, "fsdd-8khz-masked", "vqaudio train prior")
+    recipes, own = _plugin_recipes(PRIOR_RECIPES, "prior", args)
+    run = parse(args, recipes, own or "fsdd-8khz-masked", "vqaudio train prior")
     settings = run.settings
     worker = Worker.join(settings.loop.device)
     codec = hub.load(settings.codec).to(worker.device)
@@ -179,17 +186,20 @@ def parse(args: list[str], recipes: dict[str, Recipe], default: str, prog: str, 
     Raises:
         InputError: a recipe that does not exist, a setting out of range, or settings that do not fit together.
     """
-    name = _value_of("--recipe", args) or default
+    file = config_of(args)
+    name = value_of("--recipe", args) or file.recipe or default
     if name not in recipes:
         raise InputError(f"There is no recipe {name!r}{nearest(name, recipes)} Known are {', '.join(recipes)}.")
-    recipe = recipes[name]
+    recipe = file.applied(recipes[name])
+    if file.recipe:
+        check(recipe, option=True)
     run = tyro.cli(
-        Run[type(recipe)], default=Run(recipe, name), args=args, prog=prog, config=(tyro.conf.FlagCreatePairsOff,),
+        Run[type(recipe)], default=Run(recipe, name, file.data), args=args, prog=prog, config=(tyro.conf.FlagCreatePairsOff,),
         console_outputs=not single,
     )
     if not single:
         check(run.settings, option=True)
-    return run
+    return replace(run, changes_steps=value_of("--loop.steps", args) is not None)
 
 
 def report(result: dict[str, float], run: Run, worker) -> None:
@@ -199,7 +209,23 @@ def report(result: dict[str, float], run: Run, worker) -> None:
         print(f"{run.folder / 'best'}: the last validation gave {scores}" if scores else f"{run.folder}: nothing left to do.")
 
 
-def _value_of(option: str, args: list[str]) -> str | None:
+def config_of(args: list[str]) -> RunFile:
+    """The run.toml that the arguments name. Raises InputError."""
+    path = value_of("--config", args)
+    return RunFile() if path is None else read(Path(path))
+
+
+def _plugin_recipes(recipes: dict, part: str, args: list[str]) -> tuple[dict, str | None]:
+    """The recipes, with that of a plug-in if the arguments name one; see `with_plugin`."""
+    from vqaudio.training.plugin_recipes import with_plugin
+
+    file = config_of(args)
+    module = value_of(f"--{part}.module", args) or file.value(f"{part}.module")
+    return with_plugin(recipes, part, module, value_of("--recipe", args))
+
+
+def value_of(option: str, args: list[str]) -> str | None:
+    """The value that the arguments give an option; None without it."""
     for at, arg in enumerate(args):
         if arg == option:
             return args[at + 1] if at + 1 < len(args) else None
@@ -220,12 +246,12 @@ def load_data(run: Run, sample_rate: int, part: str = "train", more: dict | None
     Raises:
         InputError: those of `data.load_split`; or the run cannot start or resume, which is checked before anything is read.
     """
-    from vqaudio.data import facts, load_split
+    from vqaudio.data import facts, fingerprint, load_split
 
     begin = checked_facts(run)
     dataset = run.settings.dataset
     splits = {one: load_split(dataset, one, run.data, sample_rate) for one in (part, "validation")}
-    return *splits.values(), replace(begin, data=facts(dataset, splits) | (more or {}))
+    return *splits.values(), replace(begin, data=facts(dataset, splits) | (more or {}), fingerprint=fingerprint(splits))
 
 
 def checked_facts(run: Run):
@@ -242,14 +268,12 @@ def checked_facts(run: Run):
     check_resumable(run.folder, run.resume, settings)
     start = settings.get("start_from")
     start_from = {"model": relative(start), "data": trained_on(runs_of(folder_of(start)))} if start else None
-    return RunFacts(settings, start_from=start_from)
+    return RunFacts(settings, start_from=start_from, recipe=run.recipe, data_folder=run.data, changes_steps=run.changes_steps)
 
 
 def new_model(config):
     """Create an untrained model. Raises InputError if it is too large."""
-    from vqaudio.hub import known_modules
+    from vqaudio.hub import module_named
     from vqaudio.model_files import build
 
-    if config.module not in known_modules():
-        raise InputError(f"There is no module {shown(config.module)}; known are {', '.join(known_modules())}.")
-    return build(importlib.import_module(f"vqaudio.{config.module}").MODEL, config)
+    return build(module_named(config.module).MODEL, config)

@@ -127,7 +127,7 @@ class SpeechObjective(nn.Module):
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """A batch of `SpeechBatches` -> (loss, its terms)."""
         s, codec = self.settings, self.codec
-        predicted, result = codec(features, valid, speakers, quantise)
+        predicted, result = codec.training_pass(features, valid, speakers, quantise)
         frames = valid.repeat_interleave(FRAMES, -1)[:, None].float()
         error = (predicted - log_mel) * frames
         n = frames.sum().clamp_min(1)
