@@ -78,7 +78,7 @@ PRIOR_RECIPES = {
         prior=AutoregressivePriorConfig(temporal="lstm", dim=192, layers=2, dropout=0.2), loop=_SHORTER
     ),
     "fsdd-8khz-diffusion": DiffusionRecipe(
-        training=PriorTraining(batch_size=64, learning_rate=1.5e-3, weight_decay=0.02, average=0.998),
+        training=PriorTraining(batch_size=32, learning_rate=1e-3, weight_decay=0.02, average=0.998),
         prior=DiffusionPriorConfig(dim=192, layers=6), loop=replace(_LOOP, steps=4000),
     ),
     "fsdd-8khz-naive-bayes": NaiveBayesRecipe(loop=LoopConfig(log_every=1000, validate_every=10_000, checkpoint_every=10_000)),
