@@ -263,6 +263,9 @@ def test_a_blur_changes_its_span_only_and_is_replayed(command, model_folder, cod
     assert len(blurred) == len(plain) and (blurred != plain).any() and abs(blurred[far:] - plain[far:]).max(initial=0) < 1e-3
     assert "the same ids" in command("replay", tmp_path / "r.json", "--target", tmp_path / "b.wav", "--device", "cpu")[1]
     assert (tmp_path / "a.wav").read_bytes() == (tmp_path / "b.wav").read_bytes()
+    assert command("smear", clip, tmp_path / "s.wav", *span[:-1], tmp_path / "s.json", *models) == (0, "", "")
+    assert (tmp_path / "s.wav").read_bytes() == (tmp_path / "a.wav").read_bytes(), "without a prior, a blur is a smear"
+    assert "the same ids" in command("replay", tmp_path / "s.json", "--target", tmp_path / "b.wav", "--device", "cpu")[1]
     assert command("blur", clip, tmp_path / "whole.wav", "--seed", "1", *models) == (0, "", "")
     for wrong, said in ((("--radius", "99"), "radius"), (("--strength", "2"), "strength"), (("--from", "99"), "The clip ends")):
         code, _, err = command("blur", clip, tmp_path / "c.wav", *wrong, "--seed", "1", *models)
