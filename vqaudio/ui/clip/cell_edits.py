@@ -13,6 +13,7 @@ from vqaudio import edits, gibbs
 from vqaudio.ui import models, verbs, wire
 from vqaudio.ui.clip import pictures
 from vqaudio.ui.clip.handlers import edited_clip, store
+from vqaudio.ui.clip.sampling import check_span
 from vqaudio.ui.clip.selection import Rectangles, mask_of
 from vqaudio.ui.clip.workbench import Workbench
 
@@ -55,6 +56,7 @@ def blur(request: BlurRequest) -> dict:
     mask = mask_of(bench.codes, request.rectangles)
     before, prior = bench.ids, models.prior(request.prior, bench.codec) if request.prior else None
     if prior is not None and gibbs.suits(prior):
+        check_span(bench.codes, mask)
         how, new = f"redrawn by {prior.name}", verbs.blur(prior, bench.codes, mask, request.radius, request.strength)
     else:
         how, new = "copied from cells nearby", verbs.smear(bench.codes, mask, request.radius, request.strength)
