@@ -42,8 +42,8 @@ def blur(
         generator: all randomness; None for a fresh one.
 
     Raises:
-        InputError: a prior that does not suit, codes of another codec, a mask of the wrong shape, an unknown label, or a radius or
-            strength out of range.
+        InputError: a prior that does not suit, codes of another codec, a mask of the wrong shape, an unknown label, or a setting
+            out of range.
     """
     check_suits(prior)
     prior.check_codes(codes)
@@ -51,7 +51,7 @@ def blur(
     ranges.check_value("radius", radius, ranges.BlurRadius)
     ranges.check_value("strength", strength, ranges.Share)
     words = prior.label_ids(labels, len(codes))
-    reach = math.floor(radius)
+    reach = min([math.floor(radius), *(prior.reach(selected, codes.valid) or ())])
     if not reach or not strength or not selected.any():
         return codes
     with torch.inference_mode():
@@ -68,7 +68,8 @@ def check_suits(prior: Prior) -> None:
     """Raise InputError unless the prior can blur."""
     if not suits(prior):
         raise InputError(
-            f"The prior {prior.name!r} cannot blur: it does not predict a cell from both sides. Use a masked or naive Bayes prior."
+            f"The prior {prior.name!r} cannot blur: it does not predict a cell from both sides. "
+            "Choose a masked or naive Bayes prior."
         )
 
 

@@ -113,6 +113,13 @@ def test_each_of_several_variations_is_what_it_would_be_alone(prior, options):
     assert len(four.ids.unique(dim=0)) > 1
 
 
+def test_variations_are_drawn_as_one_batch(prior, monkeypatch):
+    codes, seen, sample = some_codes(prior.spec, n=1), [], prior._sample
+    monkeypatch.setattr(prior, "_sample", lambda gap, *rest: seen.append(len(gap.ids)) or sample(gap, *rest))
+    prior.fill(codes, random_mask(codes), generator=[seeded(seed) for seed in range(4)])
+    assert seen == [4]
+
+
 def test_each_of_several_new_clips_is_what_it_would_be_alone(prior):
     """Whatever the lengths of the others."""
     labels = {"speaker": "bob"}

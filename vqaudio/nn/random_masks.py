@@ -33,4 +33,5 @@ def random_area(valid: Tensor, band_of_row: Tensor) -> Tensor:
 
 def band_heights(spec) -> Tensor:
     """The height of each row's band, [K], 0 to 1 from low to high."""
-    return torch.tensor([(b + 0.5) / stage.bands for stage in spec.stages for b in range(stage.bands) for _ in range(stage.steps)])
+    heights = [(band + 0.5) / stage.bands for stage in spec.stages for band in range(stage.bands) for _ in range(stage.steps)]
+    return torch.tensor(heights)
