@@ -65,7 +65,15 @@ def random_mask(codes: Codes, share: float = 0.5) -> torch.Tensor:
     return torch.rand(codes.ids.shape, generator=seeded(5)) < share
 
 
-@pytest.fixture(params=variants(), ids=lambda v: "-".join([v[0], *map(str, v[1].values())]))
+def name_of(kind: tuple[str, dict]) -> str:
+    return "-".join([kind[0], *map(str, kind[1].values())])
+
+
+def scores(kind: tuple[str, dict]) -> bool:
+    return importlib.import_module(f"vqaudio.priors.{kind[0]}").MODEL.likelihood != "none"
+
+
+@pytest.fixture(params=variants(), ids=name_of)
 def kind(request):
     return request.param
 
@@ -75,12 +83,11 @@ def prior(kind, request):
     return build(*kind, SPECS[request.param])
 
 
-@pytest.fixture
-def scoring(prior):
-    """The prior, if it can score codes."""
-    if prior.likelihood == "none":
-        pytest.skip("this prior has no likelihood")
-    return prior
+@pytest.fixture(params=itertools.product(filter(scores, variants()), SPECS), ids=lambda v: f"{v[1]}-{name_of(v[0])}")
+def scoring(request):
+    """A prior that can score codes."""
+    kind, spec = request.param
+    return build(*kind, SPECS[spec])
 
 
 @pytest.mark.parametrize("share", [0.2, 1.0])
@@ -375,14 +382,14 @@ def test_labels_of_a_region_are_those_of_its_cells(prior):
     """Said of every cell, they are the clip's labels; of the hole, they change what it becomes; a kind not named stays."""
     codes = some_codes(prior.spec)
     everywhere, hole = torch.ones_like(codes.ids, dtype=torch.bool), random_mask(codes)
-    if scores := prior.likelihood != "none":
+    if has_scores := prior.likelihood != "none":
         by_clip = prior.log_prob(codes, {"digit": "1", "speaker": "bob"})
         by_cell = prior.log_prob(codes, {"speaker": "bob", "digit": "0"}, [(everywhere, {"digit": "1"})])
         torch.testing.assert_close(by_cell, by_clip, rtol=1e-4, atol=1e-4)
     local = [(hole, {"digit": "2"})]
     filled = prior.fill(codes, hole, {"digit": "0"}, local_labels=local, guidance=2.0, generator=seeded())
     assert torch.equal(filled.ids[~hole], codes.ids[~hole])
-    if scores:
+    if has_scores:
         assert not torch.equal(prior.log_prob(codes, {"digit": "0"}, local), prior.log_prob(codes, {"digit": "0"}))
     for wrong in ([(hole[:1], {"digit": "2"})], [(hole, {"digit": "9"})], [(hole, {"colour": "red"})]):
         with pytest.raises(InputError):
