@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from vqaudio import hub
 from vqaudio.codes import CodeSpec, Stage
 from vqaudio.data.encoded import EncodedSplit
 from vqaudio.priors.diffusion import DiffusionPrior, DiffusionPriorConfig, Latents, axes_needed
@@ -76,7 +77,7 @@ def test_the_average_of_the_weights_is_validated_and_kept(tmp_path):
     assert not torch.equal(task.kept.out.weight, before) and not torch.equal(task.kept.out.weight, task.prior.out.weight)
     assert set(task.modules) == {"prior", "average"} and set(task.validate()) == {"loss"}
     task.export(tmp_path)
-    assert torch.equal(DiffusionPrior.from_pretrained(tmp_path).out.weight, task.kept.out.weight)
+    assert torch.equal(hub.load(tmp_path).out.weight, task.kept.out.weight)
 
 
 @pytest.mark.parametrize("solver", ["euler", "heun"])
