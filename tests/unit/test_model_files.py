@@ -203,7 +203,8 @@ def test_a_prior_with_weights_that_are_not_finite_or_in_half_precision_fills_not
             prior.half().fill(codes, mask, steps=1)
         prior.float()
     prior.example_levels_db.fill_(math.nan)
-    for call in (lambda: prior.fill(codes, mask, steps=1), lambda: prior.log_prob(codes)):
+    scoring = [] if prior.likelihood == "none" else [lambda: prior.log_prob(codes)]
+    for call in (lambda: prior.fill(codes, mask, steps=1), *scoring):
         with pytest.raises(InputError, match="are damaged"):
             call()
 
