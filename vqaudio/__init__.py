@@ -113,7 +113,9 @@ def inpaint(codec, prior, codes, mask, labels=None, generator=None, **settings):
 
 
 def blur(codec, codes, mask, radius: float = 2.0, strength: float = 1.0, generator=None, prior=None, labels=None):
-    """Redraw the selected cells as a prior expects them between their neighbours; see `vqaudio.gibbs.blur`.
+    """Redraw the selected cells as a prior expects them between their neighbours.
+
+    See `vqaudio.gibbs.blur`.
 
     Args:
         codec: from `load`.
@@ -144,7 +146,9 @@ def blur(codec, codes, mask, radius: float = 2.0, strength: float = 1.0, generat
 
 
 def smear(codec, codes, mask, radius: float = 2.0, strength: float = 1.0, generator=None):
-    """Replace the selected cells by copies of their neighbours; see `vqaudio.edits.smear`.
+    """Replace the selected cells by copies of their neighbours.
+
+    See `vqaudio.edits.smear`.
 
     Args:
         codec: from `load`.

@@ -58,7 +58,9 @@ def randomise(codes: Codes, mask: Tensor, generator: torch.Generator | None = No
 def smear(
     codes: Codes, mask: Tensor, radius: float = 2.0, strength: float = 1.0, generator: torch.Generator | None = None
 ) -> Codes:
-    """Replace the selected cells by copies of their neighbours: a Gaussian blur for ids.
+    """Replace the selected cells by copies of their neighbours.
+
+    It is a Gaussian blur for ids.
 
     A cell's neighbours are the cells in the picture of its stage at a distance d of at most `radius`, itself included, before
     the blur: a disc in a stage with bands, both sides in a stage with one row. Each is drawn with a weight of

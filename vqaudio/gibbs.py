@@ -1,6 +1,6 @@
-"""Blur: local regeneration of cells by Gibbs sweeps over a checkerboard (Geman and Geman 1984).
+"""Blur: local regeneration of cells by Gibbs sweeps over a checkerboard.
 
-Each cell is redrawn from a prior's p(cell | its neighbours). The cells of one colour are hidden and redrawn at once, given the
+See Geman and Geman 1984. Each cell is redrawn from a prior's p(cell | its neighbours). The cells of one colour are hidden and redrawn at once, given the
 other colour; then the other way round.
 """
 
@@ -74,7 +74,10 @@ def check_suits(prior: Prior) -> None:
 
 
 def checkerboard(spec: CodeSpec, columns: int) -> Tensor:
-    """Colours 0 and 1 of cells, [K, T]: neighbours in time, in the next band and in the next stage differ."""
+    """Colours 0 and 1 of cells, [K, T].
+
+    Neighbours in time, in the next band and in the next stage differ.
+    """
     colours = torch.zeros(spec.rows, columns, dtype=torch.long)
     for j, stage in enumerate(spec.stages):
         time = torch.arange(columns * stage.steps)
@@ -125,7 +128,10 @@ class _Windows:
         return x[self.clips[:, None], :, self.time].transpose(1, 2)
 
     def gap(self, ids: Tensor, hidden: Tensor, words: Tensor) -> Gap:
-        """What the prior is to draw: the hidden cells of every window; only those of its centre are kept."""
+        """The hidden cells of every window, for the prior to draw.
+
+        Only those of its centre are kept.
+        """
         cut = torch.stack([self.start, self.last - self.end], 1)
         return Gap(
             self.of(ids) * self.valid[:, None], self.of(hidden) & self.valid[:, None], self.valid, words[self.clips], cut

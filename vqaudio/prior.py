@@ -110,7 +110,7 @@ class SequenceConfig(PriorConfig):
 
 @dataclass(frozen=True)
 class NetworkConfig(SequenceConfig):
-    """The shape of a prior that predicts ids, with a table of vectors for the ids of each row."""
+    """The shape of a prior that predicts ids, which have tables of vectors."""
 
     fine_weight: Annotated[float, ranges.Range(0, 10, above=True)] = 0.7
     """Training weight of a stage relative to the next coarser one: fine stages are close to noise."""
@@ -375,7 +375,9 @@ class Prior(Model, tags=["audio", "codes", "inpainting"]):
         return int(fits[torch.randint(len(fits), (1,), generator=generator)])
 
     def loss(self, ids: Tensor, valid: Tensor, labels: Tensor, cut: Tensor | None = None) -> Tensor:
-        """The training loss: the mean negative log-likelihood in nats a cell, if the prior has a likelihood.
+        """The training loss: mean negative log-likelihood in nats a cell.
+
+        A prior without a likelihood has a loss of its own.
 
         Args:
             ids: [B, K, T].

@@ -1,4 +1,4 @@
-"""Recipe files: records of generated, inpainted, blurred or smeared sounds, to repeat them.
+"""Recipe files: records of generated or edited sounds, to repeat them.
 
 A recipe is JSON: the verb, the models with their fingerprints, labels, mask, seed and settings, and SHA-256 of the input. A mask
 is a list of rectangles, each {"start_s", "end_s", "stages", "bands"} with stages such as "2-" or [0, 3] counted from 0, or a

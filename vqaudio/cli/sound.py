@@ -112,7 +112,7 @@ def blur(
     strength: Strength = 1.0, start: From = 0.0, to: To = None, stages: Stages = None, seed: Seed = None,
     model: Model = "fsdd-8khz", recipe: Recipe = None, device: Device = "auto",
 ) -> None:
-    """Blur a sound's codes: redraw each cell as a prior expects it between its neighbours."""
+    """Blur a sound's codes: redraw each cell from its neighbours by a prior."""
     asked = {"verb": "blur"} | ({} if prior is None else {"prior": prior})
     _run_on_cells(asked, source, target, start, to, stages, seed, model, {"radius": radius, "strength": strength}, recipe, device)
 

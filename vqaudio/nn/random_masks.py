@@ -5,7 +5,9 @@ from torch import Tensor
 
 
 def random_area(valid: Tensor, band_of_row: Tensor) -> Tensor:
-    """An area of each clip: the whole clip, a span of time, or scattered columns; with bands, sometimes only some of them.
+    """Choose an area of each clip at random.
+
+    It is the whole clip, a span of time, or scattered columns; with bands, sometimes only some of them.
 
     Args:
         valid: bool [B, T].

@@ -1,4 +1,4 @@
-"""The diffusion prior: a rectified flow over the codec's latents, quantised at the end.
+"""The diffusion prior: a rectified flow over latents, quantised at the end.
 
 A transformer over columns predicts the velocity of a straight path from Gaussian noise to the latents (Liu et al. 2023; Lipman
 et al. 2023), given the labels, the known part of the latents and which cells are known. Sampling integrates the velocity in a
@@ -22,7 +22,10 @@ from vqaudio.prior import Gap, Guidance, Prior, SequenceConfig
 
 @dataclass(frozen=True)
 class DiffusionPriorConfig(SequenceConfig):
-    """The shape of a diffusion prior. Its temperature scales the noise that a path starts from; top-k and top-p do nothing."""
+    """The shape of a diffusion prior.
+
+    Its temperature scales the noise that a path starts from; top-k and top-p do nothing.
+    """
 
     module: ranges.Name = "priors.diffusion"
     latent_dim: ranges.Width = 64
@@ -62,7 +65,9 @@ class DiffusionPrior(Prior):
         self.latents.start_from(codewords)
 
     def velocity(self, x: Tensor, t: Tensor, known: "Known", conditions: Tensor, allowed: Tensor | None) -> Tensor:
-        """The velocity [B, T, width] at x [B, T, width] and time t [B], 0 for noise and 1 for latents.
+        """The velocity at x [B, T, width] and time t [B].
+
+        Time is 0 for noise and 1 for latents.
 
         The network adds to the best velocity for latents that are independent Gaussians with the codebooks' variances.
         """
@@ -78,7 +83,10 @@ class DiffusionPrior(Prior):
         return (t * s - (1 - t)) / variance * x + (s / variance).sqrt() * y
 
     def loss(self, ids: Tensor, valid: Tensor, labels: Tensor, cut: Tensor | None = None) -> Tensor:
-        """Mean squared error of the velocity where cells are hidden, with times from a logit-normal (Esser et al. 2024)."""
+        """Mean squared error of the velocity where cells are hidden.
+
+        Times are from a logit-normal distribution (Esser et al. 2024).
+        """
         labels = drop_labels(labels, self.unconditional, self.config.label_dropout * self.training)
         hidden = self._random_mask(valid)
         target = self.latents.of(ids)
@@ -182,7 +190,10 @@ class Latents(nn.Module):
         self.deviations.copy_(torch.cat(deviations))
 
     def of(self, ids: Tensor, known: Tensor | None = None) -> Tensor:
-        """Latents [B, T, width] of ids [B, K, T]; with `known` [B, K, T], the sum of these cells' codewords."""
+        """Latents [B, T, width] of ids [B, K, T].
+
+        With `known` [B, K, T], only these cells' codewords are summed.
+        """
         parts = []
         for stages in self.levels:
             vectors = 0
@@ -194,16 +205,19 @@ class Latents(nn.Module):
         return torch.cat(parts, 1).transpose(1, 2).flatten(2)
 
     def known(self, ids: Tensor, hidden: Tensor, valid: Tensor) -> Known:
-        """What is known of clips: ids, hidden bool [B, K, T], valid bool [B, T]."""
+        """The known part of clips.
+
+        ids and hidden are [B, K, T], valid [B, T].
+        """
         seen = ~hidden & valid[:, None]
         is_open = [torch.stack([hidden[:, self.spec.rows_of(j)] for j in stages]).any(0) for stages in self.levels]
         dim = self.codewords.shape[2]
         return Known(self.of(ids, seen), seen.mT.float(), torch.cat(is_open, 1).mT.repeat_interleave(dim, -1))
 
     def quantised(self, latents: Tensor, ids: Tensor, hidden: Tensor) -> Tensor:
-        """Write the nearest codewords into the hidden cells, coarse to fine; a known stage counts as it is.
+        """Write the nearest codewords into the hidden cells, coarse to fine.
 
-        latents [B, T, width], ids and hidden [B, K, T] -> ids [B, K, T].
+        Known cells are subtracted as they are.         latents [B, T, width], ids and hidden [B, K, T] -> ids [B, K, T].
         """
         ids, dim, first = ids.clone(), self.codewords.shape[2], 0
         grid = latents.unflatten(-1, (-1, dim)).transpose(1, 2)
@@ -224,13 +238,19 @@ def stages_of_levels(spec: CodeSpec) -> list[list[int]]:
 
 
 def principal_axes(words: list[Tensor]) -> tuple[Tensor, Tensor]:
-    """Variances [D], largest first, and axes [D, D] of sums of one random codeword of each stage, [V, D] each."""
+    """Variances [D], largest first, and axes [D, D] of sums of codewords.
+
+    Each sum takes one random codeword of each stage, [V, D] each.
+    """
     values, axes = torch.linalg.eigh(sum(torch.cov(w.float().T, correction=0) for w in words))
     return values.flip(0).clamp_min(0), axes.flip(1)
 
 
 def axes_needed(spec: CodeSpec, codewords: list[Tensor], share: float = 1e-4) -> int:
-    """How many axes leave at most this share of the variance of any level's latents; codewords [V, D] are of each row."""
+    """Count the axes that leave out at most this share of any level's variance.
+
+    The codewords are [V, D] of each row.
+    """
     levels = [principal_axes([codewords[spec.offsets[j]] for j in stages])[0] for stages in stages_of_levels(spec)]
     return max(*(int((values.cumsum(0) < (1 - share) * values.sum()).sum()) + 1 for values in levels), 1)
 

@@ -1,4 +1,4 @@
-"""Prior training: the loss of the training clips' codes, for most priors their likelihood."""
+"""Prior training, for most priors by the likelihood of the clips' codes."""
 
 import copy
 import random
@@ -206,7 +206,10 @@ class PriorTask:
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """Compute the loss on the validation clips, in bits per cell if it is a likelihood; masks are fixed."""
+        """Compute the loss on the validation clips; masks are fixed.
+
+        It is in bits per cell if the prior has a likelihood.
+        """
         self.kept.eval()
         order = sorted(range(len(self.validation)), key=lambda i: self.validation.ids[i].shape[1])
         total = cells = 0.0
