@@ -1,7 +1,7 @@
 """Blur: local regeneration of cells by Gibbs sweeps over a checkerboard.
 
-See Geman and Geman 1984. Each cell is redrawn from a prior's p(cell | its neighbours). The cells of one colour are hidden and redrawn at once, given the
-other colour; then the other way round.
+See Geman and Geman 1984. Each cell is redrawn from a prior's p(cell | its neighbours). The cells of one colour are hidden and
+redrawn at once, given the other colour; then the other way round.
 """
 
 import math
