@@ -377,7 +377,7 @@ class Prior(Model, tags=["audio", "codes", "inpainting"]):
     def loss(self, ids: Tensor, valid: Tensor, labels: Tensor, cut: Tensor | None = None) -> Tensor:
         """The training loss: mean negative log-likelihood in nats a cell.
 
-        A prior without a likelihood has a loss of its own.
+        A prior without a likelihood has a different loss.
 
         Args:
             ids: [B, K, T].
