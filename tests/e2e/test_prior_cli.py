@@ -172,7 +172,7 @@ def test_rectangles_add_up(codec):
     assert int(mask.sum()) == 5 * 3 + 4 and not mask[0, 0, :5].any()
 
 
-@pytest.mark.parametrize("recipe", ["masked", "autoregressive", "lstm", "naive-bayes"])
+@pytest.mark.parametrize("recipe", ["masked", "autoregressive", "lstm", "diffusion", "naive-bayes"])
 def test_every_recipe_trains_and_goes_on(command, model_folder, tiny_dataset, tmp_path, monkeypatch, recipe):
     monkeypatch.chdir(tmp_path)
     small = () if recipe == "naive-bayes" else (
