@@ -44,7 +44,7 @@ _SUBMODULES = ("audio", "codes", "codec", "edits", "errors", "hub", "masks", "pr
 __all__ = [
     "CodeSpec", "Codec", "Codes", "InputError", "Prior", "Sampling", "Stage", "StreamingDecoder", "StreamingEncoder",
     "TimedLabel", "audio", "blur", "codec", "codes", "edits", "errors", "generate", "hub", "inpaint", "load", "masks", "prior",
-    "push", "read_vqa", "reconstruct", "register", "streaming", "vqa", "write_vqa",
+    "push", "read_vqa", "reconstruct", "register", "smear", "streaming", "vqa", "write_vqa",
 ]
 
 
@@ -171,16 +171,54 @@ def inpaint(
 
 def blur(
     codec: "Codec", codes: "Codes", mask: "Tensor", radius: float = 2.0, strength: float = 1.0,
-    generator: "torch.Generator | None" = None,
+    generator: "torch.Generator | None" = None, prior: "Prior | None" = None, labels: "Labels | None" = None,
 ) -> "tuple[Tensor, Codes]":
-    """Redraw the selected cells from their neighbours; see `vqaudio.edits.blur`.
+    """Redraw the selected cells as a prior expects them between their neighbours.
+
+    See `vqaudio.gibbs.blur`.
 
     Args:
         codec: from `load`.
         codes: [B, K, T] of the codec.
         mask: bool [B, K, T]; True = redraw this cell.
+        radius: columns on either side that count as neighbours, 0 to 16.
+        strength: 0 to 1; more is closer to what the prior expects.
+        generator: a torch.Generator for all randomness; None for a fresh one.
+        prior: from `load`, a masked or naive Bayes prior of this codec; None to `smear`.
+        labels: as for `generate`; they describe the whole clip.
+
+    Returns:
+        (sound [B, 1, N], Codes).
+
+    Raises:
+        InputError: codes of another codec, a mask of the wrong shape or with no cell selected, a prior that does not suit, or a
+            setting out of range.
+    """
+    if prior is None:
+        return smear(codec, codes, mask, radius, strength, generator)
+    from vqaudio import gibbs
+    from vqaudio.masks import check_selected
+
+    prior.check_codec(codec)
+    blurred = gibbs.blur(prior, codes, mask, radius, strength, labels, generator)
+    check_selected(codes, mask, "blur")
+    return _decoded(codec, blurred, labels, generator), blurred
+
+
+def smear(
+    codec: "Codec", codes: "Codes", mask: "Tensor", radius: float = 2.0, strength: float = 1.0,
+    generator: "torch.Generator | None" = None,
+) -> "tuple[Tensor, Codes]":
+    """Replace the selected cells by copies of their neighbours.
+
+    See `vqaudio.edits.smear`.
+
+    Args:
+        codec: from `load`.
+        codes: [B, K, T] of the codec.
+        mask: bool [B, K, T]; True = replace this cell.
         radius: cells, 0 to 16.
-        strength: share of the cells that are redrawn, 0 to 1.
+        strength: share of the cells that are replaced, 0 to 1.
         generator: a torch.Generator for all randomness; None for a fresh one.
 
     Returns:
@@ -192,9 +230,9 @@ def blur(
     from vqaudio import edits
     from vqaudio.masks import check_selected
 
-    blurred = edits.blur(codes, mask, radius, strength, generator)
-    check_selected(codes, mask, "blur")
-    return codec.decode(blurred, generator=generator), blurred
+    smeared = edits.smear(codes, mask, radius, strength, generator)
+    check_selected(codes, mask, "smear")
+    return codec.decode(smeared, generator=generator), smeared
 
 
 def _decoded(codec: "Codec", codes: "Codes", labels: "Labels | None", generator: "Generators | None") -> "Tensor":

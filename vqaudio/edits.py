@@ -1,4 +1,4 @@
-"""Edits of selected cells without a prior: erase, randomise, blur.
+"""Edits of selected cells without a prior: erase, randomise, smear.
 
 A mask is bool [B, K, T]; all cells where it is False, and padding, stay as they are.
 """
@@ -55,10 +55,12 @@ def randomise(codes: Codes, mask: Tensor, generator: torch.Generator | None = No
     return replace(codes, ids=torch.where(selected, drawn.to(codes.ids), codes.ids))
 
 
-def blur(
+def smear(
     codes: Codes, mask: Tensor, radius: float = 2.0, strength: float = 1.0, generator: torch.Generator | None = None
 ) -> Codes:
-    """Redraw the selected cells from their neighbours: a Gaussian blur for ids.
+    """Replace the selected cells by copies of their neighbours.
+
+    It is a Gaussian blur for ids.
 
     A cell's neighbours are the cells in the picture of its stage at a distance d of at most `radius`, itself included, before
     the blur: a disc in a stage with bands, both sides in a stage with one row. Each is drawn with a weight of
@@ -88,6 +90,9 @@ def blur(
         blurred[hole] = _blurred(picture, exists, hole.nonzero(), neighbours, radius, generator)
         ids[:, codes.spec.rows_of(j)] = codes.spec.rows_from(blurred, j)
     return replace(codes, ids=ids)
+
+
+blur = smear  # its former name, kept for scripts
 
 
 def disc(radius: float) -> Tensor:

@@ -82,8 +82,8 @@ class PriorConfig:
 
 
 @dataclass(frozen=True)
-class NetworkConfig(PriorConfig):
-    """The shape of a prior built from transformer or recurrent layers."""
+class SequenceConfig(PriorConfig):
+    """The shape of a prior whose layers run over columns."""
 
     guidance: ranges.GuidanceWeight = 1.5
     dim: ranges.Width = 256
@@ -94,17 +94,8 @@ class NetworkConfig(PriorConfig):
     dropout: ranges.Share = 0.1
     label_dropout: ranges.Share = 0.15
     """Share of training clips whose label is dropped, for each kind independently."""
-    fine_weight: Annotated[float, ranges.Range(0, 10, above=True)] = 0.7
-    """Training weight of a stage relative to the next coarser one: fine stages are close to noise."""
-    table_dim: ranges.Width | None = None
-    """Width of the embedding tables, projected to dim; None for dim. With large codebooks the tables are most of the model,
-    and the dimension of the codewords is enough for them."""
     attention_s: ranges.Seconds | None = None
     """Seconds on either side that a layer's attention sees; None for all. A prior trained on crops needs it for longer clips."""
-
-    cell_dim: ranges.Width | None = field(default=None, metadata={"later": True})
-    """Width of a cell's own vector, for columns with many rows; see `cells`. None sums a column's rows into one vector, which
-    suits a single sequence of residual stages."""
 
     def check_together(self) -> None:
         super().check_together()
@@ -115,6 +106,20 @@ class NetworkConfig(PriorConfig):
     def attention_columns(self) -> int | None:
         """Columns on either side that a layer's attention sees."""
         return None if self.attention_s is None else max(1, round(self.attention_s * self.frame_rate))
+
+
+@dataclass(frozen=True)
+class NetworkConfig(SequenceConfig):
+    """The shape of a prior that predicts ids, which have tables of vectors."""
+
+    fine_weight: Annotated[float, ranges.Range(0, 10, above=True)] = 0.7
+    """Training weight of a stage relative to the next coarser one: fine stages are close to noise."""
+    table_dim: ranges.Width | None = None
+    """Width of the embedding tables, projected to dim; None for dim. With large codebooks the tables are most of the model,
+    and the dimension of the codewords is enough for them."""
+    cell_dim: ranges.Width | None = field(default=None, metadata={"later": True})
+    """Width of a cell's own vector, for columns with many rows; see `cells`. None sums a column's rows into one vector, which
+    suits a single sequence of residual stages."""
 
 
 class Prior(Model, tags=["audio", "codes", "inpainting"]):
@@ -370,7 +375,9 @@ class Prior(Model, tags=["audio", "codes", "inpainting"]):
         return int(fits[torch.randint(len(fits), (1,), generator=generator)])
 
     def loss(self, ids: Tensor, valid: Tensor, labels: Tensor, cut: Tensor | None = None) -> Tensor:
-        """Mean negative log-likelihood in nats a cell, for training.
+        """The training loss: mean negative log-likelihood in nats a cell.
+
+        A prior without a likelihood has a different loss.
 
         Args:
             ids: [B, K, T].

@@ -1,4 +1,4 @@
-"""Recipe files: records of generated, inpainted or blurred sounds, to repeat them.
+"""Recipe files: records of generated or edited sounds, to repeat them.
 
 A recipe is JSON: the verb, the models with their fingerprints, labels, mask, seed and settings, and SHA-256 of the input. A mask
 is a list of rectangles, each {"start_s", "end_s", "stages", "bands"} with stages such as "2-" or [0, 3] counted from 0, or a
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from vqaudio import audio, blur, devices, files, generate, hub, inpaint, masks, ranges
+from vqaudio import audio, blur, devices, files, generate, hub, inpaint, masks, ranges, smear
 from vqaudio.codec import Codec
 from vqaudio.codes import Codes
 from vqaudio.critics import critic_of
@@ -31,7 +31,7 @@ SETTINGS = NAMES
 BLUR_SETTINGS = ("radius", "strength")
 KEYS = {  # the keys of each verb's recipe besides the codec, the seed and the settings
     "generate": ("prior", "labels", "seconds"), "inpaint": ("prior", "labels", "mask"), "fill": ("prior", "labels", "mask"),
-    "blur": ("mask",),
+    "blur": ("mask",), "smear": ("mask",),  # a blur may have a prior too
 }
 TYPES = {  # of a recipe's values; the mask is checked by `masks.from_json`, the settings by the verbs
     "codec": str, "prior": str, "seed": ranges.Seed, "labels": dict[str, str | list[str | None] | None],
@@ -90,7 +90,9 @@ def _run(request: dict, codec: Codec, prior: Prior | None, source: Path | None, 
     codes = _codes_in(request["verb"], source, codec)
     mask = masks.from_json(request["mask"], codes)
     if request["verb"] == "blur":
-        return request, *blur(codec, codes, mask, **request["settings"], generator=generators[0])
+        return request, *blur(codec, codes, mask, **request["settings"], generator=generators[0], prior=prior)
+    if request["verb"] == "smear":
+        return request, *smear(codec, codes, mask, **request["settings"], generator=generators[0])
     sampling, local = prior.sampling(masks.covers(mask, codes), Sampling(**request["settings"])), request["mask"]
     made = inpaint(
         codec, prior, codes, mask, request["labels"], generators, sampling=sampling, local_labels=masks.local_labels(local, codes)
@@ -138,7 +140,8 @@ def replay(path: Path, source: Path | None = None, target: Path | None = None, d
     try:
         request = {name: recipe[name] for name in ("verb", "codec", "seed", *KEYS[recipe["verb"]])}
         request |= {"variations": recipe["variations"]} if "variations" in recipe else {}
-        names = SETTINGS if "prior" in request else BLUR_SETTINGS
+        request |= {"prior": recipe["prior"]} if "prior" in recipe and recipe["verb"] == "blur" else {}
+        names = BLUR_SETTINGS if recipe["verb"] in ("blur", "smear") else SETTINGS
         request["settings"] = {name: recipe["settings"][name] for name in names}
         source = source or (Path(recipe["source"]) if "source" in recipe else None)
         target = target or Path(recipe["target"])

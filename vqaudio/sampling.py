@@ -16,7 +16,7 @@ class Sampling:
     top_p: ranges.TopP | None = None
     """Sample from the most likely codewords that together have this probability; 1 for all."""
     steps: ranges.Passes | None = None
-    """Passes of the masked prior, or Gibbs sweeps."""
+    """Passes of the masked prior, Gibbs sweeps, or steps of the diffusion."""
     guidance: ranges.GuidanceWeight | None = None
     """Weight of classifier-free guidance: how strongly the labels pull; 1 is as trained."""
 

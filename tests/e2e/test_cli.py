@@ -263,7 +263,21 @@ def test_a_blur_changes_its_span_only_and_is_replayed(command, model_folder, cod
     assert len(blurred) == len(plain) and (blurred != plain).any() and abs(blurred[far:] - plain[far:]).max(initial=0) < 1e-3
     assert "the same ids" in command("replay", tmp_path / "r.json", "--target", tmp_path / "b.wav", "--device", "cpu")[1]
     assert (tmp_path / "a.wav").read_bytes() == (tmp_path / "b.wav").read_bytes()
+    assert command("smear", clip, tmp_path / "s.wav", *span[:-1], tmp_path / "s.json", *models) == (0, "", "")
+    assert (tmp_path / "s.wav").read_bytes() == (tmp_path / "a.wav").read_bytes(), "without a prior, a blur is a smear"
+    assert "the same ids" in command("replay", tmp_path / "s.json", "--target", tmp_path / "b.wav", "--device", "cpu")[1]
     assert command("blur", clip, tmp_path / "whole.wav", "--seed", "1", *models) == (0, "", "")
     for wrong, said in ((("--radius", "99"), "radius"), (("--strength", "2"), "strength"), (("--from", "99"), "The clip ends")):
         code, _, err = command("blur", clip, tmp_path / "c.wav", *wrong, "--seed", "1", *models)
         assert code == 2 and said in err and err.count("\n") == 1 and not (tmp_path / "c.wav").exists()
+
+
+def test_a_blur_by_a_prior_is_replayed(command, example_clips, tmp_path):
+    options = ("--radius", "1", "--strength", "0.5", "--seed", "1", "--device", "cpu")
+    blur = ("blur", example_clips[0], tmp_path / "a.wav", *options)
+    assert command(*blur, "--prior", "naive-bayes", "--recipe", tmp_path / "r.json") == (0, "", "")
+    assert "the same ids" in command("replay", tmp_path / "r.json", "--target", tmp_path / "b.wav", "--device", "cpu")[1]
+    assert (tmp_path / "a.wav").read_bytes() == (tmp_path / "b.wav").read_bytes()
+    assert command(*blur)[0] == 0 and (tmp_path / "a.wav").read_bytes() != (tmp_path / "b.wav").read_bytes()
+    code, _, err = command(*blur, "--prior", "autoregressive")
+    assert code == 2 and "cannot blur" in err and err.count("\n") == 1

@@ -172,7 +172,7 @@ def test_rectangles_add_up(codec):
     assert int(mask.sum()) == 5 * 3 + 4 and not mask[0, 0, :5].any()
 
 
-@pytest.mark.parametrize("recipe", ["masked", "autoregressive", "lstm", "naive-bayes"])
+@pytest.mark.parametrize("recipe", ["masked", "autoregressive", "lstm", "diffusion", "naive-bayes"])
 def test_every_recipe_trains_and_goes_on(command, model_folder, tiny_dataset, tmp_path, monkeypatch, recipe):
     monkeypatch.chdir(tmp_path)
     small = () if recipe == "naive-bayes" else (
@@ -183,7 +183,7 @@ def test_every_recipe_trains_and_goes_on(command, model_folder, tiny_dataset, tm
         "--training.batch-size", "4", "--training.shifts", "0", "--training.speeds", "1.0", "--out", tmp_path / "run", *small,
     )
     code, out, _ = command(*arguments)
-    assert code == 0 and "bits" in out
+    assert code == 0 and ("loss" if recipe == "diffusion" else "bits") in out
     assert command(*arguments)[0] == 2
     code, out, _ = command(*arguments, "--resume")
     assert code == 0 and "nothing left to do" in out

@@ -27,6 +27,9 @@ class ToyPrior:
         if codec.name != self.codec_name:
             raise InputError("another codec")
 
+    def check_likelihood(self):
+        pass
+
     def default_sampling(self, generating=True):
         return Sampling(temperature=1.0 if generating else 0.9, top_p=1.0, steps=4, guidance=1.5)
 

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from benchmarks import codec, questions, rvq, start, streaming, training
+from benchmarks import blur, codec, questions, rvq, start, streaming, training
 from vqaudio.codecs.waveform import WaveformCodec, WaveformConfig
 from vqaudio.hub import save_compact
 
@@ -51,6 +51,12 @@ def test_the_streaming_benchmark(tmp_path, capsys):
     contestants = {f"{name} {verb}" for name in ("whole file", "stream 100 ms", "window 100 ms") for verb in ("encode", "decode")}
     assert set(written["times_real_time"]) == contestants and min(written["times_real_time"].values()) > 0
     assert written["delay_ms"] == 600 and "| stream 100 ms" in capsys.readouterr().out
+
+
+def test_the_blur_benchmark(tmp_path, capsys):
+    blur.main(("fsdd-8khz-naive-bayes",), seconds=0.1, repeats=1, json=tmp_path / "blur.json")
+    taken = json.loads((tmp_path / "blur.json").read_text())["cpu_s"]
+    assert taken["fsdd-8khz-naive-bayes"] > 0 and "| smear, codes of fsdd-8khz-naive-bayes" in capsys.readouterr().out
 
 
 def test_the_training_benchmark(tiny_dataset, tmp_path, capsys):

@@ -147,7 +147,8 @@ def test_a_prior_answers_as_on_the_cpu(module, shape, folder, request, sound, de
     assert torch.equal(filled.ids, here.fill(codes, mask, generator=seeded(3, 2), **options).ids)
     elsewhere = there.fill(codes.to(device), mask.to(device), generator=seeded(3, 2), **options)
     assert elsewhere.ids.device.type == device.type and torch.equal(elsewhere.to("cpu").ids, filled.ids)
-    torch.testing.assert_close(there.log_prob(codes).cpu(), here.log_prob(codes), rtol=1e-4, atol=1e-3)
+    if here.likelihood != "none":
+        torch.testing.assert_close(there.log_prob(codes).cpu(), here.log_prob(codes), rtol=1e-4, atol=1e-3)
 
 
 def test_new_clips_and_gaps_are_those_of_the_cpu(model_folder, device, tmp_path):

@@ -15,6 +15,7 @@ from vqaudio.codecs.waveform import WaveformCodec, WaveformConfig
 from vqaudio.errors import InputError
 from vqaudio.judges import Judge, JudgeConfig
 from vqaudio.priors.autoregressive import AutoregressivePrior, AutoregressivePriorConfig
+from vqaudio.priors.diffusion import DiffusionPrior, DiffusionPriorConfig
 from vqaudio.priors.masked import MaskedPrior, MaskedPriorConfig
 from vqaudio.priors.naive_bayes import NaiveBayesPrior, NaiveBayesPriorConfig
 from vqaudio.questions.config import QuestionConfig
@@ -26,6 +27,7 @@ OF_THE_CODEC = {
 PRIORS = {
     "masked": (MaskedPrior, MaskedPriorConfig(**OF_THE_CODEC, dim=16, layers=1, heads=2)),
     "autoregressive": (AutoregressivePrior, AutoregressivePriorConfig(**OF_THE_CODEC, dim=16, layers=1, heads=2)),
+    "diffusion": (DiffusionPrior, DiffusionPriorConfig(**OF_THE_CODEC, dim=16, layers=1, heads=2)),
     "naive_bayes": (NaiveBayesPrior, NaiveBayesPriorConfig(**OF_THE_CODEC)),
 }
 QUESTION = QuestionConfig(
@@ -113,6 +115,7 @@ def test_a_config_of_many_megabytes_is_not_read(folder):
 WIDEST = {
     "codecs.waveform": {"encoder_channels": 8192, "encoder_blocks": 128}, "codecs.spectrogram": {"channels": 8192},
     "priors.masked": {"dim": 8192, "layers": 128}, "priors.autoregressive": {"dim": 8192, "layers": 128},
+    "priors.diffusion": {"dim": 8192, "layers": 128},
     "priors.naive_bayes": {"stages": ((1, 1, 65_536),) * 64}, "judges": {"channels": 1024},
     "questions.film": {"channels": 8192, "n_blocks": 128},
 }  # fmt: skip
@@ -200,7 +203,8 @@ def test_a_prior_with_weights_that_are_not_finite_or_in_half_precision_fills_not
             prior.half().fill(codes, mask, steps=1)
         prior.float()
     prior.example_levels_db.fill_(math.nan)
-    for call in (lambda: prior.fill(codes, mask, steps=1), lambda: prior.log_prob(codes)):
+    scoring = [] if prior.likelihood == "none" else [lambda: prior.log_prob(codes)]
+    for call in (lambda: prior.fill(codes, mask, steps=1), *scoring):
         with pytest.raises(InputError, match="are damaged"):
             call()
 

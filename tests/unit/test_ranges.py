@@ -15,6 +15,7 @@ from vqaudio.errors import InputError
 from vqaudio.judges import JudgeConfig
 from vqaudio.prior import Sampling
 from vqaudio.priors.autoregressive import AutoregressivePriorConfig
+from vqaudio.priors.diffusion import DiffusionPriorConfig
 from vqaudio.priors.masked import MaskedPriorConfig
 from vqaudio.priors.naive_bayes import NaiveBayesPriorConfig
 from vqaudio.questions.config import QuestionConfig
@@ -31,8 +32,9 @@ from vqaudio.training.recipes import CODEC_RECIPES, JUDGE_RECIPES
 
 RECIPES = [one for recipes in (CODEC_RECIPES, JUDGE_RECIPES, PRIOR_RECIPES, QUESTION_RECIPES) for one in recipes.values()]
 CONFIGS = (
-    WaveformConfig, SpectrogramConfig, MaskedPriorConfig, AutoregressivePriorConfig, NaiveBayesPriorConfig, JudgeConfig, Sampling,
-    LoopConfig, CodecTraining, PictureTraining, PriorTraining, JudgeTraining, Augmentation, QuestionConfig, QuestionTraining,
+    WaveformConfig, SpectrogramConfig, MaskedPriorConfig, AutoregressivePriorConfig, DiffusionPriorConfig, NaiveBayesPriorConfig,
+    JudgeConfig, Sampling, LoopConfig, CodecTraining, PictureTraining, PriorTraining, JudgeTraining, Augmentation, QuestionConfig,
+    QuestionTraining,
     *dict.fromkeys(map(type, RECIPES)),
 )  # fmt: skip
 NUMBERS = [(config, f.name) for config in CONFIGS for f in fields(config) if type(getattr(config(), f.name)) in (int, float)]

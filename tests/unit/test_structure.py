@@ -16,7 +16,7 @@ ORDER = [  # from the bottom; the rooms of one line may use each other
     {"nn"},
     {"hardware", "hub", "model", "model_files", "devices"},
     {"codec", "magnitudes", "prior", "edits", "vqa"},
-    {"codecs", "priors", "judges"},
+    {"codecs", "priors", "judges", "gibbs"},
     {"critics", "streaming"},
     {"vqaudio"},
     {"sfz", "data", "testing"},

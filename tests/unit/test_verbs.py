@@ -95,7 +95,8 @@ def finished(started: dict) -> dict:
 def everything(clip: str, monkeypatch) -> dict:
     """All that the page and programs can ask to be computed, with the same seeds."""
     notes.cache.clear()
-    monkeypatch.setattr(verbs.edits, "fresh_generator", lambda: torch.Generator().manual_seed(1))
+    for module in (verbs.edits, verbs.gibbs):
+        monkeypatch.setattr(module, "fresh_generator", lambda: torch.Generator().manual_seed(1))
     codec = models.codec()
     bench = Workbench.from_audio(codec, load_audio(clip, 8000)[0], "a clip")
     token, name = handlers.store.put(bench), "notes"
@@ -107,7 +108,9 @@ def everything(clip: str, monkeypatch) -> dict:
     found["score"] = finished(inpainting.score({"token": token, "prior": name}))["results"][0]["bits"]
     found["note"] = keyboard.note({"prior": name, "key": 60, "seconds": 0.3})["sound"]
     found["sampler"] = finished(keyboard.sampler({"prior": name, "low": 60, "high": 64, "seconds": 0.3}))["results"]
-    assert cell_edits.blur({"token": token, "rectangles": [AREA], "radius": 2.0, "strength": 1.0})["ok"]
+    blur = {"token": token, "rectangles": [AREA], "radius": 2.0, "strength": 1.0}
+    assert "copied from cells nearby" in cell_edits.blur(blur)["summary"]
+    assert f"redrawn by {name}" in cell_edits.blur(blur | {"prior": name})["summary"]
     found["erased"] = cell_edits.erase({"token": token, "rectangles": [AREA]})["ids"]
     found["api"] = api_sounds.reconstruct(clip, "1-2")[1].tolist()
     sound, vqa, told = api_priors.inpaint(clip, 0.1, 0.2, prior=name, seed=4, steps=3, variations=3)
@@ -127,7 +130,7 @@ def test_every_verb_goes_through_one_entry_and_comes_back_the_same(app, example_
     card = request.getfixturevalue("card")
     on_card = everything(clip, monkeypatch)
     assert {name for name, _ in card.calls} == set(verbs._verbs) == {
-        "encode", "decode", "erase", "blur", "fill", "generate", "score", "notes", "ask", "convert",
+        "encode", "decode", "erase", "blur", "smear", "fill", "generate", "score", "notes", "ask", "convert",
     }  # fmt: skip
     assert all(1 <= seconds <= verbs.MOST_S for _, seconds in card.calls) and max(card.bytes) < MOST_BYTES
     for name, wanted in at_home.items():

@@ -38,6 +38,7 @@ COMMANDS: dict[str, Callable] = {
     "decode": sound.decode,
     "convert": sound.convert,
     "blur": sound.blur,
+    "smear": sound.smear,
     "info": sound.info,
     "listen": live.listen,
     "generate": prior.generate,

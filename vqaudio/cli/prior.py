@@ -28,7 +28,7 @@ from vqaudio.sampling import UNSET, Sampling
 Codec = Annotated[str, tyro.conf.arg(help="The codec: a name in weights/, a folder, or a Hub id.")]
 DIGITS = "fsdd-8khz"
 DigitsCodec = Annotated[str | None, arg(help=f"The codec: a name in weights/, a folder, or a Hub id. Default: {DIGITS}.")]
-Prior = Annotated[str, tyro.conf.arg(help="masked, autoregressive, naive-bayes, or a prior's name, folder or Hub id.")]
+Prior = Annotated[str, tyro.conf.arg(help="masked, autoregressive, diffusion, naive-bayes, or a prior's name, folder or Hub id.")]
 Labels = Annotated[
     tuple[str, ...], tyro.conf.arg(help="Conditioning labels, such as digit=7 speaker=theo.", metavar="KIND=VALUE")
 ]

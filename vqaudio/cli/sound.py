@@ -1,4 +1,4 @@
-"""Codec commands: reconstruct, encode, decode, convert, blur, info."""
+"""Codec commands: reconstruct, encode, decode, convert, blur, smear, info."""
 
 import os
 from pathlib import Path
@@ -98,31 +98,48 @@ def convert(
     audio.save(target, sound[0], codec.sample_rate)
 
 
+Strength = Annotated[ranges.Share, tyro.conf.arg(help="How much to change, 0 to 1.")]
+From = Annotated[ranges.Moment, tyro.conf.arg(name="from", help="Start, in seconds.")]
+To = Annotated[ranges.Moment | None, arg(help="End, in seconds. Default: the end of the clip.")]
+Stages = Annotated[str | None, arg(help="Stages, such as 1-4,7; 2- is the second and all finer ones. Default: all.")]
+Seed = Annotated[ranges.Seed | None, arg(help="Random seed. Default: a new one, which is printed.")]
+Recipe = Annotated[Path | None, tyro.conf.arg(help="Also save the settings here, for `vqaudio replay`.")]
+
+
 def blur(
+    source: AudioIn, target: AudioOut,
+    prior: Annotated[
+        str | None, arg(help="masked, naive-bayes, or a prior's name, folder or Hub id. Default: none, as `vqaudio smear`.")
+    ] = None,
+    radius: Annotated[ranges.BlurRadius, tyro.conf.arg(help="Columns on either side that count as neighbours: 0 to 16.")] = 2.0,
+    strength: Strength = 1.0, start: From = 0.0, to: To = None, stages: Stages = None, seed: Seed = None,
+    model: AnyModel = None, recipe: Recipe = None, device: Device = "auto",
+) -> None:
+    """Blur a sound's codes: redraw each cell from its neighbours by a prior."""
+    asked = {"verb": "blur"} | ({} if prior is None else {"prior": prior})
+    _run_on_cells(asked, source, target, start, to, stages, seed, model, {"radius": radius, "strength": strength}, recipe, device)
+
+
+def smear(
     source: AudioIn, target: AudioOut,
     radius: Annotated[
         ranges.BlurRadius, tyro.conf.arg(help="How far away neighbours may be, in cells of time and bands: 0 to 16.")
     ] = 2.0,
-    strength: Annotated[ranges.Share, tyro.conf.arg(help="Share of cells to replace, 0 to 1.")] = 1.0,
-    start: Annotated[ranges.Moment, tyro.conf.arg(name="from", help="Start of the blur, in seconds.")] = 0.0,
-    to: Annotated[
-        ranges.Moment | None, arg(help="End of the blur, in seconds. Default: the end of the clip.")
-    ] = None,
-    stages: Annotated[
-        str | None, arg(help="Stages, such as 1-4,7; 2- is the second and all finer ones. Default: all.")
-    ] = None,
-    seed: Annotated[ranges.Seed | None, arg(help="Random seed. Default: a new one, which is printed.")] = None,
-    model: AnyModel = None,
-    recipe: Annotated[Path | None, tyro.conf.arg(help="Also save the settings here, for `vqaudio replay`.")] = None,
-    device: Device = "auto",
+    strength: Strength = 1.0, start: From = 0.0, to: To = None, stages: Stages = None, seed: Seed = None,
+    model: AnyModel = None, recipe: Recipe = None, device: Device = "auto",
 ) -> None:
-    """Blur a sound's codes: replace each cell with one of its neighbours."""
+    """Smear a sound's codes: replace each cell with one of its neighbours."""
+    settings = {"radius": radius, "strength": strength}
+    _run_on_cells({"verb": "smear"}, source, target, start, to, stages, seed, model, settings, recipe, device)
+
+
+def _run_on_cells(asked, source, target, start, to, stages, seed, model, settings, recipe, device) -> None:
+    """Run a recipe on a span of time and stages."""
     from vqaudio.replay import run
 
     _check_pair(source, target)
-    asked = {"verb": "blur", "codec": chosen_model(model), "mask": [{"start_s": start, "end_s": to, "stages": stages}]}
-    asked |= {"seed": chosen_seed(seed), "settings": {"radius": radius, "strength": strength}}
-    run(asked, source, target, recipe, device)
+    asked |= {"codec": chosen_model(model), "mask": [{"start_s": start, "end_s": to, "stages": stages}]}
+    run(asked | {"seed": chosen_seed(seed), "settings": settings}, source, target, recipe, device)
 
 
 def info(

@@ -11,7 +11,7 @@ from vqaudio.codec import Codec
 from vqaudio.critics import critic_of
 from vqaudio.data import load_split
 from vqaudio.data.clips import Split
-from vqaudio.data.encoded import encoded
+from vqaudio.data.encoded import EncodedSplit, encoded
 from vqaudio.errors import InputError
 from vqaudio.evaluation import prior_evaluation as measure
 from vqaudio.evaluation.card import describe_data, measured_on, on_split, training_in_words
@@ -50,15 +50,13 @@ def evaluate(
     split = _sample(load_split(dataset, part, data, codec.sample_rate), of)
     clips = replace(encoded(codec, split, part), labels=_label_ids(prior, split))
     generator = torch.Generator().manual_seed(seed)
-    bits = measure.bits_per_code(prior, clips, prior.labels)
     found = {
         "prior": prior.name, "dataset": split.packed_from or dataset,
         "likelihood": prior.likelihood, "sees_right": prior.sees_right, "split": part,
         "drawn_clips": of and len(split), "clips": n, "seed": seed, "settings": asdict(prior.sampling(True, sampling)),
         "candidates": prior.config.candidates if critic_of(prior) else 1,
         "hole_settings": asdict(prior.sampling(False, sampling)), "hole_s": hole_s,
-        "bits_per_code": bits.mean, "bits_per_row": bits.per_row, "bits_standard_error": bits.standard_error,
-        "bits_clips": bits.clips, "bits_of_clips": len(clips), "judges": {},
+        **_bits(prior, clips), "judges": {},
     }
     if judges or "pitch" in prior.labels:
         train = load_split(dataset, "train", data, codec.sample_rate)
@@ -68,6 +66,17 @@ def evaluate(
     if has_bands(prior.spec):
         found["hole_bands"], found["inpainting_of_bands"] = HOLE_BANDS, fill(bands=HOLE_BANDS)
     return found
+
+
+def _bits(prior: Prior, clips: EncodedSplit) -> dict:
+    """Bits per code, if the prior has a likelihood."""
+    if prior.likelihood == "none":
+        return {}
+    bits = measure.bits_per_code(prior, clips, prior.labels)
+    return {
+        "bits_per_code": bits.mean, "bits_per_row": bits.per_row, "bits_standard_error": bits.standard_error,
+        "bits_clips": bits.clips, "bits_of_clips": len(clips),
+    }
 
 
 def _sample(split: Split, n: int | None) -> Split:
@@ -118,8 +127,10 @@ def _judged(codec, prior, judges, train, split, part, clips, n, generator, sampl
 
 def report(found: dict) -> str:
     """Format the record as Markdown tables."""
-    condition = f"{found['likelihood']} likelihood, given the labels, {_clips_scored(found)}"
-    head = f"{found['bits_per_code']:.3f} bits per code ({condition})"
+    head = "This prior has no likelihood, so bits per code are not measured."
+    if "bits_per_code" in found:
+        condition = f"{found['likelihood']} likelihood, given the labels, {_clips_scored(found)}"
+        head = f"{found['bits_per_code']:.3f} bits per code ({condition})"
     kinds = list(found["judges"])
     hole = f"middle {found['hole_s']:g} s" if found.get("hole_s") else "middle 30 %"
     holes = _holes_table(hole, kinds, found["inpainting"])

@@ -1,8 +1,9 @@
-"""Gumbel noise for sampling.
+"""Gumbel and Gaussian noise for sampling.
 
 It is drawn on the CPU, so that a seed gives the same numbers on every device.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -65,14 +66,22 @@ class Noise:
         parts = [gumbel(shape, share.generator) if draws else torch.zeros(shape) for (share, shape), draws in zip(shapes, drawn)]
         return torch.cat(parts, 1).to(self.device)
 
+    def normal(self, columns: slice, width: int) -> Tensor:
+        """[B, n, width] standard normal numbers for these columns."""
+        uniform = self._uniform(lambda share: (share.rows, share.columns, width), columns, 1)
+        return (math.sqrt(2) * torch.erfinv(2 * uniform.clamp(1e-7, 1 - 1e-7) - 1)).to(self.device)
+
     def _for_columns(self, shape: Callable[[Share], tuple[int, ...]], columns: slice, axis: int) -> Tensor:
+        return _gumbel_of(self._uniform(shape, columns, axis)).to(self.device)
+
+    def _uniform(self, shape: Callable[[Share], tuple[int, ...]], columns: slice, axis: int) -> Tensor:
         parts = []
         for share in self.shares:
             # After a clip's end there is only padding: any numbers will do.
             wanted = torch.arange(columns.start + self.skip, columns.stop + self.skip).clamp_max(share.columns - 1)
             drawn = _uniform(shape(share), share.generator)
             parts.append(drawn.index_select(axis, wanted.to(drawn.device)))
-        return _gumbel_of(torch.cat(parts)).to(self.device)
+        return torch.cat(parts)
 
 
 def gumbel(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:

@@ -17,6 +17,7 @@ from vqaudio import ranges
 from vqaudio.nn.cells import embedding_for, rows_for
 from vqaudio.nn.incremental import IncrementalTransformer
 from vqaudio.nn.noise import Noise
+from vqaudio.nn.random_masks import band_heights, random_area
 from vqaudio.nn.transformer import Conditions, Transformer, drop_labels, weighted_mean, window_mask
 from vqaudio.prior import Gap, Guidance, NetworkConfig, Prior, Sampling, draw
 
@@ -52,8 +53,7 @@ class MaskedPrior(Prior):
         self.transformer = Transformer(c.dim, c.layers, c.heads, c.expansion, c.dropout)
         self.rows = rows_for(c, self.spec, n_values, (-1, 1))
         self.register_buffer("stage_of_row", torch.tensor(self.spec.stage_of_row), persistent=False)
-        bands = [(b + 0.5) / stage.bands for stage in self.spec.stages for b in range(stage.bands) for _ in range(stage.steps)]
-        self.register_buffer("band_of_row", torch.tensor(bands), persistent=False)  # 0 to 1, from low to high
+        self.register_buffer("band_of_row", band_heights(self.spec), persistent=False)
         self.register_buffer("row_weight", c.fine_weight**self.stage_of_row, persistent=False)
         self.register_buffer("unconditional", torch.tensor(n_values, dtype=torch.long), persistent=False)
 
@@ -87,18 +87,7 @@ class MaskedPrior(Prior):
         (batch, columns), rows, device = valid.shape, self.spec.rows, valid.device
         chance = lambda *shape: torch.rand(*shape, device=device)  # noqa: E731
         share = torch.cos(0.5 * math.pi * chance(batch, 1, 1))
-        lengths = valid.sum(-1, keepdim=True)
-        width = (chance(batch, 1) * lengths).ceil()
-        start = chance(batch, 1) * (lengths - width)
-        time = torch.arange(columns, device=device)
-        span = (time >= start.floor()) & (time < start.floor() + width)
-        scattered = chance(batch, columns) < chance(batch, 1)
-        kind = chance(batch, 1)
-        area = torch.where(kind < 0.5, True, torch.where(kind < 0.85, span, scattered))[:, None]
-        if len(self.band_of_row.unique()) > 1:
-            low, high = chance(2, batch, 1).sort(0).values
-            some = (self.band_of_row >= low) & (self.band_of_row <= high) | (chance(batch, 1) > 0.25)
-            area = area & some[:, :, None]
+        area = random_area(valid, self.band_of_row)
         current = (chance(batch, 1, 1) ** 1.5 * len(self.spec.stages)).long()  # coarse stages more often
         stage = self.stage_of_row[:, None]
         partly = chance(batch, rows, columns) < share

@@ -16,7 +16,7 @@ from vqaudio.provenance import runs_of, trained_on
 
 FIRST = ("fsdd-8khz", "voice-16khz", "notes-16khz")  # the order of codecs; others follow
 MINUS, DASH = "\N{MINUS SIGN}", "\N{EN DASH}"
-FILLS = ("masked", "autoregressive", "naive-bayes")
+FILLS = ("masked", "autoregressive", "diffusion", "naive-bayes")
 
 
 @dataclass(frozen=True)
@@ -217,7 +217,8 @@ def _read_prior(results: Results, name: str, codec: str) -> None:
     part = metrics("split")
     results.priors[name] = {
         "codec": codec, "likelihood": metrics("likelihood"),
-        "bits": _number(metrics("bits_per_code"), 3), "clips": f"{metrics('clips'):,}",
+        "bits": "n/a" if metrics("likelihood") == "none" else _number(metrics("bits_per_code"), 3),
+        "clips": f"{metrics('clips'):,}",
         "judged": {
             kind: {
                 "accuracy": _number(judge["accuracy"], 1, 100), "of_decoded": _number(judge["accuracy_of_decoded_clips"], 1, 100),

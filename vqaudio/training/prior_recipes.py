@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 
 from vqaudio import ranges
 from vqaudio.priors.autoregressive import AutoregressivePriorConfig
+from vqaudio.priors.diffusion import DiffusionPriorConfig
 from vqaudio.priors.masked import MaskedPriorConfig
 from vqaudio.priors.naive_bayes import NaiveBayesPriorConfig
 from vqaudio.training.loop import LoopConfig
@@ -40,6 +41,13 @@ class AutoregressiveRecipe(PriorRecipe):
 
 
 @dataclass(frozen=True)
+class DiffusionRecipe(PriorRecipe):
+    """See PriorRecipe."""
+
+    prior: DiffusionPriorConfig = field(default_factory=DiffusionPriorConfig)
+
+
+@dataclass(frozen=True)
 class NaiveBayesRecipe(PriorRecipe):
     """See PriorRecipe. Its steps cover every clip about once in each variant."""
 
@@ -68,6 +76,11 @@ PRIOR_RECIPES = {
     "fsdd-8khz-autoregressive-narrow": AutoregressiveRecipe(prior=AutoregressivePriorConfig(dim=128), loop=_SHORTER),
     "fsdd-8khz-lstm": AutoregressiveRecipe(
         prior=AutoregressivePriorConfig(temporal="lstm", dim=192, layers=2, dropout=0.2), loop=_SHORTER
+    ),
+    "fsdd-8khz-diffusion": DiffusionRecipe(
+        training=PriorTraining(batch_size=32, learning_rate=1e-3, weight_decay=0.02, average=0.998),
+        prior=DiffusionPriorConfig(dim=192, layers=6, temperature=0.9, hole_temperature=0.6, guidance=2.0),
+        loop=replace(_LOOP, steps=5000),
     ),
     "fsdd-8khz-naive-bayes": NaiveBayesRecipe(loop=LoopConfig(log_every=1000, validate_every=10_000, checkpoint_every=10_000)),
     "folder-masked": MaskedRecipe(

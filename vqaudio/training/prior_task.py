@@ -1,5 +1,6 @@
-"""Prior training: the likelihood of the training clips' codes."""
+"""Prior training, for most priors by the likelihood of the clips' codes."""
 
+import copy
 import random
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from vqaudio.data.encoded import CACHE, EncodedSplit, encoded, played
 from vqaudio.data.seeds import python_random
 from vqaudio.errors import InputError
 from vqaudio.prior import Prior, PriorConfig
+from vqaudio.priors.diffusion import axes_needed
 from vqaudio.training.codec_task import reduced_precision
 from vqaudio.training.gradients import gradient_norms
 from vqaudio.training.loop import Worker
@@ -44,6 +46,8 @@ class PriorTraining:
     splice: ranges.Share = 0.0
     """Share of the clips of a batch in which a rectangle of time and bands comes from another clip, with its labels: so a prior
     learns that labels may differ from cell to cell."""
+    average: Annotated[float, ranges.Range(0, 0.99999)] = 0.0
+    """Decay of a moving average of the weights over the steps, which is validated and kept; 0 for the weights themselves."""
     precision: ranges.Precision = "auto"
     """Precision of matrix products in training: bfloat16, float32, or auto for the faster one here."""
 
@@ -165,6 +169,10 @@ class PriorTask:
         self.batches = PriorBatches(train, settings.batch_size, seed, *share, crop)
         prior.remember(train[0].lengths, train[0].labels, train[0].levels_db)
         self.modules, self.optimisers, self.learning_rates = {"prior": prior.to(worker.device)}, {}, {}
+        self.kept = prior  # what is validated and exported
+        if settings.average and not self.counts:
+            self.kept = self.modules["average"] = copy.deepcopy(prior).requires_grad_(False)
+        self.score, self.unit = ("loss", 1.0) if prior.likelihood == "none" else ("bits", NATS_PER_BIT)
         if not self.counts:
             self.objective = worker.wrap(PriorObjective(prior, settings.precision, settings.splice))
             decayed = [p for p in prior.parameters() if p.ndim >= 2]
@@ -185,12 +193,24 @@ class PriorTask:
         parts = gradient_norms(self.prior)
         norm = nn.utils.clip_grad_norm_(self.prior.parameters(), 1.0)
         self.optimisers["prior"].step()
-        return {"bits": loss / NATS_PER_BIT, "gradient_norm": norm, **parts}
+        if self.kept is not self.prior:
+            self._average(step)
+        return {self.score: loss / self.unit, "gradient_norm": norm, **parts}
+
+    @torch.no_grad()
+    def _average(self, step: int) -> None:
+        """Move the average towards the new weights, faster in the first steps."""
+        share = 1 - min(self.settings.average, (1 + step) / (10 + step))
+        for average, new in zip(self.kept.parameters(), self.prior.parameters()):
+            average.lerp_(new, share)
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """Compute the loss on the validation clips in bits per cell; masks are fixed."""
-        self.prior.eval()
+        """Compute the loss on the validation clips; masks are fixed.
+
+        It is in bits per cell if the prior has a likelihood.
+        """
+        self.kept.eval()
         order = sorted(range(len(self.validation)), key=lambda i: self.validation.ids[i].shape[1])
         total = cells = 0.0
         with torch.random.fork_rng():
@@ -198,15 +218,15 @@ class PriorTask:
             for start in range(0, len(order), 50):
                 ids, valid, labels = self.validation.batch(order[start : start + 50])
                 n = int(valid.sum()) * ids.shape[1]
-                total += n * float(self.prior.loss(*(part.to(self.worker.device) for part in (ids, valid, labels))))
+                total += n * float(self.kept.loss(*(part.to(self.worker.device) for part in (ids, valid, labels))))
                 cells += n
-        return {"bits": total / cells / NATS_PER_BIT}
+        return {self.score: total / cells / self.unit}
 
     def sounds(self) -> dict[str, tuple[Tensor, int]]:
         return {}
 
     def export(self, folder: Path) -> None:
-        self.prior.save_pretrained(folder)
+        self.kept.save_pretrained(folder)
 
 
 def config_for(config: PriorConfig, codec: Codec, codec_name: str, train: Split) -> PriorConfig:
@@ -216,6 +236,7 @@ def config_for(config: PriorConfig, codec: Codec, codec_name: str, train: Split)
         stages=tuple((stage.bands, stage.steps, stage.vocab) for stage in codec.spec.stages), frame_rate=codec.spec.frame_rate,
         hop=codec.hop, label_kinds=tuple(train.labels), label_values=tuple(train.labels.values()), n_examples=len(train),
         has_level=codec.reference_level_db is not None,
+        **({"latent_dim": axes_needed(codec.spec, codewords(codec))} if hasattr(config, "latent_dim") else {}),
     )
 
 

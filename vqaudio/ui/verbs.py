@@ -14,7 +14,7 @@ import gradio as gr
 import torch
 from torch import Tensor
 
-from vqaudio import devices, edits, sfz
+from vqaudio import devices, edits, gibbs, sfz
 from vqaudio.codes import Codes
 from vqaudio.critics import critic_for
 from vqaudio.errors import InputError
@@ -157,9 +157,15 @@ def erase(codec, codes: Codes, mask: Tensor) -> Codes:
 
 
 @verb(lambda codes, mask, radius, strength: 1.0)
-def blur(codes: Codes, mask: Tensor, radius: float, strength: float) -> Codes:
-    """See `edits.blur`."""
-    return edits.blur(codes, mask, radius, strength)
+def smear(codes: Codes, mask: Tensor, radius: float, strength: float) -> Codes:
+    """See `edits.smear`."""
+    return edits.smear(codes, mask, radius, strength)
+
+
+@verb(lambda prior, codes, mask, radius, strength: 2 + 0.02 * codes.columns)
+def blur(prior, codes: Codes, mask: Tensor, radius: float, strength: float) -> Codes:
+    """See `gibbs.blur`."""
+    return gibbs.blur(prior, codes, mask, radius, strength).to("cpu")
 
 
 @verb(lambda prior, codes, mask, seeds, labels, local, sampling: 2 + 0.02 * (codes.columns + (sampling.steps or 32)))

@@ -76,7 +76,8 @@ def list_models() -> list[dict]:
 
     Returns:
         For each codec its name, title, sample_rate_hz, stages, bits_per_second and priors; for each prior its name,
-        likelihood (exact, pseudo or bound), sees_right (whether it uses the sound after a gap), and labels with their values.
+        likelihood (exact, pseudo, bound or none), sees_right (whether it uses the sound after a gap), and labels with
+        their values.
     """
     with reading.plain_errors():
         titles = {name: title for title, name in models.titles()}

@@ -1,4 +1,4 @@
-"""Edits of the selected cells without a prior: erase, randomise, blur.
+"""Edits of the selected cells at once: erase, randomise, blur.
 
 Each is one change, which can be undone.
 """
@@ -9,10 +9,11 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from vqaudio import edits
-from vqaudio.ui import verbs, wire
+from vqaudio import edits, gibbs
+from vqaudio.ui import models, verbs, wire
 from vqaudio.ui.clip import pictures
 from vqaudio.ui.clip.handlers import edited_clip, store
+from vqaudio.ui.clip.sampling import check_span
 from vqaudio.ui.clip.selection import Rectangles, mask_of
 from vqaudio.ui.clip.workbench import Workbench
 
@@ -24,6 +25,7 @@ class TouchRequest(wire.Request):
 class BlurRequest(TouchRequest):
     radius: Annotated[float, Field(ge=0, le=edits.LARGEST_BLUR)]
     strength: Annotated[float, Field(ge=0, le=1)]
+    prior: Annotated[str, Field(max_length=200)] = ""
 
 
 @wire.serves(TouchRequest)
@@ -49,12 +51,18 @@ def randomise(request: TouchRequest) -> dict:
 
 @wire.serves(BlurRequest)
 def blur(request: BlurRequest) -> dict:
-    """Resample cells from their neighbours."""
+    """Redraw cells with the prior if it can blur; otherwise copy cells nearby."""
     bench = store.get(request.token)
     mask = mask_of(bench.codes, request.rectangles)
-    before = bench.ids
-    bench.write(verbs.blur(bench.codes, mask, request.radius, request.strength).ids[0])
-    return {"summary": f"Blurred {_cells(mask)}; {int((bench.ids != before).sum()):,} of them changed.", **edited_clip(bench)}
+    before, prior = bench.ids, models.prior(request.prior, bench.codec) if request.prior else None
+    if prior is not None and gibbs.suits(prior):
+        check_span(bench.codes, mask)
+        how, new = f"redrawn by {prior.name}", verbs.blur(prior, bench.codes, mask, request.radius, request.strength)
+    else:
+        how, new = "copied from cells nearby", verbs.smear(bench.codes, mask, request.radius, request.strength)
+    bench.write(new.ids[0])
+    changed = int((bench.ids != before).sum())
+    return {"summary": f"Blurred {_cells(mask)}; {changed:,} of them changed, {how}.", **edited_clip(bench)}
 
 
 def level_in(bench: Workbench, mask: Tensor) -> float:

@@ -225,6 +225,7 @@ def score(request: ScoreRequest) -> dict:
     """
     bench = store.get(request.token)
     prior = models.prior(request.prior, bench.codec)
+    prior.check_likelihood()
     labels = sampling.known_labels(prior, request.labels)
     sampling.check_length(bench.codes)
     codes, version = bench.codes, bench.version

@@ -58,8 +58,13 @@ export class Editing {
     if (!state.selection.count) return page.say(NOTHING_SELECTED);
     this.listening.player.wake();
     state.adopt();
-    const how = name === "blur" ? { radius: this.numberIn(".cm-radius"), strength: this.numberIn(".cm-strength") } : {};
+    const how = name === "blur" ? this.blurSettings() : {};
     return this.write(name, { rectangles: state.selection.rectangles(), ...how }, (answer) => answer.summary);
+  }
+
+  blurSettings() {
+    const prior = this.page.find(".cm-prior").value;
+    return { radius: this.numberIn(".cm-radius"), strength: this.numberIn(".cm-strength"), prior };
   }
 
   numberIn(selector) {
