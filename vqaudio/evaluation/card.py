@@ -3,6 +3,7 @@
 Everything in a card comes from the records saved with the weights. Nothing is typed in by hand.
 """
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -231,5 +232,5 @@ def _health(statistics: CodebookStatistics | None) -> str:
     lines = ["| stage | perplexity | entropy, bits per index | unused codewords |", "| --- | --- | --- | --- |"]
     for j, counts in enumerate(statistics.test_counts, 1):
         h = health(counts)
-        lines.append(f"| {j} | {h.perplexity:.0f} | {h.entropy_bits:.2f} of {len(counts).bit_length() - 1} | {h.dead} |")
+        lines.append(f"| {j} | {h.perplexity:.0f} | {h.entropy_bits:.2f} of {math.log2(len(counts)):.3g} | {h.dead} |")
     return "\n".join(lines)
