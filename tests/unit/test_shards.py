@@ -247,12 +247,12 @@ def test_training_from_shards_goes_on_to_the_bit(shell, environment, recordings,
     assert weights[0] == weights[1]
 
 
-# A million clips.
+# Many clips.
 
 
-def test_a_million_recordings_take_bounded_memory(tmp_path):
-    """A generated list of a million names, and the order of training over a million clips: no file of any clip is read."""
-    script = tmp_path / "million.py"
+def test_a_quarter_of_a_million_recordings_take_bounded_memory(tmp_path):
+    """A generated list of names, and the order of training over as many clips: no file of any clip is read."""
+    script = tmp_path / "many.py"
     script.write_text(textwrap.dedent("""
         import resource, sys
         from pathlib import Path
@@ -272,7 +272,7 @@ def test_a_million_recordings_take_bounded_memory(tmp_path):
                 yield Source(Path("/data") / name, name, part_of(name), {"label": name.split("/")[0], "id": name})
 
         before, out = peak(), Path(sys.argv[1])
-        for n in (50_000, 1_000_000):
+        for n in (25_000, 250_000):
             index = Index.build(out / f"{n}.sqlite", sources(n), {})
             assert sum(index.counts.values()) == n and set(index.labels) == {"label"}
             last = index.slice("train", index.counts["train"] - 7, 1000)
