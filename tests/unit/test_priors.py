@@ -229,7 +229,7 @@ def test_the_benchmark_of_priors(tmp_path, capsys):
 
     threads = torch.get_num_threads()
     with torch.random.fork_rng():
-        prior.main(None, None, lengths_s=(0.1,), repeats=1, json=tmp_path / "prior.json")
+        prior.main(None, None, lengths_s=(0.1,), clips_s=(1.0,), repeats=1, json=tmp_path / "prior.json")
     torch.set_num_threads(threads)
     written = json.loads((tmp_path / "prior.json").read_text())
     assert {"masked", "autoregressive", "autoregressive, no cache"} <= set(written["seconds_per_second"]["0.1"])
