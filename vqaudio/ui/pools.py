@@ -19,6 +19,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from vqaudio.errors import InputError
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+SAMPLERS = min(4, max(1, CORES - 1))  # one core is left to everything else, and each may be a process with models of its own
 NICE = 5  # of background workers
 NEWEST = 0.3  # weight of the newest duration in the running average
 EARLY = 0.1  # below this share of a task, the average predicts the time left better than the task's own progress
@@ -191,6 +192,6 @@ computing = Pool(
     queue_full="This page sent too many requests at once. Wait a moment, then try again.",
 )
 sampling = Pool(
-    "sample", workers=max(2, CORES), running=1, waiting=1, most_waiting=60, background=True,
+    "sample", workers=SAMPLERS, running=1, waiting=1, most_waiting=60, background=True,
     queue_full="You have one job running and one waiting. Wait until one of them is done, or cancel it.",
 )
