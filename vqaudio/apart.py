@@ -1,8 +1,8 @@
-"""Verbs in processes of their own, so that sampling and the app's server do not wait for the same Python lock.
+"""Verbs in separate processes, so that sampling and serving share no Python lock.
 
-A sampler makes thousands of small tensors, and beside a busy server it waited longer for Python's lock after each of them than it
-took to make it. `python -m vqaudio.apart` is such a process: it reads requests from its input and writes answers to its output,
-both pickled, and ends when its input does.
+A sampler makes thousands of small tensors. In the process of a busy server, it waited longer for Python's lock after each of them
+than it took to make one. `python -m vqaudio.apart` reads requests from its standard input and writes answers to its standard
+output, both pickled, and ends when its input does.
 """
 
 import os
@@ -20,25 +20,24 @@ from typing import Any, BinaryIO
 
 from vqaudio.errors import InputError
 
-NICE = 0
 STEP_EVERY_S = 0.1  # progress is reported this often
 QUIET = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": str(2**20)}  # glibc returns freed tensors to the system
 _free: queue.LifoQueue["Helper"] = queue.LifoQueue()
+_started = threading.Event()
 _elsewhere = threading.local()
 
 
 def start(helpers: int) -> None:
-    """Let verbs run apart in this many processes; the first starts now, the others when they are needed."""
+    """Let verbs run in this many processes.
+
+    The first starts now, the others when they are needed.
+    """
     if not started():
         _started.set()
-        for _ in range(helpers):
-            _free.put(Helper())
-        first = _free.get()
-        first.start()
-        _free.put(first)
-
-
-_started = threading.Event()
+        made = [Helper() for _ in range(helpers)]
+        made[-1].start()
+        for helper in made:
+            _free.put(helper)
 
 
 def started() -> bool:
@@ -69,7 +68,7 @@ def processor_s() -> float:
 
 
 class Helper:
-    """A process that runs one verb at a time; a new one is started in place of one that died."""
+    """A process that runs one verb at a time, replaced if it dies."""
 
     def __init__(self):
         self._process: subprocess.Popen | None = None
@@ -95,6 +94,7 @@ class Helper:
                         _write(process.stdin, "stop")
         except (OSError, EOFError):
             process.kill()
+            process.wait()
             raise InputError("The process that samples has ended. Try again.") from None
         return _result(*answer, stop)
 
@@ -130,8 +130,6 @@ def serve() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the app, and this process with it
     requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print is no answer
-    if hasattr(os, "nice"):
-        os.nice(NICE)
     import torch
 
     from vqaudio import verbs  # noqa: F401 - slow, so that it is done before the first request
@@ -176,7 +174,7 @@ def _answer(name: str, sent: tuple, live: bool, stop: threading.Event, answers: 
 
 
 class _Steps:
-    """The `on_step` of a verb that runs here: sends the progress, and ends the verb when told to."""
+    """The `on_step` of a verb in this process: sends its progress, and stops it on request."""
 
     def __init__(self, stop: threading.Event, answers: BinaryIO):
         self.stop, self.answers, self.sent_at = stop, answers, 0.0

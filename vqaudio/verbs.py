@@ -67,7 +67,6 @@ def run_sent(name: str, arguments: tuple, **live):
     return VERBS[name].work(*received, **live)
 
 
-
 @verb(lambda codec, audio: 2e-6 * audio.shape[-1])
 def encode(codec, audio: Tensor) -> tuple[Codes, Tensor]:
     """Encode audio [1, N]; returns the codes and the latents [1, D, T]."""

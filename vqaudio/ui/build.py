@@ -119,7 +119,7 @@ def build() -> gr.Blocks:
 
 
 def warm_up() -> None:
-    """Encode the first example before the first visitor comes, and get ready to sample: both in the background."""
+    """Encode the first example, and prepare to sample, in the background."""
     threading.Thread(target=_warm_up, name="first example").start()
 
 

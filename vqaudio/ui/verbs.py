@@ -1,7 +1,7 @@
-"""Where the app's verbs run: in this process, in one that samples, or on ZeroGPU's.
+"""Where the app's verbs run: here, in a separate process, or on ZeroGPU's.
 
-Usually a verb runs in this process, on the app's device, and on a CPU one that samples runs in a process of its own: see `apart`.
-On a Space with ZeroGPU every verb runs in a process that borrows a GPU for a few seconds, without progress in between.
+Usually a verb runs in this process, on the app's device. On a CPU, verbs that sample run in a separate process: see `apart`. On a
+Space with ZeroGPU every verb runs in a process that borrows a GPU for a few seconds, without progress in between.
 """
 
 import functools
