@@ -278,21 +278,23 @@ def answers(address: str) -> bool:
 
 
 def peak_megabytes(process: int) -> float | None:
-    """Peak memory of a process; None if the system does not report it (not Linux)."""
+    """Peak memory of a process and those that it started, one by one; None if the system does not report it (not Linux)."""
     return _megabytes(process, "VmHWM")
 
 
 def resident_megabytes(process: int) -> float | None:
-    """Current memory of a process; None if the system does not report it (not Linux)."""
+    """Current memory of a process and those that it started; None if the system does not report it (not Linux)."""
     return _megabytes(process, "VmRSS")
 
 
 def _megabytes(process: int, field: str) -> float | None:
     try:
         lines = Path(f"/proc/{process}/status").read_text().splitlines()
+        started = [child for task in Path(f"/proc/{process}/task").iterdir() for child in (task / "children").read_text().split()]
     except OSError:
         return None
-    return round(int(next(line for line in lines if line.startswith(field)).split()[1]) / 1024)
+    own = round(int(next(line for line in lines if line.startswith(field)).split()[1]) / 1024)
+    return own + sum(_megabytes(int(child), field) or 0 for child in started)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ ORDER = [  # from the bottom; the rooms of one line may use each other
     {"evaluation", "analysis"},
     {"training"},
     {"experiments", "replay"},
-    {"report", "plots", "speech_plots", "lessons", "space", "serving"},
+    {"report", "plots", "speech_plots", "lessons", "space", "serving", "verbs", "apart"},
     {"cli", "ui"},
     {"__main__"},
 ]

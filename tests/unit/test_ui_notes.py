@@ -201,7 +201,7 @@ def test_labels_say_what_the_clip_is_or_what_the_region_becomes(bench, local):
 
 def test_every_example_is_there_and_can_be_read():
     found = examples.all_clips()
-    assert set(found) == {examples.USUAL, "voice", "notes"}
+    assert set(found) == {examples.USUAL, "voice", "notes", "speech"}
     for clips in found.values():
         assert clips.credit and clips.clips
         for path, label in clips.clips.items():

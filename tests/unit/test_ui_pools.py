@@ -48,10 +48,10 @@ def test_sessions_take_turns():
     bench = Bench()
     tasks = [bench.submit("greedy", f"g{n}") for n in range(5)]
     tasks += [bench.submit("a", "a0"), bench.submit("b", "b0"), bench.submit("a", "a1")]
-    assert [bench.pool.position(task) for task in tasks] == [0, 0, 3, 5, 6, 1, 2, 4]
-    bench.finish("g0", "g1", "a0", "b0", "g2", "a1", "g3", "g4")
+    assert [bench.pool.position(task) for task in tasks] == [0, 2, 4, 5, 6, 0, 1, 3]
+    bench.finish("g0", "a0", "b0", "g1", "a1", "g2", "g3", "g4")
     assert [task.future.result(20) for task in tasks] == ["g0", "g1", "g2", "g3", "g4", "a0", "b0", "a1"]
-    assert bench.started == ["g0", "g1", "a0", "b0", "g2", "a1", "g3", "g4"]
+    assert bench.started == ["g0", "a0", "b0", "g1", "a1", "g2", "g3", "g4"]
 
 
 def test_one_session_never_takes_all_workers():
@@ -74,7 +74,7 @@ def test_lines_are_bounded():
     assert bench.pool.withdraw(tasks[1]) and tasks[1].future.cancelled()
     assert not bench.pool.withdraw(tasks[1]) and not bench.pool.withdraw(tasks[0]), "it runs"
     tasks.append(bench.submit("c", "c0"))
-    bench.finish("a0", "a2", "b0", "c0")
+    bench.finish("a0", "b0", "c0", "a2")
     assert tasks[-1].future.result(20) == "c0"
 
 
@@ -217,8 +217,9 @@ def test_a_page_that_asks_for_42_fills_holds_up_nobody(held, codec, example_clip
     greedy = [ask("fill", "greedy", **fill) for _ in range(42)]
     assert [answer["ok"] for answer in greedy] == [True] * 2 + [False] * 40
     other = ask("fill", "somebody", **fill | {"settings": {"steps": 1}})["job"]
+    answers = [ask("progress", "greedy", job=answer["job"], seen=0) for answer in greedy[:2]]
+    assert [answer["state"] for answer in answers] == ["running", "waiting"]
+    assert ask("progress", "somebody", job=other, seen=0)["waiting"] < answers[1]["waiting"], "the second of many comes later"
+    held.set()
     while (answer := ask("progress", "somebody", job=other, seen=0))["state"] != "done":
         assert answer["state"] in ("waiting", "running")
-    states = [ask("progress", "greedy", job=answer["job"], seen=0)["state"] for answer in greedy[:2]]
-    assert states == ["running", "waiting"], "the other's fill went ahead of the second of many"
-    held.set()

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from tests import asking, speaking
-from vqaudio import devices, hub
+from vqaudio import devices, edits, gibbs, hub
 from vqaudio.audio import load as load_audio
 from vqaudio.errors import InputError
 from vqaudio.model import Model
@@ -24,6 +24,7 @@ from vqaudio.ui.clip import cell_edits, handlers, inpainting, sampling
 from vqaudio.ui.clip.workbench import Workbench
 from vqaudio.ui.keyboard import handlers as keyboard
 from vqaudio.ui.keyboard import notes
+from vqaudio.verbs import VERBS
 
 LABELS = {"pitch": ("C4", "D4", "E4"), "speaker": ("ann", "bob")}
 AREA = {"start_s": 0.1, "end_s": 0.2, "stages": "2-4"}
@@ -95,7 +96,7 @@ def finished(started: dict) -> dict:
 def everything(clip: str, monkeypatch) -> dict:
     """All that the page and programs can ask to be computed, with the same seeds."""
     notes.cache.clear()
-    for module in (verbs.edits, verbs.gibbs):
+    for module in (edits, gibbs):
         monkeypatch.setattr(module, "fresh_generator", lambda: torch.Generator().manual_seed(1))
     codec = models.codec()
     bench = Workbench.from_audio(codec, load_audio(clip, 8000)[0], "a clip")
@@ -129,7 +130,7 @@ def test_every_verb_goes_through_one_entry_and_comes_back_the_same(app, example_
     at_home = everything(clip, monkeypatch)
     card = request.getfixturevalue("card")
     on_card = everything(clip, monkeypatch)
-    assert {name for name, _ in card.calls} == set(verbs._verbs) == {
+    assert {name for name, _ in card.calls} == set(VERBS) == {
         "encode", "decode", "erase", "blur", "smear", "fill", "generate", "score", "notes", "ask", "convert",
     }  # fmt: skip
     assert all(1 <= seconds <= verbs.MOST_S for _, seconds in card.calls) and max(card.bytes) < MOST_BYTES

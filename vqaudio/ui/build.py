@@ -9,7 +9,8 @@ import gradio as gr
 import torch
 from gradio.utils import LRUCache
 
-from vqaudio.ui import ask, compare, memory, models, pools, reading, turns
+from vqaudio import apart
+from vqaudio.ui import ask, compare, memory, models, pools, reading, turns, verbs
 from vqaudio.ui.api import convert, notes, priors, questions, sounds
 from vqaudio.ui.clip import cell_edits, handlers, inpainting, opening
 from vqaudio.ui.clip.store import SESSIONS
@@ -118,8 +119,14 @@ def build() -> gr.Blocks:
 
 
 def warm_up() -> None:
-    """Encode the first example in the background, before the first visitor comes."""
-    threading.Thread(target=opening.warm, name="first example").start()
+    """Encode the first example, and prepare to sample, in the background."""
+    threading.Thread(target=_warm_up, name="first example").start()
+
+
+def _warm_up() -> None:
+    opening.warm()
+    if verbs.on_cpu():
+        apart.start(pools.SAMPLERS)
 
 
 def _functions() -> list:

@@ -1,7 +1,7 @@
 """Worker pools that serve sessions in turn, so that none holds up the others.
 
 A session is one open page or one program. Each has its own queue, bounded in length; a free worker takes the first task of the
-session whose turn it is, and that session goes to the end. Waiting costs no thread. There are two pools: `computing` for work
+session whose turn it is, and that session goes to the end. Sessions without a running task come before those with one. Waiting costs no thread. There are two pools: `computing` for work
 that takes a moment (decoding, encoding, drawing, exporting), and `sampling` for priors, which take seconds.
 """
 
@@ -19,6 +19,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from vqaudio.errors import InputError
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+SAMPLERS = min(4, max(1, CORES - 1))  # leaves one core free; each may be a separate process with its own models
 NICE = 5  # of background workers
 NEWEST = 0.3  # weight of the newest duration in the running average
 EARLY = 0.1  # below this share of a task, the average predicts the time left better than the task's own progress
@@ -99,6 +100,9 @@ class Pool:
             if sum(map(len, self._queues.values())) >= self.most_waiting:
                 raise InputError("Too many people are using this app right now. Try again in a minute.")
             self._queues.setdefault(session, deque()).append(task)
+            for other in self._running:
+                if other.session in self._queues:
+                    self._queues.move_to_end(other.session)
             self._start()
         return task
 
@@ -191,6 +195,6 @@ computing = Pool(
     queue_full="This page sent too many requests at once. Wait a moment, then try again.",
 )
 sampling = Pool(
-    "sample", workers=max(2, CORES), running=1, waiting=1, most_waiting=60, background=True,
+    "sample", workers=SAMPLERS, running=1, waiting=1, most_waiting=60, background=True,
     queue_full="You have one job running and one waiting. Wait until one of them is done, or cancel it.",
 )

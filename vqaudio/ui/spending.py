@@ -7,6 +7,7 @@ action alone, however many people are served at that moment. No energy counter c
 import time
 from dataclasses import dataclass
 
+from vqaudio import apart
 from vqaudio.energy.record import CORE_W, of_processor_time
 from vqaudio.ui import verbs
 
@@ -37,8 +38,13 @@ class Clock:
     spent = Cost(0.0, 0.0)
 
     def __enter__(self) -> "Clock":
-        self._start = time.perf_counter(), time.thread_time()
+        self._start = time.perf_counter(), _processor_s()
         return self
 
     def __exit__(self, *exception) -> None:
-        self.spent = Cost(time.perf_counter() - self._start[0], time.thread_time() - self._start[1])
+        self.spent = Cost(time.perf_counter() - self._start[0], _processor_s() - self._start[1])
+
+
+def _processor_s() -> float:
+    """Processor time of this thread, in seconds, and of the verbs that it had run in other processes."""
+    return time.thread_time() + apart.processor_s()
