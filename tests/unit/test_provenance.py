@@ -9,11 +9,14 @@ from pathlib import Path
 import pytest
 
 from vqaudio import hub
+from vqaudio.codec import Codec
 from vqaudio.evaluation import card
 from vqaudio.evaluation.card import write_codec_card
 from vqaudio.evaluation.prior_card import write_prior_card
+from vqaudio.evaluation.question_card import write_question_card
 from vqaudio.prior import Prior
 from vqaudio.provenance import recorded_command, runs_of, trained_on
+from vqaudio.questions.film import QuestionModel
 
 ROOT = Path(__file__).resolve().parents[2]
 MACHINE = re.compile(rb"(?<![\w.~-])/(?:work|root|Users|home/\w+)/|(?<![\w.~-])/tmp/[a-z]|[A-Z]:\\\\?Users")
@@ -73,15 +76,17 @@ def test_a_shipped_card_matches_its_records(name, tmp_path):
     folder = tmp_path / name
     shutil.copytree(hub.WEIGHTS / name, folder)
     model = hub.load(folder)
-    (write_prior_card if isinstance(model, Prior) else write_codec_card)(model, folder)
+    cards = {Codec: write_codec_card, Prior: write_prior_card, QuestionModel: write_question_card}
+    next(write for family, write in cards.items() if isinstance(model, family))(model, folder)
     assert (folder / "README.md").read_text() == (hub.WEIGHTS / name / "README.md").read_text()
 
 
 @pytest.mark.parametrize("name", hub.installed())
 def test_every_shipped_model_records_what_it_was_trained_on(name):
-    family = {"fsdd": "fsdd", "notes": "philharmonia", "speech": "speech", "voice": "voice"}[name.partition("-")[0]]
+    families = {"fsdd": "fsdd", "notes": "philharmonia", "speech": "speech", "voice": "voice", "ask": "easy-vqa"}
     data = trained_on(runs_of(hub.WEIGHTS / name))
-    assert {one["dataset"] for one in data} == {family} and all(one["licence"].startswith("cc-by") for one in data)
+    assert {one["dataset"] for one in data} == {families[name.partition("-")[0]]}
+    assert all(one["licence"].startswith("cc-by") or one["licence"] == "mit" for one in data)
 
 
 def run(**more) -> dict:

@@ -99,7 +99,7 @@ def train(args: list[str]) -> None:
     from vqaudio.questions.examples import answers_of, examples
     from vqaudio.questions.film import QuestionModel
     from vqaudio.questions.inputs import inputs_of
-    from vqaudio.questions.layouts import read
+    from vqaudio.questions.layouts import LICENCES, read
     from vqaudio.questions.tokeniser import vocabulary
     from vqaudio.training.loop import Worker, fit
     from vqaudio.training.question_recipes import QUESTION_RECIPES
@@ -113,7 +113,7 @@ def train(args: list[str]) -> None:
     facts = checked_facts(run)
     folders = [read(settings.layout, run.data, split) for split in ("train", "validation")]
     sizes = {split: {"questions": len(folder.questions)} for split, folder in zip(("train", "validation"), folders)}
-    facts = replace(facts, data={"dataset": settings.layout, "licence": "unknown", "splits": sizes})
+    facts = replace(facts, data={"dataset": settings.layout, "licence": LICENCES.get(settings.layout, "unknown"), "splits": sizes})
     worker = Worker.join(settings.loop.device)
     torch.manual_seed(settings.loop.seed)
     words, answers = vocabulary(question.text for question in folders[0].questions), answers_of(folders[0])

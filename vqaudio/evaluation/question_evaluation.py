@@ -1,7 +1,6 @@
 """Accuracy of question models, baselines, and the cost of conditioning."""
 
 import json
-import sys
 import time
 from collections import Counter
 from dataclasses import replace
@@ -10,6 +9,7 @@ from pathlib import Path
 import torch
 
 from vqaudio.files import replace_file
+from vqaudio.provenance import recorded_command
 from vqaudio.questions.examples import answer_all, examples
 from vqaudio.questions.film import COURSEWORK, QuestionModel
 from vqaudio.questions.inputs import inputs_of
@@ -44,7 +44,7 @@ def evaluate(
     guessed = [question.answer == guesses.get(question.type) for question in folder.questions]
     return {
         "model": model.name, "layout": layout, "split": split, "coordinates": switches,
-        "command": " ".join(["vqaudio", *sys.argv[1:]]),
+        "command": recorded_command(),
         "accuracy": score.accuracy, "by_type": score.by_type,
         "questions": dict(sorted(Counter(question.type for question in folder.questions).items())),
         "scenes": len(folder.sources),

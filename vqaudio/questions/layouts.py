@@ -127,6 +127,7 @@ def _tfrecords(root: Path, split: str) -> Folder:
 LAYOUTS: dict[str, Callable[[Path, str], Folder]] = {
     "scenes": _scenes, "clear": _clear, "clevr": _clevr, "easy-vqa": _easy_vqa, "tfrecords": _tfrecords,
 }
+LICENCES = {"clevr": "cc-by-4.0", "easy-vqa": "mit"}  # of the data; others' are unknown
 
 
 def _questions(asked: list[dict], listed: list[dict], key: str) -> tuple[Question, ...]:
