@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import urllib.request
 from pathlib import Path
@@ -177,7 +178,7 @@ def lane(page, stage: int):
     return page.locator(f"[data-stage='{stage - 1}']")
 
 
-def shows(page, selector: str, text: str) -> None:
+def shows(page, selector: str, text: str | re.Pattern) -> None:
     from playwright.sync_api import expect
 
     expect(page.locator(selector)).to_contain_text(text, timeout=30_000)  # the machine may be busy

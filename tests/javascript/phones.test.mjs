@@ -3,7 +3,7 @@ import test from "node:test";
 
 import { describePhone, phoneAt } from "../../vqaudio/ui/codemap/phones.js";
 import { State } from "../../vqaudio/ui/codemap/state.js";
-import { describeCell, describeCode, describeSource } from "../../vqaudio/ui/codemap/words.js";
+import { describeCell, describeCode, describeSource, speakerName } from "../../vqaudio/ui/codemap/words.js";
 import { clipOfSpec, plainSpec } from "./toys.mjs";
 
 const PHONES = [["pau", 0, 0.1], ["s", 0.1, 0.25]];
@@ -34,4 +34,12 @@ test("another speaker is heard at once, and named", () => {
   assert.equal(state.source, "decoded");
   assert.deepEqual(heard, ["sound", "sound", "speaker"]);
   assert.equal(describeSource(state, 0), "all stages as en US");
+});
+
+test("speakers of known corpora have names in plain words", () => {
+  const named = {
+    "asterisk-en_US_f_Allison": "Allison, American English", "asterisk-it_IT_m_Carlo": "Carlo, Italian (Italy)",
+    "festvox-ru": "Russian (festvox)", "fsdd-george": "George (FSDD)", "vctk-p239": "P239 (VCTK)", ann_lee: "ann lee",
+  };
+  for (const [speaker, name] of Object.entries(named)) assert.equal(speakerName(speaker), name);
 });

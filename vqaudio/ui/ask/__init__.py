@@ -63,18 +63,18 @@ FUNCTIONS = (open_scene, answer)
 
 
 class Ask(gr.HTML):
-    """The component; its value only says that the tab was opened."""
+    """The component; its value is the kinds of scene, once the tab was opened."""
 
     def __init__(self, value: dict | None = None, **settings: Any):
         files = component_settings(Path(__file__).parent)
         super().__init__(value=value, server_functions=turns.for_page(FUNCTIONS), **files, **settings)
 
     def api_info(self) -> dict[str, Any]:
-        return {"type": "object", "description": "Whether the tab was opened."}
+        return {"type": "object", "description": "The kinds of scene, once the tab was opened."}
 
 
 def view() -> None:
     """Fill the tab that is being built."""
     with gr.Tab("Ask") as tab:
         component = Ask(elem_id="ask")
-        tab.select(lambda: {"open": True}, None, component, api_visibility="private", show_progress="hidden", queue=False)
+        tab.select(lambda: {"kinds": networks.kinds()}, None, component, api_visibility="private", show_progress="hidden", queue=False)

@@ -44,7 +44,10 @@ export function start({ element, props, server, watch }) {
     page.say(`${answer.question} ${answer.answers[0][0]}.${unknown}`);
   };
   const begin = () => {
-    if (props.value && !state.scene) open("sound", 0);
+    if (!props.value || state.scene) return;
+    const { kinds } = props.value;
+    page.find(".ak-kinds").hidden = kinds.length < 2;
+    open(kinds[0], 0);
   };
   page.listen(".cm-seg [data-kind]", "click", (event) => open(event.currentTarget.dataset.kind, 0));
   watch("value", begin);

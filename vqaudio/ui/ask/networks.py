@@ -7,7 +7,7 @@ from vqaudio import hub
 from vqaudio.errors import InputError
 from vqaudio.ui import models
 
-NONE = "No network that answers questions is installed. Put ask-notes into weights/."
+NONE = "No network that answers questions is installed. Put one into weights/."
 
 
 def _configs() -> dict[str, dict]:
@@ -19,6 +19,11 @@ def _configs() -> dict[str, dict]:
 def installed() -> bool:
     """Whether there is any network to ask."""
     return bool(_configs())
+
+
+def kinds() -> list[str]:
+    """The kinds of scene that an installed network answers questions about."""
+    return [kind for kind in ("sound", "picture") if choices(kind)]
 
 
 def choices(kind: str) -> dict[str, int]:

@@ -99,9 +99,21 @@ export function describeSource({ clip, source, addedStage, enabled, shownVariati
   return `${sourceName({ source, addedStage, enabled, shownVariation, preview })}${voice}${level}`;
 }
 
-/** @param {string} speaker as the model calls it @returns {string} */
+const CORPORA = { asterisk: "Asterisk", festvox: "festvox", fsdd: "FSDD", vctk: "VCTK" };
+const LANGUAGES = new Intl.DisplayNames("en", { type: "language" });
+
+/**
+ * A speaker's name in plain words: `asterisk-en_US_f_Allison` is Allison, American English.
+ * @param {string} speaker as the model calls it
+ * @returns {string}
+ */
 export function speakerName(speaker) {
-  return speaker.replaceAll("_", " ");
+  const [, corpus, rest] = /^(asterisk|festvox|fsdd|vctk)-(.+)$/.exec(speaker) || [];
+  if (!corpus) return speaker.replaceAll("_", " ");
+  const [, locale, name] = /^([a-z]{2}_[A-Z]{2})_[a-z]_(.+)$/.exec(rest) || [];
+  if (locale) return `${name}, ${LANGUAGES.of(locale.replace("_", "-"))}`;
+  const person = corpus === "festvox" ? LANGUAGES.of(rest) : rest[0].toUpperCase() + rest.slice(1);
+  return `${person} (${CORPORA[corpus]})`;
 }
 
 function sourceName({ source, addedStage, enabled, shownVariation, preview }) {

@@ -5,7 +5,7 @@ variables of the page with fallbacks, so a chart follows the theme, and keeps li
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from html import escape
 
 import numpy as np
@@ -178,13 +178,20 @@ def matrix(
         cells = zip(*(found.tolist() for found in np.nonzero(shades == shade)))
         path = "".join(f"M{left + x * wide:.1f} {top + y * high:.1f}h{wide:.1f}v{high:.1f}h-{wide:.1f}z" for y, x in cells)
         parts.append(f'<path class="accent" fill-opacity="{shade / SHADES:.2f}" d="{path}"/>' if path else "")
-    for i in range(0, len(rows), math.ceil(9 / high)):
+    for i, name in _named(rows, high):
         y = top + (i + 0.5) * high + 3
-        parts.append(f'<text x="{left - 4}" y="{y:.1f}" text-anchor="end" class="name">{escape(rows[i])}</text>')
-    for i in range(0, len(columns), math.ceil(9 / wide)):
+        parts.append(f'<text x="{left - 4}" y="{y:.1f}" text-anchor="end" {name}</text>')
+    for i, name in _named(columns, wide):
         x = left + (i + 0.5) * wide + 3
-        parts.append(f'<text transform="translate({x:.1f} {top - 4}) rotate(-90)" class="name">{escape(columns[i])}</text>')
+        parts.append(f'<text transform="translate({x:.1f} {top - 4}) rotate(-90)" {name}</text>')
     for i, tip in enumerate(tips):
         area = f'x="{left + i * wide:.1f}" y="{top}" width="{wide:.1f}" height="{size[1] - top}"'
         parts.append(f'<rect class="tip" {area}><title>{escape(tip)}</title></rect>')
     return "".join(parts)
+
+
+def _named(names: Sequence[str], space: float) -> Iterator[tuple[int, str]]:
+    """The names for which there is room: position, and class and text. A narrow screen has room for every second one."""
+    every = math.ceil(9 / space)
+    for i in range(0, len(names), every):
+        yield i, f'class="name{" name-wide" if i % (2 * every) else ""}">{escape(names[i])}'
