@@ -56,7 +56,8 @@ def trained_on(runs: list[dict]) -> list[dict]:
 def recorded_command(argv: list[str] | None = None) -> str:
     """The command line for a record, without a machine's folders.
 
-    An absolute path is shortened to a relative one, and the value of --data or --train-data becomes DIR. `argv` is this process's if None.
+    An absolute path is shortened to a relative one, and the value of --data or --train-data becomes DIR. `argv` is this process's
+    if None.
     """
     words, option = ["vqaudio"], ""
     for word in (sys.argv if argv is None else argv)[1:]:

@@ -7,12 +7,12 @@ from browsing import browser, served, windows  # noqa: F401
 from vqaudio import hub
 
 axe = pytest.importorskip("axe_playwright_python.base", reason="axe-playwright-python is not installed")
-SHIPPED = {"voice-16khz", "notes-16khz", "fsdd-8khz"}
+SHIPPED = {"voice-16khz", "notes-16khz", "fsdd-8khz", "speech-16khz"}
 WINDOWS = {"phone": {"width": 390, "has_touch": True, "is_mobile": True}, "desktop": {"width": 1440}}
 SERIOUS = ("serious", "critical")
 LOADED = {  # what a tab shows once it has its content
     "Studio": "#codemap .cm[data-state=open]", "Instrument": ".kb[data-state=open]", "Compare": ".cp-play:not([disabled])",
-    "Codebooks": ".cb-card summary",
+    "Codebooks": ".cb-card summary", "Ask": "#ask .ak[data-state=open]",
 }  # fmt: skip
 
 

@@ -62,7 +62,8 @@ def test_codebooks_shows_what_follows_what_the_phones_and_the_figures(windows, w
         heading = page.get_by_role("heading", name=title)
         assert heading.evaluate("(h) => h.scrollWidth <= h.clientWidth")
     overlapping = page.evaluate("""() => [...document.querySelectorAll('.cb-phones .vq-chart')].flatMap((chart) => {
-      const left = [...chart.querySelectorAll('.name[text-anchor=end]')].map((n) => n.getBoundingClientRect()).filter((b) => b.height);
+      const names = [...chart.querySelectorAll('.name[text-anchor=end]')];
+      const left = names.map((name) => name.getBoundingClientRect()).filter((box) => box.height);
       return left.slice(1).filter((box, i) => box.top < left[i].top + 0.6 * left[i].height);
     }).length""")
     assert overlapping == 0

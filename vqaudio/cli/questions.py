@@ -113,7 +113,8 @@ def train(args: list[str]) -> None:
     facts = checked_facts(run)
     folders = [read(settings.layout, run.data, split) for split in ("train", "validation")]
     sizes = {split: {"questions": len(folder.questions)} for split, folder in zip(("train", "validation"), folders)}
-    facts = replace(facts, data={"dataset": settings.layout, "licence": LICENCES.get(settings.layout, "unknown"), "splits": sizes})
+    licence = LICENCES.get(settings.layout, "unknown")
+    facts = replace(facts, data={"dataset": settings.layout, "licence": licence, "splits": sizes})
     worker = Worker.join(settings.loop.device)
     torch.manual_seed(settings.loop.seed)
     words, answers = vocabulary(question.text for question in folders[0].questions), answers_of(folders[0])

@@ -1,8 +1,9 @@
 """Worker pools that serve sessions in turn, so that none holds up the others.
 
 A session is one open page or one program. Each has its own queue, bounded in length; a free worker takes the first task of the
-session whose turn it is, and that session goes to the end. Sessions without a running task come before those with one. Waiting costs no thread. There are two pools: `computing` for work
-that takes a moment (decoding, encoding, drawing, exporting), and `sampling` for priors, which take seconds.
+session whose turn it is, and that session goes to the end. Sessions without a running task come before those with one. Waiting
+costs no thread. There are two pools: `computing` for work that takes a moment (decoding, encoding, drawing, exporting), and
+`sampling` for priors, which take seconds.
 """
 
 import contextvars

@@ -73,8 +73,12 @@ class Ask(gr.HTML):
         return {"type": "object", "description": "The kinds of scene, once the tab was opened."}
 
 
+def _opened() -> dict:
+    return {"kinds": networks.kinds()}
+
+
 def view() -> None:
     """Fill the tab that is being built."""
     with gr.Tab("Ask") as tab:
         component = Ask(elem_id="ask")
-        tab.select(lambda: {"kinds": networks.kinds()}, None, component, api_visibility="private", show_progress="hidden", queue=False)
+        tab.select(_opened, None, component, api_visibility="private", show_progress="hidden", queue=False)
