@@ -11,7 +11,9 @@ import base64
 import hashlib
 import os
 import random
+import shutil
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -38,6 +40,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TO_REACH_MS = {  # (p50, p95)
     "fill a hole, four times": (6000, 12000), "toggle a stage": (None, 300), "open the page": (None, 3000),
 }  # fmt: skip
+READY_S = 3
 LOAD_BEFORE = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
 
 
@@ -61,6 +64,7 @@ def main(
         name = Page(address).model(model)
         crowd = [User(number, address, name, Path(folder), seconds, random.Random(seed + number)) for number in range(users)]
         first_s = crowd[0].first_visit()
+        ready_s = browser_ready_s(address)
         others = [Greedy(users + n, address, name, Path(folder), seconds, random.Random(n)) for n in range(greedy)]
         started, over = time.perf_counter(), threading.Event()
         for other in others:
@@ -69,7 +73,28 @@ def main(
         over.set()
         taken_s = time.perf_counter() - started
         peak_mb = peak_megabytes(process.pid)
-    tell(crowd, name, taken_s, startup_s, first_s, peak_mb, json)
+    tell(crowd, name, taken_s, startup_s, first_s, ready_s, peak_mb, json)
+
+
+def browser_ready_s(address: str, visits: int = 3) -> float | None:
+    """Median seconds from navigation until the page can play, in a new browser; None without Chromium or Playwright."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        return None
+    if not chromium:
+        return None
+    times = []
+    with sync_playwright() as playwright:
+        for _ in range(visits):
+            browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+            page, started = browser.new_page(), time.perf_counter()
+            page.goto(address)
+            page.wait_for_function("document.body.dataset.vqReady === '1'")
+            times.append(time.perf_counter() - started)
+            browser.close()
+    return statistics.median(times)
 
 
 def at_once(tasks: list[Callable[[], object]]) -> None:
@@ -81,7 +106,10 @@ def at_once(tasks: list[Callable[[], object]]) -> None:
         thread.join()
 
 
-def tell(crowd: list["User"], model: str, taken_s: float, startup_s: float, first_s: float, peak_mb: float | None, json) -> None:
+def tell(
+    crowd: list["User"], model: str, taken_s: float, startup_s: float, first_s: float, ready_s: float | None,
+    peak_mb: float | None, json: Path | None,
+) -> None:
     times, errors = defaultdict(list), [error for user in crowd for error in user.errors]
     for user in crowd:
         for what, ms in user.times:
@@ -94,6 +122,8 @@ def tell(crowd: list["User"], model: str, taken_s: float, startup_s: float, firs
     print(f"errors: {len(errors)}; crossed results: {crossed}; a page answers {startup_s:.1f} s after the start")
     memory = "not measured" if peak_mb is None else f"{peak_mb:.0f} MB"
     print(f"the first clip, for which the model is loaded, opens in {first_s:.1f} s; peak memory: {memory}")
+    if ready_s is not None:
+        print(f"alone, a page in a browser can play {ready_s:.1f} s after navigation; to reach {READY_S} s")
     for error in sorted(set(errors))[:8]:
         print(f"  {errors.count(error)} x {error}")
     for what, most in TO_REACH_MS.items():
@@ -104,7 +134,8 @@ def tell(crowd: list["User"], model: str, taken_s: float, startup_s: float, firs
         "model": model, "users": len(crowd), "to_reach_ms": TO_REACH_MS,
         "wall_s": round(taken_s, 1), "load_before": LOAD_BEFORE, "cores": os.cpu_count(),
         "errors": len(errors), "crossed": crossed, "startup_s": round(startup_s, 1), "first_clip_s": round(first_s, 1),
-        "peak_mb": peak_mb, "ms": {w: {"n": len(times[w]), "p50": round(a), "p95": round(b)} for w, (a, b) in quantiles.items()},
+        "browser_ready_s": ready_s and round(ready_s, 2), "peak_mb": peak_mb,
+        "ms": {w: {"n": len(times[w]), "p50": round(a), "p95": round(b)} for w, (a, b) in quantiles.items()},
     })  # fmt: skip
 
 
