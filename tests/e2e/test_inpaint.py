@@ -12,6 +12,8 @@ import torch
 from browsing import ask_server, browser, listen, shows, windows  # noqa: F401
 from filling import app, done, drag, field, ids, page, pages, selected  # noqa: F401
 
+from vqaudio.ui import pools
+
 ARTIFACTS = Path(os.environ.get("VQAUDIO_ARTIFACTS", Path(__file__).resolve().parents[2] / "artifacts"))
 
 
@@ -173,6 +175,25 @@ def test_two_people_fill_at_once(pages, example_clips, tmp_path):
         shows(person, ".cm-status", "Variation 1 is the clip now")
         now = ids(person, tmp_path)
         assert now.shape == was.shape and np.array_equal(now[0], was[0]) and not np.array_equal(now, was)
+
+
+def test_who_waits_sees_their_place_and_the_seconds_left(pages, example_clips, monkeypatch):
+    monkeypatch.setattr(pools.sampling, "workers", 1)
+    people = [pages(example_clips[0]) for _ in range(3)]
+    for person, steps in zip(people, (4, 60, 4)):
+        person.locator(".cm-prior").select_option("slow")
+        person.locator("[data-mask=all]").click()
+        person.locator(".cm-steps").fill(str(steps))
+    people[0].locator(".cm-do-fill").click()
+    done(people[0])  # now it is known how long a filling takes
+    people[1].locator(".cm-do-fill").click()
+    people[1].wait_for_function("document.querySelector('.cm-progress progress').value > 0")
+    people[2].locator(".cm-do-fill").click()
+    people[0].locator(".cm-do-fill").click()
+    shows(people[2], ".cm-progress", re.compile(r"Waiting: you are next, about \d+ s left"))
+    shows(people[0], ".cm-progress", re.compile(r"Waiting: 1 before you, about \d+ s left"))
+    people[1].locator(".cm-cancel").click()
+    done(people[2]), done(people[0])
 
 
 def test_what_no_page_would_send_gets_a_sentence(app, page):

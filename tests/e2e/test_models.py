@@ -10,6 +10,7 @@ import pytest
 import soundfile
 import torch
 from browsing import EAR, NO_TOUR, browser, download, fold, generate, n_stages, opened, ready, served, settle, shows, upload  # noqa: F401
+from filling import drag, ids
 
 from vqaudio import hub
 from vqaudio.codecs.waveform import WaveformCodec, WaveformConfig
@@ -100,6 +101,20 @@ def test_the_first_model_is_the_usual_one_and_the_picker_changes_it(pages, examp
     page.wait_for_function("document.querySelectorAll('.cm-lane-stage').length === 12")
     page.wait_for_selector(".cm[data-priors=some]")
     assert page.locator(".cm-prior").input_value() == "wide-masked"
+
+
+def test_another_model_keeps_the_edited_clip_a_press_away(pages, example_clips, tmp_path):
+    page = pages(example_clips[0], query="model=small")
+    drag(page, (2, 0.2), (2, 0.5))
+    page.locator("[data-touch=randomise]").click()
+    shows(page, ".cm-status", "1 change in all")
+    edited = ids(page, tmp_path)
+    choose(page, "Voice")
+    page.wait_for_function("document.querySelectorAll('.cm-lane-stage').length === 12")
+    page.get_by_role("button", name="Back to the edited small clip").click()
+    page.wait_for_function("document.querySelectorAll('.cm-lane-stage').length === 4")
+    assert np.array_equal(ids(page, tmp_path), edited)
+    assert page.locator("#model input:checked").input_value() == "small"
 
 
 def test_an_example_names_its_model_and_opens_in_it(pages):
