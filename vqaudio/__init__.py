@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from vqaudio.sampling import Sampling
     from vqaudio.streaming import StreamingDecoder, StreamingEncoder
     from vqaudio.timed_labels import TimedLabel
+    from vqaudio.training.from_python import train
     from vqaudio.vqa import read_vqa, write_vqa
     from vqaudio.waveforms import Audio
 
@@ -39,12 +40,13 @@ _HOMES = {
     "load": "hub", "push": "hub", "Codes": "codes", "CodeSpec": "codes", "Stage": "codes", "read_vqa": "vqa",
     "write_vqa": "vqa", "InputError": "errors", "StreamingEncoder": "streaming", "StreamingDecoder": "streaming",
     "Sampling": "sampling", "TimedLabel": "timed_labels", "Codec": "codec", "Prior": "prior", "register": "registry",
+    "train": "training.from_python",
 }
 _SUBMODULES = ("audio", "codes", "codec", "edits", "errors", "hub", "masks", "prior", "streaming", "vqa")
 __all__ = [
     "CodeSpec", "Codec", "Codes", "InputError", "Prior", "Sampling", "Stage", "StreamingDecoder", "StreamingEncoder",
     "TimedLabel", "audio", "blur", "codec", "codes", "edits", "errors", "generate", "hub", "inpaint", "load", "masks", "prior",
-    "push", "read_vqa", "reconstruct", "register", "smear", "streaming", "vqa", "write_vqa",
+    "push", "read_vqa", "reconstruct", "register", "smear", "streaming", "train", "vqa", "write_vqa",
 ]
 
 

@@ -273,7 +273,7 @@ def test_a_blur_changes_its_span_only_and_is_replayed(command, model_folder, cod
 
 
 def test_a_blur_by_a_prior_is_replayed(command, example_clips, tmp_path):
-    options = ("--radius", "1", "--strength", "0.5", "--seed", "1", "--device", "cpu")
+    options = ("--model", "fsdd-8khz", "--radius", "1", "--strength", "0.5", "--seed", "1", "--device", "cpu")
     blur = ("blur", example_clips[0], tmp_path / "a.wav", *options)
     assert command(*blur, "--prior", "naive-bayes", "--recipe", tmp_path / "r.json") == (0, "", "")
     assert "the same ids" in command("replay", tmp_path / "r.json", "--target", tmp_path / "b.wav", "--device", "cpu")[1]

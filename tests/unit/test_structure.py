@@ -40,9 +40,14 @@ def modules() -> dict[str, Path]:
 
 
 def imports(path: Path, known: dict[str, Path]) -> set[str]:
-    """The modules of this package that a file imports anywhere."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    """The modules of this package that a file imports anywhere.
+
+    The package's own __init__.py names what others offer, for type checkers, and imports it when it is first used.
+    """
+    found, tree = set(), ast.parse(path.read_text())
+    if path == ROOT / "__init__.py":
+        tree.body = [node for node in tree.body if ast.unparse(getattr(node, "test", node)) != "TYPE_CHECKING"]
+    for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "vqaudio":
             found |= {full if (full := f"{node.module}.{name.name}") in known else node.module for name in node.names}
         elif isinstance(node, ast.Import):

@@ -52,17 +52,12 @@ def run(job: Job) -> dict:
 
 def _train(job: Job) -> None:
     """Train, from the last checkpoint if there is one."""
-    from vqaudio.training import setup as train
+    from vqaudio.training import setup
 
     data = ["--data", str(job.data)] if job.data else []
     resume = ["--resume"] if (job.folder / "checkpoint.pt").exists() else []
     device = [] if job.device == "auto" else ["--loop.device", job.device]
-    arguments = [*job.run.arguments(), *device, *data, "--out", str(job.folder), *resume]
-    before, sys.argv = sys.argv, ["vqaudio", "train", job.run.kind, *arguments]  # recorded in training.json
-    try:
-        {"codec": train.codec, "prior": train.prior, "judge": train.judge}[job.run.kind](arguments)
-    finally:
-        sys.argv = before
+    setup.run_command(job.run.kind, [*job.run.arguments(), *device, *data, "--out", str(job.folder), *resume])
 
 
 class Starter:

@@ -3,6 +3,7 @@
 Every field of a recipe is an option with the recipe's value as its default, e.g. `--training.batch-size 8 --loop.steps 20`.
 """
 
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Generic, TypeVar
@@ -171,6 +172,20 @@ def _take_weights(model, name: str) -> str:
     except RuntimeError:
         raise InputError(f"{name} has another shape, stages or labels than this recipe's prior.") from None
     return trained.codec_fingerprint
+
+
+def run_command(kind: str, args: list[str]) -> None:
+    """Train as `vqaudio train KIND ARGS` does, and record that command.
+
+    Args:
+        kind: codec, prior or judge.
+        args: the options.
+    """
+    before, sys.argv = sys.argv, ["vqaudio", "train", kind, *args]
+    try:
+        {"codec": codec, "prior": prior, "judge": judge}[kind](args)
+    finally:
+        sys.argv = before
 
 
 def parse(args: list[str], recipes: dict[str, Recipe], default: str, prog: str, single: bool = False) -> Run[Recipe]:

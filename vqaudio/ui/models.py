@@ -86,7 +86,9 @@ def codec_of(header: VqaHeader) -> Codec:
 
 
 def priors(of: Codec | None = None) -> dict:
-    """The priors of a codec, by name; those that use both sides of a gap first.
+    """The priors of a codec, by name.
+
+    Those that use both sides of a gap and can score come first.
 
     They are those of $VQAUDIO_PRIORS (names or folders, separated as in PATH) if it is set, else those in weights/. A prior
     that cannot be loaded is skipped, so that the others still work.
@@ -98,7 +100,7 @@ def priors(of: Codec | None = None) -> dict:
     with _lock:
         found = [_prior(name) for name in _prior_names() if _may_fit(name, of)]
     fitting = [prior for prior in found if prior is not None and fits(prior, of)]
-    return {prior.name: prior for prior in sorted(fitting, key=lambda prior: (not prior.sees_right, prior.name))}
+    return {prior.name: prior for prior in sorted(fitting, key=_last)}
 
 
 def prior(wanted: str, of: Codec | None = None):
@@ -112,6 +114,11 @@ def prior(wanted: str, of: Codec | None = None):
     if other is not None:
         raise InputError(f"The prior {wanted} was trained on the codes of {other.codec_name}; these are codes of {of.name}.")
     raise InputError(f"There is no prior {wanted!r} here. {_known_priors()}")
+
+
+def _last(prior) -> tuple[bool, bool, str]:
+    """A key that sorts priors."""
+    return not prior.sees_right, prior.likelihood == "none", prior.name
 
 
 def _known_priors() -> str:
@@ -168,7 +175,7 @@ def with_label(kind: str) -> list[tuple]:
             one = _prior(name)
         of = None if one is None or kind not in one.labels else _codec_of(one)
         found += [] if of is None else [(one, of)]
-    return sorted(found, key=lambda pair: (not pair[0].sees_right, pair[0].name))
+    return sorted(found, key=lambda pair: _last(pair[0]))
 
 
 def _codec_of(prior) -> Codec | None:
