@@ -127,17 +127,25 @@ class Classifier(nn.Module):
     Args:
         inputs, channels, hidden, answers: widths.
         with_mean: also pool by the mean over all cells, which makes counting easier.
+        heads: also pool by this many sums over the cells. Each has its own gates, from 0 to 1, which pick out what the question
+            is about.
     """
 
-    def __init__(self, inputs: int, channels: int, hidden: int, answers: int, with_mean: bool = False):
+    def __init__(self, inputs: int, channels: int, hidden: int, answers: int, with_mean: bool = False, heads: int = 0):
         super().__init__()
         self.with_mean = with_mean
         self.project = nn.Conv2d(inputs, channels, 1)
-        self.hidden = nn.Linear(channels * (1 + with_mean), hidden)
+        self.gates = nn.Conv2d(inputs, heads, 1) if heads else None
+        self.hidden = nn.Linear(channels * (1 + with_mean + heads), hidden)
         self.answers = nn.Linear(hidden, answers)
 
     def forward(self, h: Tensor) -> Tensor:
         """[B, C, H, W] -> logits [B, answers]."""
         cells = F.relu(self.project(h)).flatten(2)
-        pooled = torch.cat([cells.amax(-1), cells.mean(-1)], -1) if self.with_mean else cells.amax(-1)
-        return self.answers(F.relu(self.hidden(pooled)))
+        pooled = [cells.amax(-1)]
+        if self.with_mean:
+            pooled.append(cells.mean(-1))
+        if self.gates is not None:
+            gates = self.gates(h).flatten(2).sigmoid()
+            pooled.append((gates @ cells.mT).flatten(1))
+        return self.answers(F.relu(self.hidden(torch.cat(pooled, -1))))

@@ -16,6 +16,7 @@ from vqaudio.questions.config import QuestionConfig, fitted
 from vqaudio.questions.spectra import LogPicture
 from vqaudio.questions.tokeniser import Tokeniser, padded
 
+GATES = 2  # one for each sound that a question compares
 SHORTEST_S = 0.1
 SILENCE = 1e-4  # peak
 
@@ -48,7 +49,8 @@ class QuestionModel(Model):
         widths = (c.extractor_channels[-1], *(c.channels,) * c.n_blocks)
         self.blocks = nn.ModuleList(ResBlock(i + 2, c.channels, c.gru, c.block_kernel, conditioning) for i in widths[:-1])
         self.classifier = Classifier(
-            widths[-1] + 2, c.classifier_channels, c.classifier_hidden, len(c.answers), c.pooling == "max+mean"
+            widths[-1] + 2, c.classifier_channels, c.classifier_hidden, len(c.answers), "mean" in c.pooling,
+            heads=GATES if "gates" in c.pooling else 0,
         )
         self.tokeniser = Tokeniser(c.vocabulary)
         self.picture = LogPicture(c.sample_rate, c.height, c.scale, c.column_s) if c.sees == "sound" else None
@@ -73,6 +75,10 @@ class QuestionModel(Model):
         for block in self.blocks:
             features = block(self.coordinates(features), q)
         return features
+
+    def gates(self, blocks: Tensor) -> Tensor:
+        """Map the last block's output to the gates' logits [B, GATES, h, w]."""
+        return self.classifier.gates(self.coordinates(blocks))
 
     def classify(self, blocks: Tensor) -> Tensor:
         """Map the last block's output to logits [B, answers]."""
