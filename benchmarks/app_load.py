@@ -309,23 +309,33 @@ def answers(address: str) -> bool:
 
 
 def peak_megabytes(process: int) -> float | None:
-    """Peak memory of a process and those that it started, one by one; None if the system does not report it (not Linux)."""
-    return _megabytes(process, "VmHWM")
+    """Peak resident memory of a process and those that it started, summed; None if the system does not report it (not Linux)."""
+    kilobytes = [_kilobytes(one, "status")["VmHWM"] for one in _family(process)]
+    return round(sum(kilobytes) / 1024) if kilobytes else None
 
 
 def resident_megabytes(process: int) -> float | None:
-    """Current memory of a process and those that it started; None if the system does not report it (not Linux)."""
-    return _megabytes(process, "VmRSS")
+    """Current memory of a process and those that it started, with what they share counted once; None if it is not reported."""
+    parts = [_kilobytes(one, "smaps_rollup") for one in _family(process)]
+    private = sum(part["Private_Clean"] + part["Private_Dirty"] for part in parts)
+    shared = max((part["Shared_Clean"] + part["Shared_Dirty"] for part in parts), default=0)
+    return round((private + shared) / 1024) if parts else None
 
 
-def _megabytes(process: int, field: str) -> float | None:
+def _family(process: int) -> list[int]:
+    """A process and those that it started; empty where there is no /proc."""
     try:
-        lines = Path(f"/proc/{process}/status").read_text().splitlines()
-        started = [child for task in Path(f"/proc/{process}/task").iterdir() for child in (task / "children").read_text().split()]
+        tasks = list(Path(f"/proc/{process}/task").iterdir())
+        started = [int(child) for task in tasks for child in (task / "children").read_text().split()]
     except OSError:
-        return None
-    own = round(int(next(line for line in lines if line.startswith(field)).split()[1]) / 1024)
-    return own + sum(_megabytes(int(child), field) or 0 for child in started)
+        return []
+    return [process, *(one for child in started for one in _family(child))]
+
+
+def _kilobytes(process: int, file: str) -> dict[str, int]:
+    """The sizes in one of a process's files in /proc."""
+    fields = (line.split() for line in Path(f"/proc/{process}/{file}").read_text().splitlines())
+    return {words[0].removesuffix(":"): int(words[1]) for words in fields if words[-1] == "kB"}
 
 
 if __name__ == "__main__":
