@@ -127,25 +127,28 @@ class Classifier(nn.Module):
     Args:
         inputs, channels, hidden, answers: widths.
         with_mean: also pool by the mean over all cells, which makes counting easier.
-        heads: also pool by this many sums over the cells. Each has its own gates, from 0 to 1, which pick out what the question
-            is about.
+        heads: also use this many pointers to cells: each reads the features there, by attention over all cells, and counts the
+            cells that it points to.
+        features: channels of the features that pointers read.
     """
 
-    def __init__(self, inputs: int, channels: int, hidden: int, answers: int, with_mean: bool = False, heads: int = 0):
+    def __init__(
+        self, inputs: int, channels: int, hidden: int, answers: int, with_mean: bool = False, heads: int = 0, features: int = 0
+    ):
         super().__init__()
         self.with_mean = with_mean
         self.project = nn.Conv2d(inputs, channels, 1)
-        self.gates = nn.Conv2d(inputs, heads, 1) if heads else None
-        self.hidden = nn.Linear(channels * (1 + with_mean + heads), hidden)
+        self.pointers = nn.Conv2d(inputs, heads, 1) if heads else None
+        self.hidden = nn.Linear(channels * (1 + with_mean) + heads * (features + 1), hidden)
         self.answers = nn.Linear(hidden, answers)
 
-    def forward(self, h: Tensor) -> Tensor:
-        """[B, C, H, W] -> logits [B, answers]."""
+    def forward(self, h: Tensor, features: Tensor | None = None) -> Tensor:
+        """[B, C, H, W], for pointers also the features [B, features, H, W] before any block -> logits [B, answers]."""
         cells = F.relu(self.project(h)).flatten(2)
         pooled = [cells.amax(-1)]
         if self.with_mean:
             pooled.append(cells.mean(-1))
-        if self.gates is not None:
-            gates = self.gates(h).flatten(2).sigmoid()
-            pooled.append((gates @ cells.mT).flatten(1))
+        if self.pointers is not None:
+            scores = self.pointers(h).flatten(2)
+            pooled += [(scores.softmax(-1) @ features.flatten(2).mT).flatten(1), scores.sigmoid().sum(-1)]
         return self.answers(F.relu(self.hidden(torch.cat(pooled, -1))))

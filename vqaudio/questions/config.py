@@ -48,8 +48,8 @@ class QuestionConfig:
     gru_layers: Annotated[int, ranges.Range(1, 16)] = 2
     classifier_channels: ranges.Width = 512
     classifier_hidden: ranges.Width = 512
-    pooling: Literal["max", "max+mean", "max+mean+gates"] = "max"
-    """Pooling over the cells in the classifier; gates also sum the cells that two learned gates let through."""
+    pooling: Literal["max", "max+mean", "max+mean+pointers"] = "max"
+    """Pooling over the cells in the classifier. Pointers also read the extractor's features where the question points to."""
     row_coordinate: bool = True
     column_coordinate: bool = True
     """For sound: the time coordinate."""

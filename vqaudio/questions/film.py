@@ -16,7 +16,7 @@ from vqaudio.questions.config import QuestionConfig, fitted
 from vqaudio.questions.spectra import LogPicture
 from vqaudio.questions.tokeniser import Tokeniser, padded
 
-GATES = 2  # one for each sound that a question compares
+POINTERS = 2  # one for each sound that a question compares
 SHORTEST_S = 0.1
 SILENCE = 1e-4  # peak
 
@@ -50,7 +50,7 @@ class QuestionModel(Model):
         self.blocks = nn.ModuleList(ResBlock(i + 2, c.channels, c.gru, c.block_kernel, conditioning) for i in widths[:-1])
         self.classifier = Classifier(
             widths[-1] + 2, c.classifier_channels, c.classifier_hidden, len(c.answers), "mean" in c.pooling,
-            heads=GATES if "gates" in c.pooling else 0,
+            POINTERS if "pointers" in c.pooling else 0, c.extractor_channels[-1],
         )
         self.tokeniser = Tokeniser(c.vocabulary)
         self.picture = LogPicture(c.sample_rate, c.height, c.scale, c.column_s) if c.sees == "sound" else None
@@ -67,7 +67,7 @@ class QuestionModel(Model):
 
     def answer(self, features: Tensor, tokens: Tensor, lengths: Tensor) -> Tensor:
         """Map features [B, C, h, w], tokens [B, L], lengths [B] to logits."""
-        return self.classify(self.condition(features, tokens, lengths))
+        return self.classify(self.condition(features, tokens, lengths), features)
 
     def condition(self, features: Tensor, tokens: Tensor, lengths: Tensor) -> Tensor:
         """Run `answer` up to the last block's output [B, channels, h, w]."""
@@ -76,13 +76,13 @@ class QuestionModel(Model):
             features = block(self.coordinates(features), q)
         return features
 
-    def gates(self, blocks: Tensor) -> Tensor:
-        """Map the last block's output to the gates' logits [B, GATES, h, w]."""
-        return self.classifier.gates(self.coordinates(blocks))
+    def pointers(self, blocks: Tensor) -> Tensor:
+        """Map the last block's output to the pointers' scores [B, POINTERS, h, w]."""
+        return self.classifier.pointers(self.coordinates(blocks))
 
-    def classify(self, blocks: Tensor) -> Tensor:
-        """Map the last block's output to logits [B, answers]."""
-        return self.classifier(self.coordinates(blocks))
+    def classify(self, blocks: Tensor, features: Tensor | None = None) -> Tensor:
+        """Map the last block's output to logits [B, answers]; pointers need the features [B, C, h, w], too."""
+        return self.classifier(self.coordinates(blocks), features)
 
     def forward(self, pictures: Tensor, tokens: Tensor, lengths: Tensor) -> Tensor:
         """Map pictures [B, H, W, inputs], tokens [B, L], lengths [B] to logits."""

@@ -23,8 +23,8 @@ class QuestionRecipe:
 
 NOTES = QuestionConfig(
     sees="sound", height=64, width=300, inputs=1, extractor_channels=(12, 24, 48, 96),
-    extractor_strides=((2, 2), (2, 2), (4, 2), (4, 2)), n_blocks=3, channels=96, block_kernel=(1, 7),
-    gru=96, classifier_channels=256, classifier_hidden=256, pooling="max+mean",
+    extractor_strides=((2, 2), (2, 2), (4, 2), (4, 2)), n_blocks=4, channels=96, block_kernel=(1, 7),
+    gru=96, classifier_channels=256, classifier_hidden=256, pooling="max+mean+pointers",
 )
 PICTURES = QuestionConfig(
     height=64, width=64, extractor_channels=(16, 24, 32), extractor_strides=((2, 2), (2, 2), (2, 2)), n_blocks=1, channels=48,
@@ -35,7 +35,7 @@ QUESTION_RECIPES = {
     "ask-notes": QuestionRecipe(
         model=NOTES,
         training=QuestionTraining(
-            epochs=30, questions_per_picture=8, learning_rate=1.5e-3, sound_labels=0.2, program_labels=1.0,
+            epochs=40, questions_per_picture=8, learning_rate=1.5e-3, sound_labels=0.2, program_labels=2.0,
             shift=8, tilt=0.05,
         ),
     ),

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from vqaudio import ranges
 from vqaudio.questions.examples import Examples, answer_all
-from vqaudio.questions.film import GATES, QuestionModel
+from vqaudio.questions.film import POINTERS, QuestionModel
 from vqaudio.questions.grammar import VALUES
 from vqaudio.training.loop import Worker
 
@@ -30,7 +30,7 @@ class QuestionTraining:
     the attributes of the sound that starts in it."""
     program_labels: ranges.Weight = 0.0
     """Weight of a third loss, for sound scenes: the columns of the last block's output predict which sounds the program's last
-    step is about, and which sound its relation starts from. The classifier's gates are what predicts, if it has them."""
+    step is about, and which sound its relation starts from. The classifier's pointers are what predicts, if it has them."""
     shift: Annotated[int, ranges.Range(0, 4096)] = 0
     """For sound: the most columns by which pictures are shifted in time."""
     tilt: Annotated[float, ranges.Range(0, 10)] = 0.0
@@ -62,14 +62,15 @@ class QuestionObjective(nn.Module):
         self.model, self.settings = model, settings
         c, outputs = model.config, sum(len(values) for values in VALUES.values())
         self.sounds = nn.Conv1d(c.extractor_channels[-1], 1 + outputs, 1) if settings.sound_labels else None
-        self.programs = nn.Conv2d(c.channels, GATES, 1) if settings.program_labels and model.classifier.gates is None else None
+        self.programs = nn.Conv2d(c.channels, POINTERS, 1) if settings.program_labels and model.classifier.pointers is None else None
 
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """Compute the loss and its terms."""
         features = self.model.features(batch.pictures)
         each = len(batch.tokens) // len(features)
-        blocks = self.model.condition(features.repeat_interleave(each, 0), batch.tokens, batch.lengths)
-        logits = self.model.classify(blocks)
+        repeated = features.repeat_interleave(each, 0)
+        blocks = self.model.condition(repeated, batch.tokens, batch.lengths)
+        logits = self.model.classify(blocks, repeated)
         loss = answer_loss = F.cross_entropy(logits, batch.answers)
         terms = {"loss": answer_loss, "accuracy": (logits.argmax(-1) == batch.answers).float().mean()}
         if batch.sounds is not None:
@@ -78,7 +79,7 @@ class QuestionObjective(nn.Module):
                 terms["sounds"] = _sound_loss(self.sounds(features.mean(-2)), batch.sounds[inside][:, 1:], picture, columns)
                 loss = loss + self.settings.sound_labels * terms["sounds"]
             if self.settings.program_labels:
-                selected = self.model.gates(blocks) if self.programs is None else self.programs(blocks)
+                selected = self.model.pointers(blocks) if self.programs is None else self.programs(blocks)
                 cells = selected.mean(-2).unflatten(0, (-1, each))[picture, :, :, columns]
                 wanted = batch.selected.unflatten(0, (-1, each)).movedim(-1, 1)[inside]
                 terms["programs"] = F.binary_cross_entropy_with_logits(cells, wanted.float())
