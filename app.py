@@ -4,9 +4,12 @@ from vqaudio import serving
 
 chosen = serving.options() if __name__ == "__main__" else {}
 
-from vqaudio.ui.build import LAUNCH, build, warm_up  # noqa: E402 - slow imports, which --help should not wait for
+if __name__ != "__mp_main__":  # the name of this file in a process that samples, where Python imports it, too
+    from vqaudio.ui.build import LAUNCH, build, start_samplers, warm_up  # slow, and --help should not wait for it
 
-demo = build()
+    if __name__ == "__main__":
+        start_samplers()
+    demo = build()
 
 if __name__ == "__main__":
     warm_up()

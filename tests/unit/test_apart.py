@@ -20,9 +20,9 @@ class Cancelled(Exception):
 def helper():
     helper = apart.Helper()
     yield helper
-    process = helper.start()
-    process.stdin.close()
-    assert process.wait(10) == 0, "it ends when its input does"
+    helper.pipe.close()
+    helper.process.join(10)
+    assert helper.process.exitcode == 0, "it ends when nobody can ask it any more"
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def test_progress_arrives_and_its_processor_time_counts(helper, prior):
 
 
 def test_an_exception_in_the_progress_ends_the_verb_but_not_the_process(helper, prior):
-    process, steps = helper.start(), []
+    process, steps = helper.process, []
 
     def cancel(*progress):
         steps.append(progress)
@@ -66,7 +66,7 @@ def test_an_exception_in_the_progress_ends_the_verb_but_not_the_process(helper, 
     assert len(steps) == 1
     arguments = filling(prior)
     assert torch.equal(fill(helper, arguments)[0].ids, verbs.fill(*arguments)[0].ids)
-    assert helper.start() is process
+    assert helper.process is process
 
 
 def test_errors_come_back_as_they_are(helper, prior):
@@ -81,7 +81,7 @@ def test_errors_come_back_as_they_are(helper, prior):
 
 def test_a_process_that_dies_is_an_error_once(prior):
     helper, failed = apart.Helper(), []
-    process = helper.start()
+    helper.start()
 
     def work():
         try:
@@ -92,11 +92,11 @@ def test_a_process_that_dies_is_an_error_once(prior):
     thread = threading.Thread(target=work)
     thread.start()
     time.sleep(0.1)
-    process.kill()
+    helper.process.kill()
     thread.join()
     assert failed == ["The process that samples has ended. Try again."]
     assert torch.equal(fill(helper, filling(prior))[0].ids, verbs.fill(*filling(prior))[0].ids)
-    helper.start().kill()
+    helper.process.kill()
 
 
 def test_the_app_samples_apart_only_what_another_process_can_load(prior, monkeypatch):

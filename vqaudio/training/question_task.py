@@ -62,7 +62,8 @@ class QuestionObjective(nn.Module):
         self.model, self.settings = model, settings
         c, outputs = model.config, sum(len(values) for values in VALUES.values())
         self.sounds = nn.Conv1d(c.extractor_channels[-1], 1 + outputs, 1) if settings.sound_labels else None
-        self.programs = nn.Conv2d(c.channels, POINTERS, 1) if settings.program_labels and model.classifier.pointers is None else None
+        predicts = settings.program_labels and model.classifier.pointers is None
+        self.programs = nn.Conv2d(c.channels, POINTERS, 1) if predicts else None
 
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """Compute the loss and its terms."""

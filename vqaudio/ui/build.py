@@ -118,15 +118,15 @@ def build() -> gr.Blocks:
     return demo
 
 
-def warm_up() -> None:
-    """Encode the first example, and prepare to sample, in the background."""
-    threading.Thread(target=_warm_up, name="first example").start()
-
-
-def _warm_up() -> None:
-    opening.warm()
+def start_samplers() -> None:
+    """Start the processes that sample, where there is no GPU. Before any thread is: see `apart`."""
     if verbs.on_cpu():
         apart.start(pools.SAMPLERS)
+
+
+def warm_up() -> None:
+    """Encode the first example in the background, before the first visitor comes."""
+    threading.Thread(target=opening.warm, name="first example").start()
 
 
 def _functions() -> list:
