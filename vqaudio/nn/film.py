@@ -143,7 +143,10 @@ class Classifier(nn.Module):
         self.answers = nn.Linear(hidden, answers)
 
     def forward(self, h: Tensor, features: Tensor | None = None) -> Tensor:
-        """[B, C, H, W], for pointers also the features [B, features, H, W] before any block -> logits [B, answers]."""
+        """[B, C, H, W] -> logits [B, answers].
+
+        Pointers also need the features [B, features, H, W] from before any block.
+        """
         cells = F.relu(self.project(h)).flatten(2)
         pooled = [cells.amax(-1)]
         if self.with_mean:

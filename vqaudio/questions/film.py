@@ -81,7 +81,10 @@ class QuestionModel(Model):
         return self.classifier.pointers(self.coordinates(blocks))
 
     def classify(self, blocks: Tensor, features: Tensor | None = None) -> Tensor:
-        """Map the last block's output to logits [B, answers]; pointers need the features [B, C, h, w], too."""
+        """Map the last block's output to logits [B, answers].
+
+        Pointers also need the features [B, C, h, w].
+        """
         return self.classifier(self.coordinates(blocks), features)
 
     def forward(self, pictures: Tensor, tokens: Tensor, lengths: Tensor) -> Tensor:

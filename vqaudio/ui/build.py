@@ -119,7 +119,10 @@ def build() -> gr.Blocks:
 
 
 def start_samplers() -> None:
-    """Start the processes that sample, where there is no GPU. Before any thread is: see `apart`."""
+    """Start the processes that sample, where there is no GPU.
+
+    Call it before there is any thread: see `apart`.
+    """
     if verbs.on_cpu():
         apart.start(pools.SAMPLERS)
 
