@@ -79,8 +79,8 @@ PRIOR_RECIPES = {
     ),
     "fsdd-8khz-diffusion": DiffusionRecipe(
         training=PriorTraining(batch_size=32, learning_rate=1e-3, weight_decay=0.02, average=0.998),
-        prior=DiffusionPriorConfig(dim=192, layers=6, temperature=0.9, hole_temperature=0.6, guidance=2.0),
-        loop=replace(_LOOP, steps=5000),
+        prior=DiffusionPriorConfig(dim=192, layers=6, temperature=1.0, hole_temperature=1.0, guidance=1.5),
+        loop=replace(_LOOP, steps=6000),
     ),
     "fsdd-8khz-naive-bayes": NaiveBayesRecipe(loop=LoopConfig(log_every=1000, validate_every=10_000, checkpoint_every=10_000)),
     "folder-masked": MaskedRecipe(
