@@ -92,9 +92,6 @@ def smear(
     return replace(codes, ids=ids)
 
 
-blur = smear  # its former name, kept for scripts
-
-
 def disc(radius: float) -> Tensor:
     """Offsets [n, 2] (bands, time) to all cells at most `radius` cells away."""
     reach = math.floor(radius)

@@ -1,12 +1,16 @@
-"""Players, tables and figures for the notebooks.
+"""Players, tables and figures for the notebooks, and their links to Colab.
 
-IPython comes with the notebook and is imported on first use.
+IPython comes with the notebook and is imported on first use. `python -m vqaudio.lessons OWNER/NAME` points all links at the
+GitHub repository of that name, which is kept in docs/repository.txt.
 """
 
 import base64
 import html
 import io
+import re
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 import soundfile
 import torch
@@ -15,7 +19,9 @@ from torch import Tensor
 from vqaudio.analysis.colours import colour_ranks
 from vqaudio.codec import Codec
 from vqaudio.codes import Codes
+from vqaudio.errors import InputError
 from vqaudio.evaluation.metrics import magnitudes
+from vqaudio.files import replace_file
 
 RANGE_DB = 65.0  # dynamic range of a spectrogram, black to white
 
@@ -115,3 +121,42 @@ def _outline(axis, mask: Tensor, frame_rate: float) -> None:
             y, x = row + down, column + along
             if not (0 <= y < mask.shape[0] and 0 <= x < mask.shape[1] and mask[y, x]):
                 axis.plot(*line, color="crimson", linewidth=2, solid_capstyle="butt", clip_on=False)
+
+
+# --- Colab ------------------------------------------------------------------------------------------------------------------
+
+ROOT = Path(__file__).resolve().parents[1]
+REPOSITORY = ROOT / "docs" / "repository.txt"
+COLAB = re.compile(r"https://colab\.research\.google\.com/github[^)]*")
+
+
+def colab_link(notebook: Path, repository: str | None = None) -> str:
+    """The address that opens a notebook in Colab.
+
+    Args:
+        notebook: in notebooks/.
+        repository: OWNER/NAME on GitHub; None for the one in docs/repository.txt.
+    """
+    name = repository or REPOSITORY.read_text().strip()
+    return f"https://colab.research.google.com/github/{name}/blob/main/notebooks/{notebook.name}"
+
+
+def set_repository(repository: str) -> None:
+    """Point the notebooks' links at a GitHub repository, OWNER/NAME.
+
+    Raises:
+        InputError: no such name.
+    """
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", repository):
+        raise InputError(f"A repository on GitHub is OWNER/NAME; not {repository!r}.")
+    replace_file(REPOSITORY, lambda path: path.write_text(repository + "\n"))
+    for notebook in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        text = COLAB.sub(colab_link(notebook), notebook.read_text())
+        replace_file(notebook, lambda path, text=text: path.write_text(text))
+
+
+if __name__ == "__main__":
+    try:
+        set_repository(*sys.argv[1:] or [""])
+    except InputError as error:
+        sys.exit(f"vqaudio: {error}")

@@ -16,6 +16,7 @@ import torch
 from matplotlib.figure import Figure
 
 from vqaudio import lessons
+from vqaudio.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -65,7 +66,7 @@ def test_a_table_has_its_rows():
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_opens_in_colab_and_is_small(path):
     first = cells(path)[0]
-    assert first["cell_type"] == "markdown" and "https://colab.research.google.com/github" in "".join(first["source"])
+    assert first["cell_type"] == "markdown" and f"({lessons.colab_link(path)})" in "".join(first["source"])
     known = setup_of(NOTEBOOKS[0]).splitlines()
     assert [line for line in setup_of(path).splitlines() if not line.startswith("DATASETS")] == [
         line for line in known if not line.startswith("DATASETS")
@@ -80,6 +81,27 @@ def test_a_notebook_has_its_outputs(path):
     assert "image/png" in kinds and all(cell["execution_count"] for cell in code)
     assert not [output for cell in code for output in cell["outputs"] if output["output_type"] == "error"]
     assert "<audio" in path.read_text() or path.stem in WITHOUT_SOUND
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_ends_with_things_to_try_and_three_questions(path):
+    text = "".join("".join(cell["source"]) for cell in cells(path) if cell["cell_type"] == "markdown")
+    assert "**Try**" in text
+    answers = re.findall(r"<details><summary>\d\. .+?\?</summary>(.+?)</details>", text.partition("**Questions**")[2])
+    assert len(answers) == 3 and min(map(len, answers)) > 30
+
+
+def test_the_links_follow_the_repository(tmp_path, monkeypatch):
+    monkeypatch.setattr(lessons, "ROOT", tmp_path)
+    monkeypatch.setattr(lessons, "REPOSITORY", tmp_path / "docs" / "repository.txt")
+    for folder in ("docs", "notebooks"):
+        (tmp_path / folder).mkdir()
+    copy = Path(shutil.copy(NOTEBOOKS[0], tmp_path / "notebooks"))
+    lessons.set_repository("somebody/course-2027")
+    link = f"https://colab.research.google.com/github/somebody/course-2027/blob/main/notebooks/{copy.name}"
+    assert f"({link})" in "".join(cells(copy)[0]["source"]) and lessons.colab_link(copy) == link
+    with pytest.raises(InputError, match="OWNER/NAME; not 'course'"):
+        lessons.set_repository("course")
 
 
 @pytest.mark.skipif(not shutil.which("git"), reason="git is not here")
