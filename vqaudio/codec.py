@@ -195,6 +195,12 @@ class Codec(Model, tags=["audio", "residual-vector-quantization"]):
         for part in self._encoding_parts():
             part.requires_grad_(False)
 
+    def drop_encoder_gradients(self) -> None:
+        """Let the next optimiser step leave the encoder and the quantisers as they are."""
+        for part in self._encoding_parts():
+            for parameter in part.parameters():
+                parameter.grad = None
+
     def _encoding_parts(self) -> list[nn.Module]:
         """Modules that determine the codes; none if a codec does not tell them from the decoder."""
         return []

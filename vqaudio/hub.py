@@ -156,6 +156,18 @@ def priors_of(codec) -> list[str]:
     return [folder.name if folder.parent == WEIGHTS else str(folder) for _, folder in sorted(found)]
 
 
+def codecs(module: str, sample_rate: int) -> list[str]:
+    """The names of the codecs in weights/ of one family.
+
+    Args:
+        module: of the family, such as "codecs.waveform".
+        sample_rate: Hz.
+    """
+    configs = {name: _read_config(WEIGHTS / name) for name in installed()}
+    wanted = module, sample_rate
+    return [name for name, config in configs.items() if (config.get("module"), config.get("sample_rate")) == wanted]
+
+
 def about(folder: Path | None) -> dict[str, str]:
     """The texts of a model's about.json: `title` and `knows`.
 

@@ -121,54 +121,25 @@ class FeatureExtractor(nn.Sequential):
         )
 
 
-class Pointers(nn.Module):
-    """Two pointers to the columns that a question is about.
-
-    They read the features there and compare them, count the columns, and find their place in the order of beginnings, which a
-    third map of scores marks. After Vinyals et al. 2015, "Pointer Networks".
-
-    Args:
-        inputs: channels that the scores are computed from.
-        features: channels of the features to read.
-
-    Attributes:
-        outputs: numbers that it returns.
-    """
-
-    def __init__(self, inputs: int, features: int):
-        super().__init__()
-        self.scores = nn.Conv2d(inputs, 3, 1)
-        self.outputs = 3 * features + 5
-
-    def scores_of(self, h: Tensor) -> Tensor:
-        """[B, inputs, H, W] -> logits of both pointers and of beginnings [B, 3, W]."""
-        return self.scores(h).mean(-2)
-
-    def forward(self, h: Tensor, features: Tensor) -> Tensor:
-        """[B, inputs, H, W] and features [B, features, H, W] -> [B, outputs]."""
-        scores = self.scores_of(h)
-        there = scores[:, :2].softmax(-1)
-        read = there @ features.mean(-2).mT
-        counts, order = scores.sigmoid().sum(-1), scores[:, 2].sigmoid().cumsum(-1)
-        place = (there * order[:, None]).sum(-1)
-        return torch.cat([read.flatten(1), (read[:, 0] - read[:, 1]).abs(), counts, place], -1)
-
-
 class Classifier(nn.Module):
     """1x1 convolution, ReLU, maximum over all cells, and two dense layers.
 
     Args:
         inputs, channels, hidden, answers: widths.
         with_mean: also pool by the mean over all cells, which makes counting easier.
-        features: channels of the features that pointers read; 0 for no pointers.
+        heads: also use this many pointers to cells: each reads the features there, by attention over all cells, and counts the
+            cells that it points to.
+        features: channels of the features that pointers read.
     """
 
-    def __init__(self, inputs: int, channels: int, hidden: int, answers: int, with_mean: bool = False, features: int = 0):
+    def __init__(
+        self, inputs: int, channels: int, hidden: int, answers: int, with_mean: bool = False, heads: int = 0, features: int = 0
+    ):
         super().__init__()
         self.with_mean = with_mean
         self.project = nn.Conv2d(inputs, channels, 1)
-        self.pointers = Pointers(inputs, features) if features else None
-        self.hidden = nn.Linear(channels * (1 + with_mean) + (self.pointers.outputs if features else 0), hidden)
+        self.pointers = nn.Conv2d(inputs, heads, 1) if heads else None
+        self.hidden = nn.Linear(channels * (1 + with_mean) + heads * (features + 1), hidden)
         self.answers = nn.Linear(hidden, answers)
 
     def forward(self, h: Tensor, features: Tensor | None = None) -> Tensor:
@@ -181,5 +152,6 @@ class Classifier(nn.Module):
         if self.with_mean:
             pooled.append(cells.mean(-1))
         if self.pointers is not None:
-            pooled.append(self.pointers(h, features))
+            scores = self.pointers(h).flatten(2)
+            pooled += [(scores.softmax(-1) @ features.flatten(2).mT).flatten(1), scores.sigmoid().sum(-1)]
         return self.answers(F.relu(self.hidden(torch.cat(pooled, -1))))

@@ -49,7 +49,7 @@ class QuestionConfig:
     classifier_channels: ranges.Width = 512
     classifier_hidden: ranges.Width = 512
     pooling: Literal["max", "max+mean", "max+mean+pointers"] = "max"
-    """Pooling over the cells in the classifier. Pointers also read the extractor's features at what the question is about."""
+    """Pooling over the cells in the classifier. Pointers also read the extractor's features where the question points to."""
     row_coordinate: bool = True
     column_coordinate: bool = True
     """For sound: the time coordinate."""

@@ -16,6 +16,7 @@ from vqaudio.questions.config import QuestionConfig, fitted
 from vqaudio.questions.spectra import LogPicture
 from vqaudio.questions.tokeniser import Tokeniser, padded
 
+POINTERS = 2  # one for each sound that a question compares
 SHORTEST_S = 0.1
 SILENCE = 1e-4  # peak
 
@@ -49,7 +50,7 @@ class QuestionModel(Model):
         self.blocks = nn.ModuleList(ResBlock(i + 2, c.channels, c.gru, c.block_kernel, conditioning) for i in widths[:-1])
         self.classifier = Classifier(
             widths[-1] + 2, c.classifier_channels, c.classifier_hidden, len(c.answers), "mean" in c.pooling,
-            c.extractor_channels[-1] if "pointers" in c.pooling else 0,
+            POINTERS if "pointers" in c.pooling else 0, c.extractor_channels[-1],
         )
         self.tokeniser = Tokeniser(c.vocabulary)
         self.picture = LogPicture(c.sample_rate, c.height, c.scale, c.column_s) if c.sees == "sound" else None
@@ -76,8 +77,8 @@ class QuestionModel(Model):
         return features
 
     def pointers(self, blocks: Tensor) -> Tensor:
-        """Map the last block's output to the pointers' scores [B, 3, w]."""
-        return self.classifier.pointers.scores_of(self.coordinates(blocks))
+        """Map the last block's output to the pointers' scores [B, POINTERS, h, w]."""
+        return self.classifier.pointers(self.coordinates(blocks))
 
     def classify(self, blocks: Tensor, features: Tensor | None = None) -> Tensor:
         """Map the last block's output to logits [B, answers].

@@ -15,7 +15,7 @@ FILE = "checkpoint.pt"
 SNAPSHOTS = "snapshots"  # folder of models by step, see `LoopConfig.snapshots`
 FREE = {  # settings that change neither weights nor batches; a prior's codec is identified by its fingerprint
     "codec", "codec.name", "licence", "loop.log_every", "loop.validate_every", "loop.checkpoint_every", "loop.device",
-    "loop.tensorboard", "loop.energy", "loop.region", "loop.snapshots", "training.workers",
+    "loop.tensorboard", "loop.energy", "loop.region", "loop.snapshots", "loop.patience", "training.workers",
 }
 
 
@@ -50,21 +50,21 @@ def check_resumable(
         )
 
 
-def save(path: Path, task, step: int, best: float, settings: dict, data: dict) -> None:
+def save(path: Path, task, step: int, best: float, stale: int, settings: dict, data: dict) -> None:
     """Write a checkpoint after `step` steps, atomically."""
     state = {
-        "step": step, "best": best, "settings": flat(settings), "data": flat(data),
+        "step": step, "best": best, "stale": stale, "settings": flat(settings), "data": flat(data),
         "modules": {name: module.state_dict() for name, module in task.modules.items()},
         "optimisers": {name: optimiser.state_dict() for name, optimiser in task.optimisers.items()},
     }
     replace_file(path, lambda temporary: _write(state, temporary))
 
 
-def restore(path: Path, task, device: torch.device) -> tuple[int, float]:
+def restore(path: Path, task, device: torch.device) -> tuple[int, float, int]:
     """Load a checkpoint's weights and optimisers into the task.
 
     Returns:
-        its step, and the best validation score so far.
+        its step, the best validation score so far, and how many validations have passed since.
     """
     state = _read(path, device)
     try:
@@ -72,7 +72,7 @@ def restore(path: Path, task, device: torch.device) -> tuple[int, float]:
             module.load_state_dict(state["modules"][name])
         for name, optimiser in task.optimisers.items():
             optimiser.load_state_dict(state["optimisers"][name])
-        return state["step"], state["best"]
+        return state["step"], state["best"], state.get("stale", 0)
     except (RuntimeError, KeyError, ValueError) as error:
         raise _unusable(path, error) from None
 

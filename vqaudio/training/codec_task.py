@@ -35,6 +35,8 @@ class CodecTrainingBase:
     losses use float32."""
     decoder_only: bool = False
     """Freeze the encoder and the codebooks: the codes, and any prior over them, stay valid."""
+    decoder_first: ranges.Steps = 0
+    """Number of first steps that leave the encoder and the codebooks as they are, for a run that starts from a trained codec."""
     prefix_share: ranges.Share = 0.5
     """Share of clips in a batch that use a random prefix of the stages: quantiser dropout."""
     augmentation: Augmentation = field(default_factory=Augmentation)
@@ -198,10 +200,15 @@ class CodecTask:
         trained = [p for p in self.codec.parameters() if p.requires_grad]
         self.optimisers = {"codec": torch.optim.AdamW(trained, betas=(0.9, 0.98), weight_decay=0.01)}
 
-    def train_step(self, step: int) -> dict[str, Tensor]:
+    def _begin_step(self, step: int) -> None:
+        """Set the parts that this step trains to training mode."""
         self.codec.train()
-        if self.settings.decoder_only:
+        self.keeps_encoder = step < getattr(self.settings, "decoder_first", 0)
+        if self.settings.decoder_only or self.keeps_encoder:
             self.codec.freeze_codebooks()
+
+    def train_step(self, step: int) -> dict[str, Tensor]:
+        self._begin_step(step)
         batch = self.batches.batch(step)
         audio, lengths = (part.to(self.worker.device, non_blocking=True) for part in (batch.audio, batch.lengths))
         adversarial = self.discriminator is not None and step >= self.settings.adversary_from
@@ -223,6 +230,8 @@ class CodecTask:
         self.optimisers[name].zero_grad(set_to_none=True)
         loss.backward()
         parts = gradient_norms(self.codec) if name == "codec" else {}
+        if name == "codec" and self.keeps_encoder:
+            self.codec.drop_encoder_gradients()
         norm = nn.utils.clip_grad_norm_(self.modules[name].parameters(), 10.0)
         self.optimisers[name].step()
         return {"gradient_norm": norm, **parts}

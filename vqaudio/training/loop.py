@@ -42,6 +42,8 @@ class LoopConfig:
     """Steps between validations."""
     checkpoint_every: ranges.Count = 500
     """Steps between checkpoints."""
+    patience: Annotated[int, ranges.Range(0, 1000)] = 0
+    """Validations in a row without a better score after which the run stops; 0 for never."""
     snapshots: Annotated[int, ranges.Range(0, 1000)] = 0
     """Models to keep on the way, evenly spaced, in snapshots/, for `vqaudio plot --what map --film`; 0 for none."""
     seed: ranges.Seed = 0
@@ -126,8 +128,8 @@ def fit(
     """Train up to config.steps, writing metrics, sounds, checkpoints and models.
 
     `folder` receives metrics.csv, checkpoint.pt, sounds/, last/, best/ and, if wanted, snapshots/. The checkpoint is written
-    after everything else of its step: a run whose checkpoint is of the last step is complete, and resuming it writes nothing but
-    a missing last/.
+    after everything else of its step: a run whose checkpoint is of the last step, or whose patience ended, is complete, and
+    resuming it writes nothing but a missing last/. A run that starts from a model scores it first, and keeps it as the best.
 
     Args:
         task: what to train.
@@ -149,13 +151,15 @@ def fit(
     facts = replace(facts, settings=facts.settings | {"loop": config})
     checkpoints.check_resumable(folder, resume, facts.settings, facts.data, facts.changes_steps)
     checkpoint = folder / checkpoints.FILE
-    start, best = checkpoints.restore(checkpoint, task, worker.device) if checkpoint.exists() else (0, math.inf)
-    if start >= config.steps:
+    start, best, stale = checkpoints.restore(checkpoint, task, worker.device) if checkpoint.exists() else (0, math.inf, 0)
+    if start >= config.steps or 0 < config.patience <= stale:
         if worker.rank == 0 and not (folder / "last" / "config.json").is_file():  # deleted since: restore it from the checkpoint
             replace_folder(folder / "last", task.export)
         return {}
     folder.mkdir(parents=True, exist_ok=True)
-    observer = _Observer(task, config, folder, start, best, worker, facts) if worker.rank == 0 else None
+    observer = _Observer(task, config, folder, start, best, stale, worker, facts) if worker.rank == 0 else None
+    if observer and not start and facts.start_from:
+        observer.consider_start()
     with StopRequest() as stop, closing(observer.bar) if observer else nullcontext():
         for step in range(start, config.steps):
             scalars = _train_step(task, config, step, worker.rank)
@@ -165,7 +169,19 @@ def fit(
                 observer.see(scalars, step + 1, stopping)
             if stopping and step + 1 < config.steps:
                 raise KeyboardInterrupt(f"stopped after step {step + 1}; the same command with --resume goes on from there.")
+            if _has_ended(observer, config, step + 1, worker):
+                break
     return observer.validation if observer else {}
+
+
+def _has_ended(observer: "_Observer | None", config: LoopConfig, done: int, worker: Worker) -> bool:
+    """Whether patience ended at this step, for all processes alike."""
+    if not config.patience or done % config.validate_every:
+        return False
+    ended = torch.tensor(int(observer is not None and observer.impatient), device=worker.device)
+    if worker.world > 1:
+        dist.broadcast(ended, 0)
+    return bool(ended)
 
 
 def _train_step(task: Task, config: LoopConfig, step: int, rank: int) -> dict[str, Tensor]:
@@ -204,11 +220,12 @@ class _Observer:
     """Rank 0's duties: progress bar, log, validation, checkpoints and best weights."""
 
     def __init__(
-        self, task: Task, config: LoopConfig, folder: Path, start: int, best: float, worker: Worker, facts: RunFacts
+        self, task: Task, config: LoopConfig, folder: Path, start: int, best: float, stale: int, worker: Worker, facts: RunFacts
     ):
         clear_stale(folder)
         self.meter = RunMeter(folder / record.FILE, start, str(worker.device) if config.energy else None, config.region)
         self.task, self.config, self.folder, self.best, self.worker, self.facts = task, config, folder, best, worker, facts
+        self.stale = stale
         self.log = MetricsLog(folder, start, config.tensorboard)
         run_file.write(folder, facts, record.device_name(worker.device))
         print(_start_line(task, facts, folder), flush=True)
@@ -217,6 +234,17 @@ class _Observer:
         self.snapshot_steps = {round(i * config.steps / config.snapshots) for i in range(1, config.snapshots + 1)}
         self._sums: dict[str, Tensor] = {}
         self._count, self._latest = 0, {}
+
+    @property
+    def impatient(self) -> bool:
+        """Whether too many validations brought no better score."""
+        return 0 < self.config.patience <= self.stale
+
+    def consider_start(self) -> None:
+        """Score the model that the run starts from, as the first candidate for the best."""
+        self._validate(0)
+        name, score = next(iter(self.validation.items()))
+        self.bar.write(f"Before training: {name} {score:.4g}")
 
     def see(self, scalars: dict[str, Tensor], done: int, stopping: bool) -> None:
         """Add a step's scalars; log their means, validate and write a checkpoint when due."""
@@ -237,18 +265,19 @@ class _Observer:
         if done in self.snapshot_steps:
             self._check_weights(done)
             replace_folder(self.folder / checkpoints.SNAPSHOTS / f"{done:07d}", self.task.export)
-        if last or done % self.config.checkpoint_every == 0:
-            self._keep(done)
+        ended = done == self.config.steps or (validate and self.impatient)
+        if last or ended or done % self.config.checkpoint_every == 0:
+            self._keep(done, ended)
 
-    def _keep(self, done: int) -> None:
+    def _keep(self, done: int, ended: bool) -> None:
         """Write the checkpoint, after everything else of this step."""
         self._check_weights(done)
         energy = self.meter.record(done)
         record.describe_run(self.folder, done, self.facts, self.worker.device, self.worker.world, self.log.spent_s, energy)
-        if done == self.config.steps:
+        if ended:
             replace_folder(self.folder / "last", self.task.export)
         path = self.folder / checkpoints.FILE
-        checkpoints.save(path, self.task, done, self.best, self.facts.settings, self.facts.data)
+        checkpoints.save(path, self.task, done, self.best, self.stale, self.facts.settings, self.facts.data)
 
     def _check_weights(self, done: int) -> None:
         for module in self.task.modules.values():
@@ -261,8 +290,9 @@ class _Observer:
         name, score = next(iter(self.validation.items()))
         if not math.isfinite(score):
             raise _diverged(self._latest, [f"validation {name} {score}"], self.task, done, self.folder)
+        self.stale += 1
         if score < self.best:
-            self.best = score
+            self.best, self.stale = score, 0
             replace_folder(self.folder / "best", self.task.export)
         for name, (sound, rate) in self.task.sounds().items():
             path = self.folder / "sounds" / f"{name}.wav"

@@ -76,9 +76,7 @@ class PictureTask(CodecTask):
         self._optimise_codec(PictureObjective(codec, settings))
 
     def train_step(self, step: int) -> dict[str, Tensor]:
-        self.codec.train()
-        if self.settings.decoder_only:
-            self.codec.freeze_codebooks()
+        self._begin_step(step)
         batch = self.batches.batch(step)
         loss, terms = self.objective(*(part.to(self.worker.device) for part in (batch.audio, batch.lengths)))
         return terms | self._descend("codec", loss)

@@ -35,7 +35,7 @@ QUESTION_RECIPES = {
     "ask-notes": QuestionRecipe(
         model=NOTES,
         training=QuestionTraining(
-            epochs=18, questions_per_picture=8, learning_rate=1.5e-3, sound_labels=0.2, program_labels=6.0,
+            epochs=40, questions_per_picture=8, learning_rate=1.5e-3, sound_labels=0.2, program_labels=2.0,
             shift=8, tilt=0.05,
         ),
     ),

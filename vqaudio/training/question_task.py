@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from vqaudio import ranges
 from vqaudio.questions.examples import Examples, answer_all
-from vqaudio.questions.film import QuestionModel
+from vqaudio.questions.film import POINTERS, QuestionModel
 from vqaudio.questions.grammar import VALUES
 from vqaudio.training.loop import Worker
 
@@ -63,7 +63,7 @@ class QuestionObjective(nn.Module):
         c, outputs = model.config, sum(len(values) for values in VALUES.values())
         self.sounds = nn.Conv1d(c.extractor_channels[-1], 1 + outputs, 1) if settings.sound_labels else None
         predicts = settings.program_labels and model.classifier.pointers is None
-        self.programs = nn.Conv1d(c.channels, 2, 1) if predicts else None
+        self.programs = nn.Conv2d(c.channels, POINTERS, 1) if predicts else None
 
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """Compute the loss and its terms."""
@@ -80,9 +80,10 @@ class QuestionObjective(nn.Module):
                 terms["sounds"] = _sound_loss(self.sounds(features.mean(-2)), batch.sounds[inside][:, 1:], picture, columns)
                 loss = loss + self.settings.sound_labels * terms["sounds"]
             if self.settings.program_labels:
-                selected = self.model.pointers(blocks) if self.programs is None else self.programs(blocks.mean(-2))
-                chosen = batch.selected.unflatten(0, (-1, each)).movedim(-1, 1)[inside]
-                terms["programs"] = _program_loss(selected.unflatten(0, (-1, each)), chosen, picture, columns)
+                selected = self.model.pointers(blocks) if self.programs is None else self.programs(blocks)
+                cells = selected.mean(-2).unflatten(0, (-1, each))[picture, :, :, columns]
+                wanted = batch.selected.unflatten(0, (-1, each)).movedim(-1, 1)[inside]
+                terms["programs"] = F.binary_cross_entropy_with_logits(cells, wanted.float())
                 loss = loss + self.settings.program_labels * terms["programs"]
         return loss, terms
 
@@ -91,14 +92,6 @@ def _columns(sounds: Tensor, columns: int, width: int) -> tuple[Tensor, Tensor, 
     """For all sounds of a batch: the features' start column, the picture's number, and bool [B, 10]: which exist."""
     inside = sounds[..., 0] >= 0
     return (sounds[..., 0] * columns // width)[inside], torch.nonzero(inside)[:, 0], inside
-
-
-def _program_loss(logits: Tensor, chosen: Tensor, picture: Tensor, columns: Tensor) -> Tensor:
-    """Logits [B, n, 2 or 3, columns], chosen [sounds, n, 2]: what the program selects; a third logit: whether a sound starts."""
-    wanted = torch.zeros_like(logits)
-    wanted[picture, :, :2, columns] = chosen.to(wanted)
-    wanted[picture, :, 2:, columns] = 1.0
-    return F.binary_cross_entropy_with_logits(logits, wanted)
 
 
 def _sound_loss(logits: Tensor, attributes: Tensor, picture: Tensor, columns: Tensor) -> Tensor:

@@ -49,14 +49,18 @@ def codec(args: list[str]) -> None:
     """Train a codec: metrics.csv, checkpoints, and the model in OUT/best."""
     import torch
 
+    from vqaudio.training.fine_tuning import adapted, advice
     from vqaudio.training.loop import Worker, fit
     from vqaudio.training.recipes import CODEC_RECIPES
 
     recipes, own = _plugin_recipes(CODEC_RECIPES, "codec", args)
     run = parse(args, recipes, own or "fsdd-8khz", "vqaudio train codec")
+    run = replace(run, settings=adapted(run.settings))
     settings = run.settings
     train, validation, facts = load_data(run, settings.codec.sample_rate)
     worker = Worker.join(settings.loop.device)
+    if worker.rank == 0 and run.recipe == "folder" and not settings.start_from and not run.resume:
+        print(advice(validation), flush=True)
     torch.manual_seed(settings.loop.seed)  # the same initial weights in every process and at every resumption
     settings = with_speakers(settings, train)
     model = initial_model(settings)

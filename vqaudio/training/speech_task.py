@@ -161,9 +161,7 @@ class SpeechTask(CodecTask):
         self._optimise_codec(SpeechObjective(codec, settings, deviation))
 
     def train_step(self, step: int) -> dict[str, Tensor]:
-        self.codec.train()
-        if self.settings.decoder_only:
-            self.codec.freeze_codebooks()
+        self._begin_step(step)
         features, log_mel, valid, speakers = (part.to(self.worker.device) for part in self.batches.batch(step))
         is_open = torch.rand(len(speakers), device=speakers.device) < self.settings.open_share
         speakers = torch.where(is_open, len(self.codec.config.speakers), speakers)
