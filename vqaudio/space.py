@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FILES = ("README.md", "LICENSE", "requirements.txt", "pyproject.toml", "app.py")
 FOLDERS = {  # with the patterns of their files that a Space needs
     "vqaudio": ("*.py", "*.js", "*.css", "*.html", "*.json", "*.typ", "*.typed"), "weights": ("*.json", "*.safetensors", "*.md"),
-    "assets": ("*",), "docs": ("*.md", "*.html"), "notebooks": ("*.ipynb",),
+    "assets": ("*",), "docs": ("*.md", "*.html", "*.txt"), "notebooks": ("*.ipynb",),
 }  # fmt: skip
 SKIPPED = (".*", "__pycache__")
 LARGE = ("safetensors", "png", "jpg", "gif", "pdf", "wav", "flac", "mp3", "ogg", "m4a", "vqa")  # kept by LFS or Xet
