@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from browsing import browser, ready, served, shows, windows  # noqa: F401
+from browsing import browser, ready, rest, served, shows, windows  # noqa: F401
 
 MODEL = "speech-16khz"
 
@@ -49,6 +49,24 @@ def test_another_speaker_is_heard_at_the_same_length(page):
 
 def test_one_stage_has_no_stages_to_choose_from(page):
     assert not page.get_by_role("slider", name="Stages").is_visible()
+    assert not page.get_by_role("switch", name="Stage 1").is_visible()
+
+
+def uncut(locator) -> bool:
+    """Whether all of a text is shown."""
+    return locator.evaluate("(node) => node.scrollWidth <= node.clientWidth && node.scrollHeight <= node.clientHeight")
+
+
+def test_nothing_in_the_head_is_cut_or_wrapped(page):
+    for width in (390, 641, 768, 900, 1440):
+        page.set_viewport_size({"width": width, "height": 900})
+        rest(page)
+        assert uncut(page.locator(".cm-title")) and page.get_by_label("Speaker", exact=True).is_visible(), width
+        assert all(uncut(way) for way in page.locator(".cm-way").all()), width
+        title, link = (page.locator(f".vq-title {tag}").bounding_box() for tag in ("h1", "a"))
+        assert (link is None) == (width == 390)
+        assert link is None or abs(link["y"] + link["height"] / 2 - title["y"] - title["height"] / 2) < 8, width
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 @pytest.mark.parametrize("width", [390, 1440])
@@ -60,7 +78,7 @@ def test_codebooks_shows_what_follows_what_the_phones_and_the_figures(windows, w
     assert table.locator("tbody tr").count() == 9 and "k-means" in table.inner_text()
     for title in ("What follows what", "Codewords and phones", "How much a codeword says about the phone"):
         heading = page.get_by_role("heading", name=title)
-        assert heading.evaluate("(h) => h.scrollWidth <= h.clientWidth")
+        assert uncut(heading)
     overlapping = page.evaluate("""() => [...document.querySelectorAll('.cb-phones .vq-chart')].flatMap((chart) => {
       const names = [...chart.querySelectorAll('.name[text-anchor=end]')];
       const left = names.map((name) => name.getBoundingClientRect()).filter((box) => box.height);

@@ -5,7 +5,7 @@ import { colourOf } from "../../vqaudio/ui/codemap/paint.js";
 import { isLight, mix, viridis } from "../../vqaudio/ui/shared/colours.js";
 import { boostFor } from "../../vqaudio/ui/shared/player.js";
 import { describeChip, describeSpent } from "../../vqaudio/ui/shared/spent.js";
-import { counted, decibel, hertzRange, jobText, number } from "../../vqaudio/ui/shared/text.js";
+import { counted, decibel, hertzRange, jobText, number, withoutStop } from "../../vqaudio/ui/shared/text.js";
 import { idsOf, samplesOf, Wire } from "../../vqaudio/ui/shared/wire.js";
 import { base64, clipOfSpec, plainSpec } from "./toys.mjs";
 
@@ -16,6 +16,7 @@ test("numbers as the page writes them", () => {
   assert.equal(hertzRange(100, 500), "100 to 500 Hz");
   assert.equal(hertzRange(1250, 3400), "1.3 to 3.4 kHz");
   assert.deepEqual([counted(1, "cell"), counted(2, "cell")], ["1 cell", "2 cells"]);
+  assert.deepEqual(["All is well.", "Flute, C5"].map(withoutStop), ["All is well", "Flute, C5"]);
   assert.equal(describeSpent({ s: 0.12, joules: 0.48 }), "0.12 s, about 480 mJ");
   assert.equal(describeSpent({ s: 3, joules: 4.24 }), "3.00 s, about 4.2 J");
 });

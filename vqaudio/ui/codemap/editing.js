@@ -1,7 +1,7 @@
 // Changing the clip: codewords put by hand, copied blocks, what is done to the selected cells at once; undo and redo.
 
 import { idsOf } from "../shared/wire.js";
-import { number } from "../shared/text.js";
+import { number, withoutStop } from "../shared/text.js";
 import { copyCells, fits, pasteCells } from "./blocks.js";
 import { historyStep } from "./clip.js";
 import { describeCell, describeEdits } from "./words.js";
@@ -79,7 +79,7 @@ export class Editing {
     this.copied = copied;
     this.state.announce();
     const next = "Select where to paste them, here or in another clip, and press Paste.";
-    this.page.say(`Copied ${copied.cells.length} cells of ${clip.title}. ${next}`);
+    this.page.say(`Copied ${copied.cells.length} cells of ${withoutStop(clip.title)}. ${next}`);
   }
 
   paste() {
@@ -117,6 +117,6 @@ export class Editing {
     if (!step.clip) return page.say(`There is nothing to ${way}.`);
     state.goTo(step.clip);
     this.listening.hear("decoded");
-    page.say(`${done}: the clip is ${step.clip.title}.`);
+    page.say(`${done}: the clip is ${withoutStop(step.clip.title)}.`);
   }
 }

@@ -1,6 +1,7 @@
 // The variations: playing, comparing and using them. A preview is in the map and sounds, but the clip is changed only when it
 // is used. New clips are previewed by entering them.
 
+import { withoutStop } from "../shared/text.js";
 import { idsOf } from "../shared/wire.js";
 import { clipSoundOf, draftOf } from "./clip.js";
 import { GalleryView } from "./gallery_view.js";
@@ -126,6 +127,6 @@ export class Gallery {
     await this.hear(n);
     const before = gallery.base;
     state.adopt();
-    page.say(`${sentence}${before ? `; Undo goes back to ${before.title}` : ""}. Select some of it and fill it, or edit it.`);
+    page.say(`${sentence}${before ? `; Undo goes back to ${withoutStop(before.title)}` : ""}. Select some of it and fill it, or edit it.`);
   }
 }

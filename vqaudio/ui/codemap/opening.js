@@ -1,6 +1,6 @@
 // Opening clips: the first one of the page, examples, files, the same recording in another model; Back, and after a reload.
 
-import { counted, number } from "../shared/text.js";
+import { counted, number, withoutStop } from "../shared/text.js";
 import { clipOf } from "./clip.js";
 import { recipeOf } from "./recipe.js";
 
@@ -107,7 +107,7 @@ export class Opening {
   goBack() {
     const { former } = this;
     this.enter(former, true);
-    this.page.say(`Back in ${former.title}: ${counted(former.edits, "edit")}.`);
+    this.page.say(`Back in ${withoutStop(former.title)}: ${counted(former.edits, "edit")}.`);
   }
 
   /** Ask the server for a clip, and show it unless something else was asked for since. @returns {Promise<?object>} the answer */
@@ -129,7 +129,7 @@ export class Opening {
     const { speaker } = recipeOf(isNew ? "" : location.search);
     const isKnown = speaker === "" || value.speakers.includes(speaker);
     this.enter(clipOf(isKnown ? { ...value, speaker } : value), isNew);
-    this.page.say(`Opened ${this.state.clip.title}: ${this.size(this.state.clip)}.`);
+    this.page.say(`Opened ${withoutStop(this.state.clip.title)}: ${this.size(this.state.clip)}.`);
     this.links.restoreMask(isNew);
   }
 

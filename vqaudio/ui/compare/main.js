@@ -3,6 +3,7 @@
 import { Page } from "../shared/dom.js";
 import { Chorus } from "../shared/player.js";
 import { SpentLine } from "../shared/spent.js";
+import { withoutStop } from "../shared/text.js";
 import { Wire } from "../shared/wire.js";
 import { BlindTest } from "./blind_test.js";
 import { Sides } from "./sides.js";
@@ -36,7 +37,7 @@ export function start({ element, props, server, watch }) {
     page.find(".cp-length").textContent = state.clip.seconds.toFixed(2);
     page.find(".cp-result").hidden = true;
     sides.open();
-    page.say(`Opened ${state.clip.title}. Keys A, B and O switch, space plays.`);
+    page.say(`Opened ${withoutStop(state.clip.title)}. Keys A, B and O switch, space plays.`);
   };
   watch("value", () => open(props.value));
   open(props.value);

@@ -42,7 +42,7 @@ def page(known: CodebookStatistics) -> str:
     stages = [health(counts) for counts in known.test_counts]
     columns = int(known.test_counts[0].sum())
     carried, paid = sum(s.entropy_bits for s in stages), sum(_cost_bits(counts) for counts in known.test_counts)
-    terms = "".join(f"<dt>{name}</dt><dd>{meaning}</dd>" for name, meaning in TERMS)
+    terms = "".join(f"<div><dt>{name}</dt> <dd>{meaning}</dd></div>" for name, meaning in TERMS)
     panels = "".join(_panel(j, counts, stages[j]) for j, counts in enumerate(known.test_counts))
     return (
         f'<div class="cb-page"><p class="vq-note">{INTRO}</p>'

@@ -1,4 +1,4 @@
-// Numbers as the page writes them.
+// Numbers and names as the page writes them.
 
 /**
  * @param {number} n
@@ -44,6 +44,15 @@ export function hertzRange(low, high) {
  */
 export function counted(n, noun) {
   return `${n} ${noun}${n === 1 ? "" : "s"}`;
+}
+
+/**
+ * "Since then, things have improved." -> "Since then, things have improved"
+ * @param {string} title
+ * @returns {string} a title as a part of a sentence
+ */
+export function withoutStop(title) {
+  return title.replace(/\.$/, "");
 }
 
 /**
