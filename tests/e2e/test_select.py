@@ -141,6 +141,7 @@ def test_new_clips_need_no_clip(pages, tmp_path):
     page.get_by_label("Use variation 2").click()
     shows(page, ".cm-status", "Variation 2 is the clip now")
     generate(page)
+    done(page, "Generated 4 clips with toy")
     page.locator(".cm-seconds").evaluate("(node) => { node.max = ''; }")
     generate(page, 99)
     shows(page, ".cm-status", "A new clip lasts from 0.1 to 10 s")

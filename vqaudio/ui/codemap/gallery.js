@@ -127,6 +127,7 @@ export class Gallery {
     await this.hear(n);
     const before = gallery.base;
     state.adopt();
-    page.say(`${sentence}${before ? `; Undo goes back to ${withoutStop(before.title)}` : ""}. Select some of it and fill it, or edit it.`);
+    const undo = before ? `; Undo goes back to ${withoutStop(before.title)}` : "";
+    page.say(`${sentence}${undo}. Select some of it and fill it, or edit it.`);
   }
 }

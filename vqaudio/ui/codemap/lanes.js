@@ -73,7 +73,8 @@ function stageLane(stage, actions) {
   const solo = small("cm-solo", actions.solo, "only", `Hear only stage ${n}`);
   const adds = small("cm-adds", actions.adds, "added", `Hear what stage ${n} adds`);
   const gutter = el("div", { class: "cm-gutter cm-gutter-stage", "data-switch": stage.number },
-    el("b", { class: "cm-only-stage", text: `Stage ${n}` }), toggle, level, el("span", { class: "cm-stage-actions" }, solo, adds));
+    el("b", { class: "cm-only-stage", text: `Stage ${n}` }), toggle, level,
+    el("span", { class: "cm-stage-actions" }, solo, adds));
   return lane("cm-lane-stage", { "data-stage": stage.number }, gutter, { stage, toggle, level, solo, adds });
 }
 
